@@ -1,0 +1,73 @@
+"""The settings of the local endpoint's EMR Serverless service, changeable while it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass
+class ServiceConfig:
+    """What the service reads at the moment it needs it, so that a change through the admin API takes effect at once.
+
+    :param region: the one Region of the endpoint, part of every ARN
+    :param account_id: the one account of the endpoint; the default is also moto's
+    :param seconds_per_minute: how many real seconds a minute of the service lasts: ``executionTimeoutMinutes``,
+        ``idleTimeoutMinutes``, ``queueTimeoutMinutes``, and 60 of them for the hour of ``maxFailedAttemptsPerHour``
+    :param application_start_seconds: how long an application stays in each of CREATING, STARTING and STOPPING
+    :param scheduling_seconds: how long a job run stays in each of SUBMITTED, PENDING and SCHEDULED
+    :param quota_scale: factor on the service's API quotas; 0 turns them off
+    :param dashboard_url_seconds: how long the one-use URL of GetDashboardForJobRun is good
+    :param log_refresh_seconds: how often the logs of a running attempt are delivered again
+    :param check_responses: compare each response with the API model and answer InternalServerException when it
+        differs; meant for the endpoint's own tests
+    :param endpoint_url: where clients reach the endpoint; set by the endpoint itself
+    """
+
+    region: str = "us-east-1"
+    account_id: str = "123456789012"
+    seconds_per_minute: float = 60.0
+    application_start_seconds: float = 0.5
+    scheduling_seconds: float = 0.1
+    quota_scale: float = 1.0
+    dashboard_url_seconds: float = 3600.0
+    log_refresh_seconds: float = 15.0
+    check_responses: bool = False
+    endpoint_url: str = ""
+
+    def update(self, changes: Mapping[str, Any]) -> None:
+        """Change some settings, all or none.
+
+        :param changes: setting to new value
+        :raises ValueError: a setting does not exist, cannot be changed, or its value is unusable; it is named
+        """
+        accepted = {name: self._accept(name, value) for name, value in changes.items()}
+        for name, value in accepted.items():
+            setattr(self, name, value)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting and its value."""
+        return asdict(self)
+
+    def _accept(self, name: str, value: Any) -> Any:
+        changeable = {field.name for field in fields(self)} - {"endpoint_url", "account_id", "region"}
+        if name not in changeable:
+            raise ValueError(
+                f"{name}: no setting that can be changed; there are {', '.join(sorted(changeable))}"
+            )
+        if name == "check_responses":
+            if not isinstance(value, bool):
+                raise ValueError(f"{name}: must be true or false, not {value!r}")
+            return value
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+            or value < 0
+        ):
+            raise ValueError(f"{name}: must be a number of at least 0, not {value!r}")
+        if name == "seconds_per_minute" and value == 0:
+            raise ValueError(f"{name}: must be more than 0")
+        return float(value)

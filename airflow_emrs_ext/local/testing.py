@@ -1,0 +1,292 @@
+"""Run the local endpoint in tests: real HTTP, real state machines, scripted job runs and injected faults.
+
+As a context manager::
+
+    from airflow_emrs_ext.local.testing import ScriptedAttempt, local_emr
+
+    with local_emr() as emr:
+        emr.script(attempts=[ScriptedAttempt(succeeded=False, details="boom"), ScriptedAttempt()])
+        client = emr.client("emr-serverless")
+
+As a pytest fixture, with ``pytest_plugins = ["airflow_emrs_ext.local.pytest_plugin"]`` in the top-level ``conftest.py``::
+
+    def test_my_dag(emr):
+        emr.inject("StartJobRun", "throttle", times=3)
+        ...
+        assert [run["state"] for run in emr.job_runs()] == ["SUCCESS"]
+
+The endpoint is a process of its own and ends with the test process at the latest. This module needs nothing but the
+standard library (boto3 for :meth:`LocalEmr.client`); the endpoint's interpreter needs the ``local`` extra.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt
+
+__all__ = ["Fault", "LocalEmr", "LocalEmrError", "Script", "ScriptedAttempt", "local_emr"]
+
+Fault = Literal["throttle", "error", "reset", "delay", "drop", "stall"]
+
+PYTHON_VARIABLE = "EMRS_LOCAL_PYTHON"
+"""Environment variable that names the interpreter that runs the endpoint."""
+
+EXIT_WITH_PARENT_VARIABLE = "EMRS_LOCAL_EXIT_WITH_PARENT"
+"""Environment variable that makes the endpoint end when the process that started it is gone."""
+
+_REQUEST_SECONDS = 60
+
+
+class LocalEmrError(Exception):
+    """The endpoint could not be started, or refused an administrative request."""
+
+
+class LocalEmr:
+    """A running local endpoint, seen from a test.
+
+    :param url: where it is, as its ``ready`` line says
+    :param region: the Region that clients are given
+    :param s3_endpoint: the S3 endpoint that Spark uses, when it is not the endpoint itself
+    """
+
+    def __init__(self, url: str, *, region: str = "us-east-1", s3_endpoint: str | None = None) -> None:
+        self.url = url.rstrip("/")
+        self.region = region
+        self.s3_endpoint = s3_endpoint
+        # A proxy configured in the environment has no business between a test and its own endpoint.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Environment variables that send every AWS client to the endpoint and nowhere else."""
+        variables = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+        if self.s3_endpoint:
+            variables["AWS_ENDPOINT_URL_S3"] = self.s3_endpoint
+        return variables
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A boto3 client of any service, bound to the endpoint.
+
+        :param service: boto3's name of the service, e.g. ``emr-serverless`` or ``s3``
+        :param options: further arguments of ``boto3.session.Session.client``
+        """
+        import boto3.session
+
+        session = boto3.session.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region
+        )
+        url = self.s3_endpoint if service == "s3" and self.s3_endpoint else self.url
+        return session.client(service, **{"endpoint_url": url, **options})
+
+    def script(self, attempts: Sequence[ScriptedAttempt], name: str = "*") -> None:
+        """Say what the simulated job runs do that are submitted from now on; the script given last wins.
+
+        :param attempts: attempt ``n`` does what entry ``n`` says; the last entry repeats
+        :param name: pattern as in a shell for the names of the job runs; default: all
+        """
+        self._call("POST", "scripts", Script(attempts=tuple(attempts), name=name).as_dict())
+
+    def finish(self, job_run_id: str, *, succeeded: bool = True, details: str = "") -> None:
+        """End the simulated attempt that runs, whatever its script says.
+
+        :param job_run_id: the job run
+        :param succeeded: whether its driver exits with status 0
+        :param details: sentence for ``stateDetails``
+        """
+        self._call("POST", "finish", {"jobRunId": job_run_id, "succeeded": succeeded, "details": details})
+
+    def inject(
+        self,
+        operation: str,
+        fault: Fault,
+        *,
+        times: int | None = 1,
+        seconds: float | None = None,
+        status: int | None = None,
+    ) -> None:
+        """Make calls of an operation fail.
+
+        :param operation: operation of the API, e.g. ``StartJobRun``, or ``*`` for all
+        :param fault: ``throttle`` answers ThrottlingException; ``error`` answers a server error; ``reset`` closes the
+            connection before the call has an effect; ``drop`` closes it after the effect, without a response; ``delay``
+            answers ``seconds`` later; ``stall`` never answers and closes the connection after ``seconds``
+        :param times: how many calls; ``None``: until :meth:`clear_faults`
+        :param seconds: for ``delay`` (default 1) and ``stall`` (default 3600)
+        :param status: HTTP status for ``error``; default 500
+        """
+        fields = {
+            "operation": operation,
+            "fault": fault,
+            "times": times,
+            "seconds": seconds,
+            "status": status,
+        }
+        self._call(
+            "POST",
+            "faults",
+            {name: value for name, value in fields.items() if value is not None or name == "times"},
+        )
+
+    def clear_faults(self) -> None:
+        """Forget every injected fault."""
+        self._call("DELETE", "faults")
+
+    def configure(self, **settings: Any) -> dict[str, Any]:
+        """Change settings of the service while it runs.
+
+        :param settings: fields of :class:`airflow_emrs_ext.local.config.ServiceConfig`, e.g. ``seconds_per_minute=0.05``
+        :return: every setting
+        """
+        changed: dict[str, Any] = self._call("PATCH", "config", settings)
+        return changed
+
+    def job_runs(self, application_id: str | None = None) -> list[dict[str, Any]]:
+        """Every job run with all that the endpoint recorded of it, oldest first.
+
+        :param application_id: only those of one application
+        """
+        runs: list[dict[str, Any]] = self._call("GET", "job-runs", applicationId=application_id)["jobRuns"]
+        return runs
+
+    def applications(self) -> list[dict[str, Any]]:
+        """Every application with all that the endpoint recorded of it, oldest first."""
+        applications: list[dict[str, Any]] = self._call("GET", "applications")["applications"]
+        return applications
+
+    def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
+        """Every EMR API call that reached the endpoint, oldest first: operation, time, status, error code, ids.
+
+        :param operation: only those of one operation
+        """
+        calls: list[dict[str, Any]] = self._call("GET", "calls", operation=operation)["calls"]
+        return calls
+
+    def reset(self) -> None:
+        """Stop what runs and forget everything: applications, job runs, scripts, faults, calls, settings, S3 objects."""
+        self._call("POST", "reset")
+
+    def _call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str | None
+    ) -> Any:
+        given = {name: value for name, value in query.items() if value is not None}
+        url = f"{self.url}/_emrs/{quote(path)}" + (f"?{urlencode(given)}" if given else "")
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
+        try:
+            with self._opener.open(request, timeout=_REQUEST_SECONDS) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            answer = error.read().decode(errors="replace")
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                answer = json.loads(answer)["message"]
+            raise LocalEmrError(f"{method} {url}: {error.code} {answer}") from None
+
+
+@contextlib.contextmanager
+def local_emr(
+    runner: Literal["simulated", "spark"] = "simulated",
+    *,
+    quota_scale: float = 0,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    state_dir: Path | str | None = None,
+    s3_endpoint: str | None = None,
+    start_seconds: float = 60,
+    **settings: Any,
+) -> Iterator[LocalEmr]:
+    """A local endpoint in a process of its own, for as long as the context lasts.
+
+    :param runner: ``simulated`` (no Java, scripted job runs) or ``spark`` (real ones)
+    :param quota_scale: factor on the service's API quotas; default 0: none
+    :param host: address to bind
+    :param port: port to bind; default 0: a free one
+    :param state_dir: where the endpoint keeps its files; default: a directory that is removed at the end
+    :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
+    :param start_seconds: how long to wait for it to be ready
+    :param settings: fields of :class:`airflow_emrs_ext.local.config.ServiceConfig`, e.g. ``seconds_per_minute=0.05``
+    :raises LocalEmrError: it did not become ready; the error carries the end of its log
+    """
+    python = os.environ.get(PYTHON_VARIABLE) or sys.executable
+    command = [
+        python,
+        "-m",
+        "airflow_emrs_ext.local",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--runner",
+        runner,
+    ]
+    command += ["--quota-scale", str(quota_scale)]
+    if state_dir is not None:
+        command += ["--state-dir", str(state_dir)]
+    if s3_endpoint is not None:
+        command += ["--s3-endpoint", s3_endpoint]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**os.environ, EXIT_WITH_PARENT_VARIABLE: "1"},
+        )
+        try:
+            url = _ready_url(process, start_seconds)
+            if url is None:
+                log.seek(0)
+                tail = "\n".join(log.read().decode(errors="replace").splitlines()[-20:])
+                raise LocalEmrError(f"{' '.join(command)}: not ready after {start_seconds:g} s\n{tail}")
+            emr = LocalEmr(url, s3_endpoint=s3_endpoint)
+            if settings:
+                emr.configure(**settings)
+            yield emr
+        finally:
+            _end(process)
+
+
+def _ready_url(process: subprocess.Popen[bytes], seconds: float) -> str | None:
+    """The URL of the ``ready`` line; ``None`` when the process ended or the time is up before it came."""
+    assert process.stdout is not None
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=lambda out=process.stdout: lines.put(out.readline()), daemon=True).start()
+    try:
+        word, _, url = lines.get(timeout=seconds).decode().strip().partition(" ")
+    except queue.Empty:
+        return None
+    return url if word == "ready" else None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the endpoint, politely first: it ends the Spark drivers that it started."""
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
