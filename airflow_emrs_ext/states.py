@@ -65,29 +65,26 @@ class JobRunState(State):
 
 _A, _J = ApplicationState, JobRunState
 
-_BEFORE_RUNNING = {_J.QUEUED, _J.PENDING, _J.SCHEDULED, _J.RUNNING, _J.CANCELLING, _J.CANCELLED, _J.FAILED, _J.SUCCESS}
+_AFTER_SUBMISSION: frozenset[State] = frozenset(JobRunState) - {_J.SUBMITTED}
 
-# The states that may follow a state directly. A retried attempt leads from RUNNING back to the scheduler's states.
-_NEXT: Mapping[State, frozenset[State]] = {
-    state: frozenset(following)
-    for state, following in {
-        _A.CREATING: {_A.CREATED, _A.TERMINATED},
-        _A.CREATED: {_A.STARTING, _A.TERMINATED},
-        _A.STARTING: {_A.STARTED, _A.STOPPING, _A.STOPPED, _A.TERMINATED},
-        _A.STARTED: {_A.STOPPING, _A.TERMINATED},
-        _A.STOPPING: {_A.STOPPED, _A.TERMINATED},
-        _A.STOPPED: {_A.STARTING, _A.TERMINATED},
-        _A.TERMINATED: set[State](),
-        _J.SUBMITTED: _BEFORE_RUNNING,
-        _J.QUEUED: _BEFORE_RUNNING,
-        _J.PENDING: _BEFORE_RUNNING,
-        _J.SCHEDULED: _BEFORE_RUNNING,
-        _J.RUNNING: {*_BEFORE_RUNNING, _J.SUBMITTED},
-        _J.CANCELLING: {_J.CANCELLED, _J.FAILED, _J.SUCCESS},
-        _J.CANCELLED: set[State](),
-        _J.FAILED: set[State](),
-        _J.SUCCESS: set[State](),
-    }.items()
+# The states that a later look may find after a state. A retried attempt leads from RUNNING back to the scheduler's.
+_NEXT: dict[State, frozenset[State]] = {
+    _A.CREATING: frozenset({_A.CREATED, _A.TERMINATED}),
+    _A.CREATED: frozenset({_A.STARTING, _A.TERMINATED}),
+    _A.STARTING: frozenset({_A.STARTED, _A.STOPPING, _A.STOPPED, _A.TERMINATED}),
+    _A.STARTED: frozenset({_A.STOPPING, _A.TERMINATED}),
+    _A.STOPPING: frozenset({_A.STOPPED, _A.TERMINATED}),
+    _A.STOPPED: frozenset({_A.STARTING, _A.TERMINATED}),
+    _A.TERMINATED: frozenset(),
+    _J.SUBMITTED: _AFTER_SUBMISSION,
+    _J.QUEUED: _AFTER_SUBMISSION,
+    _J.PENDING: _AFTER_SUBMISSION,
+    _J.SCHEDULED: _AFTER_SUBMISSION,
+    _J.RUNNING: _AFTER_SUBMISSION | {_J.SUBMITTED},
+    _J.CANCELLING: frozenset({_J.CANCELLED, _J.FAILED, _J.SUCCESS}),
+    _J.CANCELLED: frozenset(),
+    _J.FAILED: frozenset(),
+    _J.SUCCESS: frozenset(),
 }
 
 _SUCCESS: frozenset[State] = frozenset({_A.STARTED, _J.SUCCESS})

@@ -1,0 +1,100 @@
+"""What can go wrong, as one hierarchy whose members carry facts.
+
+Every error says what failed, why, and what to do, and carries what a handler needs as plain JSON in
+:attr:`EmrError.facts`: ids, state, details, attempt, log locations, the API operation and its error code. An error
+crosses from the triggerer to the worker as data (:meth:`EmrError.to_event`), so that blocking and deferrable mode raise
+the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from airflow_emrs_ext._compat import AirflowException, AirflowFailException
+
+
+class EmrError(AirflowException):
+    """Base of every error of this package.
+
+    :param message: the whole sentence that a person reads
+    :param facts: plain JSON; keys as in the operators' results, plus ``operation`` and ``code`` of a refused call
+    """
+
+    _by_name: ClassVar[dict[str, type[EmrError]]] = {}
+
+    def __init__(self, message: str, facts: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts: dict[str, Any] = dict(facts or {})
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        EmrError._by_name[cls.__name__] = cls
+
+    def to_event(self) -> dict[str, Any]:
+        """The error as plain JSON."""
+        return {"type": type(self).__name__, "message": self.message, "facts": self.facts}
+
+    @staticmethod
+    def from_event(event: Mapping[str, Any]) -> EmrError:
+        """The error that :meth:`to_event` wrote.
+
+        :raises InvalidEvent: the event does not name an error of this hierarchy
+        """
+        error_class = EmrError._by_name.get(str(event.get("type")))
+        if error_class is None:
+            raise InvalidEvent(f"The trigger's event names no known error: {dict(event)!r}")
+        return error_class(str(event.get("message")), event.get("facts"))
+
+
+class JobRunFailed(EmrError):
+    """The job run ended FAILED."""
+
+
+class JobRunCancelled(EmrError):
+    """The job run was cancelled by somebody else, or by the service at its own time limit."""
+
+
+class TargetUnreachable(EmrError):
+    """The resource is in a state from which the awaited one can no longer be reached."""
+
+
+class WaitTimeout(EmrError):
+    """The deadline of the wait passed before the resource reached the awaited state."""
+
+
+class RequestRejected(EmrError, AirflowFailException):
+    """The service refused the request and would refuse it again (validation, access denied); Airflow does not retry."""
+
+
+class RequestConflict(EmrError):
+    """The request conflicts with the resource's present state, or re-uses a client token with other parameters."""
+
+
+class ResourceNotFound(EmrError, AirflowFailException):
+    """The application or job run does not exist in this account and Region; Airflow does not retry."""
+
+
+class QuotaExceeded(EmrError):
+    """An account quota is used up."""
+
+
+class ServiceUnavailable(EmrError):
+    """Throttling, server errors or a broken network outlasted the patience or the deadline."""
+
+
+class ConfigurationError(EmrError, AirflowFailException):
+    """The connection, Region, credentials or installation do not allow any call; Airflow does not retry."""
+
+
+class UnknownState(EmrError):
+    """The service reported a state that this version of the package does not know."""
+
+
+class InvalidEvent(EmrError):
+    """A trigger's event is not one that this version of the package writes."""
+
+
+class TriggerCrashed(EmrError):
+    """The trigger ended with an error that nobody foresaw; its traceback is in the task log."""

@@ -1,0 +1,167 @@
+"""From a botocore error to the package's own: what passes by itself, what does not, and what the user should do.
+
+:data:`REMEDIES` is the one table of remedies for requests that the service (or botocore's own validation) refuses.
+Each names the operator's parameter; ``docs/errors.md`` shows them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    ParamValidationError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+
+from airflow_emrs_ext.exceptions import (
+    ConfigurationError,
+    EmrError,
+    QuotaExceeded,
+    RequestConflict,
+    RequestRejected,
+    ResourceNotFound,
+)
+
+_THROTTLING = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "EKSRequestThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "PriorRequestNotComplete",
+    }
+)
+
+_ERROR_CLASSES: dict[str, type[EmrError]] = {
+    "ResourceNotFoundException": ResourceNotFound,
+    "ServiceQuotaExceededException": QuotaExceeded,
+    "ConflictException": RequestConflict,
+}
+
+
+class Remedy(NamedTuple):
+    """What to do about a refusal whose message matches ``pattern``."""
+
+    pattern: str
+    advice: str
+
+
+REMEDIES: tuple[Remedy, ...] = (
+    Remedy(
+        r"(?i)unknown parameter in input: \"executionIamPolicy\"",
+        "`execution_iam_policy` needs botocore 1.38 or newer: upgrade boto3, or leave the parameter out.",
+    ),
+    Remedy(
+        r"(?i)unknown parameter in (input|interactiveConfiguration)",
+        "The installed botocore does not know this parameter: upgrade boto3, or leave the parameter out.",
+    ),
+    Remedy(
+        r"(?i)executionRoleArn|execution role",
+        "Check `execution_role_arn`: it takes the ARN of an IAM role that emr-serverless.amazonaws.com may assume, "
+        "arn:aws:iam::<account>:role/<name>.",
+    ),
+    Remedy(
+        r"(?i)executionIamPolicy|policyArns",
+        "Check `execution_iam_policy`: {'policy': <IAM policy as a JSON string>, "
+        "'policyArns': [<ARN of a policy>, …]}.",
+    ),
+    Remedy(
+        r"(?i)retryPolicy|maxAttempts|maxFailedAttemptsPerHour",
+        "Check `retry_policy` against `mode`: BATCH takes {'maxAttempts': 1..10}, STREAMING takes "
+        "{'maxFailedAttemptsPerHour': 1..10}; both need release emr-7.1.0 or newer.",
+    ),
+    Remedy(
+        r"(?i)executionTimeoutMinutes",
+        "Check `execution_timeout_minutes`: minutes, 0 for none; streaming job runs take no timeout.",
+    ),
+    Remedy(
+        r"(?i)sparkSubmitParameters",
+        "Check `sparkSubmitParameters` of `job_driver`: options as on a spark-submit command line, "
+        "quoted as for a shell.",
+    ),
+    Remedy(
+        r"(?i)jobDriver|entryPoint",
+        "Check `job_driver`: exactly one of {'sparkSubmit': {'entryPoint': …}} and {'hive': {'query': …}}, matching "
+        "the application's type; job_spec.spark_submit and job_spec.hive build it.",
+    ),
+    Remedy(r"(?i)releaseLabel|release label", "Check `release_label`: a release such as emr-7.9.0."),
+    Remedy(
+        r"(?i)maximumCapacity|initialCapacity",
+        "Check `maximum_capacity` and `initial_capacity`: cpu such as '4 vCPU', memory such as '16 GB', in the "
+        "service's worker sizes.",
+    ),
+    Remedy(
+        r"(?i)schedulerConfiguration|maxConcurrentRuns|queueTimeoutMinutes",
+        "Check `scheduler_configuration`: {'maxConcurrentRuns': 1..1000, 'queueTimeoutMinutes': 15..720}.",
+    ),
+    Remedy(
+        r"(?i)auto.?start",
+        "Start the application first (EmrServerlessStartApplicationOperator), or enable `auto_start_configuration`.",
+    ),
+    Remedy(
+        r"(?i)clientToken|client token|idempoten",
+        "`client_request_token` was used before with other parameters: leave it out, or give a new one.",
+    ),
+    Remedy(
+        r"(?i)active job ?runs?|running job|jobs? (is|are) (still )?running",
+        "End its job runs first, or set `force_stop=True` to cancel them.",
+    ),
+)
+
+# Used when no remedy of the table fits: the advice of the error's code.
+_BY_CODE: dict[str, str] = {
+    "ResourceNotFoundException": "Check `application_id` and `job_run_id`, and that `aws_conn_id` and `region_name` "
+    "lead to the account and Region that own them.",
+    "ServiceQuotaExceededException": "Raise the quota in the Service Quotas console, or run less at once.",
+    "AccessDeniedException": "The principal of `aws_conn_id` lacks the permission for this action (and iam:PassRole for "
+    "the execution role when submitting).",
+    "ConflictException": "Wait until the resource has settled, then run the task again.",
+}
+
+
+def is_passing(error: ClientError | BotoCoreError) -> bool:
+    """Whether the same call may well succeed later: throttling, a server error, a network failure."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return error.response.get("Error", {}).get("Code") in _THROTTLING or status == 429 or status >= 500
+    return isinstance(error, (BotoConnectionError, HTTPClientError, IncompleteReadError))
+
+
+def refusal(operation: str, parameters: Mapping[str, Any], error: ClientError | BotoCoreError) -> EmrError:
+    """The error to raise for a refused call, with ids, code and remedy."""
+    facts = {
+        "operation": operation,
+        "application_id": parameters.get("applicationId"),
+        "job_run_id": parameters.get("jobRunId"),
+    }
+    facts = {name: value for name, value in facts.items() if value is not None}
+    if isinstance(error, ClientError):
+        code = error.response["Error"]["Code"]
+        said = error.response["Error"].get("Message", "")
+        error_class = _ERROR_CLASSES.get(code, RequestRejected)
+    elif isinstance(error, ParamValidationError):
+        code, said, error_class = "ParamValidationError", str(error).replace("\n", " "), RequestRejected
+    else:
+        code, said, error_class = type(error).__name__, str(error), ConfigurationError
+    facts["code"] = code
+    return error_class(f"{operation} was refused: {code}: {said} {_remedy(code, said, error_class)}".rstrip(), facts)
+
+
+def _remedy(code: str, said: str, error_class: type[EmrError]) -> str:
+    for pattern, advice in REMEDIES:
+        if re.search(pattern, said):
+            return advice
+    if error_class is ConfigurationError:
+        return "Check `aws_conn_id`, `region_name` and the credentials that they lead to."
+    return _BY_CODE.get(code, "")
