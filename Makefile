@@ -1,0 +1,130 @@
+# Everything runs from a clone with Python and make: each target makes the environments that it needs, once.
+#
+#   make demo    an Airflow DAG runs real Spark jobs on the local endpoint
+#   make test    the tests of the wheel, on every leg of the version matrix
+#   make help    the other targets
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+# The version matrix. A leg is an Airflow version with a lock of its own in tests/locks/; the first is the newest, in
+# which the demo, the linters and the benchmarks run too.
+LEGS := 3.3.2 2.10.3
+NEWEST := $(firstword $(LEGS))
+
+# Airflow 2.10 ends at Python 3.12. Override with `make PYTHON=…`.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3 python; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' \
+	2>/dev/null && { echo "$$python"; break; }; done)
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+# uv fetches and installs in seconds what takes pip minutes; where it cannot work, pip does.
+TOOLS := .venv-tools
+UV := $(TOOLS)/bin/uv
+export UV_SYSTEM_CERTS ?= 1
+
+WHEEL := build/wheel.stamp
+PACKAGE_FILES := pyproject.toml README.md LICENSE \
+	$(shell find airflow_emrs_ext -type f -not -path '*/__pycache__/*' 2>/dev/null)
+
+leg_env = .venv-airflow-$(1)
+newest_bin := $(call leg_env,$(NEWEST))/bin
+
+.PHONY: help demo test lint format bench docs wheel lock clean
+help:
+	@echo 'make demo      an Airflow DAG runs real Spark jobs on the local endpoint'
+	@echo 'make test      the tests of the wheel on Airflow $(LEGS)'
+	@echo 'make lint      ruff and mypy'
+	@echo 'make format    let ruff rewrite what it can'
+	@echo 'make bench     the benchmarks, with their tables'
+	@echo 'make docs      the documentation, in docs/_build/html'
+	@echo 'make wheel     the wheel, in build/dist'
+	@echo 'make lock      resolve tests/locks/*.txt anew'
+	@echo 'make clean     remove everything that these targets made'
+	@echo
+	@echo 'One leg only: $(LEGS:%=make test-airflow-%). More for pytest: make test PYTEST_ARGS="-k name"'
+
+# --- environments -----------------------------------------------------------------------------------------------------
+
+$(TOOLS)/.stamp:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo 'No Python 3.10 to 3.12 with venv was found: install one, or name it: make PYTHON=/path/to/python' >&2; \
+		exit 1; fi
+	@echo "== tools, with $(PYTHON)"
+	$(PYTHON) -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet uv || echo 'uv cannot be installed here: pip does its work, slowly.'
+	@touch $@
+
+# $(call install,environment,requirements)
+install = $(UV) pip sync --quiet --python $(1)/bin/python $(2) \
+	|| $(1)/bin/python -m pip install --quiet --requirement $(2)
+
+.venv-airflow-%/.locked: tests/locks/airflow-%.txt | $(TOOLS)/.stamp
+	@echo "== environment for Airflow $* (a few hundred MB, once)"
+	$(PYTHON) -m venv --clear $(@D)
+	$(call install,$(@D),$<)
+	@touch $@
+
+# The wheel is what is tested, and what the demo runs: never the tree.
+.venv-airflow-%/.installed: .venv-airflow-%/.locked $(WHEEL)
+	@$(@D)/bin/python -m pip install --quiet --no-deps --no-index --force-reinstall build/dist/*.whl
+	@touch $@
+
+.venv-docs/.locked: tests/locks/docs.txt | $(TOOLS)/.stamp
+	@echo "== environment for the documentation"
+	$(PYTHON) -m venv --clear $(@D)
+	$(call install,$(@D),$<)
+	@touch $@
+
+wheel: $(WHEEL)
+$(WHEEL): $(PACKAGE_FILES) | $(TOOLS)/.stamp
+	@echo "== wheel"
+	@rm -rf build/dist
+	@$(TOOLS)/bin/python -m pip wheel --quiet --no-deps --wheel-dir build/dist .
+	@touch $@
+
+lock: | $(TOOLS)/.stamp
+	for leg in $(LEGS); do \
+		$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
+			--extra dev --constraint tests/locks/airflow-$$leg.in --output-file tests/locks/airflow-$$leg.txt \
+			pyproject.toml; done
+	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
+		--output-file tests/locks/docs.txt tests/locks/docs.in
+
+# --- what they are for ------------------------------------------------------------------------------------------------
+
+demo: .venv-airflow-$(NEWEST)/.installed
+	$(newest_bin)/python -m airflow_emrs_ext.local.demo
+
+test: $(LEGS:%=test-airflow-%)
+
+test-airflow-%: .venv-airflow-%/.installed
+	@echo "== tests on Airflow $*"
+	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest --numprocesses $(WORKERS) $(PYTEST_ARGS)
+
+lint: .venv-airflow-$(NEWEST)/.locked
+	@echo "== lint"
+	$(newest_bin)/ruff check .
+	$(newest_bin)/ruff format --check .
+	$(newest_bin)/mypy
+
+format: .venv-airflow-$(NEWEST)/.locked
+	$(newest_bin)/ruff check --fix .
+	$(newest_bin)/ruff format .
+
+bench: .venv-airflow-$(NEWEST)/.installed
+	cd tests && ../$(newest_bin)/pytest benchmarks -s $(PYTEST_ARGS)
+
+docs: .venv-docs/.locked
+	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
+	@echo "documentation: docs/_build/html/index.html"
+
+clean:
+	rm -rf .venv-airflow-* .venv-docs $(TOOLS) build dist docs/_build .demo .emrs-local \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find airflow_emrs_ext tests dags -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
