@@ -131,13 +131,9 @@ class JobRun(ResourceKind[JobRunState]):
             "total_execution_duration_seconds": run.get("totalExecutionDurationSeconds"),
             "total_resource_utilization": _utilization(run.get("totalResourceUtilization")),
             "billed_resource_utilization": _utilization(run.get("billedResourceUtilization")),
-            "log_locations": log_locations(
-                ids,
-                attempt,
-                numbered=run.get("mode") == "STREAMING" or run.get("retryPolicy", {}).get("maxAttempts", 1) > 1,
-                hive="hive" in run.get("jobDriver", {}),
-                monitoring=run.get("configurationOverrides", {}).get("monitoringConfiguration", {}),
-            ),
+            "type": "HIVE" if "hive" in run["jobDriver"] else "SPARK",
+            "retry_policy": run.get("retryPolicy"),
+            "monitoring_configuration": run.get("configurationOverrides", {}).get("monitoringConfiguration", {}),
         }
         return Snapshot(state, details, attempt, facts)
 
@@ -173,21 +169,22 @@ def attempt_facts(attempt: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def log_locations(
-    ids: Mapping[str, str], attempt: int, *, numbered: bool, hive: bool, monitoring: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Where the logs of an attempt are, from the effective MonitoringConfiguration.
+def log_locations(facts: Mapping[str, Any], application_monitoring: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the driver's logs of a job run's latest attempt are.
 
-    :param numbered: retries are enabled or the mode is STREAMING, so that the service puts the attempt into the path
-    :return: ``s3_uri`` (folder of the driver's ``stdout.gz`` and ``stderr.gz``), ``cloudwatch_log_group`` and
+    :param facts: of the job run
+    :param application_monitoring: the application's MonitoringConfiguration, which the job run's own overrides by type
+    :return: ``s3_uri`` (folder of ``stdout.gz`` and ``stderr.gz``), ``cloudwatch_log_group`` and
         ``cloudwatch_log_stream_prefix``, ``None`` where not configured, and ``managed_storage``
     """
-    path = f"applications/{ids['application_id']}/jobs/{ids['job_run_id']}"
-    if numbered:
-        path += f"/attempts/{attempt}"
+    monitoring = {**application_monitoring, **facts["monitoring_configuration"]}
+    path = f"applications/{facts['application_id']}/jobs/{facts['job_run_id']}"
+    # The service numbers the folders of streaming job runs and of those that may be retried.
+    if facts["mode"] == "STREAMING" or (facts["retry_policy"] or {}).get("maxAttempts", 1) > 1:
+        path += f"/attempts/{facts['attempt']}"
+    worker = f"{facts['type']}_DRIVER"
     log_uri = monitoring.get("s3MonitoringConfiguration", {}).get("logUri")
     cloud_watch = monitoring.get("cloudWatchLoggingConfiguration", {})
-    worker = "HIVE_DRIVER" if hive else "SPARK_DRIVER"
     group = stream = None
     if cloud_watch.get("enabled"):
         prefix = cloud_watch.get("logStreamNamePrefix")

@@ -124,8 +124,8 @@ _BY_CODE: dict[str, str] = {
     "ResourceNotFoundException": "Check `application_id` and `job_run_id`, and that `aws_conn_id` and `region_name` "
     "lead to the account and Region that own them.",
     "ServiceQuotaExceededException": "Raise the quota in the Service Quotas console, or run less at once.",
-    "AccessDeniedException": "The principal of `aws_conn_id` lacks the permission for this action (and iam:PassRole for "
-    "the execution role when submitting).",
+    "AccessDeniedException": "The principal of `aws_conn_id` lacks the permission for this action (and iam:PassRole "
+    "for the execution role when submitting).",
     "ConflictException": "Wait until the resource has settled, then run the task again.",
 }
 

@@ -7,7 +7,7 @@ them). Everything else in the package asks a state what it means (:attr:`State.i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import Enum
 from functools import cache
 

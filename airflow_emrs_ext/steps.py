@@ -55,10 +55,11 @@ class Patience:
         return moment if self.deadline is None else min(moment, self.deadline)
 
 
-@dataclass
-class Surroundings:
-    """What a procedure needs of the world beside the API: a log, a clock, chance. Tests replace them."""
+@dataclass(frozen=True)
+class Terms:
+    """The terms on which a procedure runs: its patience, and the log, clock and chance that tests replace."""
 
+    patience: Patience = Patience()
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("airflow_emrs_ext"))
     clock: Callable[[], float] = time.time
     uniform: Callable[[float, float], float] = random.uniform

@@ -19,13 +19,13 @@ from airflow_emrs_ext.exceptions import ServiceUnavailable, TargetUnreachable, W
 from airflow_emrs_ext.models import ResourceKind, Snapshot
 from airflow_emrs_ext.refusals import is_passing, refusal
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Call, Patience, Sleep, Steps, Surroundings
+from airflow_emrs_ext.steps import Call, Sleep, Steps, Terms
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 20.0
 
 
-def patiently(call: Call, patience: Patience, world: Surroundings) -> Steps[dict[str, Any]]:
+def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]:
     """Make one call, waiting out throttling, server errors and network failures with jitter.
 
     botocore's own retry modes give up after a few attempts: of 100 tasks that submit at once under StartJobRun's quota
@@ -34,7 +34,7 @@ def patiently(call: Call, patience: Patience, world: Surroundings) -> Steps[dict
     :raises ServiceUnavailable: the failures outlasted the patience or the deadline
     :raises EmrError: the service refused the call (see :func:`~airflow_emrs_ext.refusals.refusal`)
     """
-    give_up = patience.before_deadline(world.clock() + patience.call_patience)
+    give_up = terms.patience.before_deadline(terms.clock() + terms.patience.call_patience)
     for failures in count(1):
         try:
             response: dict[str, Any] = yield call
@@ -43,17 +43,17 @@ def patiently(call: Call, patience: Patience, world: Surroundings) -> Steps[dict
             if not is_passing(error):
                 raise refusal(call.operation, call.parameters, error) from error
             longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures, 10))
-            pause = world.uniform(longest / 4, longest)
-            remaining = give_up - world.clock()
+            pause = terms.uniform(longest / 4, longest)
+            remaining = give_up - terms.clock()
             if remaining <= 0:
                 raise ServiceUnavailable(
                     f"{call.operation} did not succeed in {failures} attempts: {error}. "
                     "The service was throttling or could not be reached until the deadline or for the patience of "
-                    f"{patience.call_patience:.0f} s; raise [emrs_ext] patience or lower the load.",
+                    f"{terms.patience.call_patience:.0f} s; raise [emrs_ext] patience or lower the load.",
                     {"operation": call.operation, **_code(error)},
                 ) from error
             level = logging.WARNING if failures in (1, 5) or failures % 20 == 0 else logging.DEBUG
-            world.log.log(level, "%s: %s; attempt %d, trying again in %.1f s", call.operation, error, failures, pause)
+            terms.log.log(level, "%s: %s; attempt %d, trying again in %.1f s", call.operation, error, failures, pause)
             yield Sleep(min(pause, remaining))
     raise AssertionError("unreachable: count() does not end")
 
@@ -66,8 +66,7 @@ def await_state(
     kind: ResourceKind[State],
     ids: Mapping[str, str],
     targets: Iterable[State],
-    patience: Patience,
-    world: Surroundings,
+    terms: Terms,
 ) -> Steps[Snapshot]:
     """Look at a resource until it is in one of ``targets``.
 
@@ -79,10 +78,10 @@ def await_state(
     """
     targets = frozenset(targets)
     awaited = " or ".join(sorted(targets))
-    progress = _Progress(kind.label(ids), awaited, patience, world)
-    started = world.clock()
+    progress = _Progress(kind.label(ids), awaited, terms)
+    started = terms.clock()
     while True:
-        snapshot = kind.read(ids, (yield from patiently(kind.describe(ids), patience, world)))
+        snapshot = kind.read(ids, (yield from patiently(kind.describe(ids), terms)))
         if snapshot.state in targets:
             progress.reached(snapshot)
             return snapshot
@@ -92,24 +91,24 @@ def await_state(
                 f"Add {snapshot.state} to target_states if that is fine too.",
                 snapshot.facts,
             )
-        now = world.clock()
-        if patience.deadline is not None and now >= patience.deadline:
+        now = terms.clock()
+        if terms.patience.deadline is not None and now >= terms.patience.deadline:
             raise WaitTimeout(
                 f"{kind.label(ids)} is still {snapshot.state} at the deadline, after {now - started:.0f} s of waiting "
                 f"for {awaited}. Raise wait_timeout (or execution_timeout) if it needs longer.",
                 snapshot.facts,
             )
         progress.waiting(snapshot)
-        yield Sleep(pause_before_next_look(now - started, now, patience, world))
+        yield Sleep(pause_before_next_look(now - started, now, terms))
 
 
-def pause_before_next_look(waited: float, now: float, patience: Patience, world: Surroundings) -> float:
+def pause_before_next_look(waited: float, now: float, terms: Terms) -> float:
     """How long until the next look: a fifth of the time waited so far, at least 1 s, at most ``waiter_delay``.
 
     Short runs are noticed early, long ones cost few calls; a tenth of jitter keeps tasks that started together apart.
     """
-    pause = min(max(1.0, waited / 5), patience.waiter_delay) * world.uniform(0.9, 1.1)
-    return max(0.0, patience.before_deadline(now + pause) - now)
+    pause = min(max(1.0, waited / 5), terms.patience.waiter_delay) * terms.uniform(0.9, 1.1)
+    return max(0.0, terms.patience.before_deadline(now + pause) - now)
 
 
 def _because(snapshot: Snapshot) -> str:
@@ -119,18 +118,18 @@ def _because(snapshot: Snapshot) -> str:
 class _Progress:
     """Log lines of a wait: every change of state or attempt, and a sign of life each ``progress_interval``."""
 
-    def __init__(self, label: str, awaited: str, patience: Patience, world: Surroundings) -> None:
-        self._label, self._awaited, self._patience, self._world = label, awaited, patience, world
-        self._started = world.clock()
+    def __init__(self, label: str, awaited: str, terms: Terms) -> None:
+        self._label, self._awaited, self._terms = label, awaited, terms
+        self._started = terms.clock()
         self._last_line = 0.0
         self._last_seen: tuple[State, int | None] | None = None
 
     def waiting(self, snapshot: Snapshot) -> None:
         seen = (snapshot.state, snapshot.attempt)
-        now = self._world.clock()
-        if seen != self._last_seen or now - self._last_line >= self._patience.progress_interval:
+        now = self._terms.clock()
+        if seen != self._last_seen or now - self._last_line >= self._terms.patience.progress_interval:
             self._last_seen, self._last_line = seen, now
-            deadline = self._patience.deadline
+            deadline = self._terms.patience.deadline
             left = "" if deadline is None else f", {max(0.0, deadline - now):.0f} s left"
             self._line(snapshot, f"waiting for {self._awaited}{left}")
 
@@ -139,5 +138,5 @@ class _Progress:
 
     def _line(self, snapshot: Snapshot, remark: str) -> None:
         attempt = "" if snapshot.attempt is None else f", attempt {snapshot.attempt}"
-        elapsed = self._world.clock() - self._started
-        self._world.log.info("%s is %s%s after %.0f s; %s", self._label, snapshot.state, attempt, elapsed, remark)
+        elapsed = self._terms.clock() - self._started
+        self._terms.log.info("%s is %s%s after %.0f s; %s", self._label, snapshot.state, attempt, elapsed, remark)

@@ -1,0 +1,142 @@
+"""The hook of Amazon EMR Serverless: clients, and the two drivers of steps."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from asgiref.sync import sync_to_async
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airflow_emrs_ext import serverless_api as api
+from airflow_emrs_ext import settings
+from airflow_emrs_ext.refusals import refusal
+from airflow_emrs_ext.steps import Call, Patience, Sleep, Steps, Terms
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _verb(
+    steps: Callable[Concatenate[Terms, P], Steps[T]],
+) -> Callable[Concatenate[EmrServerlessHook, P], T]:
+    """A method of the hook that runs the steps of one API operation."""
+
+    def method(self: EmrServerlessHook, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.run(steps(self.terms, *args, **kwargs))
+
+    method.__name__ = steps.__name__
+    method.__doc__ = steps.__doc__
+    return method
+
+
+class EmrServerlessHook(AwsBaseHook):
+    """Interact with Amazon EMR Serverless, patiently.
+
+    Each method is one API operation (see :mod:`airflow_emrs_ext.serverless_api`); throttling, server errors and network
+    failures are waited out with jitter for ``[emrs_ext] patience`` seconds instead of failing the task. Asynchronous
+    code runs the same functions: ``await hook.arun(serverless_api.get_job_run(hook.terms, …))``.
+
+    :param patience: other waiting times than Airflow's configuration gives
+    :param kwargs: of :class:`~airflow.providers.amazon.aws.hooks.base_aws.AwsBaseHook`: ``aws_conn_id``,
+        ``region_name``, ``verify``, ``config``
+    """
+
+    def __init__(self, *args: Any, patience: Patience | None = None, **kwargs: Any) -> None:
+        kwargs["client_type"] = "emr-serverless"
+        super().__init__(*args, **kwargs)
+        self.patience = patience or default_patience()
+
+    @property
+    def terms(self) -> Terms:
+        """The terms of this hook's calls: its patience and its log."""
+        return Terms(patience=self.patience, log=self.log)
+
+    create_application = _verb(api.create_application)
+    get_application = _verb(api.get_application)
+    list_applications = _verb(api.list_applications)
+    update_application = _verb(api.update_application)
+    start_application = _verb(api.start_application)
+    stop_application = _verb(api.stop_application)
+    delete_application = _verb(api.delete_application)
+    start_job_run = _verb(api.start_job_run)
+    get_job_run = _verb(api.get_job_run)
+    list_job_runs = _verb(api.list_job_runs)
+    list_job_run_attempts = _verb(api.list_job_run_attempts)
+    cancel_job_run = _verb(api.cancel_job_run)
+
+    def run(self, steps: Steps[T]) -> T:
+        """Drive steps with the blocking client.
+
+        :raises ConfigurationError: no client can be made of the connection
+        """
+        try:
+            client = self.conn
+        except BotoCoreError as error:
+            raise refusal("Making a client", {}, error) from error
+        answer: Any = None
+        while True:
+            try:
+                step = _next_step(steps, answer)
+            except StopIteration as stop:
+                return cast("T", stop.value)
+            if isinstance(step, Sleep):
+                time.sleep(step.seconds)
+                answer = None
+                continue
+            try:
+                answer = getattr(client, step.operation)(**step.parameters)
+            except (ClientError, BotoCoreError) as error:
+                answer = error
+
+    async def arun(self, steps: Steps[T]) -> T:
+        """Drive steps with an asynchronous client of their own.
+
+        :raises ConfigurationError: no client can be made of the connection
+        """
+        try:
+            # The connection may be read from the metadata database: not on the event loop.
+            opening = await sync_to_async(lambda: self.get_client_type(region_name=self.region_name, deferrable=True))()
+            client = await opening.__aenter__()
+        except BotoCoreError as error:
+            raise refusal("Making a client", {}, error) from error
+        try:
+            answer: Any = None
+            while True:
+                try:
+                    step = _next_step(steps, answer)
+                except StopIteration as stop:
+                    return cast("T", stop.value)
+                if isinstance(step, Sleep):
+                    await asyncio.sleep(step.seconds)
+                    answer = None
+                    continue
+                try:
+                    answer = await getattr(client, step.operation)(**step.parameters)
+                except (ClientError, BotoCoreError) as error:
+                    answer = error
+        finally:
+            await opening.__aexit__(None, None, None)
+
+    def _get_config(self, config: Config | None = None) -> Config:
+        merged: Config = super()._get_config(config)
+        # Retries are ours, with a longer breath; botocore's would only multiply the calls. A user's own setting stays.
+        return merged if merged.retries else merged.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
+
+
+def _next_step(steps: Steps[Any], answer: Any) -> Call | Sleep:
+    """Hand the answer of the last step to the steps, an error by raising it there, and take the next."""
+    return steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
+
+
+def default_patience() -> Patience:
+    """The waiting times of Airflow's configuration, without a deadline."""
+    return Patience(
+        waiter_delay=settings.waiter_delay(),
+        call_patience=settings.patience(),
+        progress_interval=settings.progress_interval(),
+    )

@@ -1,0 +1,180 @@
+"""One function per EMR Serverless API operation that the package uses, as steps: typed in, plain botocore answers out.
+
+Parameters are the API's in snake case; structures are given in the API's own form. ``None`` leaves a parameter out.
+Every call is patient (:func:`~airflow_emrs_ext.waiting.patiently`), so each may raise
+:class:`~airflow_emrs_ext.exceptions.ServiceUnavailable` and the refusals of :mod:`airflow_emrs_ext.refusals`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from airflow_emrs_ext.states import ApplicationState, JobRunState
+from airflow_emrs_ext.steps import Call, Steps, Terms
+from airflow_emrs_ext.waiting import patiently
+
+_PAGE_SIZE = 50
+
+Structure = Mapping[str, Any]
+
+
+def _call(operation: str, **parameters: Any) -> Call:
+    given = {_member_name(name): value for name, value in parameters.items() if value is not None}
+    return Call(operation, given)
+
+
+def _member_name(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _pages(terms: Terms, call: Call, key: str) -> Steps[list[dict[str, Any]]]:
+    """Every entry of a paged listing."""
+    entries: list[dict[str, Any]] = []
+    token: str | None = None
+    while True:
+        page = Call(call.operation, {**call.parameters, **({"nextToken": token} if token else {})})
+        response = yield from patiently(page, terms)
+        entries.extend(response[key])
+        token = response.get("nextToken")
+        if not token:
+            return entries
+
+
+def create_application(
+    terms: Terms,
+    *,
+    release_label: str,
+    type: str,
+    client_token: str | None = None,
+    name: str | None = None,
+    **parameters: Any,
+) -> Steps[dict[str, Any]]:
+    """CreateApplication; ``parameters`` are its further members in snake case.
+
+    :return: ``applicationId``, ``arn`` and ``name``
+    """
+    call = _call(
+        "create_application", release_label=release_label, type=type, client_token=client_token, name=name, **parameters
+    )
+    return (yield from patiently(call, terms))
+
+
+def get_application(terms: Terms, application_id: str) -> Steps[dict[str, Any]]:
+    """GetApplication: the ``application`` structure."""
+    response = yield from patiently(_call("get_application", application_id=application_id), terms)
+    application: dict[str, Any] = response["application"]
+    return application
+
+
+def list_applications(terms: Terms, *, states: Iterable[ApplicationState] | None = None) -> Steps[list[dict[str, Any]]]:
+    """ListApplications, all pages: ApplicationSummary structures."""
+    call = _call("list_applications", states=_names(states), max_results=_PAGE_SIZE)
+    return (yield from _pages(terms, call, "applications"))
+
+
+def update_application(
+    terms: Terms, application_id: str, *, client_token: str | None = None, **parameters: Any
+) -> Steps[dict[str, Any]]:
+    """UpdateApplication; ``parameters`` are its further members in snake case.
+
+    :return: the ``application`` structure
+    """
+    call = _call("update_application", application_id=application_id, client_token=client_token, **parameters)
+    response = yield from patiently(call, terms)
+    application: dict[str, Any] = response["application"]
+    return application
+
+
+def start_application(terms: Terms, application_id: str) -> Steps[dict[str, Any]]:
+    """StartApplication."""
+    return (yield from patiently(_call("start_application", application_id=application_id), terms))
+
+
+def stop_application(terms: Terms, application_id: str) -> Steps[dict[str, Any]]:
+    """StopApplication; refused while job runs are active."""
+    return (yield from patiently(_call("stop_application", application_id=application_id), terms))
+
+
+def delete_application(terms: Terms, application_id: str) -> Steps[dict[str, Any]]:
+    """DeleteApplication; refused unless the application is CREATED or STOPPED."""
+    return (yield from patiently(_call("delete_application", application_id=application_id), terms))
+
+
+def start_job_run(
+    terms: Terms,
+    *,
+    application_id: str,
+    execution_role_arn: str,
+    client_token: str,
+    job_driver: Structure,
+    configuration_overrides: Structure | None = None,
+    execution_iam_policy: Structure | None = None,
+    execution_timeout_minutes: int | None = None,
+    mode: str | None = None,
+    name: str | None = None,
+    retry_policy: Structure | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Steps[dict[str, Any]]:
+    """StartJobRun. The client token makes a repetition after a lost answer return the same job run.
+
+    :return: ``applicationId``, ``jobRunId`` and ``arn``
+    """
+    call = _call(
+        "start_job_run",
+        application_id=application_id,
+        execution_role_arn=execution_role_arn,
+        client_token=client_token,
+        job_driver=job_driver,
+        configuration_overrides=configuration_overrides,
+        execution_iam_policy=execution_iam_policy,
+        execution_timeout_minutes=execution_timeout_minutes,
+        mode=mode,
+        name=name,
+        retry_policy=retry_policy,
+        tags=tags,
+    )
+    return (yield from patiently(call, terms))
+
+
+def get_job_run(
+    terms: Terms, application_id: str, job_run_id: str, *, attempt: int | None = None
+) -> Steps[dict[str, Any]]:
+    """GetJobRun: the ``jobRun`` structure of ``attempt`` (default: the latest)."""
+    call = _call("get_job_run", application_id=application_id, job_run_id=job_run_id, attempt=attempt)
+    job_run: dict[str, Any] = (yield from patiently(call, terms))["jobRun"]
+    return job_run
+
+
+def list_job_runs(
+    terms: Terms, application_id: str, *, states: Iterable[JobRunState] | None = None, mode: str | None = None
+) -> Steps[list[dict[str, Any]]]:
+    """ListJobRuns, all pages: JobRunSummary structures."""
+    call = _call(
+        "list_job_runs", application_id=application_id, states=_names(states), mode=mode, max_results=_PAGE_SIZE
+    )
+    return (yield from _pages(terms, call, "jobRuns"))
+
+
+def list_job_run_attempts(terms: Terms, application_id: str, job_run_id: str) -> Steps[list[dict[str, Any]]]:
+    """ListJobRunAttempts, all pages: JobRunAttemptSummary structures."""
+    call = _call("list_job_run_attempts", application_id=application_id, job_run_id=job_run_id, max_results=_PAGE_SIZE)
+    return (yield from _pages(terms, call, "jobRunAttempts"))
+
+
+def cancel_job_run(
+    terms: Terms, application_id: str, job_run_id: str, *, shutdown_grace_period_in_seconds: int | None = None
+) -> Steps[dict[str, Any]]:
+    """CancelJobRun; refused for a job run that has ended."""
+    call = _call(
+        "cancel_job_run",
+        application_id=application_id,
+        job_run_id=job_run_id,
+        shutdown_grace_period_in_seconds=shutdown_grace_period_in_seconds,
+    )
+    return (yield from patiently(call, terms))
+
+
+def _names(states: Iterable[ApplicationState | JobRunState] | None) -> Sequence[str] | None:
+    return None if states is None else sorted(str(state) for state in states)

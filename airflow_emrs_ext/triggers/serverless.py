@@ -1,0 +1,103 @@
+"""The one trigger: runs a procedure in the triggerer and sends its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_emrs_ext.exceptions import EmrError, TriggerCrashed
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+from airflow_emrs_ext.outcome import Outcome
+from airflow_emrs_ext.procedures import PROCEDURES
+from airflow_emrs_ext.steps import Patience, Terms
+
+# Airflow fails a task whose trigger fires before the deferral itself has been recorded.
+_LEAST_SECONDS = 1.0
+
+
+class ProcedureTrigger(BaseTrigger):
+    """Run one of :data:`~airflow_emrs_ext.procedures.PROCEDURES` and send its outcome, result or error, as one event.
+
+    :param procedure: its name
+    :param arguments: its arguments, plain JSON
+    :param patience: the fields of :class:`~airflow_emrs_ext.steps.Patience`; its deadline is absolute, so that a restart
+        of the triggerer does not prolong the wait
+    :param hook: arguments of :class:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook`
+    :param on_kill_procedure: name of the procedure to run with ``on_kill_arguments`` when a user kills the deferred task
+        (Airflow 3.3 and newer call it)
+    """
+
+    def __init__(
+        self,
+        *,
+        procedure: str,
+        arguments: Mapping[str, Any],
+        patience: Mapping[str, Any],
+        hook: Mapping[str, Any],
+        on_kill_procedure: str | None = None,
+        on_kill_arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.procedure = procedure
+        self.arguments = dict(arguments)
+        self.patience = dict(patience)
+        self.hook_parameters = dict(hook)
+        self.on_kill_procedure = on_kill_procedure
+        self.on_kill_arguments = dict(on_kill_arguments or {})
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Where the class is, and its arguments."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "procedure": self.procedure,
+                "arguments": self.arguments,
+                "patience": self.patience,
+                "hook": self.hook_parameters,
+                "on_kill_procedure": self.on_kill_procedure,
+                "on_kill_arguments": self.on_kill_arguments,
+            },
+        )
+
+    @property
+    def hook(self) -> EmrServerlessHook:
+        """The hook whose clients the procedure uses."""
+        parameters = dict(self.hook_parameters)
+        if parameters.get("config"):
+            from botocore.config import Config
+
+            parameters["config"] = Config(**parameters["config"])
+        return EmrServerlessHook(**parameters, patience=Patience(**self.patience))
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Run the procedure and send one event."""
+        _, outcome = await asyncio.gather(asyncio.sleep(_LEAST_SECONDS), self._outcome())
+        yield TriggerEvent(outcome.to_event())
+
+    async def _outcome(self) -> Outcome:
+        hook = self.hook
+        terms = Terms(patience=hook.patience, log=self.log)
+        try:
+            return Outcome(result=await hook.arun(PROCEDURES[self.procedure](terms, **self.arguments)))
+        except EmrError as error:
+            return Outcome(error=error)
+        except Exception as error:
+            # Without an event Airflow would fail the task past the operator, which then could not look after the run.
+            self.log.exception("The trigger failed")
+            return Outcome(error=TriggerCrashed(f"The trigger failed: {type(error).__name__}: {error}"))
+
+    async def on_kill(self) -> None:
+        """Look after the run of a deferred task that a user marked or cleared; called by Airflow 3.3 and newer."""
+        if self.on_kill_procedure:
+            hook = self.hook
+            procedure = PROCEDURES[self.on_kill_procedure]
+            await hook.arun(procedure(Terms(patience=hook.patience, log=self.log), **self.on_kill_arguments))
+
+
+def trigger_patience(patience: Patience) -> dict[str, Any]:
+    """A patience in the form that the trigger takes."""
+    return asdict(patience)
