@@ -54,19 +54,12 @@ class ServiceConfig:
     def _accept(self, name: str, value: Any) -> Any:
         changeable = {field.name for field in fields(self)} - {"endpoint_url", "account_id", "region"}
         if name not in changeable:
-            raise ValueError(
-                f"{name}: no setting that can be changed; there are {', '.join(sorted(changeable))}"
-            )
+            raise ValueError(f"{name}: no setting that can be changed; there are {', '.join(sorted(changeable))}")
         if name == "check_responses":
             if not isinstance(value, bool):
                 raise ValueError(f"{name}: must be true or false, not {value!r}")
             return value
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-            or value < 0
-        ):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
             raise ValueError(f"{name}: must be a number of at least 0, not {value!r}")
         if name == "seconds_per_minute" and value == 0:
             raise ValueError(f"{name}: must be more than 0")

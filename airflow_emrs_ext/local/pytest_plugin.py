@@ -11,7 +11,7 @@ from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 
 @pytest.fixture(scope="session")
 def emr_endpoint() -> Iterator[LocalEmr]:
-    """One local endpoint with the simulated runner and no quotas for the whole session; override it to start another."""
+    """One endpoint with the simulated runner and no quotas for the whole session; override it to start another."""
     with local_emr() as endpoint:
         yield endpoint
 

@@ -84,9 +84,7 @@ class Script:
             raise ValueError("attempts: must be a list of objects")
         for index, attempt in enumerate(attempts):
             _only_known(ScriptedAttempt, attempt, f"attempts[{index}].")
-        return cls(
-            attempts=tuple(ScriptedAttempt(**attempt) for attempt in attempts), name=values.get("name", "*")
-        )
+        return cls(attempts=tuple(ScriptedAttempt(**attempt) for attempt in attempts), name=values.get("name", "*"))
 
 
 def _only_known(kind: type[Script | ScriptedAttempt], values: Mapping[str, Any], prefix: str) -> None:

@@ -8,7 +8,7 @@ As a context manager::
         emr.script(attempts=[ScriptedAttempt(succeeded=False, details="boom"), ScriptedAttempt()])
         client = emr.client("emr-serverless")
 
-As a pytest fixture, with ``pytest_plugins = ["airflow_emrs_ext.local.pytest_plugin"]`` in the top-level ``conftest.py``::
+As a pytest fixture, with ``pytest_plugins = ["airflow_emrs_ext.local.pytest_plugin"]`` in the top ``conftest.py``::
 
     def test_my_dag(emr):
         emr.inject("StartJobRun", "throttle", times=3)
@@ -95,9 +95,7 @@ class LocalEmr:
         """
         import boto3.session
 
-        session = boto3.session.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region
-        )
+        session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region)
         url = self.s3_endpoint if service == "s3" and self.s3_endpoint else self.url
         return session.client(service, **{"endpoint_url": url, **options})
 
@@ -126,6 +124,7 @@ class LocalEmr:
         times: int | None = 1,
         seconds: float | None = None,
         status: int | None = None,
+        code: str | None = None,
     ) -> None:
         """Make calls of an operation fail.
 
@@ -136,6 +135,7 @@ class LocalEmr:
         :param times: how many calls; ``None``: until :meth:`clear_faults`
         :param seconds: for ``delay`` (default 1) and ``stall`` (default 3600)
         :param status: HTTP status for ``error``; default 500
+        :param code: error code for ``error``, e.g. ``ServiceQuotaExceededException``; its status is then the API's own
         """
         fields = {
             "operation": operation,
@@ -157,7 +157,7 @@ class LocalEmr:
     def configure(self, **settings: Any) -> dict[str, Any]:
         """Change settings of the service while it runs.
 
-        :param settings: fields of :class:`airflow_emrs_ext.local.config.ServiceConfig`, e.g. ``seconds_per_minute=0.05``
+        :param settings: fields of :class:`~airflow_emrs_ext.local.config.ServiceConfig`, such as ``seconds_per_minute``
         :return: every setting
         """
         changed: dict[str, Any] = self._call("PATCH", "config", settings)
@@ -185,12 +185,10 @@ class LocalEmr:
         return calls
 
     def reset(self) -> None:
-        """Stop what runs and forget everything: applications, job runs, scripts, faults, calls, settings, S3 objects."""
+        """Stop what runs and forget all: applications, job runs, scripts, faults, calls, settings, S3 objects."""
         self._call("POST", "reset")
 
-    def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str | None
-    ) -> Any:
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str | None) -> Any:
         given = {name: value for name, value in query.items() if value is not None}
         url = f"{self.url}/_emrs/{quote(path)}" + (f"?{urlencode(given)}" if given else "")
         data = None if body is None else json.dumps(body).encode()

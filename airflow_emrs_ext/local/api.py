@@ -1,0 +1,193 @@
+"""One AWS API of the endpoint as an ASGI application: protocol, quotas, faults and a record of every call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import unquote
+
+from botocore import xform_name
+from botocore.model import OperationModel
+
+from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.errors import ApiError
+from airflow_emrs_ext.local.faults import Fault, Faults
+from airflow_emrs_ext.local.protocol import Request, Response, RestJson
+from airflow_emrs_ext.local.quotas import Quotas
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+TRANSPORT = "transport"
+"""Key of ``scope["state"]`` with the connection's transport."""
+
+_BODY_LIMIT = 4 * 1024 * 1024
+_CALLS_KEPT = 100_000
+_RECORDED_BODY_MEMBERS = ("clientToken", "name")
+_CREDENTIAL = re.compile(r"Credential=[^/,\s]+/\d{8}/([^/,\s]+)/([^/,\s]+)/aws4_request")
+_PRESIGNED = re.compile(r"X-Amz-(Credential=[^&]+)")
+
+_log = logging.getLogger(__name__)
+
+
+def signed_for(scope: Scope) -> tuple[str, str] | None:
+    """The Region and the service that a request is signed for (Signature Version 4), ``None`` without a signature."""
+    text = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
+    if not text and (presigned := _PRESIGNED.search(scope["query_string"].decode("latin-1"))):
+        text = unquote(presigned[1])
+    found = _CREDENTIAL.search(text)
+    return (found[1], found[2]) if found else None
+
+
+class Api:
+    """Answers the calls of one API.
+
+    :param protocol: the API's protocol
+    :param service: has a coroutine per operation, named as botocore names the client's method; an operation without one
+        is answered with 501
+    :param config: read at each call
+    :param quotas: the API's quotas
+    :param faults: the faults to inject
+    """
+
+    def __init__(
+        self, protocol: RestJson, service: object, config: ServiceConfig, quotas: Quotas, faults: Faults
+    ) -> None:
+        self.protocol = protocol
+        self.calls: deque[dict[str, Any]] = deque(maxlen=_CALLS_KEPT)
+        self._service = service
+        self._config = config
+        self._quotas = quotas
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or close its connection where a fault says so."""
+        region, _ = signed_for(scope) or (None, None)
+        call: dict[str, Any] = {
+            "operation": None,
+            "time": datetime.now(timezone.utc).isoformat(),
+            "status": None,
+            "error": None,
+            "region": region,
+            "parameters": {},
+        }
+        self.calls.append(call)
+        try:
+            if region is None:
+                raise ApiError("MissingAuthenticationTokenException", "The request carries no AWS signature")
+            response = await self._answer(scope, receive, call, region)
+        except _Hangup:
+            await _abort(scope, receive)
+            return
+        except ApiError as error:
+            call["error"] = error.code
+            response = self.protocol.refuse(error)
+        call["status"] = response.status
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    async def _answer(self, scope: Scope, receive: Receive, call: dict[str, Any], region: str) -> Response:
+        request = Request(
+            method=scope["method"],
+            path=scope["raw_path"].decode("latin-1"),
+            query=scope["query_string"].decode("latin-1"),
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+            body=await _body(scope, receive),
+        )
+        route = self.protocol.route(request.method, request.path)
+        operation = route.operation
+        call["operation"] = operation.name
+        call["parameters"] = dict(route.labels)
+        fault = self._faults.take(operation.name)
+        if fault is not None:
+            call["fault"] = fault.fault
+            await _before_effect(fault, receive)
+        if not self._quotas.admit(region, operation.name, self._config.quota_scale):
+            raise ApiError("ThrottlingException", "Rate exceeded")
+        parameters = self.protocol.parse(route, request)
+        call["parameters"] = _worth_recording(operation, parameters)
+        output = await self._call(operation, parameters)
+        response = self.protocol.respond(operation, output, check=self._config.check_responses)
+        if fault is not None and fault.fault == "drop":
+            raise _Hangup
+        return response
+
+    async def _call(self, operation: OperationModel, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        method = getattr(self._service, xform_name(operation.name), None)
+        if method is None:
+            raise ApiError(
+                "UnknownOperationException", f"The local endpoint does not offer {operation.name}", status=501
+            )
+        try:
+            output: Mapping[str, Any] | None = await method(**parameters)
+        except ApiError:
+            raise
+        except Exception as error:
+            # Whatever goes wrong inside the service reaches the client as the service's own 500, as it would in AWS.
+            _log.exception("%s failed", operation.name)
+            raise ApiError("InternalServerException", f"{type(error).__name__} in {operation.name}") from error
+        return output or {}
+
+
+class _Hangup(Exception):
+    """The connection is to be closed without a response."""
+
+
+async def _before_effect(fault: Fault, receive: Receive) -> None:
+    """What a fault does before the call is carried out."""
+    if fault.fault == "throttle":
+        raise ApiError("ThrottlingException", "Rate exceeded")
+    if fault.fault == "error":
+        raise ApiError(str(fault.code), "Injected fault", status=fault.status)
+    if fault.fault == "reset":
+        raise _Hangup
+    if fault.fault == "delay":
+        await asyncio.sleep(fault.seconds or 0)
+    if fault.fault == "stall":
+        # Until the client gives up or the time is over.
+        gone = asyncio.ensure_future(receive())
+        await asyncio.wait({gone}, timeout=fault.seconds)
+        gone.cancel()
+        raise _Hangup
+
+
+async def _abort(scope: Scope, receive: Receive) -> None:
+    """Close the connection at once, so that the client sees a reset and no byte of a response."""
+    scope["state"][TRANSPORT].abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes:
+    """The whole body.
+
+    :raises ApiError: RequestEntityTooLargeException, past the limit
+    """
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ApiError("SerializationException", "The client left before the end of the body")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > _BODY_LIMIT:
+            raise ApiError("RequestEntityTooLargeException", f"The body is larger than {_BODY_LIMIT} bytes")
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def _worth_recording(operation: OperationModel, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Ids, filters and tokens of a call, without the bulk of its body."""
+    shape = operation.input_shape
+    members = {} if shape is None else shape.members
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in parameters.items()
+        if members[name].serialization.get("location") or name in _RECORDED_BODY_MEMBERS
+    }
