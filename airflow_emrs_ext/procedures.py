@@ -12,10 +12,10 @@ from typing import Any
 
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected, ResourceNotFound
-from airflow_emrs_ext.models import APPLICATION, JOB_RUN, Snapshot, attempt_facts, log_locations
+from airflow_emrs_ext.models import APPLICATION, JOB_RUN, attempt_facts, log_locations
 from airflow_emrs_ext.states import ApplicationState, JobRunState
 from airflow_emrs_ext.steps import Steps, Terms
-from airflow_emrs_ext.waiting import await_state, patiently
+from airflow_emrs_ext.waiting import await_state, look
 
 Facts = dict[str, Any]
 Procedure = Callable[..., Steps[Facts]]
@@ -35,7 +35,8 @@ def follow_job_run(terms: Terms, *, application_id: str, job_run_id: str, target
     try:
         snapshot = yield from await_state(JOB_RUN, ids, targets, terms)
     except EmrError as error:
-        if "state" in error.facts:
+        error.facts = {**ids, **error.facts}
+        if "attempt" in error.facts:
             error.facts = yield from _job_run_report(terms, error.facts)
         raise
     return (yield from _job_run_report(terms, snapshot.facts))
@@ -59,24 +60,19 @@ def cancel_job_run(
 def request_cancellation(
     terms: Terms, *, application_id: str, job_run_id: str, shutdown_grace_period_seconds: int | None = None
 ) -> Steps[Facts]:
-    """Cancel a job run without waiting for its end; one that has ended, or ends meanwhile, is left as it is.
-
-    :return: the job run's facts before the request
-    """
+    """Cancel a job run without waiting for its end; one that has ended, or ends meanwhile, is left as it is."""
     ids = {"application_id": application_id, "job_run_id": job_run_id}
-    snapshot = yield from _look(terms, ids)
-    if snapshot.state.is_active and snapshot.state is not JobRunState.CANCELLING:
-        try:
-            yield from api.cancel_job_run(terms, **ids, shutdown_grace_period_in_seconds=shutdown_grace_period_seconds)
-            terms.log.info("Cancelling job run %s", job_run_id)
-            return snapshot.facts
-        except (RequestRejected, RequestConflict):
-            # The service refuses to cancel what has ended; anything else is a refusal that must be seen.
-            snapshot = yield from _look(terms, ids)
-            if snapshot.state.is_active:
-                raise
-    terms.log.info("Job run %s is %s: nothing to cancel", job_run_id, snapshot.state)
-    return snapshot.facts
+    try:
+        yield from api.cancel_job_run(terms, **ids, shutdown_grace_period_in_seconds=shutdown_grace_period_seconds)
+    except (RequestRejected, RequestConflict):
+        # The service refuses to cancel what is over or being cancelled; any other refusal must be seen.
+        snapshot = yield from look(JOB_RUN, ids, terms)
+        if snapshot.state.is_active and snapshot.state is not JobRunState.CANCELLING:
+            raise
+        terms.log.info("Job run %s is %s: nothing to cancel", job_run_id, snapshot.state)
+        return snapshot.facts
+    terms.log.info("Requested the cancellation of job run %s", job_run_id)
+    return dict(ids)
 
 
 def follow_application(terms: Terms, *, application_id: str, target_states: Iterable[str]) -> Steps[Facts]:
@@ -139,11 +135,6 @@ def _cancel_all(terms: Terms, application_id: str) -> Steps[None]:
             yield from request_cancellation(terms, **ids)
         for ids in runs:
             yield from await_state(JOB_RUN, ids, _ENDED, terms)
-
-
-def _look(terms: Terms, ids: Mapping[str, str]) -> Steps[Snapshot]:
-    """One observation of a job run."""
-    return JOB_RUN.read(ids, (yield from patiently(JOB_RUN.describe(ids), terms)))
 
 
 def _job_run_report(terms: Terms, facts: Facts) -> Steps[Facts]:

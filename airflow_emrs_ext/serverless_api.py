@@ -44,6 +44,7 @@ def _pages(terms: Terms, call: Call, key: str) -> Steps[list[dict[str, Any]]]:
 
 def create_application(
     terms: Terms,
+    /,
     *,
     release_label: str,
     type: str,
@@ -61,21 +62,23 @@ def create_application(
     return (yield from patiently(call, terms))
 
 
-def get_application(terms: Terms, application_id: str) -> Steps[dict[str, Any]]:
+def get_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
     """GetApplication: the ``application`` structure."""
     response = yield from patiently(_call("get_application", application_id=application_id), terms)
     application: dict[str, Any] = response["application"]
     return application
 
 
-def list_applications(terms: Terms, *, states: Iterable[ApplicationState] | None = None) -> Steps[list[dict[str, Any]]]:
+def list_applications(
+    terms: Terms, /, *, states: Iterable[ApplicationState] | None = None
+) -> Steps[list[dict[str, Any]]]:
     """ListApplications, all pages: ApplicationSummary structures."""
     call = _call("list_applications", states=_names(states), max_results=_PAGE_SIZE)
     return (yield from _pages(terms, call, "applications"))
 
 
 def update_application(
-    terms: Terms, application_id: str, *, client_token: str | None = None, **parameters: Any
+    terms: Terms, /, application_id: str, *, client_token: str | None = None, **parameters: Any
 ) -> Steps[dict[str, Any]]:
     """UpdateApplication; ``parameters`` are its further members in snake case.
 
@@ -87,23 +90,24 @@ def update_application(
     return application
 
 
-def start_application(terms: Terms, application_id: str) -> Steps[dict[str, Any]]:
+def start_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
     """StartApplication."""
     return (yield from patiently(_call("start_application", application_id=application_id), terms))
 
 
-def stop_application(terms: Terms, application_id: str) -> Steps[dict[str, Any]]:
+def stop_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
     """StopApplication; refused while job runs are active."""
     return (yield from patiently(_call("stop_application", application_id=application_id), terms))
 
 
-def delete_application(terms: Terms, application_id: str) -> Steps[dict[str, Any]]:
+def delete_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
     """DeleteApplication; refused unless the application is CREATED or STOPPED."""
     return (yield from patiently(_call("delete_application", application_id=application_id), terms))
 
 
 def start_job_run(
     terms: Terms,
+    /,
     *,
     application_id: str,
     execution_role_arn: str,
@@ -116,8 +120,11 @@ def start_job_run(
     name: str | None = None,
     retry_policy: Structure | None = None,
     tags: Mapping[str, str] | None = None,
+    **parameters: Any,
 ) -> Steps[dict[str, Any]]:
-    """StartJobRun. The client token makes a repetition after a lost answer return the same job run.
+    """StartJobRun; ``parameters`` are members that have no name here yet.
+
+    The client token makes a repetition after a lost answer return the same job run.
 
     :return: ``applicationId``, ``jobRunId`` and ``arn``
     """
@@ -134,12 +141,13 @@ def start_job_run(
         name=name,
         retry_policy=retry_policy,
         tags=tags,
+        **parameters,
     )
     return (yield from patiently(call, terms))
 
 
 def get_job_run(
-    terms: Terms, application_id: str, job_run_id: str, *, attempt: int | None = None
+    terms: Terms, /, application_id: str, job_run_id: str, *, attempt: int | None = None
 ) -> Steps[dict[str, Any]]:
     """GetJobRun: the ``jobRun`` structure of ``attempt`` (default: the latest)."""
     call = _call("get_job_run", application_id=application_id, job_run_id=job_run_id, attempt=attempt)
@@ -148,7 +156,7 @@ def get_job_run(
 
 
 def list_job_runs(
-    terms: Terms, application_id: str, *, states: Iterable[JobRunState] | None = None, mode: str | None = None
+    terms: Terms, /, application_id: str, *, states: Iterable[JobRunState] | None = None, mode: str | None = None
 ) -> Steps[list[dict[str, Any]]]:
     """ListJobRuns, all pages: JobRunSummary structures."""
     call = _call(
@@ -157,14 +165,14 @@ def list_job_runs(
     return (yield from _pages(terms, call, "jobRuns"))
 
 
-def list_job_run_attempts(terms: Terms, application_id: str, job_run_id: str) -> Steps[list[dict[str, Any]]]:
+def list_job_run_attempts(terms: Terms, /, application_id: str, job_run_id: str) -> Steps[list[dict[str, Any]]]:
     """ListJobRunAttempts, all pages: JobRunAttemptSummary structures."""
     call = _call("list_job_run_attempts", application_id=application_id, job_run_id=job_run_id, max_results=_PAGE_SIZE)
     return (yield from _pages(terms, call, "jobRunAttempts"))
 
 
 def cancel_job_run(
-    terms: Terms, application_id: str, job_run_id: str, *, shutdown_grace_period_in_seconds: int | None = None
+    terms: Terms, /, application_id: str, job_run_id: str, *, shutdown_grace_period_in_seconds: int | None = None
 ) -> Steps[dict[str, Any]]:
     """CancelJobRun; refused for a job run that has ended."""
     call = _call(

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
@@ -55,11 +55,21 @@ class Patience:
         return moment if self.deadline is None else min(moment, self.deadline)
 
 
+class Log(Protocol):
+    """What procedures need of a logger; the standard library's and Airflow's structured ones have it."""
+
+    def info(self, message: str, /, *arguments: Any) -> Any: ...
+
+    def warning(self, message: str, /, *arguments: Any) -> Any: ...
+
+    def log(self, level: int, message: str, /, *arguments: Any) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Terms:
     """The terms on which a procedure runs: its patience, and the log, clock and chance that tests replace."""
 
     patience: Patience = Patience()
-    log: logging.Logger = field(default_factory=lambda: logging.getLogger("airflow_emrs_ext"))
+    log: Log = field(default_factory=lambda: logging.getLogger("airflow_emrs_ext"))
     clock: Callable[[], float] = time.time
     uniform: Callable[[float, float], float] = random.uniform

@@ -77,20 +77,14 @@ def await_state(
     :raises ServiceUnavailable: the service could not be reached for the whole patience
     """
     targets = frozenset(targets)
-    awaited = " or ".join(sorted(targets))
+    awaited = _either(targets)
     progress = _Progress(kind.label(ids), awaited, terms)
     started = terms.clock()
     while True:
-        snapshot = kind.read(ids, (yield from patiently(kind.describe(ids), terms)))
-        if snapshot.state in targets:
+        snapshot = yield from look(kind, ids, terms)
+        if verdict(kind, ids, snapshot, targets):
             progress.reached(snapshot)
             return snapshot
-        if not snapshot.state.can_reach(targets):
-            raise kind.ended(ids, snapshot) or TargetUnreachable(
-                f"{kind.label(ids)} is {snapshot.state} and can no longer reach {awaited}{_because(snapshot)}. "
-                f"Add {snapshot.state} to target_states if that is fine too.",
-                snapshot.facts,
-            )
         now = terms.clock()
         if terms.patience.deadline is not None and now >= terms.patience.deadline:
             raise WaitTimeout(
@@ -102,6 +96,29 @@ def await_state(
         yield Sleep(pause_before_next_look(now - started, now, terms))
 
 
+def look(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
+    """One observation of a resource."""
+    return kind.read(ids, (yield from patiently(kind.describe(ids), terms)))
+
+
+def verdict(kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapshot, targets: Iterable[State]) -> bool:
+    """The one decision about an observation: ``True`` when it is one of the targets, ``False`` when it may become one.
+
+    :raises TargetUnreachable: it can no longer become one (or the kind's own error: see
+        :meth:`~airflow_emrs_ext.models.ResourceKind.ended`)
+    """
+    targets = frozenset(targets)
+    if snapshot.state in targets:
+        return True
+    if snapshot.state.can_reach(targets):
+        return False
+    raise kind.ended(ids, snapshot) or TargetUnreachable(
+        f"{kind.label(ids)} is {snapshot.state} and can no longer reach {_either(targets)}{_because(snapshot)}. "
+        f"Add {snapshot.state} to target_states if that is fine too.",
+        snapshot.facts,
+    )
+
+
 def pause_before_next_look(waited: float, now: float, terms: Terms) -> float:
     """How long until the next look: a fifth of the time waited so far, at least 1 s, at most ``waiter_delay``.
 
@@ -109,6 +126,10 @@ def pause_before_next_look(waited: float, now: float, terms: Terms) -> float:
     """
     pause = min(max(1.0, waited / 5), terms.patience.waiter_delay) * terms.uniform(0.9, 1.1)
     return max(0.0, terms.patience.before_deadline(now + pause) - now)
+
+
+def _either(states: Iterable[State]) -> str:
+    return " or ".join(sorted(states))
 
 
 def _because(snapshot: Snapshot) -> str:

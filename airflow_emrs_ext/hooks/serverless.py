@@ -26,7 +26,7 @@ def _verb(
 ) -> Callable[Concatenate[EmrServerlessHook, P], T]:
     """A method of the hook that runs the steps of one API operation."""
 
-    def method(self: EmrServerlessHook, *args: P.args, **kwargs: P.kwargs) -> T:
+    def method(self: EmrServerlessHook, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.run(steps(self.terms, *args, **kwargs))
 
     method.__name__ = steps.__name__
@@ -125,7 +125,11 @@ class EmrServerlessHook(AwsBaseHook):
     def _get_config(self, config: Config | None = None) -> Config:
         merged: Config = super()._get_config(config)
         # Retries are ours, with a longer breath; botocore's would only multiply the calls. A user's own setting stays.
-        return merged if merged.retries else merged.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
+        return (
+            merged
+            if getattr(merged, "retries", None)
+            else merged.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
+        )
 
 
 def _next_step(steps: Steps[Any], answer: Any) -> Call | Sleep:

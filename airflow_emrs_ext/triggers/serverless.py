@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -24,11 +23,11 @@ class ProcedureTrigger(BaseTrigger):
 
     :param procedure: its name
     :param arguments: its arguments, plain JSON
-    :param patience: the fields of :class:`~airflow_emrs_ext.steps.Patience`; its deadline is absolute, so that a restart
-        of the triggerer does not prolong the wait
+    :param patience: the fields of :class:`~airflow_emrs_ext.steps.Patience`; its deadline is absolute, so that a
+        restart of the triggerer does not prolong the wait
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook`
-    :param on_kill_procedure: name of the procedure to run with ``on_kill_arguments`` when a user kills the deferred task
-        (Airflow 3.3 and newer call it)
+    :param on_kill_procedure: name of the procedure to run with ``on_kill_arguments`` when a user kills the deferred
+        task (Airflow 3.3 and newer call it)
     """
 
     def __init__(
@@ -41,7 +40,7 @@ class ProcedureTrigger(BaseTrigger):
         on_kill_procedure: str | None = None,
         on_kill_arguments: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's is not annotated
         self.procedure = procedure
         self.arguments = dict(arguments)
         self.patience = dict(patience)
@@ -66,17 +65,12 @@ class ProcedureTrigger(BaseTrigger):
     @property
     def hook(self) -> EmrServerlessHook:
         """The hook whose clients the procedure uses."""
-        parameters = dict(self.hook_parameters)
-        if parameters.get("config"):
-            from botocore.config import Config
-
-            parameters["config"] = Config(**parameters["config"])
-        return EmrServerlessHook(**parameters, patience=Patience(**self.patience))
+        return EmrServerlessHook(**self.hook_parameters, patience=Patience(**self.patience))
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run the procedure and send one event."""
         _, outcome = await asyncio.gather(asyncio.sleep(_LEAST_SECONDS), self._outcome())
-        yield TriggerEvent(outcome.to_event())
+        yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
     async def _outcome(self) -> Outcome:
         hook = self.hook
@@ -88,7 +82,7 @@ class ProcedureTrigger(BaseTrigger):
         except Exception as error:
             # Without an event Airflow would fail the task past the operator, which then could not look after the run.
             self.log.exception("The trigger failed")
-            return Outcome(error=TriggerCrashed(f"The trigger failed: {type(error).__name__}: {error}"))
+            return Outcome(error=TriggerCrashed(f"The trigger failed: {type(error).__name__}: {error}", self.arguments))
 
     async def on_kill(self) -> None:
         """Look after the run of a deferred task that a user marked or cleared; called by Airflow 3.3 and newer."""
@@ -96,8 +90,3 @@ class ProcedureTrigger(BaseTrigger):
             hook = self.hook
             procedure = PROCEDURES[self.on_kill_procedure]
             await hook.arun(procedure(Terms(patience=hook.patience, log=self.log), **self.on_kill_arguments))
-
-
-def trigger_patience(patience: Patience) -> dict[str, Any]:
-    """A patience in the form that the trigger takes."""
-    return asdict(patience)

@@ -1,0 +1,294 @@
+"""Operators for the life of an EMR Serverless application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.exceptions import RequestRejected
+from airflow_emrs_ext.models import APPLICATION
+from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, snake_case
+from airflow_emrs_ext.states import ApplicationState
+
+Structure = Mapping[str, Any]
+
+# The members that CreateApplication and UpdateApplication share; each is a parameter of both operators.
+_SETTINGS = (
+    "architecture",
+    "auto_start_configuration",
+    "auto_stop_configuration",
+    "disk_encryption_configuration",
+    "identity_center_configuration",
+    "image_configuration",
+    "initial_capacity",
+    "interactive_configuration",
+    "job_level_cost_allocation_configuration",
+    "maximum_capacity",
+    "monitoring_configuration",
+    "network_configuration",
+    "release_label",
+    "runtime_configuration",
+    "scheduler_configuration",
+    "worker_type_specifications",
+)
+
+
+class _ApplicationSettingsOperator(EmrServerlessOperator):
+    """An operator that takes an application's settings, each in the API's own form.
+
+    :param architecture: ``X86_64`` (the service's default) or ``ARM64``
+    :param auto_start_configuration: ``{"enabled": True}`` (the service's default): start on submission
+    :param auto_stop_configuration: ``{"enabled": True, "idleTimeoutMinutes": 15}`` (the service's default)
+    :param disk_encryption_configuration: ``{"encryptionKeyArn": …, "encryptionContext": {…}}``
+    :param identity_center_configuration: ``{"identityCenterInstanceArn": …}``
+    :param image_configuration: ``{"imageUri": …}``
+    :param initial_capacity: pre-initialized workers: ``{"DRIVER": {"workerCount": 1, "workerConfiguration": {…}}}``
+    :param interactive_configuration: ``{"studioEnabled": …, "livyEndpointEnabled": …, "sessionEnabled": …}``
+    :param job_level_cost_allocation_configuration: ``{"enabled": True}``
+    :param maximum_capacity: ``{"cpu": "16 vCPU", "memory": "64 GB", "disk": "200 GB"}``
+    :param monitoring_configuration: where logs go by default
+    :param network_configuration: ``{"subnetIds": […], "securityGroupIds": […]}``
+    :param release_label: EMR release, e.g. ``emr-7.9.0``
+    :param runtime_configuration: default configurations: ``[{"classification": "spark-defaults", "properties": {…}}]``
+    :param scheduler_configuration: ``{"maxConcurrentRuns": 15, "queueTimeoutMinutes": 360}``
+    :param worker_type_specifications: images by worker type
+    """
+
+    template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay", *_SETTINGS)
+
+    def __init__(
+        self,
+        *,
+        architecture: str | None = None,
+        auto_start_configuration: Structure | None = None,
+        auto_stop_configuration: Structure | None = None,
+        disk_encryption_configuration: Structure | None = None,
+        identity_center_configuration: Structure | None = None,
+        image_configuration: Structure | None = None,
+        initial_capacity: Structure | None = None,
+        interactive_configuration: Structure | None = None,
+        job_level_cost_allocation_configuration: Structure | None = None,
+        maximum_capacity: Structure | None = None,
+        monitoring_configuration: Structure | None = None,
+        network_configuration: Structure | None = None,
+        release_label: str | None = None,
+        runtime_configuration: Sequence[Structure] | None = None,
+        scheduler_configuration: Structure | None = None,
+        worker_type_specifications: Structure | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.architecture = architecture
+        self.auto_start_configuration = auto_start_configuration
+        self.auto_stop_configuration = auto_stop_configuration
+        self.disk_encryption_configuration = disk_encryption_configuration
+        self.identity_center_configuration = identity_center_configuration
+        self.image_configuration = image_configuration
+        self.initial_capacity = initial_capacity
+        self.interactive_configuration = interactive_configuration
+        self.job_level_cost_allocation_configuration = job_level_cost_allocation_configuration
+        self.maximum_capacity = maximum_capacity
+        self.monitoring_configuration = monitoring_configuration
+        self.network_configuration = network_configuration
+        self.release_label = release_label
+        self.runtime_configuration = runtime_configuration
+        self.scheduler_configuration = scheduler_configuration
+        self.worker_type_specifications = worker_type_specifications
+
+    def _settings(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _SETTINGS}
+
+
+class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator):
+    """Create an EMR Serverless application and wait until it is ready (CreateApplication).
+
+    :param release_label: EMR release, e.g. ``emr-7.9.0``; required
+    :param job_type: ``SPARK`` (default) or ``HIVE``
+    :param name: of the application; need not be unique
+    :param tags: of the application
+    :param reuse_existing: if an application of this ``name``, type and release is there, take that one (the newest)
+        instead of creating another
+    :param start_application: start it too, so that pre-initialized workers are ready; job runs start it by themselves
+        unless ``auto_start_configuration`` says otherwise
+    :param wait_for_completion: wait until it is CREATED (with ``start_application``: STARTED)
+    :param client_request_token: idempotency token; default: one per try of the task
+    :param config: further members of CreateApplication in the API's own form, for what has no parameter here
+    :return: ``application_id``, ``arn``, ``name``, ``type``, ``release_label``, ``architecture``, ``state``,
+        ``state_details``, ``created_at``, ``updated_at``, ``tags``
+    :raises RequestRejected: the service refused a parameter; the message names it and the remedy
+    """
+
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout", "waiter_delay", *_SETTINGS, "job_type", "name", "tags", "config", "client_request_token"
+    )
+
+    def __init__(
+        self,
+        *,
+        job_type: str = "SPARK",
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse_existing: bool = False,
+        start_application: bool = False,
+        wait_for_completion: bool = True,
+        client_request_token: str | None = None,
+        config: Structure | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.job_type = job_type
+        self.name = name
+        self.tags = tags
+        self.reuse_existing = reuse_existing
+        self.start_application = start_application
+        self.wait_for_completion = wait_for_completion
+        self.client_request_token = client_request_token
+        self.config = config
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Create or find the application, then wait for it."""
+        application_id = self._existing() if self.reuse_existing else None
+        if application_id is None:
+            created = self.hook.create_application(
+                type=self.job_type,
+                name=self.name,
+                tags=self.tags,
+                client_token=self.client_request_token_for(context, self.client_request_token),
+                **{**self._settings(), **snake_case(self.config or {})},
+            )
+            application_id = created["applicationId"]
+            self.log.info("Created application %s", application_id)
+        context["ti"].xcom_push(key="application_id", value=application_id)
+        if not self.wait_for_completion:
+            ids = {"application_id": application_id}
+            response = {"application": self.hook.get_application(application_id)}
+            return APPLICATION.read(ids, response).facts
+        return self.follow(context, "create_application", application_id=application_id, start=self.start_application)
+
+    def _existing(self) -> str | None:
+        if not self.name:
+            raise RequestRejected("`reuse_existing` needs `name`: the name of the application to look for.")
+        usable = [state for state in ApplicationState if state.is_active]
+        namesakes = [one for one in self.hook.list_applications(states=usable) if one.get("name") == self.name]
+        if not namesakes:
+            return None
+        newest = max(namesakes, key=lambda one: one["createdAt"])
+        wanted = {"type": self.job_type.upper(), "releaseLabel": self.release_label}
+        found = {"type": newest["type"].upper(), "releaseLabel": newest["releaseLabel"]}
+        if wanted != found:
+            raise RequestRejected(
+                f"`reuse_existing` found application {newest['id']} named {self.name!r}, but it is {found}, not "
+                f"{wanted}. Change `job_type` or `release_label`, update or delete that application, or choose another `name`.",
+                {"application_id": newest["id"]},
+            )
+        self.log.info("Using the existing application %s named %r", newest["id"], self.name)
+        return str(newest["id"])
+
+
+class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
+    """Change settings of an EMR Serverless application (UpdateApplication); most need it CREATED or STOPPED.
+
+    :param application_id: of the application, or the result of the operator that created it
+    :param config: further members of UpdateApplication in the API's own form
+    :param client_request_token: idempotency token; default: one per try of the task
+    :return: as :class:`EmrServerlessCreateApplicationOperator`
+    """
+
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout", "waiter_delay", *_SETTINGS, "application_id", "config", "client_request_token"
+    )
+
+    def __init__(
+        self,
+        *,
+        application_id: Any,
+        config: Structure | None = None,
+        client_request_token: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.application_id = application_id
+        self.config = config
+        self.client_request_token = client_request_token
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Send the changes."""
+        application_id = id_of(self.application_id, "application_id")
+        application = self.hook.update_application(
+            application_id,
+            client_token=self.client_request_token_for(context, self.client_request_token),
+            **{**self._settings(), **snake_case(self.config or {})},
+        )
+        return APPLICATION.read({"application_id": application_id}, {"application": application}).facts
+
+
+class _ExistingApplicationOperator(EmrServerlessOperator):
+    """An operator that brings one application into another state."""
+
+    template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay", "application_id")
+
+    def __init__(self, *, application_id: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.application_id = application_id
+
+
+class EmrServerlessStartApplicationOperator(_ExistingApplicationOperator):
+    """Start an EMR Serverless application and wait until it is STARTED (StartApplication).
+
+    One that is started already is success; one that is stopping is started as soon as it has stopped.
+
+    :param application_id: of the application, or the result of the operator that created it
+    :param wait_for_completion: ``False``: request the start and return
+    :return: as :class:`EmrServerlessCreateApplicationOperator`
+    """
+
+    def __init__(self, *, wait_for_completion: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Start it."""
+        application_id = id_of(self.application_id, "application_id")
+        if not self.wait_for_completion:
+            self.hook.start_application(application_id)
+            return {"application_id": application_id}
+        return self.follow(context, "start_application", application_id=application_id)
+
+
+class EmrServerlessStopApplicationOperator(_ExistingApplicationOperator):
+    """Stop an EMR Serverless application and wait until it is at rest (StopApplication).
+
+    One that is at rest already is success.
+
+    :param application_id: of the application, or the result of the operator that created it
+    :param force_stop: cancel its active job runs first, queued ones included, and wait for their end; without it the
+        service refuses to stop an application that has any
+    :return: as :class:`EmrServerlessCreateApplicationOperator`
+    """
+
+    procedure = "stop_application"
+
+    def __init__(self, *, force_stop: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.force_stop = force_stop
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Bring it to rest."""
+        application_id = id_of(self.application_id, "application_id")
+        return self.follow(context, self.procedure, application_id=application_id, force_stop=self.force_stop)
+
+
+class EmrServerlessDeleteApplicationOperator(EmrServerlessStopApplicationOperator):
+    """Stop an EMR Serverless application, delete it and wait until it is gone (DeleteApplication).
+
+    One that is gone already is success.
+
+    :param application_id: of the application, or the result of the operator that created it
+    :param force_stop: cancel its active job runs first, queued ones included
+    :return: ``application_id``, ``state`` and, where the service still tells, the rest
+    """
+
+    procedure = "delete_application"

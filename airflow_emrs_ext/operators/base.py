@@ -1,0 +1,168 @@
+"""What every operator of the package does: follow a procedure in either mode, and finish in one place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+
+from airflow_emrs_ext import settings
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.exceptions import ConfigurationError, EmrError
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook, default_patience
+from airflow_emrs_ext.outcome import Outcome
+from airflow_emrs_ext.procedures import PROCEDURES
+from airflow_emrs_ext.steps import Patience
+from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
+
+# The task's own deadline comes this much before Airflow's, so that the operator decides what happens to the run.
+_MARGIN_SECONDS = 10.0
+
+
+class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
+    """Base of the EMR Serverless operators.
+
+    The result is one dictionary of plain JSON; each of its keys is an XCom of its own too:
+    ``operator.output["application_id"]``.
+
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    """
+
+    aws_hook_class = EmrServerlessHook
+    template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay")
+    ui_color = "#ff9900"
+
+    def __init__(
+        self,
+        *,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+        self.waiter_delay = waiter_delay
+        self.wait_timeout = wait_timeout
+        self.waiter_max_attempts = waiter_max_attempts
+        self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
+
+    def execute(self, context: Context) -> Any:
+        """Make the request, then wait for what it leads to."""
+        raise NotImplementedError
+
+    def follow(self, context: Context, procedure: str, **arguments: Any) -> dict[str, Any]:
+        """Run a procedure here, or in the triggerer when deferrable, and finish with its outcome.
+
+        :param procedure: name in :data:`~airflow_emrs_ext.procedures.PROCEDURES`
+        :param arguments: plain JSON
+        :return: the result (in deferrable mode :meth:`execute_complete` returns it)
+        """
+        patience = self._patience(context)
+        if self.deferrable:
+            self.defer(
+                trigger=ProcedureTrigger(
+                    procedure=procedure,
+                    arguments=arguments,
+                    patience=asdict(patience),
+                    hook=self._hook_parameters,
+                    **self._on_kill_in_triggerer(),
+                ),
+                method_name="execute_complete",
+            )
+        terms = replace(self.hook.terms, patience=patience, log=self.log)
+        try:
+            outcome = Outcome(result=self.hook.run(PROCEDURES[procedure](terms, **arguments)))
+        except EmrError as error:
+            outcome = Outcome(error=error)
+        return self.finish(outcome)
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Finish with the outcome that the trigger sent."""
+        return self.finish(Outcome.from_event(event))
+
+    def finish(self, outcome: Outcome) -> dict[str, Any]:
+        """The one end of both modes: return the result, or raise the error after looking after what still runs."""
+        if outcome.error is not None:
+            self.after_error(outcome.error)
+            raise outcome.error
+        return outcome.result or {}
+
+    def after_error(self, error: EmrError) -> None:
+        """Look after what may still run when the wait has ended with an error; by default nothing does."""
+
+    def client_request_token_for(self, context: Context, given: str | None = None) -> str:
+        """The client token of this try's request: the same however often the request is repeated.
+
+        :param given: a token that the user chose instead
+        """
+        if given:
+            return given
+        ti = context["ti"]
+        parts = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number]
+        return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+
+    def _patience(self, context: Context) -> Patience:
+        patience = default_patience()
+        if self.waiter_delay is not None:
+            patience = replace(patience, waiter_delay=float(self.waiter_delay))
+        return replace(patience, deadline=self._deadline(context, patience.waiter_delay))
+
+    def _deadline(self, context: Context, waiter_delay: float) -> float | None:
+        now = time.time()
+        ends: list[float] = []
+        if self.wait_timeout is not None:
+            ends.append(now + seconds(self.wait_timeout))
+        if self.waiter_max_attempts is not None:
+            ends.append(now + self.waiter_max_attempts * waiter_delay)
+        if self.execution_timeout is not None:
+            started = getattr(context.get("ti"), "start_date", None)
+            whole = self.execution_timeout.total_seconds()
+            ends.append((started.timestamp() if started else now) + whole - min(_MARGIN_SECONDS, whole / 4))
+        return min(ends, default=None)
+
+    def _on_kill_in_triggerer(self) -> dict[str, Any]:
+        """The trigger's arguments for a deferred task that is killed."""
+        return {}
+
+
+def seconds(duration: timedelta | float | str) -> float:
+    """A duration in seconds; a string is one that a template rendered."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+
+
+def id_of(value: Any, key: str) -> str:
+    """An id, given as such or as the result of the operator that made the resource.
+
+    :raises ConfigurationError: it is neither
+    """
+    found = value.get(key) if isinstance(value, Mapping) else value
+    if not isinstance(found, str) or not found:
+        raise ConfigurationError(f"`{key}` is {value!r}; give the id, or a result that contains {key!r}.")
+    return found
+
+
+def snake_case(structure: Mapping[str, Any]) -> dict[str, Any]:
+    """The top-level member names of an API structure as the hook's methods take them."""
+    return {
+        "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name): value
+        for name, value in structure.items()
+    }

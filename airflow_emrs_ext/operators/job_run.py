@@ -1,0 +1,253 @@
+"""Operators for EMR Serverless job runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.exceptions import ConfigurationError, EmrError
+from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, snake_case
+from airflow_emrs_ext.procedures import PROCEDURES
+from airflow_emrs_ext.states import JobRunState
+
+Structure = Mapping[str, Any]
+WaitFor = Literal["completion", "running", "submission"]
+
+_IDS = ("application_id", "job_run_id")
+
+# How long a cancellation is repeated when the task itself is at its end, in seconds.
+_CANCEL_PATIENCE = 120.0
+
+_TARGETS: Mapping[str, tuple[JobRunState, ...]] = {
+    "completion": (JobRunState.SUCCESS,),
+    # A short job run may be over before it was seen running.
+    "running": (JobRunState.RUNNING, JobRunState.SUCCESS),
+    "submission": (),
+}
+
+
+class EmrServerlessStartJobRunOperator(EmrServerlessOperator):
+    """Start an EMR Serverless job run and wait for it (StartJobRun).
+
+    A repetition of the request after a lost answer finds the same job run by its client token. If the wait ends before
+    the job run does (deadline, kill, a service that stays away), the job run is cancelled unless told otherwise.
+
+    :param application_id: of the application, or the result of the operator that created it
+    :param execution_role_arn: ARN of the IAM role that the job run assumes
+    :param job_driver: ``{"sparkSubmit": {…}}`` or ``{"hive": {…}}``; :mod:`airflow_emrs_ext.job_spec` builds it
+    :param configuration_overrides: ``{"applicationConfiguration": […], "monitoringConfiguration": {…}}``
+    :param name: of the job run; default ``<dag_id>.<task_id>``
+    :param mode: ``BATCH`` (default) or ``STREAMING``
+    :param retry_policy: the service's own: ``{"maxAttempts": 1..10}`` for BATCH,
+        ``{"maxFailedAttemptsPerHour": 1..10}`` for STREAMING; needs release emr-7.1.0 or newer. A policy of Airflow's
+        (3.3 and newer, ``ExceptionRetryPolicy`` and the like) under the same name stays Airflow's.
+    :param job_retry_policy: the service's again, for tasks that have one of each
+    :param execution_iam_policy: ``{"policy": <JSON string>, "policyArns": […]}``; the job run may do what both this and
+        the role allow
+    :param execution_timeout_minutes: the service cancels the job run after this; default 720, ``0``: never; not for
+        STREAMING
+    :param tags: of the job run
+    :param wait_for: ``completion`` (default for BATCH): until SUCCESS; ``running`` (default for STREAMING): until it
+        runs; ``submission``: not at all
+    :param wait_for_completion: the Amazon provider's word for it: ``True`` is ``completion``, ``False`` ``submission``
+    :param cancel_on_kill: cancel the job run when the task is killed (in deferrable mode from Airflow 3.3 on)
+    :param cancel_on_timeout: cancel the job run when the wait ends before it does
+    :param client_request_token: idempotency token; default: one per try of the task
+    :param config: further members of StartJobRun in the API's own form, for what has no parameter here
+    :return: ``application_id``, ``job_run_id``, ``arn``, ``name``, ``mode``, ``type``, ``state``, ``state_details``,
+        ``attempt``, ``attempts`` (each with ``attempt``, ``state``, ``state_details``, ``created_at``, ``updated_at``),
+        ``created_at``, ``started_at``, ``ended_at``, ``updated_at``, ``queued_duration_milliseconds``,
+        ``total_execution_duration_seconds``, ``total_resource_utilization`` and ``billed_resource_utilization``
+        (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``log_locations``, ``retry_policy``,
+        ``monitoring_configuration``
+    :raises JobRunFailed: it ended FAILED
+    :raises JobRunCancelled: it was cancelled from outside, or by the service at its time limit
+    :raises WaitTimeout: the deadline passed
+    :raises RequestRejected: the service refused a parameter; the message names it and the remedy
+    """
+
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout",
+        "waiter_delay",
+        "application_id",
+        "execution_role_arn",
+        "job_driver",
+        "configuration_overrides",
+        "name",
+        "mode",
+        "job_retry_policy",
+        "execution_iam_policy",
+        "execution_timeout_minutes",
+        "tags",
+        "client_request_token",
+        "config",
+    )
+    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
+        "job_driver": "json",
+        "configuration_overrides": "json",
+        "job_retry_policy": "json",
+        "execution_iam_policy": "json",
+        "tags": "json",
+        "config": "json",
+    }
+
+    def __init__(
+        self,
+        *,
+        application_id: Any,
+        execution_role_arn: str,
+        job_driver: Structure,
+        configuration_overrides: Structure | None = None,
+        name: str | None = None,
+        mode: str = "BATCH",
+        retry_policy: Any = None,
+        job_retry_policy: Structure | None = None,
+        execution_iam_policy: Structure | None = None,
+        execution_timeout_minutes: int | None = None,
+        tags: Mapping[str, str] | None = None,
+        wait_for: WaitFor | None = None,
+        wait_for_completion: bool | None = None,
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = True,
+        client_request_token: str | None = None,
+        config: Structure | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Airflow 3.3 gave every operator a retry_policy of its own, an object that evaluates exceptions.
+        if hasattr(retry_policy, "evaluate"):
+            kwargs["retry_policy"] = retry_policy
+        elif retry_policy is not None:
+            job_retry_policy = retry_policy
+        super().__init__(**kwargs)
+        self.application_id = application_id
+        self.execution_role_arn = execution_role_arn
+        self.job_driver = job_driver
+        self.configuration_overrides = configuration_overrides
+        self.name = name
+        self.mode = mode
+        self.job_retry_policy = job_retry_policy
+        self.execution_iam_policy = execution_iam_policy
+        self.execution_timeout_minutes = execution_timeout_minutes
+        self.tags = tags
+        self.wait_for = wait_for
+        self.wait_for_completion = wait_for_completion
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self.client_request_token = client_request_token
+        self.config = config
+        self._ids: dict[str, str] = {}
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Submit the job run, then wait for it."""
+        targets = self._targets()
+        started = self.hook.start_job_run(**self._request(context))
+        self._ids = {"application_id": started["applicationId"], "job_run_id": started["jobRunId"]}
+        self.log.info("Started job run %s of application %s", started["jobRunId"], started["applicationId"])
+        for key, value in self._ids.items():
+            context["ti"].xcom_push(key=key, value=value)
+        if not targets:
+            return {**self._ids, "arn": started["arn"]}
+        return self.follow(context, "follow_job_run", **self._ids, target_states=[str(state) for state in targets])
+
+    def _targets(self) -> Sequence[JobRunState]:
+        wait_for = self.wait_for
+        if wait_for is None and self.wait_for_completion is not None:
+            wait_for = "completion" if self.wait_for_completion else "submission"
+        if wait_for is None:
+            wait_for = "running" if self.mode == "STREAMING" else "completion"
+        if wait_for not in _TARGETS:
+            raise ConfigurationError(f"`wait_for` is {wait_for!r}; it takes one of {', '.join(_TARGETS)}.")
+        return _TARGETS[wait_for]
+
+    def _request(self, context: Context) -> dict[str, Any]:
+        ti = context["ti"]
+        typed = {
+            "application_id": id_of(self.application_id, "application_id"),
+            "execution_role_arn": self.execution_role_arn,
+            "client_token": self.client_request_token_for(context, self.client_request_token),
+            "job_driver": self.job_driver,
+            "configuration_overrides": self.configuration_overrides,
+            "execution_iam_policy": self.execution_iam_policy,
+            "execution_timeout_minutes": self.execution_timeout_minutes,
+            "mode": self.mode,
+            "name": self.name,
+            "retry_policy": self.job_retry_policy,
+            "tags": self.tags,
+        }
+        request = {
+            **snake_case(self.config or {}),
+            **{name: value for name, value in typed.items() if value is not None},
+        }
+        return {"name": f"{ti.dag_id}.{ti.task_id}"[:256], **request}
+
+    def on_kill(self) -> None:
+        """Cancel the job run of a task that is killed while it waits in a worker."""
+        if self._ids and self.cancel_on_kill:
+            self._cancel(self._ids, "the task was killed")
+
+    def after_error(self, error: EmrError) -> None:
+        """Cancel the job run if the wait has ended before it."""
+        ids: dict[str, str] = {key: error.facts[key] for key in _IDS if key in error.facts}
+        state = error.facts.get("state")
+        over = state in JobRunState.__members__ and JobRunState(state).is_terminal
+        # Without both ids the request itself was refused; a run that is over, or awaited no longer, needs no one.
+        if len(ids) == 2 and not over and self.cancel_on_timeout:
+            self._cancel(ids, "the wait for it ended")
+
+    def _cancel(self, ids: Mapping[str, str], reason: str) -> None:
+        self.log.info("Cancelling job run %s, because %s", ids["job_run_id"], reason)
+        terms = replace(self.hook.terms, patience=replace(self.hook.patience, call_patience=_CANCEL_PATIENCE))
+        try:
+            self.hook.run(PROCEDURES["request_cancellation"](terms, **ids))
+        except EmrError:
+            # The error of the wait itself is the one to raise; this one says what is left to do by hand.
+            self.log.exception("Job run %s could not be cancelled and may still run: cancel it", ids["job_run_id"])
+
+    def _on_kill_in_triggerer(self) -> dict[str, Any]:
+        if not self.cancel_on_kill:
+            return {}
+        return {"on_kill_procedure": "request_cancellation", "on_kill_arguments": dict(self._ids)}
+
+
+class EmrServerlessCancelJobRunOperator(EmrServerlessOperator):
+    """Cancel an EMR Serverless job run and wait until it is over (CancelJobRun); one that has ended is success.
+
+    :param application_id: of the application, or a result that contains it
+    :param job_run_id: of the job run, or the result of the operator that started it
+    :param shutdown_grace_period_seconds: how long a streaming job run may take to shut down before it is killed
+    :param wait_for_completion: ``False``: request the cancellation and return
+    :return: as :class:`EmrServerlessStartJobRunOperator`; ``state`` tells how it ended
+    """
+
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout", "waiter_delay", "application_id", "job_run_id", "shutdown_grace_period_seconds"
+    )
+
+    def __init__(
+        self,
+        *,
+        application_id: Any,
+        job_run_id: Any,
+        shutdown_grace_period_seconds: int | None = None,
+        wait_for_completion: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.application_id = application_id
+        self.job_run_id = job_run_id
+        self.shutdown_grace_period_seconds = shutdown_grace_period_seconds
+        self.wait_for_completion = wait_for_completion
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Request the cancellation, then wait for the end."""
+        return self.follow(
+            context,
+            "cancel_job_run" if self.wait_for_completion else "request_cancellation",
+            application_id=id_of(self.application_id, "application_id"),
+            job_run_id=id_of(self.job_run_id, "job_run_id"),
+            shutdown_grace_period_seconds=self.shutdown_grace_period_seconds,
+        )
