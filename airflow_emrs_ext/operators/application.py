@@ -181,7 +181,8 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator):
         if wanted != found:
             raise RequestRejected(
                 f"`reuse_existing` found application {newest['id']} named {self.name!r}, but it is {found}, not "
-                f"{wanted}. Change `job_type` or `release_label`, update or delete that application, or choose another `name`.",
+                f"{wanted}. Change `job_type` or `release_label`, update or delete that application, or choose another "
+                "`name`.",
                 {"application_id": newest["id"]},
             )
         self.log.info("Using the existing application %s named %r", newest["id"], self.name)
