@@ -66,7 +66,7 @@ class RestJson:
         )
         self._error_status = {
             shape.error_code: int(shape.metadata.get("error", {}).get("httpStatusCode", _DEFAULT_ERROR_STATUS))
-            for shape in model.error_shapes
+            for shape in cast("list[StructureShape]", model.error_shapes)
         }
 
     def route(self, method: str, path: str) -> Route:

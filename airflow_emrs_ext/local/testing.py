@@ -95,7 +95,9 @@ class LocalEmr:
         """
         import boto3.session
 
-        session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region)
+        session: Any = boto3.session.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region
+        )
         url = self.s3_endpoint if service == "s3" and self.s3_endpoint else self.url
         return session.client(service, **{"endpoint_url": url, **options})
 
@@ -137,18 +139,9 @@ class LocalEmr:
         :param status: HTTP status for ``error``; default 500
         :param code: error code for ``error``, e.g. ``ServiceQuotaExceededException``; its status is then the API's own
         """
-        fields = {
-            "operation": operation,
-            "fault": fault,
-            "times": times,
-            "seconds": seconds,
-            "status": status,
-        }
-        self._call(
-            "POST",
-            "faults",
-            {name: value for name, value in fields.items() if value is not None or name == "times"},
-        )
+        optional = {"seconds": seconds, "status": status, "code": code}
+        given = {name: value for name, value in optional.items() if value is not None}
+        self._call("POST", "faults", {"operation": operation, "fault": fault, "times": times, **given})
 
     def clear_faults(self) -> None:
         """Forget every injected fault."""
