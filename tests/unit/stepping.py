@@ -1,0 +1,55 @@
+"""A driver of steps with scripted answers and a clock that only sleeping moves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from airflow_emrs_ext.steps import Call, Patience, Sleep, Steps, Terms
+
+T = TypeVar("T")
+
+
+def client_error(code: str, message: str = "", status: int = 400, operation: str = "GetJobRun") -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation
+    )
+
+
+@dataclass
+class Stepper:
+    """Answers calls from a script; an answer that is an exception is raised in the steps."""
+
+    answers: Iterable[Any]
+    now: float = 1000.0
+    calls: list[Call] = field(default_factory=list)
+    sleeps: list[float] = field(default_factory=list)
+
+    def terms(self, **patience: Any) -> Terms:
+        return Terms(
+            patience=Patience(**patience),
+            log=logging.getLogger("stepping"),
+            clock=lambda: self.now,
+            uniform=lambda low, high: high,
+        )
+
+    def run(self, make: Callable[[Terms], Steps[T]], **patience: Any) -> T:
+        steps = make(self.terms(**patience))
+        answers = iter(self.answers)
+        answer: Any = None
+        while True:
+            try:
+                step = steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
+            except StopIteration as stop:
+                return stop.value
+            if isinstance(step, Sleep):
+                self.sleeps.append(step.seconds)
+                self.now += step.seconds
+                answer = None
+            else:
+                self.calls.append(step)
+                answer = next(answers)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import NoRegionError, ParamValidationError
+
+from airflow_emrs_ext._compat import AirflowFailException
+from airflow_emrs_ext.exceptions import EmrError, QuotaExceeded, RequestConflict, RequestRejected
+from airflow_emrs_ext.refusals import REMEDIES, refusal
+
+from .stepping import client_error
+
+PARAMETERS = {"applicationId": "00fapp", "jobRunId": "00frun"}
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("Value 'x' at 'executionRoleArn' failed to satisfy constraint", "`execution_role_arn`"),
+        ("Value at 'executionIamPolicy.policy' is not JSON", "`execution_iam_policy`"),
+        ("retryPolicy.maxFailedAttemptsPerHour is only for STREAMING", "`retry_policy` against `mode`"),
+        ("sparkSubmitParameters cannot be parsed: No closing quotation", "quoted as for a shell"),
+        ("executionTimeoutMinutes cannot be set for streaming", "`execution_timeout_minutes`"),
+        ("Application has active job runs", "`force_stop=True`"),
+        ("jobDriver does not match the application", "`job_driver`"),
+        ("Unsupported release label", "`release_label`"),
+        ("schedulerConfiguration.maxConcurrentRuns must be between 1 and 1000", "`scheduler_configuration`"),
+        ("auto-start is disabled", "EmrServerlessStartApplicationOperator"),
+    ],
+)
+def test_a_refusal_names_the_parameter_and_the_remedy(said: str, advice: str) -> None:
+    error = refusal("start_job_run", PARAMETERS, client_error("ValidationException", said))
+    assert isinstance(error, RequestRejected)
+    assert advice in error.message
+    assert said in error.message
+    assert error.facts == {
+        "operation": "start_job_run",
+        "application_id": "00fapp",
+        "job_run_id": "00frun",
+        "code": "ValidationException",
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error_class", "retried"),
+    [
+        ("ValidationException", 400, RequestRejected, False),
+        ("ConflictException", 409, RequestConflict, True),
+        ("ServiceQuotaExceededException", 402, QuotaExceeded, True),
+    ],
+)
+def test_airflow_retries_only_what_may_pass(
+    code: str, status: int, error_class: type[EmrError], retried: bool
+) -> None:
+    error = refusal("start_job_run", PARAMETERS, client_error(code, "no", status))
+    assert type(error) is error_class
+    assert isinstance(error, AirflowFailException) is not retried
+
+
+def test_a_parameter_that_botocore_is_too_old_for() -> None:
+    report = 'Parameter validation failed:\nUnknown parameter in input: "executionIamPolicy", must be one of: …'
+    error = refusal("start_job_run", PARAMETERS, ParamValidationError(report=report))
+    assert "upgrade boto3" in error.message
+    assert "`execution_iam_policy`" in error.message
+
+
+def test_a_missing_region_is_a_matter_of_the_connection() -> None:
+    error = refusal("get_job_run", {}, NoRegionError())
+    assert "`aws_conn_id`, `region_name`" in error.message
+    assert error.facts == {"operation": "get_job_run", "code": "NoRegionError"}
+
+
+def test_each_remedy_names_a_parameter_or_an_action() -> None:
+    assert all("`" in remedy.advice or "upgrade" in remedy.advice for remedy in REMEDIES)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import botocore.session
+import pytest
+
+from airflow_emrs_ext.states import ApplicationState, JobRunState, State
+
+
+@pytest.mark.parametrize(
+    ("states", "shape"), [(ApplicationState, "ApplicationState"), (JobRunState, "JobRunState")], ids=lambda v: str(v)
+)
+def test_states_are_those_of_the_api_model(states: type[State], shape: str) -> None:
+    model = botocore.session.get_session().get_service_model("emr-serverless")
+    assert sorted(states) == sorted(model.shape_for(shape).enum)
+
+
+def test_a_state_renders_as_the_api_spells_it() -> None:
+    assert f"{JobRunState.QUEUED}" == str(JobRunState.QUEUED) == "QUEUED"
+
+
+def test_terminal_states() -> None:
+    assert {state for state in JobRunState if state.is_terminal} == {"SUCCESS", "FAILED", "CANCELLED"}
+    assert {state for state in ApplicationState if state.is_terminal} == {"TERMINATED"}
+    assert all(state.is_active is not state.is_terminal for state in (*JobRunState, *ApplicationState))
+
+
+def test_success_states() -> None:
+    assert {state for state in (*JobRunState, *ApplicationState) if state.is_success} == {"SUCCESS", "STARTED"}
+
+
+@pytest.mark.parametrize(
+    ("state", "targets", "reachable"),
+    [
+        (JobRunState.SUBMITTED, [JobRunState.RUNNING], True),
+        (JobRunState.RUNNING, [JobRunState.QUEUED], True),
+        (JobRunState.SUCCESS, [JobRunState.RUNNING], False),
+        (JobRunState.SUCCESS, [JobRunState.RUNNING, JobRunState.SUCCESS], True),
+        (JobRunState.CANCELLING, [JobRunState.RUNNING], False),
+        (JobRunState.CANCELLING, [JobRunState.SUCCESS], True),
+        (JobRunState.RUNNING, [JobRunState.SUBMITTED], True),
+        (JobRunState.PENDING, [JobRunState.SUBMITTED], True),
+        (ApplicationState.STOPPED, [ApplicationState.STARTED], True),
+        (ApplicationState.STARTED, [ApplicationState.CREATED], False),
+        (ApplicationState.TERMINATED, [ApplicationState.STARTED], False),
+    ],
+)
+def test_what_can_still_be_reached(state: State, targets: list[State], reachable: bool) -> None:
+    assert state.can_reach(targets) is reachable

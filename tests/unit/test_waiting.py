@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, NoCredentialsError
+
+from airflow_emrs_ext.exceptions import (
+    ConfigurationError,
+    JobRunCancelled,
+    JobRunFailed,
+    RequestRejected,
+    ResourceNotFound,
+    ServiceUnavailable,
+    TargetUnreachable,
+    UnknownState,
+    WaitTimeout,
+)
+from airflow_emrs_ext.models import JOB_RUN
+from airflow_emrs_ext.states import JobRunState
+from airflow_emrs_ext.steps import Call
+from airflow_emrs_ext.waiting import await_state, patiently
+
+from .stepping import Stepper, client_error
+
+IDS = {"application_id": "00fapp", "job_run_id": "00frun"}
+CALL = Call("get_job_run", {"applicationId": "00fapp", "jobRunId": "00frun"})
+THROTTLED = client_error("ThrottlingException", "Rate exceeded", 429)
+
+
+def job_run(state: str, **members: Any) -> dict[str, Any]:
+    moment = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
+    return {
+        "jobRun": {
+            "applicationId": "00fapp",
+            "jobRunId": "00frun",
+            "arn": "arn:aws:emr-serverless:us-east-1:123456789012:/applications/00fapp/jobruns/00frun",
+            "createdAt": moment,
+            "updatedAt": moment,
+            "state": state,
+            "stateDetails": "",
+            "jobDriver": {"sparkSubmit": {"entryPoint": "s3://bucket/job.py"}},
+            **members,
+        }
+    }
+
+
+def wait(stepper: Stepper, *targets: JobRunState, **patience: Any) -> Any:
+    return stepper.run(lambda terms: await_state(JOB_RUN, IDS, targets or [JobRunState.SUCCESS], terms), **patience)
+
+
+class TestPatiently:
+    @pytest.mark.parametrize(
+        "passing",
+        [
+            THROTTLED,
+            client_error("TooManyRequestsException", status=400),
+            client_error("InternalServerException", status=500),
+            client_error("ServiceUnavailable", status=503),
+            EndpointConnectionError(endpoint_url="http://gone"),
+            ConnectionClosedError(endpoint_url="http://gone"),
+        ],
+        ids=lambda error: type(error).__name__ + str(error)[:40],
+    )
+    def test_a_passing_failure_is_waited_out(self, passing: Exception) -> None:
+        stepper = Stepper([passing, passing, {"answer": 1}])
+        assert stepper.run(lambda terms: patiently(CALL, terms)) == {"answer": 1}
+        assert stepper.calls == [CALL] * 3
+
+    def test_pauses_grow_and_stay_bounded(self) -> None:
+        stepper = Stepper([*[THROTTLED] * 8, {}])
+        stepper.run(lambda terms: patiently(CALL, terms))
+        assert stepper.sleeps == [2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0, 20.0]
+
+    def test_patience_ends(self) -> None:
+        stepper = Stepper([THROTTLED] * 100)
+        with pytest.raises(ServiceUnavailable, match=r"get_job_run did not succeed.*Rate exceeded.*patience") as raised:
+            stepper.run(lambda terms: patiently(CALL, terms), call_patience=30)
+        assert stepper.now == 1030
+        assert raised.value.facts["code"] == "ThrottlingException"
+
+    def test_the_deadline_ends_it_sooner(self) -> None:
+        stepper = Stepper([THROTTLED] * 100)
+        with pytest.raises(ServiceUnavailable):
+            stepper.run(lambda terms: patiently(CALL, terms), call_patience=1800, deadline=1005)
+        assert stepper.now == 1005
+
+    @pytest.mark.parametrize(
+        ("error", "raised"),
+        [
+            (client_error("ValidationException", "executionRoleArn is invalid"), RequestRejected),
+            (client_error("AccessDeniedException", status=403), RequestRejected),
+            (client_error("ResourceNotFoundException", status=404), ResourceNotFound),
+            (NoCredentialsError(), ConfigurationError),
+        ],
+        ids=["validation", "access", "not-found", "credentials"],
+    )
+    def test_a_refusal_is_not_repeated(self, error: Exception, raised: type[Exception]) -> None:
+        stepper = Stepper([error])
+        with pytest.raises(raised):
+            stepper.run(lambda terms: patiently(CALL, terms))
+        assert stepper.sleeps == []
+
+
+class TestAwaitState:
+    def test_it_looks_until_the_target(self) -> None:
+        stepper = Stepper([job_run("SUBMITTED"), job_run("QUEUED"), job_run("RUNNING"), job_run("SUCCESS", attempt=2)])
+        snapshot = wait(stepper)
+        assert (snapshot.state, snapshot.attempt) == (JobRunState.SUCCESS, 2)
+        assert [call.operation for call in stepper.calls] == ["get_job_run"] * 4
+
+    def test_throttling_in_between_is_no_failure(self) -> None:
+        stepper = Stepper([job_run("RUNNING"), THROTTLED, THROTTLED, job_run("SUCCESS")])
+        assert wait(stepper).state is JobRunState.SUCCESS
+
+    @pytest.mark.parametrize(("state", "raised"), [("FAILED", JobRunFailed), ("CANCELLED", JobRunCancelled)])
+    def test_another_end_is_its_own_error(self, state: str, raised: type[Exception]) -> None:
+        with pytest.raises(raised, match=rf"Job run 00frun .* is {state}, attempt 3: No such file") as error:
+            wait(Stepper([job_run("RUNNING"), job_run(state, stateDetails="No such file", attempt=3)]))
+        assert error.value.facts["state"] == state
+        assert error.value.facts["attempt"] == 3
+
+    def test_a_failed_run_may_be_what_is_awaited(self) -> None:
+        assert wait(Stepper([job_run("FAILED")]), JobRunState.FAILED).state is JobRunState.FAILED
+
+    def test_a_target_out_of_reach_fails_at_once(self) -> None:
+        stepper = Stepper([job_run("SUCCESS")])
+        with pytest.raises(TargetUnreachable, match=r"can no longer reach RUNNING.*Add SUCCESS to target_states"):
+            wait(stepper, JobRunState.RUNNING)
+        assert stepper.sleeps == []
+
+    def test_the_deadline_is_absolute_and_names_the_parameters(self) -> None:
+        stepper = Stepper([job_run("RUNNING")] * 1000)
+        with pytest.raises(WaitTimeout, match=r"still RUNNING .* 60 s .*wait_timeout .*execution_timeout") as raised:
+            wait(stepper, deadline=1060.0)
+        assert stepper.now == 1060.0
+        assert raised.value.facts["state"] == "RUNNING"
+
+    def test_a_state_that_nobody_knows_is_an_error(self) -> None:
+        with pytest.raises(UnknownState, match="'PAUSED'.*Upgrade") as raised:
+            wait(Stepper([job_run("PAUSED")]))
+        assert raised.value.facts == {**IDS, "state": "PAUSED"}
+
+    def test_looks_come_early_first_and_rarely_later(self) -> None:
+        stepper = Stepper([*[job_run("RUNNING")] * 60, job_run("SUCCESS")])
+        wait(stepper, waiter_delay=30.0)
+        assert stepper.sleeps[0] == pytest.approx(1.1)
+        assert stepper.sleeps == sorted(stepper.sleeps)
+        assert max(stepper.sleeps) == pytest.approx(33.0)
+
+    def test_the_log_tells_changes_and_signs_of_life_only(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, "stepping")
+        stepper = Stepper([job_run("QUEUED"), *[job_run("RUNNING")] * 100, job_run("SUCCESS")])
+        wait(stepper, waiter_delay=30.0, progress_interval=600.0)
+        hours = (stepper.now - 1000) / 3600
+        assert "Job run 00frun is QUEUED, attempt 1 after 0 s; waiting for SUCCESS" in caplog.text
+        assert "is SUCCESS" in caplog.text
+        assert 0.7 < hours < 1.0
+        assert len(caplog.records) <= 3 + hours * 6
