@@ -9,9 +9,7 @@ from airflow_emrs_ext import exceptions
 from airflow_emrs_ext.exceptions import EmrError, InvalidEvent, JobRunFailed
 from airflow_emrs_ext.outcome import Outcome
 
-ERRORS = [
-    one for one in vars(exceptions).values() if isinstance(one, type) and issubclass(one, EmrError) and one is not EmrError
-]
+ERRORS = [one for one in vars(exceptions).values() if isinstance(one, type) and EmrError in one.__mro__[1:]]
 
 
 def cross(outcome: Outcome) -> Outcome:

@@ -139,7 +139,7 @@ class TestAwaitState:
         assert raised.value.facts["state"] == "RUNNING"
 
     def test_a_state_that_nobody_knows_is_an_error(self) -> None:
-        with pytest.raises(UnknownState, match="'PAUSED'.*Upgrade") as raised:
+        with pytest.raises(UnknownState, match=r"'PAUSED'.*Upgrade") as raised:
             wait(Stepper([job_run("PAUSED")]))
         assert raised.value.facts == {**IDS, "state": "PAUSED"}
 

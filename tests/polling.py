@@ -1,0 +1,26 @@
+"""Wait in a test for something that another process brings about."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T | None], *, within: float = 15.0) -> T:
+    """The first truthy thing that ``look`` sees.
+
+    :raises AssertionError: it saw none within so many seconds
+    """
+    pause = threading.Event()
+    deadline = time.monotonic() + within
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not seen within {within} s, last: {seen!r}")
+        pause.wait(0.02)
