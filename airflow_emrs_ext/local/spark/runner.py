@@ -1,0 +1,96 @@
+"""The runner that executes attempts as Spark driver processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from airflow_emrs_ext.local.aws import AwsTarget
+from airflow_emrs_ext.local.runner import AttemptSpec
+from airflow_emrs_ext.local.spark import hive, sparksubmit
+from airflow_emrs_ext.local.spark.attempt import SparkAttempt
+from airflow_emrs_ext.local.spark.driver import Driver, Machine
+from airflow_emrs_ext.local.spark.history import HistoryServer
+from airflow_emrs_ext.local.spark.java import find_runtime
+from airflow_emrs_ext.local.spark.launch import heap_mb
+from airflow_emrs_ext.local.spark.warm_up import find_archive
+
+
+class SparkRunner:
+    """Runs every attempt as a Spark driver process of its own on this machine.
+
+    :param target: the endpoint and the S3 that jobs work with
+    :param state_dir: what outlives an attempt: event logs, and the metastores of Hive applications
+    """
+
+    def __init__(self, target: AwsTarget, state_dir: Path) -> None:
+        self._target = target
+        self._state_dir = state_dir
+        self._machine: Machine | None = None
+        self._history: HistoryServer | None = None
+        self._attempts: set[SparkAttempt] = set()
+        self._metastore_locks: dict[str, asyncio.Lock] = {}
+
+    async def start(self) -> None:
+        """Find Spark and Java.
+
+        :raises MissingRuntime: one of them is missing; the message names the remedy
+        """
+        runtime = find_runtime()
+        self._machine = Machine(
+            runtime=runtime,
+            heap_mb=heap_mb(),
+            archive=find_archive(runtime),
+            endpoint_url=self._target.endpoint_url,
+            event_logs=self._state_dir / "event-logs",
+        )
+        self._history = HistoryServer(self._machine, self._state_dir / "history")
+
+    async def launch(self, spec: AttemptSpec, on_running: Callable[[], None]) -> SparkAttempt:
+        """Start an attempt; what cannot be run fails the attempt, with the reason in its details.
+
+        :param spec: the attempt
+        :param on_running: called once, on the event loop, when Spark runs in the driver
+        """
+        attempt = SparkAttempt(
+            spec,
+            worker_type="HIVE_DRIVER" if "hive" in spec.job_driver else "SPARK_DRIVER",
+            prepare=lambda: self._prepare(spec),
+            environ=self._target.environ(),
+            lock=self._metastore_lock(spec),
+            on_running=on_running,
+        )
+        self._attempts = {known for known in self._attempts if not known.is_over}
+        self._attempts.add(attempt)
+        attempt.begin()
+        return attempt
+
+    async def history_url(self, spec: AttemptSpec) -> str | None:
+        """The page of a finished attempt in the history server, which the first call starts.
+
+        :param spec: the attempt
+        :return: ``None`` when Spark never ran in it
+        """
+        if self._history is None:
+            return None
+        return await self._history.url(spec)
+
+    async def close(self) -> None:
+        """End every driver and the history server."""
+        await asyncio.gather(*(attempt.stop(0) for attempt in self._attempts))
+        self._attempts.clear()
+        if self._history is not None:
+            await self._history.close()
+
+    def _prepare(self, spec: AttemptSpec) -> Driver:
+        if self._machine is None:
+            raise RuntimeError("SparkRunner.start has not been called")
+        prepare = hive.prepare if "hive" in spec.job_driver else sparksubmit.prepare
+        return prepare(self._machine, spec, self._target, self._state_dir)
+
+    def _metastore_lock(self, spec: AttemptSpec) -> asyncio.Lock | None:
+        if "hive" not in spec.job_driver:
+            return None
+        # Embedded Derby takes one process at a time.
+        return self._metastore_locks.setdefault(spec.application_id, asyncio.Lock())
