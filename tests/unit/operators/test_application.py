@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext.exceptions import RequestRejected, WaitTimeout
+from airflow_emrs_ext.job_spec import spark_submit
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
+from airflow_emrs_ext.operators.application import (
+    EmrServerlessCreateApplicationOperator,
+    EmrServerlessDeleteApplicationOperator,
+    EmrServerlessStartApplicationOperator,
+    EmrServerlessStopApplicationOperator,
+    EmrServerlessUpdateApplicationOperator,
+)
+from tests.polling import eventually
+from tests.running import TaskRun, run_task
+
+pytestmark = pytest.mark.airflow
+
+ROLE = "arn:aws:iam::123456789012:role/job"
+IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
+
+
+def run(operator_class: type, **arguments: Any) -> TaskRun:
+    return run_task(lambda: operator_class(task_id="a_task", waiter_delay=0.1, **arguments))
+
+
+def create(**arguments: Any) -> TaskRun:
+    return run(EmrServerlessCreateApplicationOperator, **{"name": "mine", "release_label": "emr-7.9.0", **arguments})
+
+
+def new_application(emr: LocalEmr, **members: Any) -> str:
+    created = emr.client("emr-serverless").create_application(
+        **{"name": "mine", "releaseLabel": "emr-7.9.0", "type": "SPARK", **members}
+    )
+    eventually(lambda: state_of(emr, created["applicationId"]) == "CREATED")
+    return str(created["applicationId"])
+
+
+def state_of(emr: LocalEmr, application_id: str) -> str:
+    response = emr.client("emr-serverless").get_application(applicationId=application_id)
+    return str(response["application"]["state"])
+
+
+def start_runs(emr: LocalEmr, application_id: str, count: int) -> None:
+    emr.script([ScriptedAttempt(hold=True)])
+    for _ in range(count):
+        emr.client("emr-serverless").start_job_run(
+            applicationId=application_id, executionRoleArn=ROLE, jobDriver=spark_submit("s3://b/j.py")
+        )
+
+
+@IN_BOTH_MODES
+def test_create_with_every_setting(emr: LocalEmr, deferrable: bool) -> None:
+    settings = {
+        "architecture": "ARM64",
+        "auto_start_configuration": {"enabled": False},
+        "auto_stop_configuration": {"enabled": True, "idleTimeoutMinutes": 7},
+        "initial_capacity": {
+            "DRIVER": {"workerCount": 1, "workerConfiguration": {"cpu": "2 vCPU", "memory": "4 GB"}},
+        },
+        "maximum_capacity": {"cpu": "8 vCPU", "memory": "32 GB"},
+        "monitoring_configuration": {"s3MonitoringConfiguration": {"logUri": "s3://logs/"}},
+        "network_configuration": {"subnetIds": ["subnet-1"], "securityGroupIds": ["sg-1"]},
+        "interactive_configuration": {"studioEnabled": True},
+        "runtime_configuration": [{"classification": "spark-defaults", "properties": {"spark.executor.cores": "2"}}],
+        "scheduler_configuration": {"maxConcurrentRuns": 2, "queueTimeoutMinutes": 30},
+        "tags": {"team": "data"},
+    }
+    task = create(deferrable=deferrable, **settings)
+    assert task.error is None
+    result = task.result
+    assert (result["state"], result["name"], result["tags"]) == ("CREATED", "mine", {"team": "data"})
+    assert task.xcoms["application_id"] == result["application_id"]
+    found = emr.client("emr-serverless").get_application(applicationId=result["application_id"])["application"]
+    assert found["architecture"] == "ARM64"
+    assert found["autoStartConfiguration"] == {"enabled": False}
+    assert found["autoStopConfiguration"] == {"enabled": True, "idleTimeoutMinutes": 7}
+    assert found["schedulerConfiguration"] == settings["scheduler_configuration"]
+    assert found["runtimeConfiguration"] == settings["runtime_configuration"]
+    assert found["networkConfiguration"] == settings["network_configuration"]
+    assert found["interactiveConfiguration"]["studioEnabled"] is True
+
+
+@IN_BOTH_MODES
+def test_create_and_start(emr: LocalEmr, deferrable: bool) -> None:
+    assert create(deferrable=deferrable, start_application=True).result["state"] == "STARTED"
+
+
+def test_create_without_waiting(emr: LocalEmr) -> None:
+    emr.configure(application_start_seconds=30)
+    assert create(wait_for_completion=False).result["state"] == "CREATING"
+
+
+@IN_BOTH_MODES
+def test_a_dropped_answer_makes_no_second_application(emr: LocalEmr, deferrable: bool) -> None:
+    emr.inject("CreateApplication", "drop")
+    task = create(deferrable=deferrable)
+    assert [one["applicationId"] for one in emr.applications()] == [task.result["application_id"]]
+
+
+def test_reuse_takes_the_application_of_that_name(emr: LocalEmr) -> None:
+    application_id = new_application(emr)
+    assert create(reuse_existing=True).result["application_id"] == application_id
+    assert create(reuse_existing=False).result["application_id"] != application_id
+
+
+def test_reuse_creates_what_is_not_there(emr: LocalEmr) -> None:
+    application_id = new_application(emr, name="another")
+    assert create(reuse_existing=True).result["application_id"] != application_id
+
+
+def test_reuse_refuses_another_kind_of_application(emr: LocalEmr) -> None:
+    new_application(emr, type="HIVE")
+    error = create(reuse_existing=True).error
+    assert isinstance(error, RequestRejected)
+    assert "`job_type` or `release_label`" in str(error)
+    assert len(emr.applications()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"release_label": "latest"}, "`release_label`"),
+        ({"release_label": None}, "releaseLabel"),
+        ({"maximum_capacity": {"cpu": "lots", "memory": "16 GB"}}, "`maximum_capacity`"),
+        ({"scheduler_configuration": {"maxConcurrentRuns": 5000}}, "`scheduler_configuration`"),
+        ({"config": {"colour": "blue"}}, "does not know this parameter"),
+    ],
+    ids=["release", "no-release", "capacity", "scheduler", "unknown"],
+)
+def test_a_refused_parameter_is_named_with_its_remedy(emr: LocalEmr, arguments: dict[str, Any], said: str) -> None:
+    error = create(**arguments).error
+    assert isinstance(error, RequestRejected)
+    assert said in str(error)
+    assert emr.applications() == []
+
+
+def test_update(emr: LocalEmr) -> None:
+    application_id = new_application(emr)
+    task = run(
+        EmrServerlessUpdateApplicationOperator,
+        application_id=application_id,
+        maximum_capacity={"cpu": "8 vCPU", "memory": "32 GB"},
+        release_label="emr-7.10.0",
+    )
+    assert task.result["release_label"] == "emr-7.10.0"
+    found = emr.client("emr-serverless").get_application(applicationId=application_id)["application"]
+    assert found["maximumCapacity"]["cpu"] == "8 vCPU"
+
+
+@IN_BOTH_MODES
+def test_start(emr: LocalEmr, deferrable: bool) -> None:
+    application_id = new_application(emr)
+    started = run(EmrServerlessStartApplicationOperator, application_id=application_id, deferrable=deferrable)
+    assert started.result["state"] == "STARTED"
+    again = run(EmrServerlessStartApplicationOperator, application_id=application_id, deferrable=deferrable)
+    assert again.result["state"] == "STARTED"
+
+
+@IN_BOTH_MODES
+def test_stop_cancels_everything_when_forced(emr: LocalEmr, deferrable: bool) -> None:
+    application_id = new_application(emr, schedulerConfiguration={"maxConcurrentRuns": 1, "queueTimeoutMinutes": 15})
+    start_runs(emr, application_id, 4)
+    eventually(lambda: sorted(one["state"] for one in emr.job_runs()) == ["QUEUED"] * 3 + ["RUNNING"])
+    task = run(
+        EmrServerlessStopApplicationOperator, application_id=application_id, force_stop=True, deferrable=deferrable
+    )
+    assert task.error is None
+    assert task.result["state"] == "STOPPED"
+    assert {one["state"] for one in emr.job_runs()} == {"CANCELLED"}
+
+
+@IN_BOTH_MODES
+def test_stop_without_force_leaves_the_runs_alone(emr: LocalEmr, deferrable: bool) -> None:
+    application_id = new_application(emr)
+    start_runs(emr, application_id, 1)
+    eventually(lambda: emr.job_runs()[0]["state"] == "RUNNING")
+    task = run(EmrServerlessStopApplicationOperator, application_id=application_id, deferrable=deferrable)
+    assert isinstance(task.error, RequestRejected)
+    assert "`force_stop=True`" in str(task.error)
+    assert emr.job_runs()[0]["state"] == "RUNNING"
+
+
+def test_stop_of_an_application_at_rest_is_success(emr: LocalEmr) -> None:
+    application_id = new_application(emr)
+    assert run(EmrServerlessStopApplicationOperator, application_id=application_id).result["state"] == "CREATED"
+
+
+@IN_BOTH_MODES
+def test_delete_stops_first(emr: LocalEmr, deferrable: bool) -> None:
+    application_id = new_application(emr)
+    start_runs(emr, application_id, 2)
+    eventually(lambda: emr.job_runs()[0]["state"] == "RUNNING")
+    task = run(
+        EmrServerlessDeleteApplicationOperator,
+        application_id={"application_id": application_id, "name": "mine"},
+        force_stop=True,
+        deferrable=deferrable,
+    )
+    assert task.error is None
+    assert task.result["state"] == "TERMINATED"
+    assert state_of(emr, application_id) == "TERMINATED"
+
+
+@IN_BOTH_MODES
+def test_delete_twice_is_success(emr: LocalEmr, deferrable: bool) -> None:
+    application_id = new_application(emr)
+    for application in (application_id, application_id, "00fdoesnotexist1"):
+        task = run(EmrServerlessDeleteApplicationOperator, application_id=application, deferrable=deferrable)
+        assert task.error is None
+        assert task.result["state"] == "TERMINATED"
+
+
+@IN_BOTH_MODES
+def test_a_wait_has_its_deadline(emr: LocalEmr, deferrable: bool) -> None:
+    emr.configure(application_start_seconds=60)
+    task = create(wait_timeout=1.2, deferrable=deferrable)
+    assert isinstance(task.error, WaitTimeout)
+    assert "CREATING" in str(task.error)
