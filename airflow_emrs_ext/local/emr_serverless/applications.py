@@ -1,0 +1,269 @@
+"""Applications: what they are, how they start and stop, and when they do so by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.emr_serverless.application_settings import (
+    engine,
+    limit_of,
+    settings_of,
+    warm_capacity,
+)
+from airflow_emrs_ext.local.emr_serverless.capacity import Capacity
+from airflow_emrs_ext.local.emr_serverless.naming import application_arn, new_id
+from airflow_emrs_ext.local.emr_serverless.queueing import Queues
+from airflow_emrs_ext.local.emr_serverless.releases import Release, parse_release
+from airflow_emrs_ext.local.emr_serverless.transitions import APPLICATION, Lifecycle, Listener, now
+from airflow_emrs_ext.local.errors import ApiError, validation_error
+from airflow_emrs_ext.states import ApplicationState as S
+from airflow_emrs_ext.states import State
+
+AUTO_STOPPING = "AUTO_STOPPING"
+_SETTLES_AS = {S.CREATING: S.CREATED, S.STARTING: S.STARTED, S.STOPPING: S.STOPPED}
+
+
+@dataclass
+class Application:
+    """One application.
+
+    :param settings: members of the API's ``Application`` structure that a request can set
+    :param active_runs: the job runs that are in no terminal state
+    :param started: set while the application is STARTED
+    :param start_when_settled: a job run that starts it was submitted before it could be started
+    """
+
+    application_id: str
+    arn: str
+    number: int
+    name: str | None
+    engine: str
+    settings: dict[str, Any]
+    tags: dict[str, str]
+    client_token: str
+    life: Lifecycle
+    updated_at: datetime
+    active_runs: set[str] = field(default_factory=set)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    start_when_settled: bool = False
+    idle_since: datetime | None = None
+    idle_timer: asyncio.TimerHandle | None = None
+    settling: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> State:
+        """The state that the application is in."""
+        return self.life.state
+
+    @property
+    def release(self) -> Release:
+        """The version of its release label."""
+        return parse_release(self.settings["releaseLabel"])
+
+
+class Applications:
+    """All applications of the account.
+
+    :param config: dwell times, the length of a minute
+    :param capacity: told what each application may use
+    :param queues: told how many job runs of each application may execute at once
+    :param listeners: told of every change of state
+    """
+
+    def __init__(self, config: ServiceConfig, capacity: Capacity, queues: Queues, listeners: list[Listener]) -> None:
+        self._config = config
+        self._capacity = capacity
+        self._queues = queues
+        self._listeners = listeners
+        self._by_id: dict[str, Application] = {}
+
+    def __iter__(self) -> Iterator[Application]:
+        return iter(self._by_id.values())
+
+    def get(self, application_id: str) -> Application:
+        """The application of that id.
+
+        :raises ApiError: there is none
+        """
+        try:
+            return self._by_id[application_id]
+        except KeyError:
+            raise ApiError("ResourceNotFoundException", f"Application {application_id} does not exist") from None
+
+    def create(self, params: Mapping[str, Any]) -> Application:
+        """CreateApplication."""
+        kind = engine(params["type"])
+        settings = settings_of(params, kind, {})
+        application_id = new_id()
+        application = Application(
+            application_id=application_id,
+            arn=application_arn(self._config, application_id),
+            number=len(self._by_id),
+            name=params.get("name"),
+            engine=kind,
+            settings=settings,
+            tags=dict(params.get("tags") or {}),
+            client_token=params["clientToken"],
+            life=Lifecycle(APPLICATION, self._listeners),
+            updated_at=now(),
+        )
+        self._by_id[application_id] = application
+        self._apply_limits(application)
+        self._move(application, S.CREATING)
+        self._settle(application)
+        return application
+
+    def update(self, application: Application, params: Mapping[str, Any]) -> None:
+        """UpdateApplication: everything while CREATED or STOPPED, the job concurrency also while STARTED."""
+        changed = params.keys() - {"applicationId", "clientToken"}
+        allowed = {S.CREATED, S.STOPPED} | ({S.STARTED} if changed <= {"schedulerConfiguration"} else set())
+        _require(application, allowed, "UPDATED")
+        application.settings = settings_of(params, application.engine, application.settings)
+        application.updated_at = now()
+        self._apply_limits(application)
+
+    def start(self, application: Application) -> None:
+        """StartApplication: CREATED or STOPPED becomes STARTING, then STARTED; harmless while it is one of these."""
+        _require(application, {S.CREATED, S.STOPPED, S.STARTING, S.STARTED}, "STARTED")
+        if application.state in (S.STARTING, S.STARTED):
+            return
+        self._check_account(application)
+        self._begin(application)
+
+    def stop(self, application: Application, details: str = "") -> None:
+        """StopApplication: STARTING or STARTED becomes STOPPING, then STOPPED, unless job runs are active."""
+        _require(application, {S.STARTING, S.STARTED}, "STOPPED")
+        if application.active_runs:
+            raise validation_error(
+                f"Application {application.application_id} cannot be STOPPED. It has"
+                f" {len(application.active_runs)} active job runs; wait for them or cancel them first."
+            )
+        if application.settling:
+            application.settling.cancel()
+        self._disarm(application)
+        application.idle_since = None
+        application.started.clear()
+        self._move(application, S.STOPPING, details)
+        self._apply_limits(application)
+        self._settle(application, details)
+
+    def delete(self, application: Application) -> None:
+        """DeleteApplication: CREATED or STOPPED becomes TERMINATED."""
+        _require(application, {S.CREATED, S.STOPPED}, "DELETED")
+        self._move(application, S.TERMINATED)
+
+    def check_takes_runs(self, application: Application) -> None:
+        """Refuse a job run that the application cannot take.
+
+        :raises ApiError: the application is TERMINATED, or is not STARTED and does not or cannot start by itself
+        """
+        by_itself = application.settings["autoStartConfiguration"]["enabled"]
+        if application.state is S.TERMINATED or (not by_itself and application.state is not S.STARTED):
+            raise validation_error(
+                f"Application {application.application_id} is {application.state} and takes no job runs."
+                + ("" if application.state is S.TERMINATED else " Start it, or turn on its auto-start.")
+            )
+        if application.state in (S.CREATED, S.STOPPED):
+            try:
+                self._check_account(application)
+            except ApiError as error:  # StartJobRun has no ServiceQuotaExceededException
+                raise validation_error(error.message) from None
+
+    def run_submitted(self, application: Application, run_id: str) -> None:
+        """A job run is active from now on; the application starts when it has to be started."""
+        application.active_runs.add(run_id)
+        application.idle_since = None
+        self._disarm(application)
+        if application.state in (S.CREATED, S.STOPPED):
+            self._begin(application)
+        application.start_when_settled = application.state in (S.CREATING, S.STOPPING)
+
+    def run_ended(self, application: Application, run_id: str) -> None:
+        """A job run is active no more."""
+        application.active_runs.discard(run_id)
+        self.arm(application)
+
+    def arm(self, application: Application) -> None:
+        """Let the idle time run while the application is STARTED, has nothing to do and stops by itself."""
+        self._disarm(application)
+        settings = application.settings["autoStopConfiguration"]
+        if application.state is not S.STARTED or application.active_runs:
+            return
+        application.idle_since = application.idle_since or now()
+        if settings["enabled"]:
+            allowed = settings["idleTimeoutMinutes"] * self._config.seconds_per_minute
+            spent = (now() - application.idle_since).total_seconds()
+            application.idle_timer = asyncio.get_running_loop().call_later(
+                max(0.0, allowed - spent), self.stop, application, AUTO_STOPPING
+            )
+
+    async def clear(self) -> None:
+        """Forget every application."""
+        applications = list(self._by_id.values())
+        for application in applications:
+            self._disarm(application)
+            if application.settling:
+                application.settling.cancel()
+        await asyncio.gather(*(a.settling for a in applications if a.settling), return_exceptions=True)
+        self._by_id.clear()
+
+    def _apply_limits(self, application: Application) -> None:
+        started = bool(application.life.history) and application.state in (S.STARTING, S.STARTED)
+        warm = warm_capacity(application.settings).cpu if started else 0.0
+        self._capacity.allow(application.application_id, limit_of(application.settings), warm)
+        scheduler = application.settings.get("schedulerConfiguration")
+        self._queues.allow(application.application_id, scheduler["maxConcurrentRuns"] if scheduler else None)
+
+    def _disarm(self, application: Application) -> None:
+        if application.idle_timer:
+            application.idle_timer.cancel()
+        application.idle_timer = None
+
+    def _settle(self, application: Application, details: str = "") -> None:
+        """Leave CREATING, STARTING or STOPPING after the time that it takes."""
+        application.settling = asyncio.create_task(self._settle_later(application, details))
+
+    async def _settle_later(self, application: Application, details: str) -> None:
+        await asyncio.sleep(self._config.application_start_seconds)
+        state = _SETTLES_AS[S(application.state)]
+        application.settling = None
+        self._move(application, state, details)
+        if state is S.STARTED:
+            application.started.set()
+            application.idle_since = None
+            self.arm(application)
+        elif application.start_when_settled:
+            application.start_when_settled = False
+            self._begin(application)
+
+    def _check_account(self, application: Application) -> None:
+        warm = warm_capacity(application.settings).cpu
+        if self._capacity.used_vcpu + warm > self._capacity.account_vcpu:
+            raise ApiError(
+                "ServiceQuotaExceededException",
+                f"The initial capacity of application {application.application_id} takes {warm:g} vCPUs; the"
+                f" account may use {self._capacity.account_vcpu:g} and uses {self._capacity.used_vcpu:g}",
+            )
+
+    def _begin(self, application: Application) -> None:
+        self._move(application, S.STARTING)
+        self._apply_limits(application)
+        self._settle(application)
+
+    def _move(self, application: Application, state: S, details: str = "") -> None:
+        application.updated_at = application.life.move(application, state, details).at
+
+
+def _require(application: Application, states: Collection[State], verb: str) -> None:
+    """Refuse an operation that the application's state does not allow."""
+    if application.state not in states:
+        allowed = ", ".join(state for state in S if state in states)
+        raise validation_error(
+            f"Application {application.application_id} is {application.state} and cannot be {verb}."
+            f" Applications must be in one of the following statuses: [{allowed}]"
+        )

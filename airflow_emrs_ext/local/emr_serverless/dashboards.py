@@ -1,0 +1,77 @@
+"""URLs to the UI of a job run that are good once and for a limited time."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+
+from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
+from airflow_emrs_ext.local.errors import ApiError, validation_error
+from airflow_emrs_ext.local.runner import Runner
+from airflow_emrs_ext.states import JobRunState as S
+
+_TOO_EARLY = (S.SUBMITTED, S.QUEUED, S.PENDING, S.SCHEDULED)
+
+
+@dataclass(frozen=True)
+class _Ticket:
+    run: JobRun
+    attempt: Attempt
+    good_until: float
+
+
+class Dashboards:
+    """Mints and redeems tokens.
+
+    :param runner: knows where the UIs are
+    :param config: how long a token is good
+    """
+
+    def __init__(self, runner: Runner, config: ServiceConfig) -> None:
+        self._runner = runner
+        self._config = config
+        self._tickets: dict[str, _Ticket] = {}
+
+    def mint(self, run: JobRun, attempt: Attempt) -> str:
+        """A token for the UI of an attempt.
+
+        :raises ApiError: the attempt has no UI, because its driver has not run
+        """
+        if attempt.state in _TOO_EARLY or attempt.started_at is None:
+            raise validation_error(
+                f"Attempt {attempt.number} of job run {run.job_run_id} is {attempt.state} and has no dashboard:"
+                " it has not been RUNNING"
+            )
+        now = time.monotonic()
+        self._tickets = {token: ticket for token, ticket in self._tickets.items() if ticket.good_until > now}
+        token = secrets.token_urlsafe(32)
+        self._tickets[token] = _Ticket(run, attempt, now + self._config.dashboard_url_seconds)
+        return token
+
+    async def redeem(self, token: str) -> str:
+        """Where a token leads; it is used up.
+
+        :raises ApiError: the token is unknown, used or expired, or there is no UI
+        """
+        ticket = self._tickets.pop(token, None)
+        if ticket is None or ticket.good_until <= time.monotonic():
+            raise ApiError(
+                "AccessDeniedException",
+                "This dashboard URL has expired or was used; call GetDashboardForJobRun for a new one.",
+            )
+        attempt = ticket.attempt
+        url = attempt.running.dashboard_url() if attempt.running else None
+        if url is None and attempt.spec is not None:
+            url = await self._runner.history_url(attempt.spec)
+        if url is None:
+            raise ApiError(
+                "ResourceNotFoundException",
+                f"Attempt {attempt.number} of job run {ticket.run.job_run_id} has no dashboard now",
+            )
+        return url
+
+    def clear(self) -> None:
+        """Forget every token."""
+        self._tickets.clear()

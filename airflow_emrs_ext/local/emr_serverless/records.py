@@ -1,0 +1,83 @@
+"""All that the endpoint knows of applications and job runs, as plain JSON, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.emr_serverless import views
+from airflow_emrs_ext.local.emr_serverless.applications import Application
+from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
+from airflow_emrs_ext.local.emr_serverless.transitions import Lifecycle
+
+
+def application_record(app: Application) -> dict[str, Any]:
+    """The ``Application`` structure, and ``clientToken``, ``activeJobRuns`` and ``stateHistory``."""
+    return {
+        **_plain(views.application(app)),
+        "clientToken": app.client_token,
+        "activeJobRuns": sorted(app.active_runs),
+        "stateHistory": _history(app.life),
+    }
+
+
+def job_run_record(run: JobRun, config: ServiceConfig) -> dict[str, Any]:
+    """The ``JobRun`` structure, the request behind it, and what became of it.
+
+    Beside the members of the API: ``clientToken``, ``effectivePolicy``, ``classifications``, ``monitoring`` (both
+    merged), ``demand``, ``stateHistory`` and ``attempts``.
+    """
+    submission = run.submission
+    return {
+        **_plain(views.job_run(run, run.attempt, config)),
+        "state": str(run.state),
+        "clientToken": submission.params["clientToken"],
+        "effectivePolicy": _plain(submission.policy),
+        "classifications": _plain(submission.classifications),
+        "monitoring": _plain(submission.monitoring),
+        "demand": asdict(submission.demand),
+        "stateHistory": _history(run.life),
+        "attempts": [_attempt(run, attempt, config) for attempt in run.attempts],
+    }
+
+
+def _attempt(run: JobRun, attempt: Attempt, config: ServiceConfig) -> dict[str, Any]:
+    spec = attempt.spec
+    shown: dict[str, Any] = _plain(views.attempt_summary(run, attempt, config))
+    return {
+        **shown,
+        "startedAt": _plain(attempt.started_at),
+        "endedAt": _plain(attempt.ended_at),
+        "executorCount": attempt.executor_count,
+        "logPath": spec.log_path if spec else None,
+        "workDir": str(spec.work_dir) if spec else None,
+    }
+
+
+def _history(life: Lifecycle) -> list[dict[str, Any]]:
+    return [
+        {
+            "state": str(change.state),
+            "at": _plain(change.at),
+            "details": change.details,
+            **({} if change.attempt is None else {"attempt": change.attempt}),
+        }
+        for change in life.history
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """Times in ISO 8601, states and paths as strings, everything else as JSON has it."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Enum | Path):
+        return str(value)
+    return value

@@ -1,0 +1,304 @@
+"""Amazon EMR Serverless: one coroutine per operation of the API, without HTTP.
+
+Everything here runs on one event loop and changes state between two awaits, so there are no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.emr_serverless import records, views
+from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
+from airflow_emrs_ext.local.emr_serverless.capacity import Capacity
+from airflow_emrs_ext.local.emr_serverless.dashboards import Dashboards
+from airflow_emrs_ext.local.emr_serverless.idempotency import ClientTokens
+from airflow_emrs_ext.local.emr_serverless.job_runs import JobRun
+from airflow_emrs_ext.local.emr_serverless.naming import job_run_arn, new_id
+from airflow_emrs_ext.local.emr_serverless.pagination import page
+from airflow_emrs_ext.local.emr_serverless.queueing import Queues
+from airflow_emrs_ext.local.emr_serverless.submission import grace_seconds, read_submission
+from airflow_emrs_ext.local.emr_serverless.tags import check_tags, merge_tags, owner_of
+from airflow_emrs_ext.local.emr_serverless.transitions import JOB_RUN, Lifecycle, Listener
+from airflow_emrs_ext.local.emr_serverless.walk import DeliverLogs, Walker
+from airflow_emrs_ext.local.errors import ApiError, validation_error
+from airflow_emrs_ext.local.runner import Runner
+from airflow_emrs_ext.states import ApplicationState
+
+
+class EmrServerless:
+    """The service.
+
+    The operations take validated parameters under the API's names and return the members of the output structure; they
+    raise :class:`~airflow_emrs_ext.local.errors.ApiError`.
+
+    :param runner: executes the attempts of job runs; started and closed with the service
+    :param config: settings, read when they are needed
+    :param work_dir: where the attempts get their directories
+    :param deliver_logs: makes what delivers the logs of one attempt; default: nobody does
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        config: ServiceConfig,
+        work_dir: Path,
+        deliver_logs: DeliverLogs | None = None,
+    ) -> None:
+        self.config = config
+        self.listeners: list[Listener] = []
+        """Called, on the event loop, with every :class:`~.transitions.Transition` of every resource."""
+        self._runner = runner
+        self._work_dir = work_dir
+        self._capacity = Capacity(config)
+        self._queues = Queues(config)
+        self._applications = Applications(config, self._capacity, self._queues, self.listeners)
+        self._runs: dict[str, JobRun] = {}
+        self._tokens = ClientTokens()
+        self._dashboards = Dashboards(runner, config)
+        self._walker = Walker(runner, config, self._capacity, self._queues, deliver_logs)
+
+    async def start(self) -> None:
+        """Get ready for requests."""
+        await self._runner.start()
+
+    async def close(self) -> None:
+        """End everything that was started."""
+        await self._end_tasks()
+        await self._runner.close()
+
+    async def reset(self) -> None:
+        """Stop what runs and forget everything."""
+        running = [attempt.running for run in self._runs.values() for attempt in run.attempts if attempt.running]
+        await self._end_tasks()
+        await asyncio.gather(*(attempt.stop(0) for attempt in running), return_exceptions=True)
+        for run in self._runs.values():
+            shutil.rmtree(run.work_dir, ignore_errors=True)
+        for memory in (self._runs, self._tokens, self._dashboards, self._capacity, self._queues):
+            memory.clear()
+
+    def config_changed(self) -> None:
+        """Apply changed settings to what is already waiting: idle times and capacity."""
+        for application in self._applications:
+            self._applications.arm(application)
+        self._capacity.hand_out()
+
+    async def _end_tasks(self) -> None:
+        tasks = [run.task for run in self._runs.values() if run.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._applications.clear()
+
+    # Applications
+
+    async def create_application(self, **params: Any) -> dict[str, Any]:
+        """CreateApplication."""
+        if answer := self._tokens.recall("CreateApplication", "", params):
+            return answer
+        check_tags(params.get("tags") or {})
+        application = self._applications.create(params)
+        answer = {"applicationId": application.application_id, "arn": application.arn}
+        if application.name:
+            answer["name"] = application.name
+        return self._tokens.remember("CreateApplication", "", params, answer)
+
+    async def get_application(self, **params: Any) -> dict[str, Any]:
+        """GetApplication; it also answers for TERMINATED applications."""
+        return {"application": views.application(self._applications.get(params["applicationId"]))}
+
+    async def list_applications(self, **params: Any) -> dict[str, Any]:
+        """ListApplications: newest first; TERMINATED ones only when ``states`` asks for them."""
+        states = params.get("states") or [s for s in ApplicationState if s is not ApplicationState.TERMINATED]
+        shown, token = page(
+            "ListApplications",
+            (application for application in self._applications if application.state in states),
+            lambda application: (*_group(application.state, params.get("states")), -application.number),
+            params,
+        )
+        return _page("applications", [views.application_summary(application) for application in shown], token)
+
+    async def update_application(self, **params: Any) -> dict[str, Any]:
+        """UpdateApplication."""
+        application = self._applications.get(params["applicationId"])
+        # The API declares no ConflictException for this operation.
+        scope, code = application.application_id, "ValidationException"
+        if answer := self._tokens.recall("UpdateApplication", scope, params, code=code):
+            return answer
+        self._applications.update(application, params)
+        answer = {"application": views.application(application)}
+        return self._tokens.remember("UpdateApplication", scope, params, answer)
+
+    async def delete_application(self, **params: Any) -> dict[str, Any]:
+        """DeleteApplication."""
+        self._applications.delete(self._applications.get(params["applicationId"]))
+        return {}
+
+    async def start_application(self, **params: Any) -> dict[str, Any]:
+        """StartApplication."""
+        self._applications.start(self._applications.get(params["applicationId"]))
+        return {}
+
+    async def stop_application(self, **params: Any) -> dict[str, Any]:
+        """StopApplication."""
+        self._applications.stop(self._applications.get(params["applicationId"]))
+        return {}
+
+    # Job runs
+
+    async def start_job_run(self, **params: Any) -> dict[str, Any]:
+        """StartJobRun."""
+        application = self._applications.get(params["applicationId"])
+        scope = application.application_id
+        if answer := self._tokens.recall("StartJobRun", scope, params):
+            return answer
+        check_tags(params.get("tags") or {})
+        submission = read_submission(params, application)
+        self._applications.check_takes_runs(application)
+        job_run_id = new_id()
+        turn = self._queues.enter(scope, job_run_id)
+        run = JobRun(
+            job_run_id=job_run_id,
+            arn=job_run_arn(self.config, scope, job_run_id),
+            number=len(self._runs),
+            application=application,
+            submission=submission,
+            release_label=application.settings["releaseLabel"],
+            tags=dict(params.get("tags") or {}),
+            network=application.settings.get("networkConfiguration"),
+            life=Lifecycle(JOB_RUN, self.listeners),
+            work_dir=self._work_dir / scope / job_run_id,
+            cancellation=asyncio.get_running_loop().create_future(),
+        )
+        run.begin_attempt("The job run has been submitted.")
+        self._runs[job_run_id] = run
+        self._applications.run_submitted(application, job_run_id)
+        run.task = asyncio.create_task(self._walk(run, turn))
+        answer = {"applicationId": scope, "jobRunId": job_run_id, "arn": run.arn}
+        return self._tokens.remember("StartJobRun", scope, params, answer)
+
+    async def get_job_run(self, **params: Any) -> dict[str, Any]:
+        """GetJobRun: the latest attempt, or the one that is asked for."""
+        run = self._run(params["applicationId"], params["jobRunId"])
+        return {"jobRun": views.job_run(run, run.attempt_number(params.get("attempt")), self.config)}
+
+    async def list_job_runs(self, **params: Any) -> dict[str, Any]:
+        """ListJobRuns: newest first, grouped by state when several are asked for."""
+        application = self._applications.get(params["applicationId"])
+        states, mode = params.get("states"), params.get("mode")
+        after, before = params.get("createdAtAfter"), params.get("createdAtBefore")
+        shown, token = page(
+            "ListJobRuns",
+            (
+                run
+                for run in self._runs.values()
+                if run.application is application
+                and (not states or run.state in states)
+                and (mode is None or run.submission.mode == mode)
+                and (after is None or run.created_at >= after)
+                and (before is None or run.created_at <= before)
+            ),
+            lambda run: (*_group(run.state, states), -run.number),
+            params,
+        )
+        return _page("jobRuns", [views.job_run_summary(run, self.config) for run in shown], token)
+
+    async def list_job_run_attempts(self, **params: Any) -> dict[str, Any]:
+        """ListJobRunAttempts: the latest first."""
+        run = self._run(params["applicationId"], params["jobRunId"])
+        shown, token = page("ListJobRunAttempts", run.attempts, lambda attempt: (-attempt.number,), params)
+        attempts = [views.attempt_summary(run, attempt, self.config) for attempt in shown]
+        return _page("jobRunAttempts", attempts, token)
+
+    async def cancel_job_run(self, **params: Any) -> dict[str, Any]:
+        """CancelJobRun: at once CANCELLING; harmless for a job run that is CANCELLING already."""
+        run = self._run(params["applicationId"], params["jobRunId"])
+        grace = grace_seconds(params.get("shutdownGracePeriodInSeconds"), run.submission.mode)
+        if run.state.is_terminal:
+            raise validation_error(f"Job run {run.job_run_id} is {run.state} and cannot be CANCELLED.")
+        self._walker.cancel(run, "Job run cancelled by request (CancelJobRun).", grace)
+        return {"applicationId": params["applicationId"], "jobRunId": run.job_run_id}
+
+    async def get_dashboard_for_job_run(self, **params: Any) -> dict[str, Any]:
+        """GetDashboardForJobRun: a URL that is good once and for a limited time."""
+        run = self._run(params["applicationId"], params["jobRunId"])
+        token = self._dashboards.mint(run, run.attempt_number(params.get("attempt")))
+        return {"url": f"{self.config.endpoint_url}/_emrs/dashboards/{token}"}
+
+    async def redeem_dashboard(self, token: str) -> str:
+        """Where a token of GetDashboardForJobRun leads; it is used up.
+
+        :raises ApiError: the token is unknown, used or expired, or there is no UI
+        """
+        return await self._dashboards.redeem(token)
+
+    # Tags
+
+    async def tag_resource(self, **params: Any) -> dict[str, Any]:
+        """TagResource."""
+        owned = self._tags(params["resourceArn"])
+        owned.update(merge_tags(owned, params["tags"]))
+        return {}
+
+    async def untag_resource(self, **params: Any) -> dict[str, Any]:
+        """UntagResource."""
+        owned = self._tags(params["resourceArn"])
+        for key in params["tagKeys"]:
+            owned.pop(key, None)
+        return {}
+
+    async def list_tags_for_resource(self, **params: Any) -> dict[str, Any]:
+        """ListTagsForResource."""
+        return {"tags": dict(self._tags(params["resourceArn"]))}
+
+    # For tests
+
+    def application_records(self) -> list[dict[str, Any]]:
+        """Every application with all that is known of it, oldest first, as plain JSON."""
+        return [records.application_record(application) for application in self._applications]
+
+    def job_run_records(self, application_id: str | None = None) -> list[dict[str, Any]]:
+        """Every job run with all that is known of it, oldest first, as plain JSON.
+
+        :param application_id: only those of one application
+        """
+        return [
+            records.job_run_record(run, self.config)
+            for run in self._runs.values()
+            if application_id in (None, run.application.application_id)
+        ]
+
+    def _run(self, application_id: str, job_run_id: str) -> JobRun:
+        application = self._applications.get(application_id)
+        run = self._runs.get(job_run_id)
+        if run is None or run.application is not application:
+            raise ApiError(
+                "ResourceNotFoundException", f"Job run {job_run_id} of application {application_id} does not exist"
+            )
+        return run
+
+    async def _walk(self, run: JobRun, turn: asyncio.Event) -> None:
+        try:
+            await self._walker.walk(run, turn)
+        finally:
+            self._applications.run_ended(run.application, run.job_run_id)
+
+    def _tags(self, arn: str) -> dict[str, str]:
+        application_id, job_run_id = owner_of(arn, self.config)
+        owner: Application | JobRun
+        owner = self._run(application_id, job_run_id) if job_run_id else self._applications.get(application_id)
+        return owner.tags
+
+
+def _group(state: str, states: Sequence[str] | None) -> tuple[int, ...]:
+    """The place of a state in the filter, so that a listing of several states is grouped by them."""
+    return (list(states).index(state),) if states else ()
+
+
+def _page(member: str, items: list[dict[str, Any]], token: str | None) -> dict[str, Any]:
+    return {member: items, **({"nextToken": token} if token else {})}

@@ -1,0 +1,127 @@
+"""The structures in which the API shows applications and job runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.emr_serverless import utilization
+from airflow_emrs_ext.local.emr_serverless.applications import Application
+from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
+from airflow_emrs_ext.local.emr_serverless.naming import caller_arn
+
+
+def application(app: Application) -> dict[str, Any]:
+    """The ``Application`` structure."""
+    return _filled(
+        applicationId=app.application_id,
+        name=app.name,
+        arn=app.arn,
+        type=app.engine,
+        state=app.state,
+        stateDetails=app.life.details or None,
+        createdAt=app.life.history[0].at,
+        updatedAt=app.updated_at,
+        tags=dict(app.tags),
+        **app.settings,
+    )
+
+
+def application_summary(app: Application) -> dict[str, Any]:
+    """The ``ApplicationSummary`` structure."""
+    return _filled(
+        id=app.application_id,
+        name=app.name,
+        arn=app.arn,
+        releaseLabel=app.settings["releaseLabel"],
+        type=app.engine,
+        state=app.state,
+        stateDetails=app.life.details or None,
+        createdAt=app.life.history[0].at,
+        updatedAt=app.updated_at,
+        architecture=app.settings["architecture"],
+    )
+
+
+def job_run(run: JobRun, attempt: Attempt, config: ServiceConfig) -> dict[str, Any]:
+    """The ``JobRun`` structure as one attempt sees it; what is used and billed is the sum of all attempts."""
+    params, usages = run.submission.params, run.usages()
+    ended = run.state.is_terminal
+    return _filled(
+        applicationId=run.application.application_id,
+        jobRunId=run.job_run_id,
+        name=run.name,
+        arn=run.arn,
+        createdBy=caller_arn(config),
+        createdAt=run.created_at,
+        updatedAt=run.life.changed_at,
+        executionRole=params["executionRoleArn"],
+        executionIamPolicy=params.get("executionIamPolicy"),
+        state=attempt.state,
+        stateDetails=attempt.details,
+        releaseLabel=run.release_label,
+        configurationOverrides=params.get("configurationOverrides"),
+        jobDriver=params["jobDriver"],
+        tags=dict(run.tags),
+        totalResourceUtilization=utilization.total(usages) if ended and usages else None,
+        networkConfiguration=run.network,
+        totalExecutionDurationSeconds=utilization.duration(usages) if ended else None,
+        executionTimeoutMinutes=run.submission.timeout_minutes,
+        billedResourceUtilization=utilization.billed(usages) if ended and usages else None,
+        mode=run.submission.mode,
+        retryPolicy=run.submission.retry_policy,
+        attempt=attempt.number,
+        attemptCreatedAt=attempt.created_at,
+        attemptUpdatedAt=attempt.updated_at,
+        startedAt=attempt.started_at,
+        endedAt=attempt.ended_at if attempt.state.is_terminal else None,
+        queuedDurationMilliseconds=round(run.queued_seconds() * 1000),
+        imageConfiguration=run.application.settings.get("imageConfiguration"),
+        workerTypeSpecifications=run.application.settings.get("workerTypeSpecifications"),
+    )
+
+
+def job_run_summary(run: JobRun, config: ServiceConfig) -> dict[str, Any]:
+    """The ``JobRunSummary`` structure."""
+    attempt = run.attempt
+    return _filled(
+        **_common(run, config),
+        createdAt=run.created_at,
+        updatedAt=run.life.changed_at,
+        state=run.state,
+        stateDetails=run.life.details,
+        attempt=attempt.number,
+        attemptCreatedAt=attempt.created_at,
+        attemptUpdatedAt=attempt.updated_at,
+    )
+
+
+def attempt_summary(run: JobRun, attempt: Attempt, config: ServiceConfig) -> dict[str, Any]:
+    """The ``JobRunAttemptSummary`` structure."""
+    return _filled(
+        **_common(run, config),
+        jobCreatedAt=run.created_at,
+        createdAt=attempt.created_at,
+        updatedAt=attempt.updated_at,
+        state=attempt.state,
+        stateDetails=attempt.details,
+        attempt=attempt.number,
+    )
+
+
+def _common(run: JobRun, config: ServiceConfig) -> dict[str, Any]:
+    return {
+        "applicationId": run.application.application_id,
+        "id": run.job_run_id,
+        "name": run.name,
+        "mode": run.submission.mode,
+        "arn": run.arn,
+        "createdBy": caller_arn(config),
+        "executionRole": run.submission.params["executionRoleArn"],
+        "releaseLabel": run.release_label,
+        "type": run.application.engine,
+    }
+
+
+def _filled(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}

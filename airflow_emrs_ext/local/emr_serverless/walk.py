@@ -1,0 +1,260 @@
+"""The life of a job run, from its submission to its end: one task per job run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.emr_serverless.capacity import Capacity, NeverFitsError
+from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, Cancellation, JobRun, LogDelivery
+from airflow_emrs_ext.local.emr_serverless.queueing import Queues
+from airflow_emrs_ext.local.emr_serverless.submission import BATCH, grace_seconds
+from airflow_emrs_ext.local.emr_serverless.transitions import now
+from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, Runner
+from airflow_emrs_ext.states import JobRunState as S
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_LAST_DELIVERY_SECONDS = 30.0
+_MINUTES_PER_HOUR = 60
+
+
+DeliverLogs = Callable[[AttemptSpec, Mapping[tuple[str, str], Path]], LogDelivery]
+
+
+class _CancelRequestedError(Exception):
+    """The job run is to be cancelled; what it was waiting for does not matter any more."""
+
+
+@dataclass(frozen=True)
+class Walker:
+    """Leads job runs through their states.
+
+    :param runner: executes the attempts
+    :param config: dwell times, the length of a minute
+    :param capacity: where the workers come from
+    :param queues: where the places to execute come from
+    :param deliver_logs: makes what delivers the logs of an attempt, ``None``: nobody
+    """
+
+    runner: Runner
+    config: ServiceConfig
+    capacity: Capacity
+    queues: Queues
+    deliver_logs: DeliverLogs | None
+
+    async def walk(self, run: JobRun, turn: asyncio.Event) -> None:
+        """From SUBMITTED to a terminal state.
+
+        :param run: a job run that has just been submitted and has a place in its application's queue
+        :param turn: set when it may execute
+        """
+        try:
+            await self._execute(run, turn)
+        except _CancelRequestedError:
+            await self._cancel(run)
+        except Exception:
+            # A defect must not leave a job run active for ever: whoever waits for it would wait for ever, too.
+            _log.exception("job run %s", run.job_run_id)
+            if not run.state.is_terminal:
+                end = S.CANCELLED if run.state is S.CANCELLING else S.FAILED
+                run.move(end, "Internal error of the local endpoint; see its log.")
+        finally:
+            if run.timeout:
+                run.timeout.cancel()
+            self.capacity.release(run.job_run_id)
+            self.queues.leave(run.application.application_id, run.job_run_id)
+            await self._stop_delivering(run.attempt)
+
+    def cancel(self, run: JobRun, details: str, grace: float) -> None:
+        """Begin to cancel a job run that has not ended; one that is being cancelled already goes on as it does.
+
+        :param run: the job run
+        :param details: why, for ``stateDetails``
+        :param grace: seconds that its driver has to end by itself
+        """
+        if not run.state.is_terminal and run.state is not S.CANCELLING:
+            run.move(S.CANCELLING, details)
+            run.cancellation.set_result(Cancellation(details, grace))
+
+    async def _execute(self, run: JobRun, turn: asyncio.Event) -> None:
+        await self._dwell(run)
+        if not turn.is_set() and not await self._get_turn(run, turn):
+            return
+        while True:
+            try:
+                result = await self._attempt(run)
+            except NeverFitsError as error:
+                run.move(S.FAILED, str(error))
+                return
+            if result.succeeded:
+                run.move(S.SUCCESS, result.details or "Job completed successfully.")
+                return
+            details = result.details or "Job failed."
+            if not self._may_retry(run):
+                run.move(S.FAILED, details)
+                return
+            run.fail_attempt(details)
+            run.begin_attempt(f"Attempt {run.attempt.number} failed; it is followed by another.")
+            await self._dwell(run)
+
+    async def _get_turn(self, run: JobRun, turn: asyncio.Event) -> bool:
+        """Wait in the queue; whether the turn came before the time was up."""
+        scheduler = run.application.settings["schedulerConfiguration"]
+        minutes = scheduler["queueTimeoutMinutes"]
+        run.move(S.QUEUED, f"Waiting: the application executes {scheduler['maxConcurrentRuns']} job runs at once.")
+        try:
+            await self._until(run, turn.wait(), self._minutes(minutes))
+        except asyncio.TimeoutError:
+            run.move(S.FAILED, f"Job run timed out in the queue: it was QUEUED for more than {minutes} minutes.")
+            return False
+        return True
+
+    async def _attempt(self, run: JobRun) -> AttemptResult:
+        """One attempt, from PENDING to the end of its driver."""
+        application, attempt = run.application, run.attempt
+        run.move(S.PENDING, "Waiting for the application to be started.")
+        await self._dwell(run)
+        await self._until(run, application.started.wait())
+        run.move(S.SCHEDULED, "Waiting for workers.")
+        self.capacity.check(application.application_id, run.submission.demand)
+        attempt.executor_count = await self._until(
+            run, self.capacity.acquire(run.job_run_id, application.application_id, run.submission.demand)
+        )
+        await self._dwell(run)
+        attempt.spec = self._spec(run)
+        try:
+            result = await self._run_driver(run, attempt, attempt.spec)
+        except _CancelRequestedError:
+            raise
+        except Exception as error:
+            # Whatever the runner cannot do is the end of this attempt, not of the endpoint.
+            _log.exception("job run %s, attempt %s", run.job_run_id, attempt.number)
+            result = AttemptResult(False, str(error) or type(error).__name__)
+        attempt.ended_at = now()
+        attempt.running = None
+        self.capacity.release(run.job_run_id)
+        if result.succeeded and run.state is S.SCHEDULED:
+            self._on_running(run, attempt)
+        await self._stop_delivering(attempt, last=True)
+        if run.cancellation.done():
+            raise _CancelRequestedError
+        return result
+
+    async def _run_driver(self, run: JobRun, attempt: Attempt, spec: AttemptSpec) -> AttemptResult:
+        spec.work_dir.mkdir(parents=True)
+        running = await self.runner.launch(spec, lambda: self._on_running(run, attempt))
+        attempt.running = running
+        if self.deliver_logs:
+            attempt.delivery = self.deliver_logs(spec, running.log_files)
+            attempt.delivering = asyncio.create_task(attempt.delivery.run())
+        return await self._until(run, running.wait())
+
+    def _on_running(self, run: JobRun, attempt: Attempt) -> None:
+        if run.attempt is not attempt or run.state is not S.SCHEDULED:
+            return
+        run.move(S.RUNNING, "The driver is running.")
+        minutes = run.submission.timeout_minutes
+        if minutes and run.timeout is None:
+            run.timeout = asyncio.get_running_loop().call_later(
+                self._minutes(minutes),
+                self.cancel,
+                run,
+                f"Job run timed out: it ran for more than {minutes} minutes (executionTimeoutMinutes).",
+                grace_seconds(None, run.submission.mode),
+            )
+
+    async def _cancel(self, run: JobRun) -> None:
+        attempt, cancellation = run.attempt, run.cancellation.result()
+        if attempt.running:
+            try:
+                await attempt.running.stop(cancellation.grace_seconds)
+            except Exception:
+                # The job run is over for its owner whether or not the runner could clean up behind it.
+                _log.exception("cannot stop job run %s", run.job_run_id)
+            attempt.running = None
+        attempt.ended_at = attempt.ended_at or now()
+        await self._stop_delivering(attempt, last=True)
+        run.move(S.CANCELLED, cancellation.details)
+
+    async def _stop_delivering(self, attempt: Attempt, *, last: bool = False) -> None:
+        """End the repeated delivery of the logs; deliver what is new since the last time when asked to."""
+        delivery, delivering = attempt.delivery, attempt.delivering
+        if delivery is None or delivering is None:
+            return
+        attempt.delivery = attempt.delivering = None
+        delivering.cancel()
+        outcome = await asyncio.gather(delivering, return_exceptions=True)
+        if isinstance(outcome[0], Exception):
+            _log.error("cannot deliver logs", exc_info=outcome[0])
+        if last:
+            try:
+                await asyncio.wait_for(delivery.finish(), _LAST_DELIVERY_SECONDS)
+            except Exception:
+                # A missing log bucket is no reason for a job run not to end.
+                _log.exception("cannot deliver logs")
+
+    def _may_retry(self, run: JobRun) -> bool:
+        submission = run.submission
+        if submission.mode == BATCH:
+            return len(run.attempts) < submission.retry_policy["maxAttempts"]
+        since = now() - timedelta(seconds=self._minutes(_MINUTES_PER_HOUR))
+        failed = sum(1 for attempt in run.attempts if attempt.ended_at and attempt.ended_at >= since)
+        return failed < submission.retry_policy["maxFailedAttemptsPerHour"]
+
+    def _spec(self, run: JobRun) -> AttemptSpec:
+        submission, application, attempt = run.submission, run.application, run.attempt
+        path = f"applications/{application.application_id}/jobs/{run.job_run_id}"
+        return AttemptSpec(
+            application_id=application.application_id,
+            job_run_id=run.job_run_id,
+            attempt=attempt.number,
+            account_id=self.config.account_id,
+            region=self.config.region,
+            name=run.name,
+            mode=submission.mode,
+            release_label=run.release_label,
+            execution_role_arn=submission.params["executionRoleArn"],
+            job_driver=submission.params["jobDriver"],
+            classifications=submission.classifications,
+            monitoring=submission.monitoring,
+            log_path=f"{path}/attempts/{attempt.number}" if submission.retries else path,
+            driver=submission.demand.driver,
+            executor=submission.demand.executor,
+            executor_count=attempt.executor_count,
+            work_dir=run.work_dir / f"attempt-{attempt.number}",
+            tags=run.tags,
+            execution_iam_policy=submission.params.get("executionIamPolicy"),
+        )
+
+    async def _dwell(self, run: JobRun) -> None:
+        await self._until(run, asyncio.sleep(self.config.scheduling_seconds))
+
+    def _minutes(self, count: float) -> float:
+        return count * self.config.seconds_per_minute
+
+    async def _until(self, run: JobRun, waiting: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
+        """Wait for something, but not when the job run is to be cancelled.
+
+        :raises _CancelRequestedError: it is
+        :raises asyncio.TimeoutError: ``seconds`` are over
+        """
+        task = asyncio.create_task(waiting)
+        try:
+            first: set[asyncio.Future[Any]] = {task, run.cancellation}
+            await asyncio.wait(first, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if run.cancellation.done():
+                raise _CancelRequestedError
+            if not task.done():
+                raise asyncio.TimeoutError
+            return task.result()
+        finally:
+            task.cancel()
