@@ -64,21 +64,15 @@ $(TOOLS)/.stamp:
 install = $(UV) pip sync --quiet --python $(1)/bin/python $(2) \
 	|| $(1)/bin/python -m pip install --quiet --requirement $(2)
 
-.venv-airflow-%/.locked: tests/locks/airflow-%.txt | $(TOOLS)/.stamp
-	@echo "== environment for Airflow $* (a few hundred MB, once)"
+.venv-%/.locked: tests/locks/%.txt | $(TOOLS)/.stamp
+	@echo "== environment $(@D), once"
 	$(PYTHON) -m venv --clear $(@D)
 	$(call install,$(@D),$<)
 	@touch $@
 
 # The wheel is what is tested, and what the demo runs: never the tree.
-.venv-airflow-%/.installed: .venv-airflow-%/.locked $(WHEEL)
+.venv-%/.installed: .venv-%/.locked $(WHEEL)
 	@$(@D)/bin/python -m pip install --quiet --no-deps --no-index --force-reinstall build/dist/*.whl
-	@touch $@
-
-.venv-docs/.locked: tests/locks/docs.txt | $(TOOLS)/.stamp
-	@echo "== environment for the documentation"
-	$(PYTHON) -m venv --clear $(@D)
-	$(call install,$(@D),$<)
 	@touch $@
 
 wheel: $(WHEEL)
@@ -94,7 +88,7 @@ lock: | $(TOOLS)/.stamp
 			--extra dev --constraint tests/locks/airflow-$$leg.in --output-file tests/locks/airflow-$$leg.txt \
 			pyproject.toml; done
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
-		--output-file tests/locks/docs.txt tests/locks/docs.in
+		--extra docs --constraint tests/locks/airflow-$(NEWEST).in --output-file tests/locks/docs.txt pyproject.toml
 
 # --- what they are for ------------------------------------------------------------------------------------------------
 
@@ -120,7 +114,7 @@ format: .venv-airflow-$(NEWEST)/.locked
 bench: .venv-airflow-$(NEWEST)/.installed
 	cd tests && ../$(newest_bin)/pytest benchmarks -s $(PYTEST_ARGS)
 
-docs: .venv-docs/.locked
+docs: .venv-docs/.installed
 	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 	@echo "documentation: docs/_build/html/index.html"
 

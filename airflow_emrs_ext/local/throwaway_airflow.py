@@ -1,8 +1,8 @@
 """An Apache Airflow of its own, with the processes of a real deployment, for as long as a demo lasts.
 
 The components run as they do elsewhere: scheduler and triggerer, and on Airflow 3 the DAG processor and the API server
-too. The metadata database is SQLite in a home directory of its own; what happens is read from it, because each call of
-Airflow's command line costs seconds.
+too; each ends with the process that started it. The metadata database is SQLite in a home directory of its own; what
+happens is read from it, because each call of Airflow's command line costs seconds.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psutil
 from airflow import __version__ as airflow_version
+
+from airflow_emrs_ext.local.spark import guard
 
 T = TypeVar("T")
 
@@ -95,8 +96,8 @@ class ThrowawayAirflow:
             for name, arguments in components.items():
                 with self.log_file(name).open("wb") as log:
                     self._processes[name] = subprocess.Popen(
-                        [sys.executable, "-m", "airflow", *arguments],
-                        stdin=subprocess.DEVNULL,
+                        [sys.executable, "-I", "-S", guard.__file__, sys.executable, "-m", "airflow", *arguments],
+                        stdin=subprocess.PIPE,
                         stdout=log,
                         stderr=subprocess.STDOUT,
                         env=self._environ,
@@ -140,9 +141,8 @@ class ThrowawayAirflow:
             for name, process in self._processes.items():
                 if process.poll() is not None:
                     log = self.log_file(name)
-                    raise AirflowDidNotWork(
-                        f"airflow {name} ended with status {process.returncode}:\n{_last_lines(log.read_text(errors='replace'))}\nSee {log}"
-                    )
+                    end = _last_lines(log.read_text(errors="replace"))
+                    raise AirflowDidNotWork(f"airflow {name} ended with status {process.returncode}:\n{end}\nSee {log}")
             for file, trace in self._query("SELECT filename, stacktrace FROM import_error"):
                 raise AirflowDidNotWork(f"{file} cannot be imported:\n{trace}")
             if time.monotonic() > deadline:
@@ -174,9 +174,9 @@ class ThrowawayAirflow:
         rows = self._query(
             "SELECT value FROM xcom WHERE dag_id = ? AND task_id = ? AND key = 'return_value'", dag_id, task_id
         )
-        value = json.loads(rows[0][0]) if rows else None
-        # Airflow 3 keeps the JSON text as a JSON string.
-        return json.loads(value) if isinstance(value, str) and airflow_version.startswith("3.") else value
+        value = rows[0][0] if rows else None
+        # SQLite hands the JSON of a number back as the number.
+        return json.loads(value) if isinstance(value, str | bytes) else value
 
     def task_log(self, dag_id: str, task_id: str) -> str:
         """The log of the task's last try."""
@@ -188,20 +188,12 @@ class ThrowawayAirflow:
             return database.execute(statement, values).fetchall()
 
     def _end(self) -> None:
-        """End every component and its children: ask, and after a short while insist. Nothing here is worth keeping."""
-        everything: list[psutil.Process] = []
+        """End every component with all that it started. There is nothing here that deserves a graceful end."""
         for process in self._processes.values():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                parent = psutil.Process(process.pid)
-                everything += [parent, *parent.children(recursive=True)]
-                parent.terminate()
-        _, alive = psutil.wait_procs(everything, timeout=3)
-        for survivor in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                survivor.kill()
+            assert process.stdin is not None
+            process.stdin.close()
         for process in self._processes.values():
             process.wait()
-        psutil.wait_procs(alive, timeout=10)
 
 
 def _free_port() -> int:
