@@ -4,45 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import unquote
 
 from botocore import xform_name
 from botocore.model import OperationModel
 
+from airflow_emrs_ext.local.asgi import TRANSPORT, Receive, Scope, Send, signed_for
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.faults import Fault, Faults
 from airflow_emrs_ext.local.protocol import Request, Response, RestJson
 from airflow_emrs_ext.local.quotas import Quotas
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-TRANSPORT = "transport"
-"""Key of ``scope["state"]`` with the connection's transport."""
-
 _BODY_LIMIT = 4 * 1024 * 1024
 _CALLS_KEPT = 100_000
 _RECORDED_BODY_MEMBERS = ("clientToken", "name")
-_CREDENTIAL = re.compile(r"Credential=[^/,\s]+/\d{8}/([^/,\s]+)/([^/,\s]+)/aws4_request")
-_PRESIGNED = re.compile(r"X-Amz-(Credential=[^&]+)")
 
 _log = logging.getLogger(__name__)
-
-
-def signed_for(scope: Scope) -> tuple[str, str] | None:
-    """The Region and the service that a request is signed for (Signature Version 4), ``None`` without a signature."""
-    text = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
-    if not text and (presigned := _PRESIGNED.search(scope["query_string"].decode("latin-1"))):
-        text = unquote(presigned[1])
-    found = _CREDENTIAL.search(text)
-    return (found[1], found[2]) if found else None
 
 
 class Api:

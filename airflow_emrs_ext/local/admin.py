@@ -1,0 +1,193 @@
+"""The administrative API of the endpoint, under ``/_emrs/``: what a test says to it and asks of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+import airflow_emrs_ext
+from airflow_emrs_ext.local.errors import ApiError
+from airflow_emrs_ext.local.faults import Fault
+from airflow_emrs_ext.local.scripts import Script
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.local.server import Endpoint
+
+PREFIX = "/_emrs"
+
+_BODY_LIMIT = 4 * 1024 * 1024
+
+Handler = Callable[["Endpoint", Request], Awaitable[Any]]
+
+
+def admin_application(endpoint: Endpoint) -> Starlette:
+    """The administrative API of ``endpoint`` as an ASGI application."""
+    handlers: Mapping[str, Mapping[str, Handler]] = {
+        "/health": {"GET": _health},
+        "/config": {"GET": _config, "PATCH": _change_config},
+        "/scripts": {"GET": _scripts, "POST": _add_script, "DELETE": _clear_scripts},
+        "/finish": {"POST": _finish},
+        "/faults": {"GET": _faults, "POST": _add_fault, "DELETE": _clear_faults},
+        "/calls": {"GET": _calls, "DELETE": _clear_calls},
+        "/job-runs": {"GET": _job_runs},
+        "/applications": {"GET": _applications},
+        "/reset": {"POST": _reset},
+        "/dashboards/{token}": {"GET": _dashboard},
+        "/simulated-ui/{application_id}/{job_run_id}/{attempt}": {"GET": _simulated_ui},
+    }
+    routes = [
+        Route(PREFIX + path, _bound(endpoint, handler), methods=[method])
+        for path, methods in handlers.items()
+        for method, handler in methods.items()
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _refuse})
+
+
+def _bound(endpoint: Endpoint, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        try:
+            result = await handler(endpoint, request)
+        # Every settings object refuses what it cannot use with a ValueError that names the field.
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from None
+        return result if isinstance(result, Response) else JSONResponse(result)
+
+    return answer
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"message": error.detail}, error.status_code, error.headers)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    received = b""
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > _BODY_LIMIT:
+            raise HTTPException(413, f"The body is larger than {_BODY_LIMIT} bytes")
+    try:
+        document = json.loads(received.decode())
+    # ValueError: not UTF-8, not JSON, or a number with more digits than Python takes.
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise ValueError("The request body must be a JSON object")
+    return document
+
+
+def _query(request: Request, *known: str) -> dict[str, str]:
+    for name in request.query_params:
+        if name not in known:
+            raise ValueError(f"{name}: unknown parameter; there are {', '.join(known) or 'none'}")
+    return dict(request.query_params)
+
+
+async def _health(endpoint: Endpoint, _: Request) -> Any:
+    return {"status": "ok", "runner": endpoint.options.runner, "version": airflow_emrs_ext.__version__}
+
+
+async def _config(endpoint: Endpoint, _: Request) -> Any:
+    return endpoint.config.as_dict()
+
+
+async def _change_config(endpoint: Endpoint, request: Request) -> Any:
+    endpoint.config.update(await _body(request))
+    endpoint.service.config_changed()
+    return endpoint.config.as_dict()
+
+
+async def _scripts(endpoint: Endpoint, _: Request) -> Any:
+    return {"scripts": [script.as_dict() for script in endpoint.simulated_runner().scripts]}
+
+
+async def _add_script(endpoint: Endpoint, request: Request) -> Any:
+    script = Script.from_dict(await _body(request))
+    endpoint.simulated_runner().add_script(script)
+    return script.as_dict()
+
+
+async def _clear_scripts(endpoint: Endpoint, _: Request) -> Any:
+    endpoint.simulated_runner().clear_scripts()
+    return {}
+
+
+async def _finish(endpoint: Endpoint, request: Request) -> Any:
+    body = await _body(request)
+    for name, kind in (("jobRunId", str), ("succeeded", bool), ("details", str)):
+        if not isinstance(body.get(name), kind):
+            raise ValueError(f"{name}: must be a {'boolean' if kind is bool else 'string'}, not {body.get(name)!r}")
+    for name in body:
+        if name not in ("jobRunId", "succeeded", "details"):
+            raise ValueError(f"{name}: unknown; there are jobRunId, succeeded, details")
+    endpoint.simulated_runner().finish(body["jobRunId"], succeeded=body["succeeded"], details=body["details"])
+    return {}
+
+
+async def _faults(endpoint: Endpoint, _: Request) -> Any:
+    return {"faults": endpoint.faults.as_list()}
+
+
+async def _add_fault(endpoint: Endpoint, request: Request) -> Any:
+    fault = Fault.from_dict(await _body(request), endpoint.api.protocol.model.operation_names)
+    endpoint.faults.add(fault)
+    return {"faults": endpoint.faults.as_list()}
+
+
+async def _clear_faults(endpoint: Endpoint, _: Request) -> Any:
+    endpoint.faults.clear()
+    return {}
+
+
+async def _calls(endpoint: Endpoint, request: Request) -> Any:
+    operation = _query(request, "operation").get("operation")
+    known = endpoint.api.protocol.model.operation_names
+    if operation is not None and operation not in known:
+        raise ValueError(f"operation: must be one of {', '.join(known)}, not {operation}")
+    return {"calls": [call for call in endpoint.api.calls if operation in (None, call["operation"])]}
+
+
+async def _clear_calls(endpoint: Endpoint, _: Request) -> Any:
+    endpoint.api.calls.clear()
+    return {}
+
+
+async def _job_runs(endpoint: Endpoint, request: Request) -> Any:
+    application_id = _query(request, "applicationId").get("applicationId")
+    return {"jobRuns": endpoint.service.job_run_records(application_id)}
+
+
+async def _applications(endpoint: Endpoint, _: Request) -> Any:
+    return {"applications": endpoint.service.application_records()}
+
+
+async def _reset(endpoint: Endpoint, _: Request) -> Any:
+    await endpoint.reset()
+    return {}
+
+
+async def _dashboard(endpoint: Endpoint, request: Request) -> Any:
+    if request.method == "HEAD":
+        raise HTTPException(405, "GET only: each visit uses the URL up")
+    try:
+        url = await endpoint.service.redeem_dashboard(request.path_params["token"])
+    except ApiError as error:
+        return HTMLResponse(f"<h1>No dashboard</h1><p>{escape(error.message)}</p>", status_code=error.status or 404)
+    return RedirectResponse(url, status_code=302)
+
+
+async def _simulated_ui(_: Endpoint, request: Request) -> Any:
+    """The page that stands for the Spark UI of a simulated attempt."""
+    ids = {name: escape(value) for name, value in request.path_params.items()}
+    return HTMLResponse(
+        "<h1>Simulated job run</h1><p>No Spark ran, so there is no Spark UI: attempt {attempt} of job run {job_run_id}"
+        " of application {application_id}.</p>".format_map(ids)
+    )

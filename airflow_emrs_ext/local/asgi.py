@@ -1,0 +1,28 @@
+"""The types of ASGI, and what the endpoint adds to a scope."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import unquote
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+TRANSPORT = "transport"
+"""Key of ``scope["state"]`` with the connection's transport."""
+
+_CREDENTIAL = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/([^/,\s]*)/([^/,\s]*)/")
+_PRESIGNED = re.compile(r"X-Amz-(Credential=[^&]+)")
+
+
+def signed_for(scope: Scope) -> tuple[str, str] | None:
+    """The Region and the service that a request is signed for (Signature Version 4), ``None`` without a signature."""
+    text = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
+    if not text and (presigned := _PRESIGNED.search(scope["query_string"].decode("latin-1"))):
+        text = unquote(presigned[1])
+    found = _CREDENTIAL.search(text)
+    return (found[1], found[2].lower()) if found else None

@@ -1,0 +1,155 @@
+"""The command ``emrs-local``, also ``python -m airflow_emrs_ext.local``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import ipaddress
+import logging
+import math
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn, TextIO
+from urllib.parse import urlsplit
+
+from airflow_emrs_ext.local.testing import EXIT_WITH_PARENT_VARIABLE
+
+DEFAULT_PORT = 4568
+
+_NEEDED = ("a2wsgi", "moto", "starlette", "uvicorn")
+_LOG_LEVEL_VARIABLE = "EMRS_LOCAL_LOG_LEVEL"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve the local endpoint until SIGTERM or Ctrl-C.
+
+    :param arguments: default: those of the command line
+    """
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    _check_extra()
+    stdout = _keep_stdout_clean()
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=os.environ.get(_LOG_LEVEL_VARIABLE, "INFO").upper(),
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+    )
+    for chatty in ("botocore", "uvicorn.error", "werkzeug"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    if not _is_loopback(parsed.host):
+        _warn_about(parsed.host)
+
+    from airflow_emrs_ext.local.server import Options, PortTakenError, serve
+    from airflow_emrs_ext.local.spark.java import MissingRuntime
+
+    options = Options(
+        host=parsed.host,
+        port=parsed.port,
+        runner=parsed.runner,
+        quota_scale=parsed.quota_scale,
+        state_dir=parsed.state_dir,
+        s3_endpoint=parsed.s3_endpoint,
+        exit_with_parent=bool(os.environ.pop(EXIT_WITH_PARENT_VARIABLE, "")),
+    )
+
+    def ready(url: str) -> None:
+        print(f"ready {url}", file=stdout, flush=True)
+
+    try:
+        asyncio.run(serve(options, ready))
+    except PortTakenError as error:
+        _fail(f"{error} is taken: choose another port with --port, or --port 0 for a free one")
+    except MissingRuntime as error:
+        _fail(f"{error}; or use --runner simulated, which needs no Java")
+    except OSError as error:
+        _fail(f"cannot serve on {options.host}:{options.port}: {error.strerror or error}; see --host and --port")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="emrs-local",
+        description="A local Amazon EMR Serverless endpoint with real Spark; moto answers for every other AWS service.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind")
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="port to bind; 0 picks a free one")
+    parser.add_argument(
+        "--runner", choices=("spark", "simulated"), default="spark", help="run jobs on Spark, or by script without Java"
+    )
+    parser.add_argument(
+        "--quota-scale", type=_scale, default=1.0, metavar="FACTOR", help="factor on the API quotas; 0 turns them off"
+    )
+    parser.add_argument(
+        "--state-dir", type=Path, metavar="DIR", help="keep files here; without it they are removed at the end"
+    )
+    parser.add_argument(
+        "--s3-endpoint", type=_http_url, metavar="URL", help="another S3 for Spark and the logs than the endpoint's own"
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
+    if not 0 <= scale < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of at least 0, not {text!r}")
+    return scale
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise argparse.ArgumentTypeError(f"must be a URL such as http://127.0.0.1:9000, not {text!r}")
+    return text.rstrip("/")
+
+
+def _check_extra() -> None:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        _fail(f"{', '.join(missing)} missing: pip install 'airflow-emrs-ext[local]'")
+
+
+def _keep_stdout_clean() -> TextIO:
+    """Keep standard output for the ready line: whatever else is printed, here or by a child, goes to standard error."""
+    kept = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return kept
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return all(
+            ipaddress.ip_address(info[4][0]).is_loopback
+            for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        )
+    except OSError as error:
+        _fail(f"--host {host}: {error.strerror}")
+
+
+def _warn_about(host: str) -> None:
+    frame = "!" * 79
+    print(
+        f"{frame}\n"
+        f"WARNING: --host {host} lets other machines reach this endpoint. It checks no credentials: whoever\n"
+        f"reaches it runs code of their choice on this machine. Use it on a network that you trust.\n"
+        f"{frame}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"emrs-local: {message}", file=sys.stderr)
+    raise SystemExit(1)

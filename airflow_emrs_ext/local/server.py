@@ -1,0 +1,277 @@
+"""The endpoint as a whole: what answers which request, and the process that serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from airflow_emrs_ext.local.admin import PREFIX as ADMIN_PREFIX
+from airflow_emrs_ext.local.admin import admin_application
+from airflow_emrs_ext.local.api import Api
+from airflow_emrs_ext.local.asgi import TRANSPORT, Application, Receive, Scope, Send, signed_for
+from airflow_emrs_ext.local.aws import AwsTarget
+from airflow_emrs_ext.local.aws_services import AwsServices
+from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
+from airflow_emrs_ext.local.faults import Faults
+from airflow_emrs_ext.local.protocol import RestJson
+from airflow_emrs_ext.local.quotas import Quotas
+from airflow_emrs_ext.local.runner import Runner
+from airflow_emrs_ext.local.simulated import SimulatedRunner
+
+GATEWAY_PREFIX = "/webhdfs/v1"
+
+_SERVICE = "emr-serverless"
+_KEEP_ALIVE_SECONDS = 120
+_LAST_REQUESTS_SECONDS = 1
+_PARENT_CHECK_SECONDS = 1
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+_log = logging.getLogger(__name__)
+
+
+class PortTakenError(Exception):
+    """Something else listens on the port."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says.
+
+    :param host: address to bind
+    :param port: port to bind; 0: a free one
+    :param runner: ``spark`` or ``simulated``
+    :param quota_scale: factor on the service's API quotas; 0: none
+    :param state_dir: where files are kept; ``None``: a directory that is removed at the end
+    :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
+    :param exit_with_parent: end when the process that started the endpoint is gone
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4568
+    runner: str = "spark"
+    quota_scale: float = 1.0
+    state_dir: Path | None = None
+    s3_endpoint: str | None = None
+    exit_with_parent: bool = False
+
+
+class Endpoint:
+    """The ASGI application of the endpoint and all that it owns.
+
+    :param options: what the command line says
+    :param url: where the endpoint can be reached
+    :param state_dir: an existing directory for its files
+    """
+
+    def __init__(self, options: Options, url: str, state_dir: Path) -> None:
+        self.options = options
+        self.config = ServiceConfig(quota_scale=options.quota_scale, endpoint_url=url)
+        self.faults = Faults()
+        self._quotas = Quotas()
+        self._initial_config = self.config.as_dict()
+        self._target = AwsTarget(url, self.config.region, options.s3_endpoint)
+        self._runner = self._make_runner(state_dir)
+        self.service = EmrServerless(
+            self._runner, config=self.config, work_dir=state_dir, deliver_logs=None
+        )
+        model = botocore.session.get_session().get_service_model(_SERVICE)
+        self.api = Api(RestJson(model), self.service, self.config, self._quotas, self.faults)
+        self._aws = AwsServices()
+        self._admin: Application = admin_application(self)
+        self._gateway = self._make_gateway()
+
+    async def start(self) -> None:
+        """Make everything ready for requests."""
+        await self.service.start()
+
+    def started(self) -> None:
+        """What can wait until requests are accepted."""
+        self._aws.load()
+
+    async def close(self) -> None:
+        """End everything that was started; requests are still answered meanwhile, as the last logs need it."""
+        await self.service.close()
+
+    async def reset(self) -> None:
+        """Stop what runs and forget everything."""
+        await self.service.reset()
+        self.faults.clear()
+        self.api.calls.clear()
+        self._quotas.reset()
+        for name, value in self._initial_config.items():
+            setattr(self.config, name, value)
+        if isinstance(self._runner, SimulatedRunner):
+            self._runner.clear_scripts()
+        await self._aws.reset()
+
+    def simulated_runner(self) -> SimulatedRunner:
+        """The runner that follows scripts.
+
+        :raises ValueError: the endpoint runs real Spark
+        """
+        if not isinstance(self._runner, SimulatedRunner):
+            raise ValueError("runner: scripts are for an endpoint with --runner simulated; this one runs Spark")
+        return self._runner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request by who it is for."""
+        if scope["type"] == "http":
+            await self._application(scope)(scope, receive, send)
+
+    def _application(self, scope: Scope) -> Application:
+        path: str = scope["path"]
+        if path.startswith(f"{ADMIN_PREFIX}/"):
+            return self._admin
+        if path.startswith(f"{GATEWAY_PREFIX}/") and self._gateway is not None:
+            return self._gateway
+        signature = signed_for(scope)
+        if signature is not None:
+            return self.api if signature[1] == _SERVICE else self._aws
+        # Without a signature nothing but anonymous S3 remains, and a path that only EMR has.
+        return self.api if path.startswith(("/applications", "/tags/arn:")) else self._aws
+
+    def _make_runner(self, state_dir: Path) -> Runner:
+        if self.options.runner == "simulated":
+            return SimulatedRunner(self.config.endpoint_url)
+        from airflow_emrs_ext.local.spark.runner import SparkRunner
+
+        return SparkRunner(self._target, state_dir)
+
+    def _make_log_delivery(self) -> Any:
+        from airflow_emrs_ext.local.logs import LogDelivery
+
+        return LogDelivery
+
+    def _make_gateway(self) -> Application | None:
+        if self.options.runner == "simulated":
+            return None
+        from airflow_emrs_ext.local.s3_gateway import S3Gateway
+
+        return S3Gateway(self._target)
+
+
+async def serve(options: Options, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then end everything that was started.
+
+    :param options: what the command line says
+    :param ready: called with the endpoint's URL once requests are accepted
+    :raises PortTakenError: something else listens on the port
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with _bind(options) as bound, _state_directory(options) as state_dir:
+        host, port = bound.getsockname()[:2]
+        endpoint = Endpoint(options, _url(_WILDCARDS.get(host, host), port), state_dir)
+
+        def started() -> None:
+            endpoint.started()
+            ready(_url(options.host, port))
+
+        server = _Server(endpoint, started)
+        await endpoint.start()
+        serving = asyncio.ensure_future(server.serve(sockets=[bound]))
+        watching = asyncio.ensure_future(_parent_gone(stop)) if options.exit_with_parent else None
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            _log.info("ending")
+            stopping.cancel()
+            if watching is not None:
+                watching.cancel()
+            await endpoint.close()
+            server.should_exit = True
+            await serving
+
+
+class _Connection(H11Protocol):
+    """Gives the application the connection's transport, so that a fault can close it before a byte is sent."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base class has it
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, TRANSPORT: transport}
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it accepts requests, and leaves the signals to :func:`serve`."""
+
+    def __init__(self, application: Application, started: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                http=_Connection,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                # Clients keep connections in pools; one that the server closed first costs them a failed request.
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_LAST_REQUESTS_SECONDS,
+            )
+        )
+        self._when_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._when_started()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _parent_gone(stop: asyncio.Event) -> None:
+    """Set ``stop`` when the process that started this one is gone; there is no portable notice of it."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110  # no event tells of it
+        await asyncio.sleep(_PARENT_CHECK_SECONDS)
+    _log.info("the process that started the endpoint is gone")
+    stop.set()
+
+
+@contextlib.contextmanager
+def _bind(options: Options) -> Iterator[socket.socket]:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    with socket.socket(family, kind, protocol) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind(address)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTakenError(f"{options.host}:{options.port}") from None
+            raise
+        yield bound
+
+
+@contextlib.contextmanager
+def _state_directory(options: Options) -> Iterator[Path]:
+    if options.state_dir is not None:
+        options.state_dir.mkdir(parents=True, exist_ok=True)
+        yield options.state_dir.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="emrs-local-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
