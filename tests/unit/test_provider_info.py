@@ -27,7 +27,7 @@ def test_airflow_finds_the_provider_and_its_options() -> None:
 
     manager = ProvidersManager()
     assert manager.providers["airflow-emrs-ext"].version == __version__
-    assert set(dict(manager.provider_configs)[SECTION]["options"]) == set(OPTIONS)
+    assert set(dict(manager.provider_configs)["airflow-emrs-ext"][SECTION]["options"]) == set(OPTIONS)
 
 
 @pytest.mark.airflow
