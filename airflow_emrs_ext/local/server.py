@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import uvicorn
@@ -32,6 +32,9 @@ from airflow_emrs_ext.local.protocol import RestJson
 from airflow_emrs_ext.local.quotas import Quotas
 from airflow_emrs_ext.local.runner import Runner
 from airflow_emrs_ext.local.simulated import SimulatedRunner
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.local.s3_gateway import S3Gateway
 
 GATEWAY_PREFIX = "/webhdfs/v1"
 
@@ -86,9 +89,7 @@ class Endpoint:
         self._initial_config = self.config.as_dict()
         self._target = AwsTarget(url, self.config.region, options.s3_endpoint)
         self._runner = self._make_runner(state_dir)
-        self.service = EmrServerless(
-            self._runner, config=self.config, work_dir=state_dir, deliver_logs=None
-        )
+        self.service = EmrServerless(self._runner, config=self.config, work_dir=state_dir, deliver_logs=None)
         model = botocore.session.get_session().get_service_model(_SERVICE)
         self.api = Api(RestJson(model), self.service, self.config, self._quotas, self.faults)
         self._aws = AwsServices()
@@ -106,6 +107,8 @@ class Endpoint:
     async def close(self) -> None:
         """End everything that was started; requests are still answered meanwhile, as the last logs need it."""
         await self.service.close()
+        if self._gateway is not None:
+            self._gateway.close()
 
     async def reset(self) -> None:
         """Stop what runs and forget everything."""
@@ -157,7 +160,7 @@ class Endpoint:
 
         return LogDelivery
 
-    def _make_gateway(self) -> Application | None:
+    def _make_gateway(self) -> S3Gateway | None:
         if self.options.runner == "simulated":
             return None
         from airflow_emrs_ext.local.s3_gateway import S3Gateway

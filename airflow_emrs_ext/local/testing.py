@@ -61,12 +61,22 @@ class LocalEmr:
     :param url: where it is, as its ``ready`` line says
     :param region: the Region that clients are given
     :param s3_endpoint: the S3 endpoint that Spark uses, when it is not the endpoint itself
+    :param settings: what :meth:`reset` leads back to: fields of
+        :class:`~airflow_emrs_ext.local.config.ServiceConfig`; default: what the endpoint was started with
     """
 
-    def __init__(self, url: str, *, region: str = "us-east-1", s3_endpoint: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        region: str = "us-east-1",
+        s3_endpoint: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         self.region = region
         self.s3_endpoint = s3_endpoint
+        self._settings = dict(settings or {})
         # A proxy configured in the environment has no business between a test and its own endpoint.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -180,6 +190,8 @@ class LocalEmr:
     def reset(self) -> None:
         """Stop what runs and forget all: applications, job runs, scripts, faults, calls, settings, S3 objects."""
         self._call("POST", "reset")
+        if self._settings:
+            self.configure(**self._settings)
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str | None) -> Any:
         given = {name: value for name, value in query.items() if value is not None}
@@ -243,7 +255,7 @@ def local_emr(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**os.environ, EXIT_WITH_PARENT_VARIABLE: "1"},
+            env=_environment(with_aws=s3_endpoint is not None),
         )
         try:
             url = _ready_url(process, start_seconds)
@@ -251,12 +263,18 @@ def local_emr(
                 log.seek(0)
                 tail = "\n".join(log.read().decode(errors="replace").splitlines()[-20:])
                 raise LocalEmrError(f"{' '.join(command)}: not ready after {start_seconds:g} s\n{tail}")
-            emr = LocalEmr(url, s3_endpoint=s3_endpoint)
+            emr = LocalEmr(url, s3_endpoint=s3_endpoint, settings=settings)
             if settings:
                 emr.configure(**settings)
             yield emr
         finally:
             _end(process)
+
+
+def _environment(*, with_aws: bool) -> dict[str, str]:
+    """The environment of the endpoint: nobody's AWS settings but those that another S3 endpoint may need."""
+    inherited = {name: value for name, value in os.environ.items() if with_aws or not name.startswith("AWS_")}
+    return {**inherited, EXIT_WITH_PARENT_VARIABLE: "1"}
 
 
 def _ready_url(process: subprocess.Popen[bytes], seconds: float) -> str | None:

@@ -1,0 +1,39 @@
+"""What all tests share: the local endpoint, and an environment without anything of the person who runs them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_emrs_ext.local.testing import LocalEmr, local_emr
+
+pytest_plugins = ["airflow_emrs_ext.local.pytest_plugin"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything is imported that would read it: no AWS settings, and an Airflow home of the run's own."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_"))]:
+        del os.environ[name]
+    home = tempfile.TemporaryDirectory(prefix="emrs-test-", ignore_cleanup_errors=True)
+    config.add_cleanup(home.cleanup)
+    os.environ.update(
+        {
+            "AIRFLOW_HOME": home.name,
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            # Credentials, Region and endpoint come from the variables that the fixture sets.
+            "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def emr_endpoint() -> Iterator[LocalEmr]:
+    """The simulated endpoint of the whole session; it holds each of its responses against the API model."""
+    with local_emr(check_responses=True, application_start_seconds=0.05, scheduling_seconds=0.02) as endpoint:
+        yield endpoint
