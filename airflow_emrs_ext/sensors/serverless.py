@@ -59,8 +59,8 @@ class EmrServerlessSensor(AwsBaseSensor[EmrServerlessHook]):
         """Look once."""
         terms = self.hook.terms
         ids = self._ids()
-        snapshot = self.hook.run(look(self.kind, ids, terms))
         targets = self._targets()
+        snapshot = self.hook.run(look(self.kind, ids, terms))
         if snapshot.state not in targets and snapshot.state.can_reach(targets):
             self.log.info("%s is %s", self.kind.label(ids), snapshot.state)
             return PokeReturnValue(is_done=False)

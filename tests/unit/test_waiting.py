@@ -72,7 +72,7 @@ class TestPatiently:
     def test_pauses_grow_and_stay_bounded(self) -> None:
         stepper = Stepper([*[THROTTLED] * 8, {}])
         stepper.run(lambda terms: patiently(CALL, terms))
-        assert stepper.sleeps == [2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0, 20.0]
+        assert stepper.sleeps == [1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0]
 
     def test_patience_ends(self) -> None:
         stepper = Stepper([THROTTLED] * 100)
