@@ -112,7 +112,8 @@ format: .venv-airflow-$(NEWEST)/.locked
 	$(newest_bin)/ruff format .
 
 bench: .venv-airflow-$(NEWEST)/.installed
-	cd tests && ../$(newest_bin)/pytest benchmarks -s $(PYTEST_ARGS)
+	@for benchmark in tests/benchmarks/[a-z]*.py; do \
+		name=$$(basename "$$benchmark" .py); echo "== $$name"; $(newest_bin)/python -m "tests.benchmarks.$$name"; done
 
 docs: .venv-docs/.installed
 	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
