@@ -48,9 +48,7 @@ def test_a_refusal_names_the_parameter_and_the_remedy(said: str, advice: str) ->
         ("ServiceQuotaExceededException", 402, QuotaExceeded, True),
     ],
 )
-def test_airflow_retries_only_what_may_pass(
-    code: str, status: int, error_class: type[EmrError], retried: bool
-) -> None:
+def test_airflow_retries_only_what_may_pass(code: str, status: int, error_class: type[EmrError], retried: bool) -> None:
     error = refusal("start_job_run", PARAMETERS, client_error(code, "no", status))
     assert type(error) is error_class
     assert isinstance(error, AirflowFailException) is not retried
