@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -111,6 +112,24 @@ SCENARIOS = [
         state="RUNNING",
         error=WaitTimeout,
         said="wait_timeout",
+    ),
+    Scenario(
+        "execution timeout",
+        [ScriptedAttempt(hold=True)],
+        {"execution_timeout": timedelta(seconds=2.5)},
+        state="RUNNING",
+        error=WaitTimeout,
+        said="execution_timeout",
+        left="CANCELLED",
+    ),
+    Scenario(
+        "limit of the Amazon provider's parameters",
+        [ScriptedAttempt(hold=True)],
+        {"waiter_delay": 0.5, "waiter_max_attempts": 3},
+        state="RUNNING",
+        error=WaitTimeout,
+        said="wait_timeout",
+        left="CANCELLED",
     ),
     Scenario(
         "the service's own time limit",
