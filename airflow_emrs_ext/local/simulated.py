@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from airflow_emrs_ext.local.errors import validation_error
 from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec
 from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt
 
@@ -29,12 +28,18 @@ class SimulatedAttempt:
         for path, text in zip(self.log_files.values(), (script.stdout, script.stderr), strict=True):
             path.write_text(text, encoding="utf-8")
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._outcome.done()
+
     async def follow(self, on_running: Callable[[], None]) -> None:
         """Do what the script says, from the launch on."""
         script = self._script
         if script.hold or script.running_after <= script.ends_after:
             await asyncio.sleep(script.running_after)
-            on_running()
+            if not self.is_over:
+                on_running()
             if script.hold:
                 return
             await asyncio.sleep(script.ends_after - script.running_after)
@@ -44,7 +49,7 @@ class SimulatedAttempt:
 
     def end(self, succeeded: bool, details: str) -> None:
         """End the attempt, if it has not ended."""
-        if not self._outcome.done():
+        if not self.is_over:
             default = _SUCCEEDED if succeeded else _FAILED
             self._outcome.set_result(AttemptResult(succeeded, details or default))
 
@@ -58,7 +63,7 @@ class SimulatedAttempt:
 
     def dashboard_url(self) -> str | None:
         """A page of the endpoint's own, while the attempt runs."""
-        return None if self._outcome.done() else self._url
+        return None if self.is_over else self._url
 
 
 class SimulatedRunner:
@@ -69,13 +74,14 @@ class SimulatedRunner:
 
     def __init__(self, base_url: str = "") -> None:
         self.base_url = base_url
-        self._scripts: list[Script] = []
+        self.scripts: list[Script] = []
+        self._chosen: dict[str, Script] = {}
         self._attempts: dict[str, SimulatedAttempt] = {}
         self._following: set[asyncio.Task[None]] = set()
 
-    def script(self, script: Script) -> None:
+    def add_script(self, script: Script) -> None:
         """Follow a script from now on; of several that apply to a job run the one given last counts."""
-        self._scripts.append(script)
+        self.scripts.append(script)
 
     def finish(self, job_run_id: str, *, succeeded: bool = True, details: str = "") -> None:
         """End the attempt of a job run that runs now, whatever its script says.
@@ -83,25 +89,28 @@ class SimulatedRunner:
         :param job_run_id: the job run
         :param succeeded: whether its driver exits with status 0
         :param details: sentence for ``stateDetails``
-        :raises ApiError: no attempt of it runs
+        :raises ValueError: no attempt of it runs
         """
         attempt = self._attempts.get(job_run_id)
-        if attempt is None or attempt.dashboard_url() is None:
-            raise validation_error(f"jobRunId: no attempt of job run {job_run_id} runs in the simulated runner")
+        if attempt is None or attempt.is_over:
+            raise ValueError(f"jobRunId: no attempt of job run {job_run_id} runs in the simulated runner")
         attempt.end(succeeded, details)
 
-    def reset(self) -> None:
+    def clear_scripts(self) -> None:
         """Forget every script."""
-        self._scripts.clear()
+        self.scripts.clear()
 
     async def start(self) -> None:
         """Nothing to prepare."""
 
     async def launch(self, spec: AttemptSpec, on_running: Callable[[], None]) -> SimulatedAttempt:
-        """Begin to follow the script of the job run."""
-        scripts = [script for script in self._scripts if script.applies_to(spec.name)]
-        script = scripts[-1] if scripts else _DEFAULT
-        attempt = SimulatedAttempt(spec, script.attempt(spec.attempt), self.base_url)
+        """Begin to follow the script of the job run; its later attempts follow the same one."""
+        if spec.attempt == 1:
+            applying = [script for script in self.scripts if script.applies_to(spec.name)]
+            self._chosen[spec.job_run_id] = applying[-1] if applying else _DEFAULT
+        script = self._chosen[spec.job_run_id].attempt(spec.attempt)
+        attempt = SimulatedAttempt(spec, script, self.base_url)
+        self._attempts = {run_id: known for run_id, known in self._attempts.items() if not known.is_over}
         self._attempts[spec.job_run_id] = attempt
         task = asyncio.create_task(attempt.follow(on_running))
         self._following.add(task)

@@ -9,8 +9,8 @@ from airflow_emrs_ext.local.errors import validation_error
 
 Classifications = dict[str, dict[str, str]]
 
-NESTED = "/"
-"""Joins the names of a classification and one nested in it, e.g. ``spark-env/export``."""
+NESTED = "."
+"""Joins the names of a classification and one nested in it, e.g. ``spark-env.export``."""
 
 
 def check_configurations(configurations: Sequence[Mapping[str, Any]] | None, member: str) -> None:
@@ -39,7 +39,7 @@ def merge_classifications(
 
     :param application: the application's ``runtimeConfiguration``
     :param job: the job run's ``applicationConfiguration``
-    :return: classification to properties; a nested one is named ``outer/inner``
+    :return: classification to properties; a nested one is named ``outer.inner``
     """
     chosen = {configuration["classification"]: configuration for configuration in application or ()}
     chosen.update({configuration["classification"]: configuration for configuration in job or ()})
