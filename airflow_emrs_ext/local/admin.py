@@ -76,6 +76,8 @@ async def _body(request: Request) -> dict[str, Any]:
             raise HTTPException(413, f"The body is larger than {_BODY_LIMIT} bytes")
     try:
         document = json.loads(received.decode())
+        # Half of a surrogate pair could not be sent back.
+        json.dumps(document, ensure_ascii=False).encode()
     # ValueError: not UTF-8, not JSON, or a number with more digits than Python takes.
     except (ValueError, RecursionError):
         document = None
