@@ -202,14 +202,17 @@ class Applications:
                 max(0.0, allowed - spent), self.stop, application, AUTO_STOPPING
             )
 
-    async def clear(self) -> None:
-        """Forget every application."""
+    async def end_tasks(self) -> None:
+        """Leave every application in the state that it is in."""
         applications = list(self._by_id.values())
         for application in applications:
             self._disarm(application)
             if application.settling:
                 application.settling.cancel()
         await asyncio.gather(*(a.settling for a in applications if a.settling), return_exceptions=True)
+
+    def clear(self) -> None:
+        """Forget every application."""
         self._by_id.clear()
 
     def _apply_limits(self, application: Application) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -71,6 +72,7 @@ class JobRun:
 
     :param number: place among all job runs of the endpoint, in the order of submission
     :param submission: the request
+    :param settings: the application's, as they were at the submission
     :param cancellation: gets its result when the job run is to be cancelled
     """
 
@@ -79,9 +81,8 @@ class JobRun:
     number: int
     application: Application
     submission: Submission
-    release_label: str
+    settings: Mapping[str, Any]
     tags: dict[str, str]
-    network: dict[str, Any] | None
     life: Lifecycle
     work_dir: Path
     cancellation: asyncio.Future[Cancellation]

@@ -59,6 +59,7 @@ class EmrServerless:
         self._queues = Queues(config)
         self._applications = Applications(config, self._capacity, self._queues, self.listeners)
         self._runs: dict[str, JobRun] = {}
+        self._closed = False
         self._tokens = ClientTokens()
         self._dashboards = Dashboards(runner, config)
         self._walker = Walker(runner, config, self._capacity, self._queues, deliver_logs)
@@ -68,7 +69,8 @@ class EmrServerless:
         await self._runner.start()
 
     async def close(self) -> None:
-        """End everything that was started."""
+        """End everything that was started; what is known can still be asked for."""
+        self._closed = True
         await self._end_tasks()
         await self._runner.close()
 
@@ -77,9 +79,9 @@ class EmrServerless:
         running = [attempt.running for run in self._runs.values() for attempt in run.attempts if attempt.running]
         await self._end_tasks()
         await asyncio.gather(*(attempt.stop(0) for attempt in running), return_exceptions=True)
-        for run in self._runs.values():
-            shutil.rmtree(run.work_dir, ignore_errors=True)
-        for memory in (self._runs, self._tokens, self._dashboards, self._capacity, self._queues):
+        for application in self._applications:
+            shutil.rmtree(self._work_dir / application.application_id, ignore_errors=True)
+        for memory in (self._applications, self._runs, self._tokens, self._dashboards, self._capacity, self._queues):
             memory.clear()
 
     def config_changed(self) -> None:
@@ -93,7 +95,7 @@ class EmrServerless:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._applications.clear()
+        await self._applications.end_tasks()
 
     # Applications
 
@@ -153,6 +155,8 @@ class EmrServerless:
 
     async def start_job_run(self, **params: Any) -> dict[str, Any]:
         """StartJobRun."""
+        if self._closed:
+            raise ApiError("InternalServerException", "The endpoint is ending and starts nothing more")
         application = self._applications.get(params["applicationId"])
         scope = application.application_id
         if answer := self._tokens.recall("StartJobRun", scope, params):
@@ -168,9 +172,8 @@ class EmrServerless:
             number=len(self._runs),
             application=application,
             submission=submission,
-            release_label=application.settings["releaseLabel"],
+            settings=application.settings,
             tags=dict(params.get("tags") or {}),
-            network=application.settings.get("networkConfiguration"),
             life=Lifecycle(JOB_RUN, self.listeners),
             work_dir=self._work_dir / scope / job_run_id,
             cancellation=asyncio.get_running_loop().create_future(),

@@ -59,12 +59,12 @@ def job_run(run: JobRun, attempt: Attempt, config: ServiceConfig) -> dict[str, A
         executionIamPolicy=params.get("executionIamPolicy"),
         state=attempt.state,
         stateDetails=attempt.details,
-        releaseLabel=run.release_label,
+        releaseLabel=run.settings["releaseLabel"],
         configurationOverrides=params.get("configurationOverrides"),
         jobDriver=params["jobDriver"],
         tags=dict(run.tags),
         totalResourceUtilization=utilization.total(usages) if ended and usages else None,
-        networkConfiguration=run.network,
+        networkConfiguration=run.settings.get("networkConfiguration"),
         totalExecutionDurationSeconds=utilization.duration(usages) if ended else None,
         executionTimeoutMinutes=run.submission.timeout_minutes,
         billedResourceUtilization=utilization.billed(usages) if ended and usages else None,
@@ -76,8 +76,8 @@ def job_run(run: JobRun, attempt: Attempt, config: ServiceConfig) -> dict[str, A
         startedAt=attempt.started_at,
         endedAt=attempt.ended_at if attempt.state.is_terminal else None,
         queuedDurationMilliseconds=round(run.queued_seconds() * 1000),
-        imageConfiguration=run.application.settings.get("imageConfiguration"),
-        workerTypeSpecifications=run.application.settings.get("workerTypeSpecifications"),
+        imageConfiguration=run.settings.get("imageConfiguration"),
+        workerTypeSpecifications=run.settings.get("workerTypeSpecifications"),
     )
 
 
@@ -118,7 +118,7 @@ def _common(run: JobRun, config: ServiceConfig) -> dict[str, Any]:
         "arn": run.arn,
         "createdBy": caller_arn(config),
         "executionRole": run.submission.params["executionRoleArn"],
-        "releaseLabel": run.release_label,
+        "releaseLabel": run.settings["releaseLabel"],
         "type": run.application.engine,
     }
 

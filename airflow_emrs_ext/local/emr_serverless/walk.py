@@ -121,10 +121,10 @@ class Walker:
     async def _attempt(self, run: JobRun) -> AttemptResult:
         """One attempt, from PENDING to the end of its driver."""
         application, attempt = run.application, run.attempt
-        run.move(S.PENDING, "Waiting for the application to be started.")
+        run.move(S.PENDING, "The job run is being scheduled for the application.")
         await self._dwell(run)
         await self._until(run, application.started.wait())
-        run.move(S.SCHEDULED, "Waiting for workers.")
+        run.move(S.SCHEDULED, "Workers are being allocated.")
         self.capacity.check(application.application_id, run.submission.demand)
         attempt.executor_count = await self._until(
             run, self.capacity.acquire(run.job_run_id, application.application_id, run.submission.demand)
@@ -221,7 +221,7 @@ class Walker:
             region=self.config.region,
             name=run.name,
             mode=submission.mode,
-            release_label=run.release_label,
+            release_label=run.settings["releaseLabel"],
             execution_role_arn=submission.params["executionRoleArn"],
             job_driver=submission.params["jobDriver"],
             classifications=submission.classifications,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -158,16 +159,16 @@ async def test_a_driver_that_ends_in_the_moment_of_the_request(make_lab: MakeLab
 
 
 async def test_while_the_runner_is_launching(make_lab: MakeLab) -> None:
-    runner = SlowToStop()
+    launching = asyncio.Event()
+
+    class SlowToLaunch(SlowToStop):
+        async def launch(self, spec: Any, on_running: Any) -> SlowToStop:
+            launching.set()
+            await asyncio.sleep(0.02)
+            return await super().launch(spec, on_running)
+
+    runner = SlowToLaunch()
     runner.may_end.set()
-    launching, launch = asyncio.Event(), runner.launch
-
-    async def slow_launch(spec: object, on_running: object) -> SlowToStop:
-        launching.set()
-        await asyncio.sleep(0.02)
-        return await launch(spec, on_running)  # type: ignore[arg-type]  # passed on as they came
-
-    runner.launch = slow_launch  # type: ignore[method-assign]  # the same, a little later
     lab = make_lab(runner=runner)
     run_id = await lab.submit(await lab.application())
     await launching.wait()
@@ -238,13 +239,11 @@ async def test_cancellation_during_a_timeout(make_lab: MakeLab) -> None:
 
 
 async def test_a_runner_that_cannot_stop(make_lab: MakeLab) -> None:
-    runner = SlowToStop()
+    class Unstoppable(SlowToStop):
+        async def stop(self, grace_seconds: float) -> None:
+            raise OSError("no such process group")
 
-    async def stop(grace_seconds: float) -> None:
-        raise OSError("no such process group")
-
-    runner.stop = stop  # type: ignore[method-assign]  # a runner with a defect
-    lab = make_lab(runner=runner)
+    lab = make_lab(runner=Unstoppable())
     run_id = await lab.submit(await lab.application())
     await lab.run_in(run_id, "RUNNING")
     await lab.cancel(run_id)

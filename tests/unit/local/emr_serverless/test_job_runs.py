@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.local.errors import ApiError
-from tests.unit.local.emr_serverless.lab import DRIVER, HOLD, PASS, ROLE, SMALL, Lab
+from tests.unit.local.emr_serverless.lab import DRIVER, HOLD, PASS, ROLE, SMALL, Lab, SlowToStop
 
 HIVE = {"hive": {"query": "SELECT 1"}}
 
@@ -217,23 +217,16 @@ async def test_execution_timeout(lab: Lab, params: dict[str, Any], minutes: int)
 
 
 async def test_what_the_runner_is_given(make_lab: Callable[..., Lab]) -> None:
-    lab = make_lab()
-    specs = []
-    launch = lab.runner.launch
-
-    async def spy(spec: Any, on_running: Any) -> Any:
-        specs.append(spec)
-        return await launch(spec, on_running)
-
-    lab.runner.launch = spy
+    runner = SlowToStop()
+    lab = make_lab(runner=runner)
     application_id = await lab.application(
         runtimeConfiguration=[{"classification": "spark-defaults", "properties": {"a": "1"}}],
         monitoringConfiguration={"s3MonitoringConfiguration": {"logUri": "s3://logs/app"}},
     )
     policy = {"policyArns": ["arn:aws:iam::123456789012:policy/narrow"]}
     run_id = await lab.submit(application_id, name="n", tags={"k": "v"}, executionIamPolicy=policy)
-    await lab.ended(run_id)
-    (spec,) = specs
+    await lab.run_in(run_id, "RUNNING")
+    (spec,) = runner.specs
     assert (spec.application_id, spec.job_run_id, spec.attempt, spec.name) == (application_id, run_id, 1, "n")
     assert (spec.account_id, spec.region, spec.release_label) == ("123456789012", "us-east-1", "emr-7.5.0")
     assert (spec.mode, spec.execution_role_arn, spec.job_driver) == ("BATCH", ROLE, SMALL)
@@ -245,11 +238,12 @@ async def test_what_the_runner_is_given(make_lab: Callable[..., Lab]) -> None:
     assert spec.work_dir.is_dir()
 
 
-async def test_a_runner_that_raises_fails_the_run(lab: Lab) -> None:
-    async def launch(spec: Any, on_running: Any) -> Any:
-        raise RuntimeError("no Java here")
+async def test_a_runner_that_raises_fails_the_run(make_lab: Callable[..., Lab]) -> None:
+    class NoJava(SlowToStop):
+        async def launch(self, spec: Any, on_running: Any) -> SlowToStop:
+            raise RuntimeError("no Java here")
 
-    lab.runner.launch = launch
+    lab = make_lab(runner=NoJava())
     run = await lab.ended(await lab.submit(await lab.application()))
     assert (run["state"], run["stateDetails"]) == ("FAILED", "no Java here")
     assert run["totalExecutionDurationSeconds"] == 0

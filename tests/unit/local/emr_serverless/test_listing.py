@@ -92,8 +92,8 @@ async def test_job_runs(lab: Lab) -> None:
     (summary,) = (await lab.service.list_job_runs(applicationId=application_id, states=["RUNNING"]))["jobRuns"]
     shared = ("applicationId", "name", "mode", "arn", "createdBy", "createdAt", "updatedAt", "executionRole", "state")
     assert {name: summary[name] for name in shared} == {name: run[name] for name in shared}
-    shared = ("stateDetails", "releaseLabel", "attempt", "attemptCreatedAt", "attemptUpdatedAt")
-    assert {name: summary[name] for name in shared} == {name: run[name] for name in shared}
+    more = ("stateDetails", "releaseLabel", "attempt", "attemptCreatedAt", "attemptUpdatedAt")
+    assert {name: summary[name] for name in more} == {name: run[name] for name in more}
     assert (summary["id"], summary["type"]) == (held, "Spark")
 
 

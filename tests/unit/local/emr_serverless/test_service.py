@@ -206,7 +206,11 @@ async def test_close_ends_everything(make_lab: MakeLab) -> None:
     await lab.service.close()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert deliveries[0].calls[:2] == ["run", "cancelled"]
+    assert deliveries[0].calls == ["run", "cancelled"]
+    assert (await lab.get(held))["state"] == "RUNNING"
+    with pytest.raises(ApiError, match="The endpoint is ending") as caught:
+        await lab.submit(application_id)
+    assert caught.value.code == "InternalServerException"
 
 
 async def test_reset(make_lab: MakeLab) -> None:
@@ -245,10 +249,11 @@ async def test_records_are_plain_json(lab: Lab) -> None:
 async def test_a_defect_ends_the_run(lab: Lab) -> None:
     application_id = await lab.application()
 
-    def broken(*_: Any) -> None:
-        raise ZeroDivisionError
+    def defective(transition: Any) -> None:
+        if transition.change.state == "SCHEDULED":
+            raise ZeroDivisionError
 
-    lab.service._capacity.check = broken  # type: ignore[method-assign]  # a defect, made for the test
+    lab.service.listeners.append(defective)
     run = await lab.ended(await lab.submit(application_id))
     assert (run["state"], run["stateDetails"]) == ("FAILED", "Internal error of the local endpoint; see its log.")
     assert lab.record("application", application_id)["activeJobRuns"] == []
