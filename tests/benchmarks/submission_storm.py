@@ -82,7 +82,7 @@ def storm(emr: LocalEmr, make: Callable[[str, int], Any], tasks: int) -> dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=100)
-    parser.add_argument("--output", type=Path, help="write the JSON there too")
+    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/submission_storm.json"))
     arguments = parser.parse_args()
     with local_emr(quota_scale=1.0) as emr:
         os.environ.update(emr.environ, AIRFLOW_CONN_AWS_DEFAULT="aws://")
@@ -95,9 +95,8 @@ def main() -> None:
     report["emrs_ext_seconds_per_limit"] = round(report["emrs_ext"]["seconds"] / max(1.0, report["limit_seconds"]), 2)
     text = json.dumps(report, indent=2)
     print(text)
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(text + "\n")
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(text + "\n")
 
 
 if __name__ == "__main__":
