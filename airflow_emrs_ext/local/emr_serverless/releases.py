@@ -10,7 +10,6 @@ Release = tuple[int, int, int]
 
 QUEUING: Release = (7, 0, 0)
 RETRIES: Release = (7, 1, 0)
-SHUFFLE_OPTIMIZED_DISKS: Release = (7, 1, 0)
 QUEUING_BY_DEFAULT: Release = (7, 3, 0)
 LONGEST_BATCH_TIMEOUT: Release = (7, 11, 0)
 

@@ -116,6 +116,6 @@ def now() -> datetime:
 
 
 def shorten(details: str) -> str:
-    """A text that fits ``stateDetails``: on one line, not empty unless it was, at most 256 characters."""
+    """A text that fits ``stateDetails``: on one line, at most 256 characters; empty when it was blank."""
     text = " ".join(details.split())
     return text if len(text) <= DETAILS_LIMIT else text[: DETAILS_LIMIT - 1] + "…"

@@ -15,7 +15,7 @@ from airflow_emrs_ext.local.emr_serverless.capacity import Capacity, NeverFitsEr
 from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, Cancellation, JobRun, LogDelivery
 from airflow_emrs_ext.local.emr_serverless.queueing import Queues
 from airflow_emrs_ext.local.emr_serverless.submission import BATCH, grace_seconds
-from airflow_emrs_ext.local.emr_serverless.transitions import now
+from airflow_emrs_ext.local.emr_serverless.transitions import now, shorten
 from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, Runner
 from airflow_emrs_ext.states import JobRunState as S
 
@@ -96,9 +96,9 @@ class Walker:
                 run.move(S.FAILED, str(error))
                 return
             if result.succeeded:
-                run.move(S.SUCCESS, result.details or "Job completed successfully.")
+                run.move(S.SUCCESS, shorten(result.details) or "Job completed successfully.")
                 return
-            details = result.details or "Job failed."
+            details = shorten(result.details) or "Job failed."
             if not self._may_retry(run):
                 run.move(S.FAILED, details)
                 return

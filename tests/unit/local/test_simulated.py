@@ -62,7 +62,7 @@ async def test_without_a_script(runner: SimulatedRunner, tmp_path: Path) -> None
     attempt = await runner.launch(spec_in(tmp_path), running.set)
     assert not running.is_set()
     await asyncio.wait_for(running.wait(), 5)
-    assert 0.04 < time.monotonic() - begun < 0.15
+    assert time.monotonic() - begun >= 0.049
     assert await ends(attempt) == AttemptResult(True, "Job completed successfully.")
     assert time.monotonic() - begun >= 0.149
 

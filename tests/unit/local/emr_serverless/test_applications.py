@@ -333,9 +333,9 @@ async def test_no_auto_stop_while_a_run_is_active(lab: Lab) -> None:
 
 
 async def test_a_run_ends_the_idle_time(lab: Lab) -> None:
-    application_id = await lab.started_application(autoStopConfiguration={"enabled": True, "idleTimeoutMinutes": 15})
-    for _ in range(4):
-        await asyncio.sleep(0.08)
+    application_id = await lab.started_application(autoStopConfiguration={"enabled": True, "idleTimeoutMinutes": 40})
+    for _ in range(5):
+        await asyncio.sleep(0.1)
         await lab.ended(await lab.submit(application_id))
     assert "STOPPING" not in states(lab, application_id)
     await lab.application_in(application_id, "STOPPED")

@@ -179,7 +179,7 @@ async def test_while_the_runner_is_launching(make_lab: MakeLab) -> None:
 
 
 async def test_between_two_attempts(make_lab: MakeLab) -> None:
-    lab = make_lab()
+    lab = make_lab(scheduling_seconds=0.05)
     lab.script(FAIL)
     run_id = await lab.submit(await lab.application(), retryPolicy={"maxAttempts": 10})
     await lab.eventually(lambda: len(lab.record("job run", run_id)["attempts"]) == 2)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.local.errors import ApiError
-from tests.unit.local.emr_serverless.lab import DRIVER, HOLD, PASS, ROLE, SMALL, Lab, SlowToStop
+from airflow_emrs_ext.local.scripts import ScriptedAttempt
+from tests.unit.local.emr_serverless.lab import DRIVER, HOLD, ROLE, SMALL, Lab, SlowToStop
 
 HIVE = {"hive": {"query": "SELECT 1"}}
 
@@ -250,8 +251,14 @@ async def test_a_runner_that_raises_fails_the_run(make_lab: Callable[..., Lab]) 
     assert "billedResourceUtilization" not in run
 
 
+@pytest.mark.parametrize(("succeeded", "details"), [(True, "Job completed successfully."), (False, "Job failed.")])
+async def test_details_are_never_empty(lab: Lab, succeeded: bool, details: str) -> None:
+    lab.script(ScriptedAttempt(running_after=0, ends_after=0, succeeded=succeeded, details=" \n"))
+    assert (await lab.ended(await lab.submit(await lab.application())))["stateDetails"] == details
+
+
 async def test_long_details_are_cut(lab: Lab) -> None:
-    lab.script(PASS.__class__(running_after=0, ends_after=0, succeeded=False, details="x\n" * 300))
+    lab.script(ScriptedAttempt(running_after=0, ends_after=0, succeeded=False, details="x\n" * 300))
     run = await lab.ended(await lab.submit(await lab.application()))
     assert len(run["stateDetails"]) == 256
     assert run["stateDetails"].startswith("x x x")

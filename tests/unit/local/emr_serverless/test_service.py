@@ -94,7 +94,7 @@ async def test_dashboard(lab: Lab) -> None:
 
 
 async def test_no_dashboard_before_the_driver_runs(make_lab: MakeLab) -> None:
-    lab = make_lab(scheduling_seconds=0.02)
+    lab = make_lab(scheduling_seconds=0.08)
     lab.script(HOLD)
     application_id = await lab.application(
         schedulerConfiguration={"maxConcurrentRuns": 1}, maximumCapacity={"cpu": "2 vCPU", "memory": "4 GB"}
