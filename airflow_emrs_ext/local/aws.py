@@ -12,6 +12,12 @@ from typing import Any
 _LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
+def _plain_uploads(config_class: Any) -> dict[str, Any]:
+    """Options against checksums in trailers, which many S3 endpoints do not know; older botocore has neither."""
+    options = ("request_checksum_calculation", "response_checksum_validation")
+    return {option: "when_required" for option in options if option in config_class.OPTION_DEFAULTS}
+
+
 @dataclass
 class AwsTarget:
     """The AWS that jobs, their data and their logs live in: the endpoint itself, with S3 elsewhere when asked.
@@ -87,6 +93,7 @@ class AwsTarget:
                 # A proxy configured in the environment has no business between the endpoint and itself.
                 proxies=None if is_remote else {},
                 retries={"mode": "standard", "max_attempts": 3},
+                **_plain_uploads(Config),
             ),
             **credentials,
         )

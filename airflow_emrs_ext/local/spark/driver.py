@@ -89,6 +89,8 @@ def build(
     app_id = event_log_id(spec)
     # What follows "properties" belongs to the machine: the job cannot change it.
     settings = {
+        # Task output becomes visible when the task commits, as with the committer of the service, and is copied once.
+        "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
         **properties,
         **s3_properties(machine.endpoint_url, named_buckets(spec)),
         "spark.master": f"local[{slots(spec)}]",
@@ -130,6 +132,7 @@ def build(
         "SPARK_HOME": str(machine.runtime.spark_home),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
     }
     return Driver(worker_type, command, variables, cwd, ui_port, machine.event_logs / f"{app_id}.inprogress", notes)
 

@@ -59,6 +59,8 @@ def java_command(
         "-Xlog:disable",
         "-Xlog:all=warning:stderr",
         *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED_PACKAGES),
+        # Keys of objects and the job's own texts do not depend on the locale of whoever started the endpoint.
+        "-Dfile.encoding=UTF-8",
         "-Djdk.reflect.useDirectMethodHandle=false",
         "-Dio.netty.tryReflectionSetAccessible=true",
         *java_options,
