@@ -64,6 +64,7 @@ class Walker:
         except Exception:
             # A defect must not leave a job run active for ever: whoever waits for it would wait for ever, too.
             _log.exception("job run %s", run.job_run_id)
+            await self._stop(run.attempt, 0)
             if not run.state.is_terminal:
                 end = S.CANCELLED if run.state is S.CANCELLING else S.FAILED
                 run.move(end, "Internal error of the local endpoint; see its log.")
@@ -139,8 +140,11 @@ class Walker:
             # Whatever the runner cannot do is the end of this attempt, not of the endpoint.
             _log.exception("job run %s, attempt %s", run.job_run_id, attempt.number)
             result = AttemptResult(False, str(error) or type(error).__name__)
+            await self._stop(attempt, 0)
         attempt.ended_at = now()
         attempt.running = None
+        if run.timeout and (result.succeeded or not self._may_retry(run)):
+            run.timeout.cancel()
         self.capacity.release(run.job_run_id)
         if result.succeeded and run.state is S.SCHEDULED:
             self._on_running(run, attempt)
@@ -174,16 +178,20 @@ class Walker:
 
     async def _cancel(self, run: JobRun) -> None:
         attempt, cancellation = run.attempt, run.cancellation.result()
-        if attempt.running:
-            try:
-                await attempt.running.stop(cancellation.grace_seconds)
-            except Exception:
-                # The job run is over for its owner whether or not the runner could clean up behind it.
-                _log.exception("cannot stop job run %s", run.job_run_id)
-            attempt.running = None
+        await self._stop(attempt, cancellation.grace_seconds)
         attempt.ended_at = attempt.ended_at or now()
         await self._stop_delivering(attempt, last=True)
         run.move(S.CANCELLED, cancellation.details)
+
+    async def _stop(self, attempt: Attempt, grace: float) -> None:
+        """End the attempt's driver, if it has one."""
+        if attempt.running:
+            try:
+                await attempt.running.stop(grace)
+            except Exception:
+                # The attempt is over for its owner whether or not the runner could clean up behind it.
+                _log.exception("cannot stop attempt %s", attempt.number)
+            attempt.running = None
 
     async def _stop_delivering(self, attempt: Attempt, *, last: bool = False) -> None:
         """End the repeated delivery of the logs; deliver what is new since the last time when asked to."""

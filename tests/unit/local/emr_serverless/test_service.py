@@ -188,6 +188,28 @@ async def test_logs_that_cannot_be_delivered_fail_nothing(make_lab: MakeLab) -> 
     assert (await lab.ended(await lab.submit(await lab.application())))["state"] == "SUCCESS"
 
 
+async def test_a_delivery_that_cannot_even_begin_leaves_no_driver_behind(make_lab: MakeLab) -> None:
+    def deliver(spec: AttemptSpec, files: Mapping[tuple[str, str], Path]) -> Delivery:
+        raise OSError("no such bucket")
+
+    runner = SlowToStop()
+    runner.may_end.set()
+    lab = make_lab(runner=runner, deliver_logs=deliver)
+    run = await lab.ended(await lab.submit(await lab.application()))
+    assert (run["state"], run["stateDetails"]) == ("FAILED", "no such bucket")
+    assert runner.graces == [0]
+
+
+async def test_the_timeout_does_not_strike_while_the_last_logs_are_delivered(make_lab: MakeLab) -> None:
+    class Slow(Delivery):
+        async def finish(self) -> None:
+            await asyncio.sleep(0.1)
+
+    lab = make_lab(deliver_logs=Slow)
+    run_id = await lab.submit(await lab.application(), executionTimeoutMinutes=5)
+    assert (await lab.ended(run_id))["state"] == "SUCCESS"
+
+
 async def test_close_ends_everything(make_lab: MakeLab) -> None:
     deliveries: list[Delivery] = []
 
