@@ -20,8 +20,11 @@ from airflow_emrs_ext.local.testing import EXIT_WITH_PARENT_VARIABLE
 
 DEFAULT_PORT = 4568
 
+LOG_LEVEL_VARIABLE = "EMRS_LOCAL_LOG_LEVEL"
+"""Environment variable with the level of the log on standard error; default: INFO."""
+
 _NEEDED = ("a2wsgi", "moto", "starlette", "uvicorn")
-_LOG_LEVEL_VARIABLE = "EMRS_LOCAL_LOG_LEVEL"
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,13 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parsed = parser.parse_args(arguments)
     _check_extra()
     stdout = _keep_stdout_clean()
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=os.environ.get(_LOG_LEVEL_VARIABLE, "INFO").upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-    )
-    for chatty in ("botocore", "uvicorn.error", "werkzeug"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    _log_to_stderr()
     if not _is_loopback(parsed.host):
         _warn_about(parsed.host)
 
@@ -121,6 +118,15 @@ def _check_extra() -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         _fail(f"{', '.join(missing)} missing: pip install 'airflow-emrs-ext[local]'")
+
+
+def _log_to_stderr() -> None:
+    level = os.environ.get(LOG_LEVEL_VARIABLE, "INFO").upper()
+    if level not in _LOG_LEVELS:
+        _fail(f"{LOG_LEVEL_VARIABLE}={level} must be one of {', '.join(_LOG_LEVELS)}")
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    for chatty in ("botocore", "uvicorn.error", "werkzeug"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def _keep_stdout_clean() -> TextIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -30,7 +31,5 @@ def emr(emr_endpoint: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loc
 
 def isolate_from_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove every AWS setting from the environment for the rest of the test."""
-    import os
-
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)

@@ -156,6 +156,10 @@ def test_an_unusable_state_directory_is_named(tmp_path: Path) -> None:
     assert said == f"emrs-local: --state-dir: File exists: {tmp_path / 'file'}\n"
 
 
+def test_an_unusable_log_level_is_named() -> None:
+    assert "EMRS_LOCAL_LOG_LEVEL=LOUD must be one of DEBUG" in refused(*SIMULATED, env={"EMRS_LOCAL_LOG_LEVEL": "loud"})
+
+
 def test_other_machines_are_let_in_with_a_loud_warning_only(start: Start) -> None:
     process = start(*SIMULATED, "--host", "0.0.0.0")
     assert ready_url(process).startswith("http://0.0.0.0:")
