@@ -1,0 +1,46 @@
+"""The documentation tells the truth: what it must name, it names, and the README's DAG is one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from airflow_emrs_ext import settings
+from airflow_emrs_ext._compat import AIRFLOW_3
+from airflow_emrs_ext.exceptions import EmrError
+from airflow_emrs_ext.refusals import REMEDIES
+
+ROOT = Path(__file__).parents[2]
+PAGES = {str(page.relative_to(ROOT / "docs")): page.read_text() for page in (ROOT / "docs").rglob("*.md")}
+
+
+def test_every_example_is_shown() -> None:
+    examples = [path.name for path in (ROOT / "dags").glob("example_*.py")]
+    assert [name for name in examples if not any(name in page for page in PAGES.values())] == []
+
+
+def test_every_option_is_listed() -> None:
+    assert [name for name in settings.OPTIONS if f"`{name}`" not in PAGES["reference/configuration.md"]] == []
+
+
+def test_every_remedy_is_listed() -> None:
+    page = " ".join(PAGES["errors.md"].split())
+    assert [remedy.advice for remedy in REMEDIES if " ".join(remedy.advice.split()) not in page] == []
+
+
+def test_every_error_that_a_task_raises_is_listed() -> None:
+    internal = {"UnknownState", "InvalidEvent", "TriggerCrashed"}
+    names = {error.__name__ for error in EmrError.__subclasses__()} - internal
+    assert [name for name in sorted(names) if f"`{name}`" not in PAGES["errors.md"]] == []
+
+
+@pytest.mark.airflow
+@pytest.mark.skipif(not AIRFLOW_3, reason="the README imports from airflow.sdk, which Airflow 2 does not have")
+def test_the_dag_of_the_readme_is_one() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    scope: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), scope)
+    dag = scope["nightly"]()
+    assert set(dag.task_ids) == {"create", "job", "delete"}
