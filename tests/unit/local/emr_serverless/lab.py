@@ -143,6 +143,17 @@ class Lab:
         """The states that a job run went through."""
         return [change["state"] for change in self.record("job run", job_run_id)["stateHistory"]]
 
+    def application_path(self, application_id: str) -> list[str]:
+        """The states that an application went through."""
+        return [change["state"] for change in self.record("application", application_id)["stateHistory"]]
+
+    async def dashboard_token(self, job_run_id: str, **params: Any) -> str:
+        """The token in the URL that GetDashboardForJobRun answers."""
+        answer = await self.service.get_dashboard_for_job_run(**self.ids(job_run_id), **params)
+        prefix, _, token = answer["url"].rpartition("/")
+        assert prefix == "http://endpoint/_emrs/dashboards"
+        return str(token)
+
 
 class SlowToStop:
     """A runner whose drivers run until they are stopped, which they are when the test lets them be."""

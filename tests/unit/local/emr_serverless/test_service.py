@@ -1,4 +1,4 @@
-"""Tags, dashboards, log delivery, records, and the service's own beginning and end."""
+"""Tags, log delivery, records, listeners, and the service's own beginning and end."""
 
 from __future__ import annotations
 
@@ -8,20 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 
-from airflow_emrs_ext.local.emr_serverless.transitions import (
-    APPLICATION,
-    JOB_RUN,
-    IllegalTransitionError,
-    Lifecycle,
-)
 from airflow_emrs_ext.local.errors import ApiError
-from airflow_emrs_ext.local.protocol import RestJson
 from airflow_emrs_ext.local.runner import AttemptSpec
-from airflow_emrs_ext.states import ApplicationState, JobRunState
-from tests.unit.local.emr_serverless.lab import FAIL, HOLD, PASS, ROLE, SMALL, Lab, SlowToStop
+from tests.unit.local.emr_serverless.lab import FAIL, HOLD, PASS, Lab, SlowToStop
 
 MakeLab = Callable[..., Lab]
 
@@ -64,71 +55,6 @@ async def test_tags_of_nothing(lab: Lab) -> None:
             with pytest.raises(ApiError, match="does not exist") as caught:
                 await call(resourceArn=wrong, **params)
             assert caught.value.code == "ResourceNotFoundException"
-
-
-async def dashboard(lab: Lab, run_id: str, **params: Any) -> str:
-    url: str = (await lab.service.get_dashboard_for_job_run(**lab.ids(run_id), **params))["url"]
-    prefix, _, token = url.rpartition("/")
-    assert prefix == "http://endpoint/_emrs/dashboards"
-    return token
-
-
-async def test_dashboard(lab: Lab) -> None:
-    lab.script(FAIL, HOLD)
-    application_id = await lab.application()
-    run_id = await lab.submit(application_id, retryPolicy={"maxAttempts": 2})
-    await lab.eventually(lambda: lab.path(run_id).count("RUNNING") == 2)
-    page = f"http://endpoint/_emrs/simulated-ui/{application_id}/{run_id}"
-    token, early = await dashboard(lab, run_id), await dashboard(lab, run_id)
-    assert await lab.service.redeem_dashboard(token) == f"{page}/2"
-    with pytest.raises(ApiError, match="expired or was used") as caught:
-        await lab.service.redeem_dashboard(token)
-    assert (caught.value.code, caught.value.status) == ("AccessDeniedException", 403)
-    assert await lab.service.redeem_dashboard(await dashboard(lab, run_id, attempt=1)) == f"{page}/1"
-    lab.runner.finish(run_id)
-    await lab.ended(run_id)
-    assert await lab.service.redeem_dashboard(early) == f"{page}/2"
-    assert await lab.service.redeem_dashboard(await dashboard(lab, run_id)) == f"{page}/2"
-    with pytest.raises(ApiError, match="has no attempt 3"):
-        await dashboard(lab, run_id, attempt=3)
-
-
-async def test_no_dashboard_before_the_driver_runs(make_lab: MakeLab) -> None:
-    lab = make_lab(scheduling_seconds=0.08)
-    lab.script(HOLD)
-    application_id = await lab.application(
-        schedulerConfiguration={"maxConcurrentRuns": 1}, maximumCapacity={"cpu": "2 vCPU", "memory": "4 GB"}
-    )
-    first, second = await lab.submit(application_id), await lab.submit(application_id)
-    for run_id, states in ((first, ["SUBMITTED", "PENDING", "SCHEDULED"]), (second, ["QUEUED"])):
-        for state in states:
-            await lab.run_in(run_id, state)
-            with pytest.raises(ApiError, match=f"is {state} and has no dashboard") as caught:
-                await dashboard(lab, run_id)
-            assert caught.value.code == "ValidationException"
-    await lab.cancel(second)
-    await lab.ended(second)
-    with pytest.raises(ApiError, match="is CANCELLED and has no dashboard"):
-        await dashboard(lab, second)
-
-
-async def test_an_expired_dashboard(make_lab: MakeLab) -> None:
-    lab = make_lab(dashboard_url_seconds=0.01)
-    run_id = await lab.submit(await lab.application())
-    await lab.ended(run_id)
-    token = await dashboard(lab, run_id)
-    await asyncio.sleep(0.02)
-    with pytest.raises(ApiError, match="expired or was used"):
-        await lab.service.redeem_dashboard(token)
-
-
-async def test_a_runner_without_uis(make_lab: MakeLab) -> None:
-    lab = make_lab(runner=SlowToStop())
-    run_id = await lab.submit(await lab.application())
-    await lab.run_in(run_id, "RUNNING")
-    with pytest.raises(ApiError, match="has no dashboard now") as caught:
-        await lab.service.redeem_dashboard(await dashboard(lab, run_id))
-    assert caught.value.code == "ResourceNotFoundException"
 
 
 class Delivery:
@@ -242,7 +168,7 @@ async def test_reset(make_lab: MakeLab) -> None:
     application_id = await lab.application()
     run_id = await lab.submit(application_id, clientToken="t")
     await lab.run_in(run_id, "RUNNING")
-    token = await dashboard(lab, run_id)
+    token = await lab.dashboard_token(run_id)
     work_dir = runner.specs[0].work_dir
     await lab.service.reset()
     assert runner.graces == [0]
@@ -290,91 +216,3 @@ async def test_listeners_hear_every_change(lab: Lab) -> None:
     assert [t.change.state for t in heard] == lab.path(run_id)
     assert [t.previous for t in heard] == [None, *lab.path(run_id)[:-1]]
     assert [t.change.attempt for t in heard] == [1] * 4 + [2] * 5
-
-
-@pytest.mark.parametrize(("table", "states"), [(APPLICATION, ApplicationState), (JOB_RUN, JobRunState)])
-def test_every_state_has_its_followers(table: Any, states: Any) -> None:
-    assert set(table) == set(states)
-    for state, following in table.items():
-        assert state.is_terminal == (not following)
-        assert all(state.can_reach([next_state]) for next_state in following)
-
-
-def test_an_illegal_change_of_state_is_an_error() -> None:
-    life = Lifecycle(JOB_RUN, [])
-    life.move(None, JobRunState.SUBMITTED, "")
-    with pytest.raises(IllegalTransitionError, match="SUBMITTED cannot become SUCCESS"):
-        life.move(None, JobRunState.SUCCESS, "")
-    assert life.state is JobRunState.SUBMITTED
-
-
-async def test_answers_agree_with_the_model(lab: Lab) -> None:
-    """Every operation's answer has the required members, and all of them in the model's form."""
-    model = botocore.session.get_session().get_service_model("emr-serverless")
-    protocol = RestJson(model)
-    checked = set()
-
-    async def call(operation: str, method: str, **params: Any) -> Any:
-        answer = await getattr(lab.service, method)(**params)
-        protocol.respond(model.operation_model(operation), answer, check=True)
-        checked.add(operation)
-        return answer
-
-    lab.script(FAIL, PASS)
-    full = {
-        "name": "full",
-        "tags": {"a": "b"},
-        "initialCapacity": {
-            "DRIVER": {"workerCount": 1, "workerConfiguration": {"cpu": "2 vCPU", "memory": "4 GB", "disk": "20 GB"}}
-        },
-        "maximumCapacity": {"cpu": "100 vCPU", "memory": "400 GB", "disk": "1000 GB"},
-        "networkConfiguration": {"subnetIds": ["subnet-1"], "securityGroupIds": ["sg-1"]},
-        "imageConfiguration": {"imageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/a:b"},
-        "runtimeConfiguration": [{"classification": "spark-defaults", "properties": {"a": "b"}}],
-        "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": "s3://logs/"}},
-        "interactiveConfiguration": {"studioEnabled": True},
-    }
-    new = {"type": "spark", "releaseLabel": "emr-7.5.0"}
-    application_id = (await call("CreateApplication", "create_application", **new, clientToken="1", **full))[
-        "applicationId"
-    ]
-    await call("CreateApplication", "create_application", **new, clientToken="2")
-    app = {"applicationId": application_id}
-    await lab.application_in(application_id, "CREATED")
-    await call("UpdateApplication", "update_application", **app, clientToken="3", architecture="ARM64")
-    await call("StartApplication", "start_application", **app)
-    submitted = await call(
-        "StartJobRun",
-        "start_job_run",
-        **app,
-        clientToken="4",
-        executionRoleArn=ROLE,
-        jobDriver=SMALL,
-        name="n",
-        tags={"c": "d"},
-        retryPolicy={"maxAttempts": 2},
-        configurationOverrides={"applicationConfiguration": [{"classification": "x", "properties": {"y": "z"}}]},
-        executionIamPolicy={"policyArns": ["arn:aws:iam::aws:policy/ReadOnly"]},
-    )
-    run = {**app, "jobRunId": submitted["jobRunId"]}
-    await call("GetJobRun", "get_job_run", **run)
-    await lab.ended(submitted["jobRunId"])
-    await call("GetJobRun", "get_job_run", **run)
-    await call("GetJobRun", "get_job_run", **run, attempt=1)
-    await call("ListJobRunAttempts", "list_job_run_attempts", **run, maxResults=1)
-    await call("GetDashboardForJobRun", "get_dashboard_for_job_run", **run)
-    lab.script(HOLD)
-    cancelled = {**app, "jobRunId": await lab.submit(application_id)}
-    await call("CancelJobRun", "cancel_job_run", **cancelled)
-    await lab.ended(cancelled["jobRunId"])
-    await call("ListJobRuns", "list_job_runs", **app, maxResults=1)
-    await call("GetApplication", "get_application", **app)
-    await call("ListApplications", "list_applications", maxResults=1)
-    await call("TagResource", "tag_resource", resourceArn=submitted["arn"], tags={"e": "f"})
-    await call("ListTagsForResource", "list_tags_for_resource", resourceArn=submitted["arn"])
-    await call("UntagResource", "untag_resource", resourceArn=submitted["arn"], tagKeys=["e"])
-    await call("StopApplication", "stop_application", **app)
-    await lab.application_in(application_id, "STOPPED")
-    await call("DeleteApplication", "delete_application", **app)
-    sessions = {name for name in model.operation_names if "Session" in name or name == "GetResourceDashboard"}
-    assert checked == set(model.operation_names) - sessions
