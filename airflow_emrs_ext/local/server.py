@@ -10,10 +10,10 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import botocore.session
 import uvicorn
@@ -28,9 +28,10 @@ from airflow_emrs_ext.local.aws_services import AwsServices
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.faults import Faults
+from airflow_emrs_ext.local.logs import LogDelivery
 from airflow_emrs_ext.local.protocol import RestJson
 from airflow_emrs_ext.local.quotas import Quotas
-from airflow_emrs_ext.local.runner import Runner
+from airflow_emrs_ext.local.runner import AttemptSpec, Runner
 from airflow_emrs_ext.local.simulated import SimulatedRunner
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ class Endpoint:
         self._initial_config = self.config.as_dict()
         self._target = AwsTarget(url, self.config.region, options.s3_endpoint)
         self._runner = self._make_runner(state_dir)
-        self.service = EmrServerless(self._runner, config=self.config, work_dir=state_dir, deliver_logs=None)
+        self.service = EmrServerless(
+            self._runner, config=self.config, work_dir=state_dir, deliver_logs=self._log_delivery
+        )
         model = botocore.session.get_session().get_service_model(_SERVICE)
         self.api = Api(RestJson(model), self.service, self.config, self._quotas, self.faults)
         self._aws = AwsServices()
@@ -155,10 +158,8 @@ class Endpoint:
 
         return SparkRunner(self._target, state_dir)
 
-    def _make_log_delivery(self) -> Any:
-        from airflow_emrs_ext.local.logs import LogDelivery
-
-        return LogDelivery
+    def _log_delivery(self, spec: AttemptSpec, log_files: Mapping[tuple[str, str], Path]) -> LogDelivery:
+        return LogDelivery(spec, log_files, self._target, lambda: self.config.log_refresh_seconds)
 
     def _make_gateway(self) -> S3Gateway | None:
         if self.options.runner == "simulated":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 import urllib.error
@@ -85,6 +86,22 @@ def test_calls_are_recorded(emr: LocalEmr) -> None:
     assert start["time"] < get["time"]
     with pytest.raises(LocalEmrError, match="400 operation: must be one of"):
         emr.calls("GetJob")
+
+
+def test_logs_are_delivered(emr: LocalEmr) -> None:
+    emr.script(attempts=[ScriptedAttempt(stdout="counted 42\n", stderr="WARN careful\n")])
+    s3: Any = emr.client("s3")
+    s3.create_bucket(Bucket="bucket")
+    logs = {
+        "s3MonitoringConfiguration": {"logUri": "s3://bucket/logs"},
+        "cloudWatchLoggingConfiguration": {"enabled": True},
+    }
+    application_id, job_run_id = submit(emr, configurationOverrides={"monitoringConfiguration": logs})
+    in_state(emr, "SUCCESS")
+    key = f"logs/applications/{application_id}/jobs/{job_run_id}/SPARK_DRIVER/stdout.gz"
+    assert gzip.decompress(s3.get_object(Bucket="bucket", Key=key)["Body"].read()) == b"counted 42\n"
+    events = emr.client("logs").filter_log_events(logGroupName="/aws/emr-serverless")["events"]
+    assert {event["message"] for event in events} == {"counted 42", "WARN careful"}
 
 
 def test_a_dashboard_is_shown_once(emr: LocalEmr) -> None:
