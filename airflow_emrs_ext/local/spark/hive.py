@@ -1,15 +1,121 @@
-"""The driver of a ``hive`` job run, on Spark SQL."""
+"""The driver of a ``hive`` job run: Spark SQL with Hive support, behind Hive's command line interface.
+
+Tables last between the job runs of one application: its metastore, an embedded Derby database, and its default
+warehouse are in the application's own directory. Derby takes one process at a time, so the Hive job runs of one
+application run one after the other; those of different applications run at once.
+"""
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 from airflow_emrs_ext.local.aws import AwsTarget
 from airflow_emrs_ext.local.runner import AttemptSpec
+from airflow_emrs_ext.local.spark import driver as drivers
 from airflow_emrs_ext.local.spark.driver import Driver, Machine
-from airflow_emrs_ext.local.spark.submit import SubmitError
+from airflow_emrs_ext.local.spark.launch import free_port
+from airflow_emrs_ext.local.spark.staging import read_text
+from airflow_emrs_ext.local.spark.submit import SubmitError, accepted, hadoop_properties
+
+_MAIN_CLASS = "org.apache.spark.sql.hive.thriftserver.SparkSQLCLIDriver"
+# What SparkSubmit takes for "the class is on Spark's own class path".
+_NO_ENTRY_POINT = "spark-internal"
+_OPTIONS = {"--hiveconf": "--hiveconf", "--hivevar": "--hivevar", "-d": "--hivevar", "--define": "--hivevar"}
+_WAREHOUSE = "hive.metastore.warehouse.dir"
+_IS_FILE = re.compile(r"^(s3[an]?://|file:/|/)\S+$")
+_SECRET = re.compile(r"password|secret|token", re.IGNORECASE)
+_LAUNCH_ENV = ("hive.emr-serverless.launch.env.", "tez.am.emr-serverless.launch.env.")
 
 
 def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: Path) -> Driver:
-    """Make the driver of a ``hive`` job run."""
-    raise SubmitError("hive: not available yet")
+    """Make the driver of a ``hive`` job run.
+
+    :param machine: what all drivers share
+    :param spec: the attempt
+    :param target: where S3 is
+    :param state_dir: where the metastores of applications are
+    :raises SubmitError: the parameters cannot be run, or a query file is not there
+    """
+    hive = spec.job_driver["hive"]
+    arguments, settings = parse_parameters(hive.get("parameters") or "")
+    files = ["-f", _local_query("query", hive["query"], spec, target)]
+    if hive.get("initQueryFile"):
+        files += ["-i", _local_query("initQueryFile", hive["initQueryFile"], spec, target)]
+    home = state_dir / "hive" / spec.application_id
+    home.mkdir(parents=True, exist_ok=True)
+    asked = {**hadoop_properties(spec.classifications), **spec.classifications.get("spark-defaults", {})}
+    asked |= {f"spark.hadoop.{name}": value for name, value in settings.items()}
+    notes: list[str] = []
+    properties = {
+        "spark.app.name": spec.name or spec.job_run_id,
+        "spark.sql.catalogImplementation": "hive",
+        "spark.sql.shuffle.partitions": "2",
+        # CREATE TABLE makes a Hive table of Hive's default format, not one of Spark's.
+        "spark.sql.legacy.createHiveTableByDefault": "true",
+        "spark.sql.warehouse.dir": asked.get(f"spark.hadoop.{_WAREHOUSE}") or (home / "warehouse").as_uri(),
+        "spark.ui.showConsoleProgress": "false",
+        "spark.hadoop.javax.jdo.option.ConnectionURL": (
+            f"jdbc:derby:;databaseName={home / 'metastore_db'};create=true"
+        ),
+        **accepted(asked, notes),
+    }
+    options = properties.get("spark.driver.extraJavaOptions", "")
+    derby_log = shlex.quote(f"-Dderby.stream.error.file={spec.work_dir / 'derby.log'}")
+    properties["spark.driver.extraJavaOptions"] = f"{derby_log} {options}"
+    return drivers.build(
+        machine,
+        spec,
+        "HIVE_DRIVER",
+        [_NO_ENTRY_POINT, *files, *arguments],
+        main_class=_MAIN_CLASS,
+        properties=properties,
+        environ={
+            name.removeprefix(f"spark.hadoop.{prefix}"): value
+            for prefix in _LAUNCH_ENV
+            for name, value in asked.items()
+            if name.startswith(f"spark.hadoop.{prefix}")
+        },
+        log4j=spec.classifications.get("hive-log4j2", {}),
+        notes=notes,
+        ui_port=free_port(),
+    )
+
+
+def parse_parameters(text: str) -> tuple[list[str], dict[str, str]]:
+    """Read ``parameters`` as a shell and Hive would.
+
+    :param text: e.g. ``--hiveconf hive.cli.print.header=true --hivevar day=2024-01-31``
+    :return: arguments for the driver's command line, and the properties of all ``--hiveconf``; a property that
+        looks like a secret is among the latter only
+    :raises SubmitError: quoting is broken, an option is unknown or lacks its value
+    """
+    try:
+        words = iter(shlex.split(text))
+    except ValueError as error:
+        raise SubmitError(f"parameters: {error}: {text}") from None
+    arguments: list[str] = []
+    settings: dict[str, str] = {}
+    for word in words:
+        option = _OPTIONS.get(word)
+        if option is None:
+            raise SubmitError(f"parameters: unknown option {word}; there are --hiveconf and --hivevar")
+        assignment = next(words, "")
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise SubmitError(f"parameters: {word} needs name=value, not {assignment!r}")
+        if option == "--hiveconf":
+            settings[name] = value
+        if not (option == "--hiveconf" and _SECRET.search(name)):
+            arguments += [option, assignment]
+    return arguments, settings
+
+
+def _local_query(parameter: str, query: str, spec: AttemptSpec, target: AwsTarget) -> str:
+    text = read_text(parameter, query, target) if _IS_FILE.match(query.strip()) else query
+    if parameter == "initQueryFile" and text is query:
+        raise SubmitError(f"initQueryFile {query} is no S3 URI of a query file")
+    path = spec.work_dir / f"{parameter}.sql"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
