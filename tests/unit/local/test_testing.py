@@ -193,6 +193,17 @@ def test_another_interpreter_and_other_settings(monkeypatch: pytest.MonkeyPatch,
         urllib.request.urlopen(f"{url}/_emrs/health", timeout=5)
 
 
+def test_logs_go_to_another_s3_when_told_to(emr: LocalEmr) -> None:
+    emr.client("s3").create_bucket(Bucket="elsewhere")
+    with local_emr(s3_endpoint=emr.url, scheduling_seconds=0) as other:
+        assert other.environ["AWS_ENDPOINT_URL_S3"] == emr.url
+        logs = {"s3MonitoringConfiguration": {"logUri": "s3://elsewhere/logs"}}
+        submit(other, configurationOverrides={"monitoringConfiguration": logs})
+        in_state(other, "SUCCESS")
+        assert len(other.client("s3").list_objects_v2(Bucket="elsewhere")["Contents"]) == 2
+    assert len(emr.client("s3").list_objects_v2(Bucket="elsewhere")["Contents"]) == 2
+
+
 def test_an_endpoint_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     occupied = tmp_path / "file"
     occupied.touch()
