@@ -55,7 +55,7 @@ VOCABULARY = (
 )
 def example_end_to_end():
     @task(multiple_outputs=True)
-    def prepare(params: dict | None = None, run_id: str = "") -> dict[str, str]:
+    def prepare(params: dict | None = None, run_id: str | None = None) -> dict[str, str]:
         """Upload the scripts and some generated text; say where this run keeps its data."""
         s3, bucket = S3Hook(AWS_CONNECTION), params["bucket"]
         if not s3.check_for_bucket(bucket):

@@ -129,7 +129,8 @@ def demonstrate(dags: Path, home: Path, timeout: float, keep: bool = False) -> N
 def _watch(airflow: ThrowawayAirflow, emr: LocalEmr, progress: Progress) -> str | None:
     """Print what changed; the state of the DAG run once it is over."""
     for task in airflow.task_states(DAG_ID):
-        progress.show(f"task {task.task_id}", task.state)
+        if task.state not in ("scheduled", "queued"):
+            progress.show(f"task {task.task_id}", task.state)
     for run in emr.job_runs():
         attempt = f", attempt {run['attempt']}" if run.get("attempt") else ""
         progress.show(f"  job run {run['name']}", run["state"] + attempt)
