@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import botocore.session
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from airflow_emrs_ext.local.admin import PREFIX as ADMIN_PREFIX
 from airflow_emrs_ext.local.admin import admin_application
@@ -28,6 +27,7 @@ from airflow_emrs_ext.local.aws_services import AwsServices
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.faults import Faults
+from airflow_emrs_ext.local.http_connection import LenientConnection
 from airflow_emrs_ext.local.logs import LogDelivery
 from airflow_emrs_ext.local.protocol import RestJson
 from airflow_emrs_ext.local.quotas import Quotas
@@ -205,7 +205,7 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
             await serving
 
 
-class _Connection(H11Protocol):
+class _Connection(LenientConnection):
     """Gives the application the connection's transport, so that a fault can close it before a byte is sent."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base class has it
