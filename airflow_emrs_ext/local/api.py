@@ -46,6 +46,11 @@ class Api:
         self._config = config
         self._quotas = quotas
         self._faults = faults
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End the waiting of delayed and stalled calls."""
+        self._closing.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or close its connection where a fault says so."""
@@ -64,7 +69,7 @@ class Api:
                 raise ApiError("MissingAuthenticationTokenException", "The request carries no AWS signature")
             response = await self._answer(scope, receive, call, region)
         except _Hangup:
-            await _abort(scope, receive)
+            await _hang_up(scope, receive)
             return
         except ApiError as error:
             call["error"] = error.code
@@ -88,7 +93,7 @@ class Api:
         fault = self._faults.take(operation.name)
         if fault is not None:
             call["fault"] = fault.fault
-            await _before_effect(fault, receive)
+            await self._before_effect(fault, receive)
         if not self._quotas.admit(region, operation.name, self._config.quota_scale):
             raise ApiError("ThrottlingException", "Rate exceeded")
         parameters = self.protocol.parse(route, request)
@@ -98,6 +103,24 @@ class Api:
         if fault is not None and fault.fault == "drop":
             raise _Hangup
         return response
+
+    async def _before_effect(self, fault: Fault, receive: Receive) -> None:
+        """What a fault does before the call is carried out."""
+        if fault.fault == "throttle":
+            raise ApiError("ThrottlingException", "Rate exceeded")
+        if fault.fault == "error":
+            raise ApiError(str(fault.code), "Injected fault", status=fault.status)
+        if fault.fault in ("delay", "stall"):
+            await self._wait(fault.seconds, receive)
+        if fault.fault in ("reset", "stall"):
+            raise _Hangup
+
+    async def _wait(self, seconds: float | None, receive: Receive) -> None:
+        """So many seconds, or until the client or the endpoint has had enough."""
+        waiting = [asyncio.ensure_future(receive()), asyncio.ensure_future(self._closing.wait())]
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for future in waiting:
+            future.cancel()
 
     async def _call(self, operation: OperationModel, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         method = getattr(self._service, xform_name(operation.name), None)
@@ -120,25 +143,7 @@ class _Hangup(Exception):
     """The connection is to be closed without a response."""
 
 
-async def _before_effect(fault: Fault, receive: Receive) -> None:
-    """What a fault does before the call is carried out."""
-    if fault.fault == "throttle":
-        raise ApiError("ThrottlingException", "Rate exceeded")
-    if fault.fault == "error":
-        raise ApiError(str(fault.code), "Injected fault", status=fault.status)
-    if fault.fault == "reset":
-        raise _Hangup
-    if fault.fault == "delay":
-        await asyncio.sleep(fault.seconds or 0)
-    if fault.fault == "stall":
-        # Until the client gives up or the time is over.
-        gone = asyncio.ensure_future(receive())
-        await asyncio.wait({gone}, timeout=fault.seconds)
-        gone.cancel()
-        raise _Hangup
-
-
-async def _abort(scope: Scope, receive: Receive) -> None:
+async def _hang_up(scope: Scope, receive: Receive) -> None:
     """Close the connection at once, so that the client sees a reset and no byte of a response."""
     scope["state"][TRANSPORT].abort()
     while (await receive())["type"] != "http.disconnect":

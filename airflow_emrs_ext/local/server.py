@@ -109,6 +109,7 @@ class Endpoint:
 
     async def close(self) -> None:
         """End everything that was started; requests are still answered meanwhile, as the last logs need it."""
+        self.api.close()
         await self.service.close()
         if self._gateway is not None:
             self._gateway.close()
@@ -136,8 +137,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request by who it is for."""
-        if scope["type"] == "http":
-            await self._application(scope)(scope, receive, send)
+        await self._application(scope)(scope, receive, send)
 
     def _application(self, scope: Scope) -> Application:
         path: str = scope["path"]
@@ -225,6 +225,7 @@ class _Server(uvicorn.Server):
                 lifespan="off",
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,
                 server_header=False,
                 # Clients keep connections in pools; one that the server closed first costs them a failed request.
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,

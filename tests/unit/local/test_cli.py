@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_emrs_ext.local.testing import EXIT_WITH_PARENT_VARIABLE
+from airflow_emrs_ext.local.testing import EXIT_WITH_PARENT_VARIABLE, LocalEmr
+from tests.contract.wire import SIGNED
 from tests.polling import eventually
 
 SIMULATED = ["--runner", "simulated", "--port", "0"]
@@ -90,6 +91,21 @@ def test_it_ends_while_clients_are_connected(start: Start) -> None:
         process.communicate(timeout=20)
         assert idle.recv(100) == b""
     assert process.returncode == 0
+
+
+def test_it_ends_while_a_call_is_stalled(start: Start) -> None:
+    process = start(*SIMULATED)
+    url = ready_url(process)
+    emr = LocalEmr(url)
+    emr.inject("ListApplications", "stall")
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as stalled:
+        stalled.sendall(f"GET /applications HTTP/1.1\r\nhost: x\r\nauthorization: {SIGNED}\r\n\r\n".encode())
+        eventually(lambda: emr.calls("ListApplications"))
+        process.terminate()
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "Traceback" not in said
 
 
 def test_it_is_ready_in_less_than_a_second(start: Start) -> None:
