@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_emrs_ext.local.aws import AwsTarget
+from airflow_emrs_ext.local.s3_copies import LocalCopies, LocalDownload
 from airflow_emrs_ext.local.s3_paths import (
     EmptyDirectories,
     FileStatus,
@@ -43,14 +44,18 @@ class S3Files:
     def __init__(self, target: AwsTarget) -> None:
         self._target = target
         self._empty = EmptyDirectories()
+        # Elsewhere a range costs what it should.
+        self._copies = None if target.s3_endpoint else LocalCopies()
 
     @property
     def _s3(self) -> Any:
         return self._target.client("s3")
 
     def forget(self) -> None:
-        """Forget the directories that are empty."""
+        """Forget the directories that are empty, and all copies."""
         self._empty.clear()
+        if self._copies is not None:
+            self._copies.clear()
 
     def buckets(self) -> list[str]:
         """Names of all buckets; none when they may not be listed."""
@@ -173,7 +178,7 @@ class S3Files:
             self._keep_directory(source.parent)
         return True
 
-    def open(self, path: S3Path, offset: int, length: int | None) -> Download:
+    def open(self, path: S3Path, offset: int, length: int | None) -> Download | LocalDownload:
         """Begin to read a part of a file.
 
         :param offset: first byte
@@ -181,7 +186,18 @@ class S3Files:
         :raises FileSystemError: it does not exist or is a directory
         """
         try:
-            return Download(self._s3, path, offset, length)
+            if self._copies is not None and path in self._copies:
+                with translated(path):
+                    head = self._s3.head_object(Bucket=path.bucket, Key=path.key)
+                if self._copies.takes(head["ContentLength"]):
+                    version = (head["ETag"], head["ContentLength"])
+                    return self._copies.open(self._s3, path, *version, offset, length)
+            download = Download(self._s3, path, offset, length)
+            if self._copies is not None and self._copies.takes(download.object_bytes):
+                download.close()
+                version = (download.etag, download.object_bytes)
+                return self._copies.open(self._s3, path, *version, offset, length)
+            return download
         except FileSystemError as error:
             if error.status == 404 and self.status(path).is_directory:
                 raise not_found(f"{path} is a directory") from None

@@ -51,12 +51,13 @@ class S3Gateway:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-gateway")
 
     def reset(self) -> None:
-        """Forget the directories that are empty."""
+        """Forget what is known of the content of buckets."""
         self._files.forget()
 
     def close(self) -> None:
         """End the threads; calls that are under way are waited for."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._files.forget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""

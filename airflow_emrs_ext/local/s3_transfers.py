@@ -34,14 +34,15 @@ class Download:
         self._path = path
         self._position = offset
         self._window = _FIRST_WINDOW_BYTES
-        self._etag: str | None = None
+        self.etag = ""
+        self.object_bytes = 0
         self._body: Any = None
         # Until the first answer says how long the object is.
         self._end = offset + (length if length is not None else _FIRST_WINDOW_BYTES)
         if self._end == offset or not self._ask():
             self._end = offset
-        elif length is None or offset + length > self._size:
-            self._end = self._size
+        elif length is None or offset + length > self.object_bytes:
+            self._end = self.object_bytes
         self.length = self._end - offset
 
     def read(self, size: int) -> bytes:
@@ -68,7 +69,7 @@ class Download:
     def _ask(self) -> bool:
         """Ask for the next window; ``False`` when there is nothing at this offset."""
         last = min(self._end, self._position + self._window) - 1
-        same = {"IfMatch": self._etag} if self._etag else {}
+        same = {"IfMatch": self.etag} if self.etag else {}
         self.close()
         with translated(self._path):
             try:
@@ -81,8 +82,8 @@ class Download:
                     return False
                 raise
         self._body = answer["Body"]
-        self._etag = answer["ETag"]
-        self._size = int(answer["ContentRange"].rpartition("/")[2])
+        self.etag = str(answer["ETag"])
+        self.object_bytes = int(answer["ContentRange"].rpartition("/")[2])
         return True
 
 
