@@ -155,7 +155,8 @@ def refusal(operation: str, parameters: Mapping[str, Any], error: ClientError | 
     else:
         code, said, error_class = type(error).__name__, str(error), ConfigurationError
     facts["code"] = code
-    return error_class(f"{operation} was refused: {code}: {said} {_remedy(code, said, error_class)}".rstrip(), facts)
+    sentence = f"{operation} was refused: {code}: {said.rstrip('. ')}. {_remedy(code, said, error_class)}"
+    return error_class(sentence.rstrip(), facts)
 
 
 def _remedy(code: str, said: str, error_class: type[EmrError]) -> str:
