@@ -85,7 +85,7 @@ class LocalCopies:
         with self._lock:
             if path not in self._copies:
                 if self._directory is None:
-                    self._directory = tempfile.TemporaryDirectory(prefix="emrs-local-s3-")
+                    self._directory = tempfile.TemporaryDirectory(prefix="emrs-local-s3-", ignore_cleanup_errors=True)
                 self._count += 1
                 self._copies[path] = _Copy(Path(self._directory.name) / str(self._count))
             self._copies.move_to_end(path)

@@ -55,8 +55,9 @@ class S3Gateway:
         self._files.forget()
 
     def close(self) -> None:
-        """End the threads; calls that are under way are waited for."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        """End the threads as soon as the calls that are under way are over; nobody waits for them."""
+        # Such a call may be to this very process, which could not answer while it waited.
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._files.forget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -207,7 +208,7 @@ class S3Gateway:
                     await writing
             await self._run(upload.abort)
             raise
-        await request.reply(b"", 201, {"location": f"webhdfs://{request.authority}{request.path}"})
+        await request.reply(b"", 201)
 
     async def _put_mkdirs(self, request: _Request, path: S3Path) -> None:
         await self._run(self._files.make_directories, path)

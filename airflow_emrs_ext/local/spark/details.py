@@ -20,6 +20,8 @@ _SUBMIT_ERROR = re.compile(
 )
 _SQL_ERROR = re.compile(r"^(?:Error in query: )?(?P<message>\[[A-Z][A-Z_.]+\] .+)$")
 _NO_MODULE = re.compile(r"^ModuleNotFoundError: No module named '(?P<module>[^']+)'")
+# A bucket that does not exist when it is first used, and that neither the job nor S3 has named before.
+_NO_BUCKET = re.compile(r"Could not initialize target File System for URI : s3[an]?://(?P<bucket>[^/]+)")
 _ACCESS_DENIED = ("AccessControlException", "AccessDenied", "Access Denied")
 # These only report that something else went wrong.
 _WRAPPERS = ("SparkUserAppException", "SparkException: Job aborted", "Py4JJavaError", "PythonException")
@@ -104,6 +106,9 @@ def _known(line: str) -> str:
             f"ModuleNotFoundError: No module named '{module.group('module')}'. Please refer to the user guide "
             "on how to use python libraries with EMR Serverless."
         )
+    bucket = _NO_BUCKET.search(line)
+    if bucket:
+        return f"The bucket {bucket.group('bucket')} does not exist"
     if any(mark in line for mark in _ACCESS_DENIED):
         return (
             "S3 access is denied. Please check S3 access permissions of the job runtime role on the required "
