@@ -23,6 +23,9 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3 python;
 WORKERS ?= 2
 PYTEST_ARGS ?=
 
+# Spark does not depend on Airflow: the newest leg runs all of its tests, the others a few.
+select = $(if $(filter $(NEWEST),$(1)),,-m "smoke or not spark")
+
 # uv fetches and installs in seconds what takes pip minutes; where it cannot work, pip does.
 TOOLS := .venv-tools
 UV := $(TOOLS)/bin/uv
@@ -99,7 +102,8 @@ test: $(LEGS:%=test-airflow-%)
 
 test-airflow-%: .venv-airflow-%/.installed
 	@echo "== tests on Airflow $*"
-	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest --numprocesses $(WORKERS) $(PYTEST_ARGS)
+	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest --numprocesses $(WORKERS) \
+		$(call select,$*) $(PYTEST_ARGS)
 
 lint: .venv-airflow-$(NEWEST)/.locked
 	@echo "== lint"

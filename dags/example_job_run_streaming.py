@@ -53,7 +53,6 @@ def example_job_run_streaming():
         task_id="cancel",
         application_id=application_id,
         job_run_id=stream.output["job_run_id"],
-        shutdown_grace_period_seconds=15,
     )
     # [/streaming]
 

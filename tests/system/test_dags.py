@@ -51,4 +51,3 @@ def test_streaming_example_returns_while_the_job_runs(airflow: ThrowawayAirflow,
 
     assert airflow.result("example_job_run_streaming", "stream")["state"] == "RUNNING"
     assert airflow.result("example_job_run_streaming", "cancel")["state"] == "CANCELLED"
-

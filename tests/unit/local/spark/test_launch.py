@@ -121,6 +121,7 @@ def test_nothing_survives_an_endpoint_that_is_killed(tmp_path: Path) -> None:
             sys.executable,
             "-c",
             "import asyncio, pathlib, sys\n"
+            "sys.path.append(sys.argv[2])\n"
             "from tests.unit.local.spark.test_launch import family\n"
             "async def main():\n"
             "    _, pids = await family(pathlib.Path(sys.argv[1]))\n"
@@ -128,6 +129,7 @@ def test_nothing_survives_an_endpoint_that_is_killed(tmp_path: Path) -> None:
             "    await asyncio.sleep(600)\n"
             "asyncio.run(main())\n",
             str(tmp_path),
+            str(Path(__file__).parents[4]),
         ],
         stdout=subprocess.PIPE,
         text=True,
