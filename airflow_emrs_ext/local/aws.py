@@ -61,6 +61,9 @@ class AwsTarget:
             # Without it a client whose credentials are refused asks a metadata service that is not there.
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+        for name in ("NO_PROXY", "no_proxy"):
+            # A proxy has no business between a job and the endpoint.
+            variables[name] = ",".join(filter(None, (inherited.get(name), "127.0.0.1", "localhost", "::1")))
         if self.s3_endpoint:
             variables["AWS_ENDPOINT_URL_S3"] = self.s3_endpoint
         return variables

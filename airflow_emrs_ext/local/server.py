@@ -124,6 +124,8 @@ class Endpoint:
             setattr(self.config, name, value)
         if isinstance(self._runner, SimulatedRunner):
             self._runner.clear_scripts()
+        if self._gateway is not None:
+            self._gateway.reset()
         await self._aws.reset()
 
     def simulated_runner(self) -> SimulatedRunner:

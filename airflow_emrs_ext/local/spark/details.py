@@ -55,7 +55,7 @@ def _tail(path: Path) -> list[str]:
 
 
 def _python_error(lines: list[str]) -> str | None:
-    starts = [number for number, line in enumerate(lines) if line.strip() == _TRACEBACK]
+    starts = [number for number, line in enumerate(lines) if line.rstrip().endswith(_TRACEBACK)]
     if not starts:
         return None
     found = None

@@ -134,6 +134,8 @@ def build(
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
     }
+    if "spark.driver.extraLibraryPath" in settings:
+        variables["LD_LIBRARY_PATH"] = settings["spark.driver.extraLibraryPath"]
     return Driver(worker_type, command, variables, cwd, ui_port, machine.event_logs / f"{app_id}.inprogress", notes)
 
 

@@ -14,6 +14,7 @@ MOUNTS_PATH = "/.mount-tables"
 
 _VIEW_FS = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
 _COMMITTER_FACTORY = "org.apache.hadoop.mapreduce.lib.output.FileOutputCommitterFactory"
+_CHECKPOINTS = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 _SCHEMES = ("s3", "s3a", "s3n")
 _BUCKET = re.compile(r"\bs3[an]?://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?![a-z0-9.-])")
 
@@ -35,6 +36,8 @@ def s3_properties(endpoint_url: str, buckets: Iterable[str]) -> dict[str, str]:
         properties[f"spark.hadoop.fs.{scheme}.impl.disable.cache"] = "false"
     # Hadoop's default for s3a is a committer of the S3A file system, which is not what is behind the name here.
     properties["spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a"] = _COMMITTER_FACTORY
+    # Streaming first tries Hadoop's other file system interface, for which s3a has a class that is not here.
+    properties["spark.sql.streaming.checkpointFileManagerClass"] = _CHECKPOINTS
     for bucket in buckets:
         properties[f"spark.hadoop.{mount_property(bucket)}"] = mount_target(authority, bucket)
     return properties

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ _OPENED_PACKAGES = (
     *(f"java.base/sun.{name}" for name in ("security.action", "util.calendar")),
     "java.security.jgss/sun.security.krb5",
 )
+_COLLECTOR = re.compile(r"-XX:\+Use\w*GC")
 _KILL_POLL_SECONDS = 0.02
 
 
@@ -52,8 +54,10 @@ def java_command(
         os.pathsep.join([str(runtime.spark_home / "jars" / "*"), *class_path]),
         f"-Xmx{heap_mb}m",
         # Short runs on few cores: compiling less and collecting serially halves the start.
-        "-XX:+UseSerialGC",
+        *([] if any(_COLLECTOR.fullmatch(option) for option in java_options) else ["-XX:+UseSerialGC"]),
         "-XX:TieredStopAtLevel=1",
+        # Options for the Java of another release are not worth a failed job; Spark's own launcher does the same.
+        "-XX:+IgnoreUnrecognizedVMOptions",
         *([f"-XX:SharedArchiveFile={archive}", "-Xshare:auto"] if archive else []),
         # The virtual machine's own warnings go to standard output by default, which belongs to the job.
         "-Xlog:disable",

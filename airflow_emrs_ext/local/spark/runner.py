@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from airflow_emrs_ext.local.spark.history import HistoryServer
 from airflow_emrs_ext.local.spark.java import find_runtime
 from airflow_emrs_ext.local.spark.launch import heap_mb
 from airflow_emrs_ext.local.spark.warm_up import find_archive
+
+# A job does not depend on the Spark settings of whoever started the endpoint.
+_SPARK_VARIABLES = ("SPARK_", "PYSPARK_", "HADOOP_", "HIVE_", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 
 
 class SparkRunner:
@@ -57,7 +61,7 @@ class SparkRunner:
             spec,
             worker_type="HIVE_DRIVER" if "hive" in spec.job_driver else "SPARK_DRIVER",
             prepare=lambda: self._prepare(spec),
-            environ=self._target.environ(),
+            environ=self._target.environ(_inherited()),
             lock=self._metastore_lock(spec),
             on_running=on_running,
         )
@@ -94,3 +98,7 @@ class SparkRunner:
             return None
         # Embedded Derby takes one process at a time.
         return self._metastore_locks.setdefault(spec.application_id, asyncio.Lock())
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(_SPARK_VARIABLES)}

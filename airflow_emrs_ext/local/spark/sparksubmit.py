@@ -9,7 +9,7 @@ from airflow_emrs_ext.local.runner import AttemptSpec
 from airflow_emrs_ext.local.spark import driver as drivers
 from airflow_emrs_ext.local.spark.driver import Driver, Machine
 from airflow_emrs_ext.local.spark.launch import free_port
-from airflow_emrs_ext.local.spark.staging import require, unpack_archives
+from airflow_emrs_ext.local.spark.staging import copy_files, require, unpack_archives
 from airflow_emrs_ext.local.spark.submit import plan
 
 
@@ -36,5 +36,6 @@ def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: P
         notes=submission.notes,
         ui_port=free_port(),
     )
+    copy_files(submission.properties.get("spark.files", ""), driver.cwd, target)
     unpack_archives(submission.properties.get("spark.archives", ""), driver.cwd, target)
     return driver

@@ -93,6 +93,21 @@ def unpack_archives(archives: str, directory: Path, target: AwsTarget) -> None:
                 raise SubmitError(f"spark.archives {uri} is no archive: {error}") from None
 
 
+def copy_files(files: str, directory: Path, target: AwsTarget) -> None:
+    """Put files where the service puts them: into the working directory, under the name after ``#`` if there is one.
+
+    :param files: the value of ``spark.files``: comma-separated URIs
+    :param directory: the driver's working directory
+    :param target: where S3 is
+    :raises SubmitError: a file does not exist
+    """
+    for entry in filter(None, (word.strip() for word in files.split(","))):
+        uri, _, name = entry.partition("#")
+        require("spark.files", uri, target)
+        with tempfile.TemporaryDirectory(dir=directory) as scratch:
+            shutil.copyfile(_fetch(uri, Path(scratch), target), directory / Path(name or urlsplit(uri).path).name)
+
+
 def _fetch(uri: str, directory: Path, target: AwsTarget) -> Path:
     parts = urlsplit(uri)
     if parts.scheme not in _S3_SCHEMES:

@@ -45,6 +45,22 @@ Caused by: java.io.IOException: disk full
 )
 
 
+RDD = (
+    TRACEBACK
+    + """\
+py4j.protocol.Py4JJavaError: An error occurred while calling z:org.apache.spark.api.python.PythonRDD.collectAndServe.
+: org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 0.0 failed 1 times
+Driver stacktrace:
+\tat x
+Caused by: org.apache.spark.api.python.PythonException: Traceback (most recent call last):
+  File "worker.py", line 1, in main
+ValueError: bad row 8
+
+\tat y
+"""
+)
+
+
 @pytest.mark.parametrize(
     ("stdout", "stderr", "status", "expected"),
     [
@@ -67,6 +83,7 @@ Caused by: java.io.IOException: disk full
             "AnalysisException: [PATH_NOT_FOUND] Path does not exist: s3://b/x.",
         ),
         (NESTED, "", 1, "ValueError: bad row 7"),
+        (RDD, "", 1, "ValueError: bad row 8"),
         (PY4J, "", 1, "java.io.IOException: disk full"),
         ("", JAVA, 1, "java.io.FileNotFoundException: s3://b/x does not exist"),
         (

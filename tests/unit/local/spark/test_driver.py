@@ -76,6 +76,14 @@ def test_the_command(machine: Machine, tmp_path: Path) -> None:
     assert any(word == f"-Dlog4j2.configurationFile={(tmp_path / 'log4j2.properties').as_uri()}" for word in command)
 
 
+def test_a_collector_that_the_job_chooses_is_the_only_one(machine: Machine, tmp_path: Path) -> None:
+    chosen = built(machine, tmp_path, properties={"spark.driver.extraJavaOptions": "-XX:+UseG1GC"})
+    default = built(machine, tmp_path)
+
+    assert [word for word in chosen.command if "GC" in word] == ["-XX:+UseG1GC"]
+    assert [word for word in default.command if "GC" in word] == ["-XX:+UseSerialGC"]
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [

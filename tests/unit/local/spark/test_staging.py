@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from airflow_emrs_ext.local.aws import AwsTarget
-from airflow_emrs_ext.local.spark.staging import read_text, require, unpack_archives
+from airflow_emrs_ext.local.spark.staging import copy_files, read_text, require, unpack_archives
 from airflow_emrs_ext.local.spark.submit import SubmitError
 from airflow_emrs_ext.local.testing import LocalEmr
 
@@ -79,6 +79,16 @@ def test_archives_are_unpacked_into_the_directory_after_the_hash(target: AwsTarg
 
     assert (tmp_path / "environment" / "bin" / "python").read_text() == "tar"
     assert (tmp_path / "data.zip" / "data.txt").read_text() == "zip"
+
+
+def test_files_are_copied_under_their_name_or_the_one_after_the_hash(target: AwsTarget, tmp_path: Path) -> None:
+    first, second = put(target, "x/a.txt", b"a"), put(target, "b.txt", b"b")
+
+    copy_files(f"{first},{second}#c.txt", tmp_path, target)
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.txt": b"a", "c.txt": b"b"}
+    with pytest.raises(SubmitError, match=r"spark\.files s3://staging/none does not exist"):
+        copy_files("s3://staging/none", tmp_path, target)
 
 
 def test_no_archive_and_no_way_out(target: AwsTarget, tmp_path: Path) -> None:
