@@ -81,7 +81,7 @@ class QuotaExceeded(EmrError):
 
 
 class ServiceUnavailable(EmrError):
-    """Throttling, server errors or a broken network outlasted the patience or the deadline."""
+    """Throttling, server errors or a broken network outlasted the patience."""
 
 
 class ConfigurationError(EmrError, AirflowFailException):
@@ -96,5 +96,11 @@ class InvalidEvent(EmrError):
     """A trigger's event is not one that this version of the package writes."""
 
 
-class TriggerCrashed(EmrError):
-    """The trigger ended with an error that nobody foresaw; its traceback is in the task log."""
+class Crashed(EmrError):
+    """The wait ended with an error that nobody foresaw; its traceback is in the task log."""
+
+    @classmethod
+    def by(cls, error: Exception, arguments: Mapping[str, Any]) -> Crashed:
+        """The error for an unforeseen one, with the ids among the arguments of what it ended."""
+        ids = {name: value for name, value in arguments.items() if name.endswith("_id")}
+        return cls(f"The wait failed: {type(error).__name__}: {error}", ids)

@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     HTTPClientError,
     IncompleteReadError,
+    MetadataRetrievalError,
     ParamValidationError,
+    SSLError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
@@ -41,6 +44,14 @@ _THROTTLING = frozenset(
         "SlowDown",
         "PriorRequestNotComplete",
     }
+)
+
+_PASSING = (
+    BotoConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    CredentialRetrievalError,
+    MetadataRetrievalError,
 )
 
 _ERROR_CLASSES: dict[str, type[EmrError]] = {
@@ -111,7 +122,8 @@ REMEDIES: tuple[Remedy, ...] = (
     ),
     Remedy(
         r"(?i)clientToken|client token|idempoten",
-        "`client_request_token` was used before with other parameters: leave it out, or give a new one.",
+        "The client token (`client_request_token`; by default one per try of the task) was used before with other "
+        "parameters: give a new one, or clear the task so that it gets another.",
     ),
     Remedy(
         r"(?i)active job ?runs?|running job|jobs? (is|are) (still )?running",
@@ -126,6 +138,7 @@ _BY_CODE: dict[str, str] = {
     "ServiceQuotaExceededException": "Raise the quota in the Service Quotas console, or run less at once.",
     "AccessDeniedException": "The principal of `aws_conn_id` lacks the permission for this action (and iam:PassRole "
     "for the execution role when submitting).",
+    "ExpiredTokenException": "The credentials of `aws_conn_id` have expired: renew them.",
     "ConflictException": "Wait until the resource has settled, then run the task again.",
 }
 
@@ -135,7 +148,9 @@ def is_passing(error: ClientError | BotoCoreError) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error.response.get("Error", {}).get("Code") in _THROTTLING or status == 429 or status >= 500
-    return isinstance(error, (BotoConnectionError, HTTPClientError, IncompleteReadError))
+    if isinstance(error, SSLError) or isinstance(error.kwargs.get("error"), (FileNotFoundError, PermissionError)):
+        return False  # a certificate that is not trusted, or a CA bundle that cannot be read
+    return isinstance(error, _PASSING)
 
 
 def refusal(operation: str, parameters: Mapping[str, Any], error: ClientError | BotoCoreError) -> EmrError:
@@ -164,5 +179,5 @@ def _remedy(code: str, said: str, error_class: type[EmrError]) -> str:
         if re.search(pattern, said):
             return advice
     if error_class is ConfigurationError:
-        return "Check `aws_conn_id`, `region_name` and the credentials that they lead to."
+        return "Check `aws_conn_id`, `region_name`, `verify` and the credentials that they lead to."
     return _BY_CODE.get(code, "")

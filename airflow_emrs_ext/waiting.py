@@ -31,7 +31,8 @@ def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]:
     botocore's own retry modes give up after a few attempts: of 100 tasks that submit at once under StartJobRun's quota
     of one per second they fail 62 to 72. Here only the deadline or ``call_patience`` ends the attempts.
 
-    :raises ServiceUnavailable: the failures outlasted the patience or the deadline
+    :raises ServiceUnavailable: the failures outlasted the patience
+    :raises WaitTimeout: they lasted until the deadline
     :raises EmrError: the service refused the call (see :func:`~airflow_emrs_ext.refusals.refusal`)
     """
     give_up = terms.patience.before_deadline(terms.clock() + terms.patience.call_patience)
@@ -45,10 +46,16 @@ def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]:
             longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures - 1, 10))
             pause = terms.uniform(longest / 4, longest)
             remaining = give_up - terms.clock()
+            if remaining <= 0 and give_up == terms.patience.deadline:
+                raise WaitTimeout(
+                    f"The deadline came while {call.operation} was being repeated, after {failures} attempts: {error}. "
+                    "Raise wait_timeout (or execution_timeout), or lower the load.",
+                    {"operation": call.operation, **_code(error)},
+                ) from error
             if remaining <= 0:
                 raise ServiceUnavailable(
                     f"{call.operation} did not succeed in {failures} attempts: {error}. "
-                    "The service was throttling or could not be reached until the deadline or for the patience of "
+                    f"The service was throttling or could not be reached for the patience of "
                     f"{terms.patience.call_patience:.0f} s; raise [emrs_ext] patience or lower the load.",
                     {"operation": call.operation, **_code(error)},
                 ) from error
@@ -114,7 +121,7 @@ def verdict(kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapsho
         return False
     raise kind.ended(ids, snapshot) or TargetUnreachable(
         f"{kind.label(ids)} is {snapshot.state} and can no longer reach {_either(targets)}{_because(snapshot)}. "
-        f"Add {snapshot.state} to target_states if that is fine too.",
+        f"Wait for {snapshot.state} too if that is fine (a sensor's target_states).",
         snapshot.facts,
     )
 

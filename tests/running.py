@@ -26,6 +26,10 @@ class TaskInstance:
     start_date: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     xcoms: dict[str, Any] = field(default_factory=dict)
 
+    def xcom_pull(self, task_ids: str, key: str) -> Any:
+        assert task_ids == self.task_id
+        return self.xcoms.get(key)
+
     def xcom_push(self, key: str, value: Any, **_: Any) -> None:
         self.xcoms[key] = json.loads(json.dumps(value))
 
@@ -59,8 +63,9 @@ def run_task(make: Callable[[], Any], **task_instance: Any) -> TaskRun:
     context: Any = {"ti": ti, "task_instance": ti}
     run = TaskRun(xcoms=ti.xcoms)
     try:
+        operator = make()
         try:
-            run.result = make().execute(context)
+            run.result = operator.execute(context)
         except TaskDeferred as deferral:
             run.deferred = True
             event = asyncio.run(_fire(*deferral.trigger.serialize()))
@@ -69,8 +74,9 @@ def run_task(make: Callable[[], Any], **task_instance: Any) -> TaskRun:
         run.error = error
     if run.error is None:
         ti.xcom_push("return_value", run.result)
-        for key, value in (run.result or {}).items():
-            ti.xcom_push(key, value)
+        if operator.multiple_outputs:
+            for key, value in run.result.items():
+                ti.xcom_push(key, value)
     return run
 
 

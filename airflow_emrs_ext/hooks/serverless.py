@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
@@ -14,7 +15,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext import settings
-from airflow_emrs_ext.refusals import refusal
 from airflow_emrs_ext.steps import Call, Patience, Sleep, Steps, Terms
 
 P = ParamSpec("P")
@@ -70,14 +70,7 @@ class EmrServerlessHook(AwsBaseHook):
     cancel_job_run = _verb(api.cancel_job_run)
 
     def run(self, steps: Steps[T]) -> T:
-        """Drive steps with the blocking client.
-
-        :raises ConfigurationError: no client can be made of the connection
-        """
-        try:
-            client = self.conn
-        except BotoCoreError as error:
-            raise refusal("Making a client", {}, error) from error
+        """Drive steps with the blocking client."""
         answer: Any = None
         while True:
             try:
@@ -89,23 +82,16 @@ class EmrServerlessHook(AwsBaseHook):
                 answer = None
                 continue
             try:
-                answer = getattr(client, step.operation)(**step.parameters)
+                # Making the client may call STS: its failures are for the steps to judge, too.
+                answer = getattr(self.conn, step.operation)(**step.parameters)
             except (ClientError, BotoCoreError) as error:
                 answer = error
 
     async def arun(self, steps: Steps[T]) -> T:
-        """Drive steps with an asynchronous client of their own.
-
-        :raises ConfigurationError: no client can be made of the connection
-        """
-        try:
-            # The connection may be read from the metadata database: not on the event loop.
-            opening = await sync_to_async(lambda: self.get_client_type(region_name=self.region_name, deferrable=True))()
-            client = await opening.__aenter__()
-        except BotoCoreError as error:
-            raise refusal("Making a client", {}, error) from error
-        try:
-            answer: Any = None
+        """Drive steps with an asynchronous client of their own."""
+        answer: Any = None
+        client: Any = None
+        async with AsyncExitStack() as clients:
             while True:
                 try:
                     step = _next_step(steps, answer)
@@ -116,11 +102,14 @@ class EmrServerlessHook(AwsBaseHook):
                     answer = None
                     continue
                 try:
+                    client = client or await clients.enter_async_context(await self._open_client())
                     answer = await getattr(client, step.operation)(**step.parameters)
                 except (ClientError, BotoCoreError) as error:
                     answer = error
-        finally:
-            await opening.__aexit__(None, None, None)
+
+    async def _open_client(self) -> Any:
+        # The connection may be read from the metadata database: not on the event loop.
+        return await sync_to_async(lambda: self.get_client_type(region_name=self.region_name, deferrable=True))()
 
     def _get_config(self, config: Config | None = None) -> Config:
         merged: Config = super()._get_config(config)

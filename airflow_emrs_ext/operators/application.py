@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.models import APPLICATION
-from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, snake_case
+from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request
 from airflow_emrs_ext.states import ApplicationState
 
 Structure = Mapping[str, Any]
@@ -148,17 +148,11 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator):
         self.client_request_token = client_request_token
         self.config = config
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def act(self, context: Context) -> dict[str, Any]:
         """Create or find the application, then wait for it."""
         application_id = self._existing() if self.reuse_existing else None
         if application_id is None:
-            created = self.hook.create_application(
-                type=self.job_type,
-                name=self.name,
-                tags=self.tags,
-                client_token=self.client_request_token_for(context, self.client_request_token),
-                **{**self._settings(), **snake_case(self.config or {})},
-            )
+            created = self.hook.create_application(**self._request(context))
             application_id = created["applicationId"]
             self.log.info("Created application %s", application_id)
         context["ti"].xcom_push(key="application_id", value=application_id)
@@ -167,6 +161,15 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator):
             response = {"application": self.hook.get_application(application_id)}
             return APPLICATION.read(ids, response).facts
         return self.follow(context, "create_application", application_id=application_id, start=self.start_application)
+
+    def _request(self, context: Context) -> dict[str, Any]:
+        given = request(self.config, type=self.job_type, name=self.name, tags=self.tags, **self._settings())
+        token = self.client_request_token or given.get("client_token")
+        return {
+            "release_label": None,
+            **given,
+            "client_token": self.client_request_token_for(context, token),
+        }
 
     def _existing(self) -> str | None:
         if not self.name:
@@ -215,25 +218,40 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
         self.config = config
         self.client_request_token = client_request_token
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def act(self, context: Context) -> dict[str, Any]:
         """Send the changes."""
         application_id = id_of(self.application_id, "application_id")
+        changes = request(self.config, **self._settings())
+        token = self.client_request_token or changes.pop("client_token", None)
         application = self.hook.update_application(
-            application_id,
-            client_token=self.client_request_token_for(context, self.client_request_token),
-            **{**self._settings(), **snake_case(self.config or {})},
+            application_id, client_token=self.client_request_token_for(context, token), **changes
         )
         return APPLICATION.read({"application_id": application_id}, {"application": application}).facts
 
 
 class _ExistingApplicationOperator(EmrServerlessOperator):
-    """An operator that brings one application into another state."""
+    """An operator that brings one application into another state by a procedure."""
 
     template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay", "application_id")
+    procedure: ClassVar[str]
 
-    def __init__(self, *, application_id: Any, **kwargs: Any) -> None:
+    def __init__(self, *, application_id: Any, wait_for_completion: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.application_id = application_id
+        self.wait_for_completion = wait_for_completion
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Run the procedure."""
+        return self.follow(
+            context,
+            self.procedure,
+            application_id=id_of(self.application_id, "application_id"),
+            wait_for_completion=self.wait_for_completion,
+            **self._arguments(),
+        )
+
+    def _arguments(self) -> dict[str, Any]:
+        return {}
 
 
 class EmrServerlessStartApplicationOperator(_ExistingApplicationOperator):
@@ -242,21 +260,11 @@ class EmrServerlessStartApplicationOperator(_ExistingApplicationOperator):
     One that is started already is success; one that is stopping is started as soon as it has stopped.
 
     :param application_id: of the application, or the result of the operator that created it
-    :param wait_for_completion: ``False``: request the start and return
+    :param wait_for_completion: ``False``: request the start and return at least the ``application_id``
     :return: as :class:`EmrServerlessCreateApplicationOperator`
     """
 
-    def __init__(self, *, wait_for_completion: bool = True, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.wait_for_completion = wait_for_completion
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Start it."""
-        application_id = id_of(self.application_id, "application_id")
-        if not self.wait_for_completion:
-            self.hook.start_application(application_id)
-            return {"application_id": application_id}
-        return self.follow(context, "start_application", application_id=application_id)
+    procedure = "start_application"
 
 
 class EmrServerlessStopApplicationOperator(_ExistingApplicationOperator):
@@ -267,6 +275,7 @@ class EmrServerlessStopApplicationOperator(_ExistingApplicationOperator):
     :param application_id: of the application, or the result of the operator that created it
     :param force_stop: cancel its active job runs first, queued ones included, and wait for their end; without it the
         service refuses to stop an application that has any
+    :param wait_for_completion: ``False``: request the stop and return at least the ``application_id``
     :return: as :class:`EmrServerlessCreateApplicationOperator`
     """
 
@@ -276,10 +285,8 @@ class EmrServerlessStopApplicationOperator(_ExistingApplicationOperator):
         super().__init__(**kwargs)
         self.force_stop = force_stop
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Bring it to rest."""
-        application_id = id_of(self.application_id, "application_id")
-        return self.follow(context, self.procedure, application_id=application_id, force_stop=self.force_stop)
+    def _arguments(self) -> dict[str, Any]:
+        return {"force_stop": self.force_stop}
 
 
 class EmrServerlessDeleteApplicationOperator(EmrServerlessStopApplicationOperator):
@@ -289,6 +296,7 @@ class EmrServerlessDeleteApplicationOperator(EmrServerlessStopApplicationOperato
 
     :param application_id: of the application, or the result of the operator that created it
     :param force_stop: cancel its active job runs first, queued ones included
+    :param wait_for_completion: ``False``: wait until it has stopped, request the deletion and return
     :return: ``application_id``, ``state`` and, where the service still tells, the rest
     """
 

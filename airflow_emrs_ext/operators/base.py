@@ -15,7 +15,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.exceptions import ConfigurationError, EmrError
+from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook, default_patience
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
@@ -67,6 +67,12 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
 
     def execute(self, context: Context) -> Any:
         """Make the request, then wait for what it leads to."""
+        # The deadline is the whole task's: it bounds the request, too, and a bad one is found before anything starts.
+        self.hook.patience = self._patience(context)
+        return self.act(context)
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """What the operator does, with the hook's patience set to the task's."""
         raise NotImplementedError
 
     def follow(self, context: Context, procedure: str, **arguments: Any) -> dict[str, Any]:
@@ -76,38 +82,48 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
         :param arguments: plain JSON
         :return: the result (in deferrable mode :meth:`execute_complete` returns it)
         """
-        patience = self._patience(context)
         if self.deferrable:
             self.defer(
                 trigger=ProcedureTrigger(
                     procedure=procedure,
                     arguments=arguments,
-                    patience=asdict(patience),
+                    patience=asdict(self.hook.patience),
                     hook=self._hook_parameters,
                     **self._on_kill_in_triggerer(),
                 ),
                 method_name="execute_complete",
             )
-        terms = replace(self.hook.terms, patience=patience, log=self.log)
+        terms = replace(self.hook.terms, log=self.log)
         try:
             outcome = Outcome(result=self.hook.run(PROCEDURES[procedure](terms, **arguments)))
         except EmrError as error:
             outcome = Outcome(error=error)
-        return self.finish(outcome)
+        except Exception as error:
+            # As in the triggerer: whatever nobody foresaw must not leave a run without an owner.
+            self.log.exception("The wait failed")
+            outcome = Outcome(error=Crashed.by(error, arguments))
+        return self.finish(context, outcome)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Finish with the outcome that the trigger sent."""
-        return self.finish(Outcome.from_event(event))
+        try:
+            outcome = Outcome.from_event(event)
+        except InvalidEvent as error:
+            outcome = Outcome(error=error)
+        return self.finish(context, outcome)
 
-    def finish(self, outcome: Outcome) -> dict[str, Any]:
-        """The one end of both modes: return the result, or raise the error after looking after what still runs."""
+    def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:
+        """The one end of both modes: return the result, or raise the error."""
+        if isinstance(outcome.error, (Crashed, InvalidEvent)):
+            self.abandon(context)
+        facts = outcome.error.facts if outcome.error else outcome.result or {}
+        self.log.info("%s", summary(facts))
         if outcome.error is not None:
-            self.after_error(outcome.error)
             raise outcome.error
-        return outcome.result or {}
+        return facts
 
-    def after_error(self, error: EmrError) -> None:
-        """Look after what may still run when the wait has ended with an error; by default nothing does."""
+    def abandon(self, context: Context) -> None:
+        """Look after what may still run when a wait has ended in a way that nobody foresaw; by default nothing does."""
 
     def client_request_token_for(self, context: Context, given: str | None = None) -> str:
         """The client token of this try's request: the same however often the request is repeated.
@@ -117,20 +133,22 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
         if given:
             return given
         ti = context["ti"]
-        parts = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number]
+        # A DAG run that was deleted and made again has the same id, and starts later.
+        started = getattr(context.get("dag_run"), "start_date", None)
+        parts = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number, started]
         return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
     def _patience(self, context: Context) -> Patience:
         patience = default_patience()
         if self.waiter_delay is not None:
-            patience = replace(patience, waiter_delay=float(self.waiter_delay))
+            patience = replace(patience, waiter_delay=seconds(self.waiter_delay, "waiter_delay"))
         return replace(patience, deadline=self._deadline(context, patience.waiter_delay))
 
     def _deadline(self, context: Context, waiter_delay: float) -> float | None:
         now = time.time()
         ends: list[float] = []
         if self.wait_timeout is not None:
-            ends.append(now + seconds(self.wait_timeout))
+            ends.append(now + seconds(self.wait_timeout, "wait_timeout"))
         if self.waiter_max_attempts is not None:
             ends.append(now + self.waiter_max_attempts * waiter_delay)
         if self.execution_timeout is not None:
@@ -144,9 +162,42 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
         return {}
 
 
-def seconds(duration: timedelta | float | str) -> float:
-    """A duration in seconds; a string is one that a template rendered."""
-    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+def seconds(duration: timedelta | float | str, parameter: str) -> float:
+    """A duration in seconds; a string is one that a template rendered.
+
+    :raises ConfigurationError: it is none
+    """
+    try:
+        return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"`{parameter}` is {duration!r}; it takes a timedelta or seconds.") from None
+
+
+def whole_number(value: int | str | None, parameter: str) -> int | None:
+    """A number that may have been rendered by a template.
+
+    :raises ConfigurationError: it is none
+    """
+    try:
+        return None if value is None else int(value)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"`{parameter}` is {value!r}; it takes a whole number.") from None
+
+
+def request(config: Mapping[str, Any] | None, **parameters: Any) -> dict[str, Any]:
+    """The parameters of a request: ``config`` in the API's own form, under what was given by name."""
+    return {**snake_case(config or {}), **{name: value for name, value in parameters.items() if value is not None}}
+
+
+def summary(facts: Mapping[str, Any]) -> str:
+    """One line for the log on how a resource stands: its state, its attempts, where its logs are."""
+    resource = " ".join(f"{name}={facts[name]}" for name in ("application_id", "job_run_id") if name in facts)
+    parts = [f"{resource or 'nothing started'}: {facts.get('state', 'state unknown')}"]
+    if attempts := facts.get("attempts"):
+        parts.append("attempts " + ", ".join(f"{one['attempt']} {one['state']}" for one in attempts))
+    if s3_uri := (facts.get("log_locations") or {}).get("s3_uri"):
+        parts.append(f"logs {s3_uri}")
+    return "; ".join(parts)
 
 
 def id_of(value: Any, key: str) -> str:

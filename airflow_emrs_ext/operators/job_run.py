@@ -9,8 +9,8 @@ from typing import Any, Literal
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.exceptions import ConfigurationError, EmrError
-from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, snake_case
+from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request, whole_number
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.states import JobRunState
 
@@ -18,9 +18,6 @@ Structure = Mapping[str, Any]
 WaitFor = Literal["completion", "running", "submission"]
 
 _IDS = ("application_id", "job_run_id")
-
-# How long a cancellation is repeated when the task itself is at its end, in seconds.
-_CANCEL_PATIENCE = 120.0
 
 _TARGETS: Mapping[str, tuple[JobRunState, ...]] = {
     "completion": (JobRunState.SUCCESS,),
@@ -40,8 +37,8 @@ class EmrServerlessStartJobRunOperator(EmrServerlessOperator):
     :param execution_role_arn: ARN of the IAM role that the job run assumes
     :param job_driver: ``{"sparkSubmit": {…}}`` or ``{"hive": {…}}``; :mod:`airflow_emrs_ext.job_spec` builds it
     :param configuration_overrides: ``{"applicationConfiguration": […], "monitoringConfiguration": {…}}``
-    :param name: of the job run; default ``<dag_id>.<task_id>``
-    :param mode: ``BATCH`` (default) or ``STREAMING``
+    :param name: of the job run; default ``<dag_id>.<task_id>``, with the index of a mapped task
+    :param mode: ``BATCH`` (the service's default) or ``STREAMING``
     :param retry_policy: the service's own: ``{"maxAttempts": 1..10}`` for BATCH,
         ``{"maxFailedAttemptsPerHour": 1..10}`` for STREAMING; needs release emr-7.1.0 or newer. A policy of Airflow's
         (3.3 and newer, ``ExceptionRetryPolicy`` and the like) under the same name stays Airflow's.
@@ -103,7 +100,7 @@ class EmrServerlessStartJobRunOperator(EmrServerlessOperator):
         job_driver: Structure,
         configuration_overrides: Structure | None = None,
         name: str | None = None,
-        mode: str = "BATCH",
+        mode: str | None = None,
         retry_policy: Any = None,
         job_retry_policy: Structure | None = None,
         execution_iam_policy: Structure | None = None,
@@ -141,76 +138,81 @@ class EmrServerlessStartJobRunOperator(EmrServerlessOperator):
         self.config = config
         self._ids: dict[str, str] = {}
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def act(self, context: Context) -> dict[str, Any]:
         """Submit the job run, then wait for it."""
-        targets = self._targets()
-        started = self.hook.start_job_run(**self._request(context))
+        request = self._request(context)
+        targets = self._targets(request.get("mode"))
+        started = self.hook.start_job_run(**request)
         self._ids = {"application_id": started["applicationId"], "job_run_id": started["jobRunId"]}
         self.log.info("Started job run %s of application %s", started["jobRunId"], started["applicationId"])
         for key, value in self._ids.items():
             context["ti"].xcom_push(key=key, value=value)
         if not targets:
             return {**self._ids, "arn": started["arn"]}
-        return self.follow(context, "follow_job_run", **self._ids, target_states=[str(state) for state in targets])
+        return self.follow(
+            context,
+            "follow_job_run",
+            **self._ids,
+            target_states=[str(state) for state in targets],
+            cancel_on_timeout=self.cancel_on_timeout,
+        )
 
-    def _targets(self) -> Sequence[JobRunState]:
+    def _targets(self, mode: str | None) -> Sequence[JobRunState]:
         wait_for = self.wait_for
         if wait_for is None and self.wait_for_completion is not None:
             wait_for = "completion" if self.wait_for_completion else "submission"
         if wait_for is None:
-            wait_for = "running" if self.mode == "STREAMING" else "completion"
+            wait_for = "running" if mode == "STREAMING" else "completion"
         if wait_for not in _TARGETS:
             raise ConfigurationError(f"`wait_for` is {wait_for!r}; it takes one of {', '.join(_TARGETS)}.")
         return _TARGETS[wait_for]
 
     def _request(self, context: Context) -> dict[str, Any]:
         ti = context["ti"]
-        typed = {
+        retry_policy = self.job_retry_policy
+        given = request(
+            self.config,
+            execution_role_arn=self.execution_role_arn,
+            job_driver=self.job_driver,
+            configuration_overrides=self.configuration_overrides,
+            execution_iam_policy=self.execution_iam_policy,
+            execution_timeout_minutes=whole_number(self.execution_timeout_minutes, "execution_timeout_minutes"),
+            mode=self.mode,
+            name=self.name,
+            retry_policy=retry_policy
+            and {key: whole_number(retry_policy[key], "retry_policy") for key in retry_policy},
+            tags=self.tags,
+        )
+        mapped = "" if ti.map_index in (None, -1) else f"[{ti.map_index}]"
+        return {
+            "name": f"{ti.dag_id}.{ti.task_id}{mapped}"[-256:],
+            **given,
             "application_id": id_of(self.application_id, "application_id"),
-            "execution_role_arn": self.execution_role_arn,
-            "client_token": self.client_request_token_for(context, self.client_request_token),
-            "job_driver": self.job_driver,
-            "configuration_overrides": self.configuration_overrides,
-            "execution_iam_policy": self.execution_iam_policy,
-            "execution_timeout_minutes": self.execution_timeout_minutes,
-            "mode": self.mode,
-            "name": self.name,
-            "retry_policy": self.job_retry_policy,
-            "tags": self.tags,
+            "client_token": self.client_request_token_for(
+                context, self.client_request_token or given.get("client_token")
+            ),
         }
-        request = {
-            **snake_case(self.config or {}),
-            **{name: value for name, value in typed.items() if value is not None},
-        }
-        return {"name": f"{ti.dag_id}.{ti.task_id}"[:256], **request}
 
     def on_kill(self) -> None:
         """Cancel the job run of a task that is killed while it waits in a worker."""
         if self._ids and self.cancel_on_kill:
-            self._cancel(self._ids, "the task was killed")
+            self._cancel()
 
-    def after_error(self, error: EmrError) -> None:
-        """Cancel the job run if the wait has ended before it."""
-        ids: dict[str, str] = {key: error.facts[key] for key in _IDS if key in error.facts}
-        state = error.facts.get("state")
-        over = state in JobRunState.__members__ and JobRunState(state).is_terminal
-        # Without both ids the request itself was refused; a run that is over, or awaited no longer, needs no one.
-        if len(ids) == 2 and not over and self.cancel_on_timeout:
-            self._cancel(ids, "the wait for it ended")
+    def abandon(self, context: Context) -> None:
+        """Cancel the job run if the wait for it has ended in a way that nobody foresaw."""
+        if not self._ids:
+            # A process that resumes a deferred task knows of its job run what the one before it left.
+            self._ids = {key: context["ti"].xcom_pull(task_ids=self.task_id, key=key) for key in _IDS}
+        if self.cancel_on_timeout:
+            self._cancel()
 
-    def _cancel(self, ids: Mapping[str, str], reason: str) -> None:
-        self.log.info("Cancelling job run %s, because %s", ids["job_run_id"], reason)
-        terms = replace(self.hook.terms, patience=replace(self.hook.patience, call_patience=_CANCEL_PATIENCE))
-        try:
-            self.hook.run(PROCEDURES["request_cancellation"](terms, **ids))
-        except EmrError:
-            # The error of the wait itself is the one to raise; this one says what is left to do by hand.
-            self.log.exception("Job run %s could not be cancelled and may still run: cancel it", ids["job_run_id"])
+    def _cancel(self) -> None:
+        self.hook.run(PROCEDURES["abandon_job_run"](replace(self.hook.terms, log=self.log), **self._ids))
 
     def _on_kill_in_triggerer(self) -> dict[str, Any]:
         if not self.cancel_on_kill:
             return {}
-        return {"on_kill_procedure": "request_cancellation", "on_kill_arguments": dict(self._ids)}
+        return {"on_kill_procedure": "abandon_job_run", "on_kill_arguments": dict(self._ids)}
 
 
 class EmrServerlessCancelJobRunOperator(EmrServerlessOperator):
@@ -242,12 +244,14 @@ class EmrServerlessCancelJobRunOperator(EmrServerlessOperator):
         self.shutdown_grace_period_seconds = shutdown_grace_period_seconds
         self.wait_for_completion = wait_for_completion
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def act(self, context: Context) -> dict[str, Any]:
         """Request the cancellation, then wait for the end."""
         return self.follow(
             context,
             "cancel_job_run" if self.wait_for_completion else "request_cancellation",
             application_id=id_of(self.application_id, "application_id"),
             job_run_id=id_of(self.job_run_id, "job_run_id"),
-            shutdown_grace_period_seconds=self.shutdown_grace_period_seconds,
+            shutdown_grace_period_seconds=whole_number(
+                self.shutdown_grace_period_seconds, "shutdown_grace_period_seconds"
+            ),
         )

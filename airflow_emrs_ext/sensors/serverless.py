@@ -19,7 +19,7 @@ from airflow_emrs_ext.operators.base import id_of
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.states import ApplicationState, JobRunState, State
-from airflow_emrs_ext.steps import Steps, Terms
+from airflow_emrs_ext.steps import Patience, Steps, Terms
 from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 from airflow_emrs_ext.waiting import look
 
@@ -30,7 +30,7 @@ class EmrServerlessSensor(AwsBaseSensor[EmrServerlessHook]):
     A state from which none of them can be reached any more fails the task at once. Modes ``poke`` and ``reschedule``
     are Airflow's; ``deferrable`` waits in the triggerer. ``timeout`` and ``soft_fail`` mean the same in all three.
 
-    :param target_states: states to wait for, as the API spells them
+    :param target_states: list of states to wait for, as the API spells them
     :param waiter_delay: another name of ``poke_interval``, in seconds
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
     """
@@ -51,13 +51,15 @@ class EmrServerlessSensor(AwsBaseSensor[EmrServerlessHook]):
     ) -> None:
         if waiter_delay is not None:
             kwargs["poke_interval"] = waiter_delay
+        kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.target_states = target_states
         self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        terms = self.hook.terms
+        # One look is not repeated for longer than the whole sensor may wait.
+        terms = replace(self.hook.terms, patience=self._patience())
         ids = self._ids()
         targets = self._targets()
         snapshot = self.hook.run(look(self.kind, ids, terms))
@@ -69,20 +71,19 @@ class EmrServerlessSensor(AwsBaseSensor[EmrServerlessHook]):
     def execute(self, context: Context) -> Any:
         """Wait, in the triggerer if deferrable."""
         if self.deferrable:
-            patience = replace(
-                self.hook.patience, waiter_delay=float(self.poke_interval), deadline=time.time() + float(self.timeout)
-            )
             self.defer(
                 trigger=ProcedureTrigger(
                     procedure=self.procedure,
                     arguments=self._arguments(),
-                    patience=asdict(patience),
+                    patience=asdict(self._patience()),
                     hook=self._hook_parameters,
                 ),
                 method_name="execute_complete",
             )
         try:
             return super().execute(context)
+        except WaitTimeout as error:
+            raise self._timed_out(error) from error
         except EmrError as error:
             return self._fail(error)
 
@@ -90,16 +91,23 @@ class EmrServerlessSensor(AwsBaseSensor[EmrServerlessHook]):
         """Finish with the outcome that the trigger sent."""
         outcome = Outcome.from_event(event)
         if isinstance(outcome.error, WaitTimeout):
-            timed_out = AirflowSkipException if self.soft_fail else AirflowSensorTimeout
-            raise timed_out(outcome.error.message) from outcome.error
+            raise self._timed_out(outcome.error) from outcome.error
         if outcome.error is not None:
             return self._fail(outcome.error)
         return outcome.result or {}
 
+    def _timed_out(self, error: EmrError) -> Exception:
+        return (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(error.message)
+
     def _fail(self, error: EmrError) -> dict[str, Any]:
-        if self.soft_fail:
+        if self.soft_fail or getattr(self, "never_fail", False):
             raise AirflowSkipException(error.message) from error
         raise error
+
+    def _patience(self) -> Patience:
+        return replace(
+            self.hook.patience, waiter_delay=float(self.poke_interval), deadline=time.time() + float(self.timeout)
+        )
 
     def _follow(self, terms: Terms) -> Steps[dict[str, Any]]:
         return PROCEDURES[self.procedure](terms, **self._arguments())

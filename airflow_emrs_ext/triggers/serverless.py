@@ -8,14 +8,15 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_emrs_ext.exceptions import EmrError, TriggerCrashed
+from airflow_emrs_ext.exceptions import Crashed, EmrError
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.steps import Patience, Terms
 
-# Airflow fails a task whose trigger fires before the deferral itself has been recorded.
-_LEAST_SECONDS = 1.0
+# A scheduler that is busy with the deferral itself takes a trigger that fires within seconds for a lost task and fails
+# it: seen after 3 s. What takes seconds anyway costs nothing by this; a user who asks for quick looks gets them.
+_LEAST_SECONDS = 5.0
 
 
 class ProcedureTrigger(BaseTrigger):
@@ -69,20 +70,21 @@ class ProcedureTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run the procedure and send one event."""
-        _, outcome = await asyncio.gather(asyncio.sleep(_LEAST_SECONDS), self._outcome())
+        least = min(_LEAST_SECONDS, float(self.patience.get("waiter_delay", _LEAST_SECONDS)))
+        _, outcome = await asyncio.gather(asyncio.sleep(least), self._outcome())
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
     async def _outcome(self) -> Outcome:
-        hook = self.hook
-        terms = Terms(patience=hook.patience, log=self.log)
         try:
+            hook = self.hook
+            terms = Terms(patience=hook.patience, log=self.log)
             return Outcome(result=await hook.arun(PROCEDURES[self.procedure](terms, **self.arguments)))
         except EmrError as error:
             return Outcome(error=error)
         except Exception as error:
             # Without an event Airflow would fail the task past the operator, which then could not look after the run.
             self.log.exception("The trigger failed")
-            return Outcome(error=TriggerCrashed(f"The trigger failed: {type(error).__name__}: {error}", self.arguments))
+            return Outcome(error=Crashed.by(error, self.arguments))
 
     async def on_kill(self) -> None:
         """Look after the run of a deferred task that a user marked or cleared; called by Airflow 3.3 and newer."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, RequestRejected, WaitTimeout
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.job_spec import configuration_overrides, spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
@@ -99,7 +100,7 @@ SCENARIOS = [
     Scenario(
         "deadline",
         [ScriptedAttempt(hold=True)],
-        {"wait_timeout": 1.5},
+        {"wait_timeout": 2.5},
         state="RUNNING",
         error=WaitTimeout,
         said="wait_timeout",
@@ -108,7 +109,7 @@ SCENARIOS = [
     Scenario(
         "deadline, run kept",
         [ScriptedAttempt(hold=True)],
-        {"wait_timeout": 1.5, "cancel_on_timeout": False},
+        {"wait_timeout": 2.5, "cancel_on_timeout": False},
         state="RUNNING",
         error=WaitTimeout,
         said="wait_timeout",
@@ -116,7 +117,7 @@ SCENARIOS = [
     Scenario(
         "execution timeout",
         [ScriptedAttempt(hold=True)],
-        {"execution_timeout": timedelta(seconds=2.5)},
+        {"execution_timeout": timedelta(seconds=3.5)},
         state="RUNNING",
         error=WaitTimeout,
         said="execution_timeout",
@@ -125,7 +126,7 @@ SCENARIOS = [
     Scenario(
         "limit of the Amazon provider's parameters",
         [ScriptedAttempt(hold=True)],
-        {"waiter_delay": 0.5, "waiter_max_attempts": 3},
+        {"waiter_delay": 0.5, "waiter_max_attempts": 5},
         state="RUNNING",
         error=WaitTimeout,
         said="wait_timeout",
@@ -182,6 +183,12 @@ def run_scenario(scenario: Scenario, emr: LocalEmr, application_id: str, deferra
     finally:
         if helper:
             helper.join()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported() -> None:
+    """What the first client of a process imports takes seconds; no scenario's deadline shall pay for it."""
+    EmrServerlessHook(aws_conn_id=None, region_name="us-east-1").get_client_type()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name.replace(" ", "-"))

@@ -5,7 +5,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    SSLError,
+)
 
 from airflow_emrs_ext.exceptions import (
     ConfigurationError,
@@ -61,6 +68,7 @@ class TestPatiently:
             client_error("ServiceUnavailable", status=503),
             EndpointConnectionError(endpoint_url="http://gone"),
             ConnectionClosedError(endpoint_url="http://gone"),
+            CredentialRetrievalError(provider="sts", error_msg="timed out"),
         ],
         ids=lambda error: type(error).__name__ + str(error)[:40],
     )
@@ -83,7 +91,7 @@ class TestPatiently:
 
     def test_the_deadline_ends_it_sooner(self) -> None:
         stepper = Stepper([THROTTLED] * 100)
-        with pytest.raises(ServiceUnavailable):
+        with pytest.raises(WaitTimeout, match=r"deadline .* get_job_run .* Rate exceeded.*wait_timeout"):
             stepper.run(lambda terms: patiently(CALL, terms), call_patience=1800, deadline=1005)
         assert stepper.now == 1005
 
@@ -94,8 +102,10 @@ class TestPatiently:
             (client_error("AccessDeniedException", status=403), RequestRejected),
             (client_error("ResourceNotFoundException", status=404), ResourceNotFound),
             (NoCredentialsError(), ConfigurationError),
+            (SSLError(endpoint_url="https://here", error="self-signed certificate"), ConfigurationError),
+            (HTTPClientError(error=FileNotFoundError("/no/bundle.pem")), ConfigurationError),
         ],
-        ids=["validation", "access", "not-found", "credentials"],
+        ids=["validation", "access", "not-found", "credentials", "certificate", "bundle"],
     )
     def test_a_refusal_is_not_repeated(self, error: Exception, raised: type[Exception]) -> None:
         stepper = Stepper([error])
@@ -127,7 +137,9 @@ class TestAwaitState:
 
     def test_a_target_out_of_reach_fails_at_once(self) -> None:
         stepper = Stepper([job_run("SUCCESS")])
-        with pytest.raises(TargetUnreachable, match=r"can no longer reach RUNNING.*Add SUCCESS to target_states"):
+        with pytest.raises(
+            TargetUnreachable, match=r"can no longer reach RUNNING.*Wait for SUCCESS too.*target_states"
+        ):
             wait(stepper, JobRunState.RUNNING)
         assert stepper.sleeps == []
 

@@ -215,6 +215,43 @@ def test_delete_twice_is_success(emr: LocalEmr, deferrable: bool) -> None:
 
 
 @IN_BOTH_MODES
+@pytest.mark.parametrize("operation", ["StartApplication", "StopApplication", "DeleteApplication"])
+def test_an_answer_that_is_lost_after_the_effect_is_no_failure(emr: LocalEmr, operation: str, deferrable: bool) -> None:
+    application_id = new_application(emr)
+    emr.inject(operation, "drop")
+    for operator_class, state in (
+        (EmrServerlessStartApplicationOperator, "STARTED"),
+        (EmrServerlessStopApplicationOperator, "STOPPED"),
+        (EmrServerlessDeleteApplicationOperator, "TERMINATED"),
+    ):
+        task = run(operator_class, application_id=application_id, deferrable=deferrable)
+        assert task.error is None
+        assert task.result["state"] == state
+
+
+def test_requests_without_waiting(emr: LocalEmr) -> None:
+    application_id = new_application(emr)
+    for operator_class, state in (
+        (EmrServerlessStartApplicationOperator, "STARTED"),
+        (EmrServerlessStopApplicationOperator, "STOPPED"),
+        (EmrServerlessDeleteApplicationOperator, "TERMINATED"),
+    ):
+        task = run(operator_class, application_id=application_id, wait_for_completion=False)
+        assert task.error is None
+        assert task.result["application_id"] == application_id
+        eventually(lambda: state_of(emr, application_id) == state)  # noqa: B023 - looked at in this very turn
+
+
+def test_further_members_go_through_config_under_the_parameters(emr: LocalEmr) -> None:
+    config = {"name": "from-config", "tags": {"a": "b"}, "architecture": "ARM64", "clientToken": "mine"}
+    task = create(name=None, architecture="X86_64", config=config)
+    assert task.error is None
+    assert (task.result["name"], task.result["tags"]) == ("from-config", {"a": "b"})
+    assert task.result["architecture"] == "X86_64"
+    assert create(name=None, architecture="X86_64", config=config).result == task.result
+
+
+@IN_BOTH_MODES
 def test_a_wait_has_its_deadline(emr: LocalEmr, deferrable: bool) -> None:
     emr.configure(application_start_seconds=60)
     task = create(wait_timeout=1.2, deferrable=deferrable)

@@ -8,8 +8,16 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext._compat import AirflowException
-from airflow_emrs_ext.exceptions import ConfigurationError, JobRunCancelled, RequestRejected, ResourceNotFound
+from airflow_emrs_ext._compat import AirflowException, TaskDeferred
+from airflow_emrs_ext.exceptions import (
+    ConfigurationError,
+    Crashed,
+    InvalidEvent,
+    JobRunCancelled,
+    RequestRejected,
+    ResourceNotFound,
+    WaitTimeout,
+)
 from airflow_emrs_ext.job_spec import configuration_overrides, hive, spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.job_run import EmrServerlessCancelJobRunOperator, EmrServerlessStartJobRunOperator
@@ -23,6 +31,7 @@ ROLE = "arn:aws:iam::123456789012:role/job"
 POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 )
+CRASHED = {"type": "Crashed", "message": "The wait failed: ValueError", "facts": {}}
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
 
 
@@ -115,6 +124,41 @@ def test_an_airflow_retry_policy_stays_airflows(emr: LocalEmr, application_id: s
     assert not isinstance(operator(application_id, retry_policy={"maxAttempts": 4}).retry_policy, dict)
 
 
+def test_streaming_through_config_waits_for_running(emr: LocalEmr, application_id: str) -> None:
+    emr.script([ScriptedAttempt(hold=True)])
+    task = start(application_id, config={"mode": "STREAMING"})
+    assert (task.result["mode"], task.result["state"]) == ("STREAMING", "RUNNING")
+
+
+def test_numbers_may_come_from_templates(emr: LocalEmr, application_id: str) -> None:
+    task = start(application_id, execution_timeout_minutes="30", retry_policy={"maxAttempts": "2"}, wait_timeout="60")
+    assert task.error is None
+    assert task.result["retry_policy"] == {"maxAttempts": 2}
+
+
+def test_the_name_of_a_mapped_task_has_its_index(emr: LocalEmr, application_id: str) -> None:
+    assert start(application_id, {"map_index": 3}).result["name"] == "a_dag.a_task[3]"
+
+
+@pytest.mark.parametrize("event", [None, {"status": "success"}, {"format": 1, "error": CRASHED}], ids=str)
+def test_an_end_that_nobody_foresaw_leaves_no_run(emr: LocalEmr, application_id: str, event: Any) -> None:
+    emr.script([ScriptedAttempt(hold=True)])
+    ti = TaskInstance()
+    with pytest.raises(TaskDeferred):
+        operator(application_id, deferrable=True).execute({"ti": ti})
+    with pytest.raises((InvalidEvent, Crashed)):
+        operator(application_id, deferrable=True).execute_complete({"ti": ti}, event)
+    eventually(lambda: emr.job_runs()[0]["state"] == "CANCELLED")
+
+
+@IN_BOTH_MODES
+def test_a_throttled_submission_ends_with_the_deadline(emr: LocalEmr, application_id: str, deferrable: bool) -> None:
+    emr.inject("StartJobRun", "throttle", times=None)
+    task = start(application_id, wait_timeout=1.0, deferrable=deferrable)
+    assert isinstance(task.error, WaitTimeout)
+    assert "start_job_run" in str(task.error)
+
+
 @pytest.mark.parametrize(
     ("arguments", "state"),
     [
@@ -167,8 +211,6 @@ def test_a_kill_leaves_the_job_run_alone_if_told_so(emr: LocalEmr, application_i
 
 
 async def test_a_kill_while_deferred_cancels_the_job_run(emr: LocalEmr, application_id: str) -> None:
-    from airflow_emrs_ext._compat import TaskDeferred
-
     emr.script([ScriptedAttempt(hold=True)])
     ti = TaskInstance()
     with pytest.raises(TaskDeferred) as deferral:
@@ -197,6 +239,8 @@ async def test_a_kill_while_deferred_cancels_the_job_run(emr: LocalEmr, applicat
         ({"job_driver": {}}, RequestRejected, "`job_driver`"),
         ({"mode": "STREAMING", "execution_timeout_minutes": 5}, RequestRejected, "`execution_timeout_minutes`"),
         ({"wait_for": "success"}, ConfigurationError, "`wait_for`"),
+        ({"wait_timeout": "None"}, ConfigurationError, "`wait_timeout`"),
+        ({"execution_timeout_minutes": "an hour"}, ConfigurationError, "`execution_timeout_minutes`"),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
 )

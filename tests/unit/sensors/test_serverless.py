@@ -88,6 +88,20 @@ def test_the_timeout_is_airflows(emr: LocalEmr, application_id: str, deferrable:
 
 
 @IN_BOTH_MODES
+def test_a_service_that_stays_away_until_the_timeout(emr: LocalEmr, application_id: str, deferrable: bool) -> None:
+    job_run_id = start_run(emr, application_id, hold=True)
+    emr.inject("GetJobRun", "throttle", times=None)
+    task = sense_run(application_id, job_run_id, timeout=1.0, deferrable=deferrable)
+    assert type(task.error) is AirflowSensorTimeout
+
+
+@IN_BOTH_MODES
+def test_each_key_is_an_xcom(emr: LocalEmr, application_id: str, deferrable: bool) -> None:
+    task = sense_run(application_id, start_run(emr, application_id), deferrable=deferrable)
+    assert task.xcoms["state"] == "SUCCESS"
+
+
+@IN_BOTH_MODES
 def test_an_application(emr: LocalEmr, application_id: str, deferrable: bool) -> None:
     task = sense(EmrServerlessApplicationSensor, application_id=application_id, deferrable=deferrable)
     assert task.result["state"] == "CREATED"
