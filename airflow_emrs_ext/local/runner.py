@@ -73,7 +73,7 @@ class Attempt(Protocol):
         """Until the attempt has ended. Cancelling the waiter does not end the attempt."""
 
     async def stop(self, grace_seconds: float) -> None:
-        """End the attempt: ask politely, kill the whole process group after ``grace_seconds``; return when it is gone."""
+        """End the attempt: ask, kill the whole process group after ``grace_seconds``; return when it is gone."""
 
     def dashboard_url(self) -> str | None:
         """Where the live UI of the attempt is, ``None`` when there is none (yet, or any more)."""
