@@ -1,0 +1,153 @@
+"""The operators on real Spark, blocking and deferrable: the same ends, and errors that say what the driver said."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed
+from airflow_emrs_ext.job_spec import configuration_overrides, spark_submit
+from airflow_emrs_ext.local.testing import LocalEmr, local_emr
+from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.states import JobRunState
+from tests.polling import eventually
+from tests.running import TaskRun, run_task
+
+pytestmark = [pytest.mark.spark, pytest.mark.airflow, pytest.mark.timeout(300)]
+
+ROLE = "arn:aws:iam::123456789012:role/job"
+SMALL = {
+    "spark.driver.cores": "1",
+    "spark.driver.memory": "2g",
+    "spark.executor.cores": "1",
+    "spark.executor.memory": "2g",
+    "spark.executor.instances": "2",
+}
+
+SUM = """
+from pyspark.sql import SparkSession
+print("sum", SparkSession.builder.getOrCreate().range(101).groupBy().sum().first()[0])
+"""
+FAIL = SUM + "raise ValueError('the third column is empty')\n"
+# The first attempt leaves a marker on S3 and fails; the second finds it.
+FAIL_ONCE = """
+import sys, boto3
+s3 = boto3.client("s3")
+bucket, key = sys.argv[1:]
+if not s3.list_objects_v2(Bucket=bucket, Prefix=key).get("KeyCount"):
+    s3.put_object(Bucket=bucket, Key=key)
+    raise RuntimeError("not yet")
+"""
+SLEEP = """
+import time
+from pyspark.sql import SparkSession
+SparkSession.builder.getOrCreate().range(1).count()
+while True:
+    time.sleep(1)
+"""
+
+
+@dataclass
+class Scenario:
+    name: str
+    program: str
+    arguments: list[str] = field(default_factory=list)
+    operator: dict[str, Any] = field(default_factory=dict)
+    meanwhile: Callable[[LocalEmr, str], None] | None = None
+    error: type[EmrError] | None = None
+    said: str = ""
+    attempts: tuple[str, ...] = ("SUCCESS",)
+
+
+def cancel_when_running(emr: LocalEmr, name: str) -> None:
+    def running() -> list[dict[str, Any]]:
+        return [run for run in emr.job_runs() if run["name"] == name and run["state"] == JobRunState.RUNNING]
+
+    (run,) = eventually(running, within=60)
+    emr.client("emr-serverless").cancel_job_run(applicationId=run["applicationId"], jobRunId=run["jobRunId"])
+
+
+SCENARIOS = [
+    Scenario("success", SUM),
+    Scenario("failure", FAIL, error=JobRunFailed, said="ValueError: the third column is empty", attempts=("FAILED",)),
+    Scenario(
+        "retry-then-success",
+        FAIL_ONCE,
+        ["data", "marker/{mode}"],
+        {"retry_policy": {"maxAttempts": 3}},
+        attempts=("FAILED", "SUCCESS"),
+    ),
+    Scenario("cancelled", SLEEP, meanwhile=cancel_when_running, error=JobRunCancelled, attempts=("CANCELLED",)),
+]
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[LocalEmr]:
+    with local_emr("spark", application_start_seconds=0.05, scheduling_seconds=0.02) as emr:
+        s3 = emr.client("s3")
+        for bucket in ("data", "logs"):
+            s3.create_bucket(Bucket=bucket)
+        yield emr
+
+
+@pytest.fixture
+def application_id(spark: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in spark.environ.items():
+        monkeypatch.setenv(name, value)
+    created = run_task(
+        lambda: EmrServerlessCreateApplicationOperator(
+            task_id="create",
+            name="spark-scenarios",
+            release_label="emr-7.9.0",
+            reuse_existing=True,
+            monitoring_configuration={"s3MonitoringConfiguration": {"logUri": "s3://logs/"}},
+            waiter_delay=0.2,
+        )
+    )
+    return str(created.result["application_id"])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_both_modes_end_the_same_on_real_spark(spark: LocalEmr, application_id: str, scenario: Scenario) -> None:
+    spark.client("s3").put_object(Bucket="data", Key=f"{scenario.name}.py", Body=scenario.program.encode())
+    ends = []
+    for mode in ("blocking", "deferrable"):
+        run = start(spark, application_id, scenario, mode)
+        facts = run.result if run.error is None else getattr(run.error, "facts", {})
+        assert type(run.error) is (scenario.error or type(None)), run.error
+        assert scenario.said in str(run.error)
+        assert tuple(attempt["state"] for attempt in facts["attempts"]) == scenario.attempts
+        assert facts["log_locations"]["s3_uri"].startswith(f"s3://logs/applications/{application_id}/jobs/")
+        assert facts["billed_resource_utilization"]["vcpu_hour"] > 0
+        ends.append(run.comparable())
+    assert ends[0] == ends[1]
+
+
+def start(emr: LocalEmr, application_id: str, scenario: Scenario, mode: str) -> TaskRun:
+    arguments = [argument.format(mode=mode) for argument in scenario.arguments]
+    operator = {
+        "task_id": "spark",
+        "application_id": application_id,
+        "execution_role_arn": ROLE,
+        "name": scenario.name,
+        "job_driver": spark_submit(f"s3://data/{scenario.name}.py", arguments),
+        "configuration_overrides": configuration_overrides(spark_defaults=SMALL),
+        "waiter_delay": 0.5,
+        "deferrable": mode == "deferrable",
+        **scenario.operator,
+    }
+    helper = None
+    if scenario.meanwhile:
+        helper = threading.Thread(target=scenario.meanwhile, args=(emr, scenario.name))
+        helper.start()
+    try:
+        # Another run of the task, so that its client token is another.
+        return run_task(lambda: EmrServerlessStartJobRunOperator(**operator), run_id=f"{scenario.name}-{mode}")
+    finally:
+        if helper:
+            helper.join()
