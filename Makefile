@@ -103,7 +103,7 @@ test: $(LEGS:%=test-airflow-%)
 test-airflow-%: .venv-airflow-%/.installed
 	@echo "== tests on Airflow $*"
 	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest --numprocesses $(WORKERS) \
-		$(call select,$*) $(PYTEST_ARGS)
+		--dist loadgroup $(call select,$*) $(PYTEST_ARGS)
 
 lint: .venv-airflow-$(NEWEST)/.locked
 	@echo "== lint"

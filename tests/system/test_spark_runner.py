@@ -23,7 +23,8 @@ from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from airflow_emrs_ext.states import JobRunState
 from tests.polling import eventually
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
+# One group: the tests look at job runs that are submitted once, whatever the number of processes.
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(300), pytest.mark.xdist_group("spark-runner")]
 
 ROLE = "arn:aws:iam::123456789012:role/job"
 RELEASE = "emr-7.10.0"
