@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 from xml.sax.saxutils import escape
 
 from airflow_emrs_ext.local.asgi import Receive, Scope, Send
@@ -17,28 +15,21 @@ from airflow_emrs_ext.local.aws import AwsTarget
 from airflow_emrs_ext.local.s3_files import S3Files
 from airflow_emrs_ext.local.s3_paths import FileStatus, FileSystemError, S3Path, not_found
 from airflow_emrs_ext.local.spark.filesystem import MOUNTS_PATH, mount_property, mount_target
+from airflow_emrs_ext.local.webhdfs import BLOCK_BYTES, ClientGone, WebHdfsRequest, as_json, listing
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PREFIX = "/webhdfs/v1"
-"""Where Hadoop's WebHDFS client expects the gateway."""
-
 _THREADS = 32
 _CHUNK_BYTES = 1 << 20
-_BLOCK_BYTES = 128 << 20
 _MOUNT_FILE = "mount-table.1.xml"
 
 _NO_OPERATION = {"SETPERMISSION", "SETOWNER", "SETTIMES", "CHECKACCESS"}
 
 
-class _ClientGone(Exception):
-    """The client closed the connection."""
-
-
 class S3Gateway:
-    """An ASGI application that serves WebHDFS under :data:`PREFIX` from S3.
+    """An ASGI application that serves WebHDFS from S3 under ``/webhdfs/v1``.
 
     The first part of a path is the bucket. S3 is called in a bounded pool of threads, and objects pass through in
     parts of a few megabytes, whatever their size.
@@ -62,7 +53,7 @@ class S3Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        request = _Request(scope, receive, send)
+        request = WebHdfsRequest(scope, receive, send)
         try:
             await self._answer(request)
         except FileSystemError as error:
@@ -79,10 +70,10 @@ class S3Gateway:
                 },
                 error.status,
             )
-        except _ClientGone:
+        except ClientGone:
             log.debug("client closed the connection during %s", request)
 
-    async def _answer(self, request: _Request) -> None:
+    async def _answer(self, request: WebHdfsRequest) -> None:
         if request.path == MOUNTS_PATH or request.path.startswith(f"{MOUNTS_PATH}/"):
             await self._answer_mounts(request)
             return
@@ -92,9 +83,9 @@ class S3Gateway:
             return
         if not path.bucket:
             raise not_found("The path names no bucket")
-        handler = getattr(self, f"_{request.method.lower()}_{request.operation.lower()}", None)
+        handler = _HANDLERS.get((request.method, request.operation))
         if handler is not None:
-            await handler(request, path)
+            await handler(self, request, path)
         elif request.operation in _NO_OPERATION:
             await request.reply(b"")
         else:
@@ -105,18 +96,18 @@ class S3Gateway:
     async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*arguments))
 
-    async def _get_getfilestatus(self, request: _Request, path: S3Path) -> None:
+    async def _status(self, request: WebHdfsRequest, path: S3Path) -> None:
         status = await self._run(self._files.status, path)
-        await request.reply_json({"FileStatus": _as_json(status, name="")})
+        await request.reply_json({"FileStatus": as_json(status, name="")})
 
-    async def _get_liststatus(self, request: _Request, path: S3Path) -> None:
-        await request.reply_json(_listing(await self._run(self._files.children, path)))
+    async def _list(self, request: WebHdfsRequest, path: S3Path) -> None:
+        await request.reply_json(listing(await self._run(self._files.children, path)))
 
-    async def _get_liststatus_batch(self, request: _Request, path: S3Path) -> None:
-        listing = _listing(await self._run(self._files.children, path))
-        await request.reply_json({"DirectoryListing": {"partialListing": listing, "remainingEntries": 0}})
+    async def _list_batch(self, request: WebHdfsRequest, path: S3Path) -> None:
+        partial = listing(await self._run(self._files.children, path))
+        await request.reply_json({"DirectoryListing": {"partialListing": partial, "remainingEntries": 0}})
 
-    async def _get_getcontentsummary(self, request: _Request, path: S3Path) -> None:
+    async def _summary(self, request: WebHdfsRequest, path: S3Path) -> None:
         directories, files, size = await self._run(self._files.summary, path)
         await request.reply_json(
             {
@@ -132,12 +123,12 @@ class S3Gateway:
             }
         )
 
-    async def _get_getfileblocklocations(self, request: _Request, path: S3Path) -> None:
+    async def _block_locations(self, request: WebHdfsRequest, path: S3Path) -> None:
         block = {
             "cachedHosts": [],
             "corrupt": False,
             "hosts": ["localhost"],
-            "length": request.number("length", _BLOCK_BYTES),
+            "length": request.number("length", BLOCK_BYTES),
             "names": ["localhost:0"],
             "offset": request.number("offset", 0),
             "storageTypes": ["DISK"],
@@ -145,11 +136,11 @@ class S3Gateway:
         }
         await request.reply_json({"BlockLocations": {"BlockLocation": [block]}})
 
-    async def _get_getserverdefaults(self, request: _Request, path: S3Path) -> None:
+    async def _server_defaults(self, request: WebHdfsRequest, path: S3Path) -> None:
         await request.reply_json(
             {
                 "FsServerDefaults": {
-                    "blockSize": _BLOCK_BYTES,
+                    "blockSize": BLOCK_BYTES,
                     "bytesPerChecksum": 512,
                     "checksumType": 2,
                     "defaultStoragePolicyId": 0,
@@ -163,7 +154,7 @@ class S3Gateway:
             }
         )
 
-    async def _get_open(self, request: _Request, path: S3Path) -> None:
+    async def _open(self, request: WebHdfsRequest, path: S3Path) -> None:
         length = request.number("length", None)
         download = await self._run(self._files.open, path, request.number("offset", 0), length)
         await request.start(200, download.length)
@@ -181,7 +172,7 @@ class S3Gateway:
             client_gone.cancel()
             await self._run(download.close)
 
-    async def _put_create(self, request: _Request, path: S3Path) -> None:
+    async def _create(self, request: WebHdfsRequest, path: S3Path) -> None:
         if "data" not in request.query:
             await self._run(lambda: self._files.check_create(path, overwrite=request.query.get("overwrite") == "true"))
             # The client sends the content only to where it is redirected.
@@ -202,7 +193,7 @@ class S3Gateway:
             if writing is not None:
                 await writing
             await self._run(upload.finish, bytes(buffer))
-        except (FileSystemError, _ClientGone, asyncio.CancelledError):
+        except (FileSystemError, ClientGone, asyncio.CancelledError):
             if writing is not None:
                 with contextlib.suppress(FileSystemError):
                     await writing
@@ -210,11 +201,11 @@ class S3Gateway:
             raise
         await request.reply(b"", 201)
 
-    async def _put_mkdirs(self, request: _Request, path: S3Path) -> None:
+    async def _make_directories(self, request: WebHdfsRequest, path: S3Path) -> None:
         await self._run(self._files.make_directories, path)
         await request.reply_json({"boolean": True})
 
-    async def _put_rename(self, request: _Request, path: S3Path) -> None:
+    async def _rename(self, request: WebHdfsRequest, path: S3Path) -> None:
         destination = S3Path.parse(request.query.get("destination", ""))
         overwrite = "OVERWRITE" in request.query.get("renameoptions", "").upper()
         renamed = await self._run(lambda: self._files.rename(path, destination, overwrite=overwrite))
@@ -225,15 +216,15 @@ class S3Gateway:
         else:
             raise FileSystemError("java.io.IOException", f"{path} cannot be renamed to {destination}", 403)
 
-    async def _put_setreplication(self, request: _Request, path: S3Path) -> None:
+    async def _set_replication(self, request: WebHdfsRequest, path: S3Path) -> None:
         await request.reply_json({"boolean": True})
 
-    async def _delete_delete(self, request: _Request, path: S3Path) -> None:
+    async def _delete(self, request: WebHdfsRequest, path: S3Path) -> None:
         recursive = request.query.get("recursive") == "true"
         deleted = await self._run(lambda: self._files.delete(path, recursive=recursive))
         await request.reply_json({"boolean": deleted})
 
-    async def _answer_mounts(self, request: _Request) -> None:
+    async def _answer_mounts(self, request: WebHdfsRequest) -> None:
         """A directory with one file: Hadoop's mount table for the buckets that exist at this moment."""
         table = await self._run(self._mount_table, request.authority)
         is_file = request.path != MOUNTS_PATH
@@ -242,14 +233,14 @@ class S3Gateway:
             await request.reply(table[request.number("offset", 0) :])
         elif request.operation == "GETFILESTATUS":
             found = status if is_file else FileStatus("", is_directory=True)
-            await request.reply_json({"FileStatus": _as_json(found, name="")})
+            await request.reply_json({"FileStatus": as_json(found, name="")})
         elif request.operation == "LISTSTATUS":
-            await request.reply_json(_listing([status]))
+            await request.reply_json(listing([status]))
         elif request.operation == "LISTSTATUS_BATCH":
-            partial = {"partialListing": _listing([status]), "remainingEntries": 0}
+            partial = {"partialListing": listing([status]), "remainingEntries": 0}
             await request.reply_json({"DirectoryListing": partial})
         elif request.operation == "GETFILEBLOCKLOCATIONS":
-            await self._get_getfileblocklocations(request, S3Path("", ""))
+            await self._block_locations(request, S3Path("", ""))
         else:
             raise FileSystemError(
                 "java.lang.UnsupportedOperationException", f"{request.operation} is not possible here", 400
@@ -264,108 +255,17 @@ class S3Gateway:
         return f"<configuration>{mounts}</configuration>".encode()
 
 
-class _Request:
-    """One HTTP request and its response."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
-        self.method: str = scope["method"]
-        raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-        raw_query = scope.get("query_string", b"").decode("latin-1")
-        headers = dict(scope["headers"])
-        self.authority = headers.get(b"host", b"").decode("latin-1")
-        self.url = f"http://{self.authority}{raw_path}?{raw_query}"
-        # The undecoded path: an escaped percent sign in a key must be decoded once, and once only.
-        self.path = unquote_to_bytes(raw_path.partition(PREFIX)[2]).decode(errors="replace").rstrip("/")
-        self.query: Mapping[str, str] = {
-            unquote(name).lower(): value for name, value in parse_qsl(raw_query, keep_blank_values=True)
-        }
-        self.operation = self.query.get("op", "").upper()
-        self.has_started = False
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.operation} {self.path}"
-
-    def number(self, name: str, default: Any) -> Any:
-        """A query parameter that is a number."""
-        text = self.query.get(name)
-        if text is None or text == "null":
-            return default
-        try:
-            return int(text)
-        except ValueError:
-            raise FileSystemError(
-                "java.lang.IllegalArgumentException", f"{name} must be a number, not {text}", 400
-            ) from None
-
-    async def body(self) -> AsyncIterator[bytes]:
-        """The parts of the request's content as they arrive."""
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise _ClientGone
-            yield message.get("body", b"")
-            if not message.get("more_body", False):
-                return
-
-    async def until_client_gone(self) -> None:
-        """Return when the client has closed the connection."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-
-    async def start(
-        self, status: int, length: int, headers: Mapping[str, str] | None = None, content_type: str | None = None
-    ) -> None:
-        """Send the head of the response."""
-        fields = {
-            "content-type": content_type or "application/octet-stream",
-            "content-length": str(length),
-            **(headers or {}),
-        }
-        self.has_started = True
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [(name.encode(), value.encode("latin-1")) for name, value in fields.items()],
-            }
-        )
-
-    async def send_body(self, data: bytes, *, more: bool = False) -> None:
-        """Send a part of the response's content."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": more})
-
-    async def reply(self, data: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        """Send a whole response."""
-        await self.start(status, len(data), headers)
-        await self.send_body(data)
-
-    async def reply_json(self, answer: Mapping[str, Any], status: int = 200) -> None:
-        """Send a whole response in JSON."""
-        data = json.dumps(answer).encode()
-        await self.start(status, len(data), content_type="application/json")
-        await self.send_body(data)
-
-
-def _listing(statuses: list[FileStatus]) -> dict[str, Any]:
-    return {"FileStatuses": {"FileStatus": [_as_json(status, status.name) for status in statuses]}}
-
-
-def _as_json(status: FileStatus, name: str) -> dict[str, Any]:
-    return {
-        "accessTime": 0,
-        "blockSize": 0 if status.is_directory else _BLOCK_BYTES,
-        "childrenNum": 0,
-        "fileId": 0,
-        "group": "hadoop",
-        "length": status.length,
-        "modificationTime": status.modified_ms,
-        "owner": "hadoop",
-        "pathSuffix": name,
-        # Hive asks for a scratch directory that everybody may write to.
-        "permission": "777" if status.is_directory else "644",
-        "replication": 0 if status.is_directory else 1,
-        "storagePolicy": 0,
-        "type": "DIRECTORY" if status.is_directory else "FILE",
-    }
+_HANDLERS: Mapping[tuple[str, str], Callable[[S3Gateway, WebHdfsRequest, S3Path], Awaitable[None]]] = {
+    ("GET", "GETFILESTATUS"): S3Gateway._status,
+    ("GET", "LISTSTATUS"): S3Gateway._list,
+    ("GET", "LISTSTATUS_BATCH"): S3Gateway._list_batch,
+    ("GET", "GETCONTENTSUMMARY"): S3Gateway._summary,
+    ("GET", "GETFILEBLOCKLOCATIONS"): S3Gateway._block_locations,
+    ("GET", "GETSERVERDEFAULTS"): S3Gateway._server_defaults,
+    ("GET", "OPEN"): S3Gateway._open,
+    ("PUT", "CREATE"): S3Gateway._create,
+    ("PUT", "MKDIRS"): S3Gateway._make_directories,
+    ("PUT", "RENAME"): S3Gateway._rename,
+    ("PUT", "SETREPLICATION"): S3Gateway._set_replication,
+    ("DELETE", "DELETE"): S3Gateway._delete,
+}
