@@ -287,8 +287,8 @@ def runs(cluster: Cluster) -> dict[str, str]:
         "entry point": cluster.submit("s3://code/none.py"),
         "packages": cluster.submit("s3://code/words.py", parameters="--packages org.example:x:1"),
         "option": cluster.submit("s3://code/words.py", parameters="--nonsense"),
-        "s3": cluster.submit(cluster.code("formats.py", FORMATS), "s3://data/with-s3"),
-        "s3a": cluster.submit("s3://code/formats.py", "s3a://data/with-s3a"),
+        "s3": cluster.submit(cluster.code("formats.py", FORMATS), "s3://data/with-s3-ü ß"),
+        "s3a": cluster.submit("s3://code/formats.py", "s3a://data/with-s3a-ü ß"),
     }
     for name, code in FAILING.items():
         submitted[name] = cluster.submit(cluster.code(f"{name}.py", code))
@@ -348,8 +348,9 @@ def test_cloudwatch_has_the_lines_of_the_driver(cluster: Cluster, runs: dict[str
 @pytest.mark.parametrize("scheme", ["s3", "s3a"])
 def test_formats_modes_and_special_characters(cluster: Cluster, runs: dict[str, str], scheme: str) -> None:
     cluster.succeeded(runs[scheme])
-    keys = cluster.keys(f"with-{scheme}/")
+    keys = cluster.keys(f"with-{scheme}-ü ß/")
 
+    assert "_SUCCESS" in {key.rpartition("/")[2] for key in keys}
     assert not [key for key in keys if key.endswith(("/", "$")) or "_temporary" in key or ".spark-staging" in key]
     assert not cluster.s3.list_multipart_uploads(Bucket="data").get("Uploads")
 

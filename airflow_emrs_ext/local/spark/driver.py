@@ -109,7 +109,7 @@ def build(
         "spark.test.appId": app_id,
     }
     properties_file = spec.work_dir / "spark.properties"
-    _write_properties(properties_file, settings)
+    write_properties(properties_file, settings)
     java_options = shlex.split(settings.get("spark.driver.extraJavaOptions", ""))
     if log4j:
         java_options.append(f"-Dlog4j2.configurationFile={_write_log4j(spec.work_dir, log4j)}")
@@ -144,7 +144,12 @@ def event_log_id(spec: AttemptSpec) -> str:
     return f"{spec.job_run_id}-{spec.attempt}"
 
 
-def _write_properties(path: Path, properties: Mapping[str, str]) -> None:
+def write_properties(path: Path, properties: Mapping[str, str]) -> None:
+    """Write a file that java.util.Properties reads and nobody else may.
+
+    :param path: where
+    :param properties: what
+    """
     # The file may hold a job's secrets, which therefore are in no process listing.
     path.touch(mode=0o600)
     lines = (f"{_escaped(name, is_name=True)}={_escaped(value)}" for name, value in sorted(properties.items()))
@@ -167,7 +172,7 @@ def _utf16(character: str) -> list[int]:
 
 def _write_log4j(directory: Path, log4j: Mapping[str, str]) -> str:
     path = directory / "log4j2.properties"
-    _write_properties(
+    write_properties(
         path,
         {
             "rootLogger.level": "info",

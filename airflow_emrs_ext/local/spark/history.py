@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from airflow_emrs_ext.local.runner import AttemptSpec
-from airflow_emrs_ext.local.spark.driver import Machine, event_log_id
+from airflow_emrs_ext.local.spark.driver import Machine, event_log_id, write_properties
 from airflow_emrs_ext.local.spark.launch import GuardedProcess, free_port, java_command
 
 _MAIN_CLASS = "org.apache.spark.deploy.history.HistoryServer"
@@ -48,10 +48,11 @@ class HistoryServer:
             if self._is_closed:
                 return None
             if self._process is None or not self._process.is_running:
-                await self._start()
+                self._process = await self._start()
+            process = self._process
         base = f"http://127.0.0.1:{self._port}"
         deadline = asyncio.get_running_loop().time() + _START_SECONDS
-        while asyncio.get_running_loop().time() < deadline:
+        while process.is_running and asyncio.get_running_loop().time() < deadline:
             if await asyncio.to_thread(_answers, f"{base}/api/v1/applications/{app_id}"):
                 return f"{base}/history/{app_id}/jobs/"
             await asyncio.sleep(_POLL_SECONDS)
@@ -64,24 +65,26 @@ class HistoryServer:
             if self._process is not None:
                 await self._process.stop(0)
 
-    async def _start(self) -> None:
+    async def _start(self) -> GuardedProcess:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._port = free_port()
+        properties = self._directory / "history-server.properties"
         settings = {
-            "spark.history.fs.logDirectory": self._machine.event_logs.as_uri(),
+            # A path and no URI, which the server would not decode.
+            "spark.history.fs.logDirectory": str(self._machine.event_logs),
             "spark.history.fs.update.interval": f"{_SCAN_SECONDS}s",
             "spark.history.ui.port": str(self._port),
         }
+        write_properties(properties, settings)
         command = java_command(
             self._machine.runtime,
             _MAIN_CLASS,
-            [],
+            ["--properties-file", str(properties)],
             heap_mb=_HEAP_MB,
             archive=self._machine.archive,
-            java_options=[f"-D{name}={value}" for name, value in settings.items()],
         )
         log = self._directory / "history-server.log"
-        self._process = await GuardedProcess.start(
+        return await GuardedProcess.start(
             command,
             environ={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_HOME": str(self._machine.runtime.spark_home)},
             cwd=self._directory,

@@ -101,4 +101,8 @@ class SparkRunner:
 
 
 def _inherited() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(_SPARK_VARIABLES)}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(_SPARK_VARIABLES)}
+    if not any("utf" in environ.get(name, "").lower() for name in ("LC_ALL", "LC_CTYPE", "LANG")):
+        # Java reads its arguments and the names of files in the encoding of the locale.
+        environ["LC_ALL"] = "C.UTF-8"
+    return environ
