@@ -19,10 +19,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
-
-from airflow import __version__ as airflow_version
 
 from airflow_emrs_ext.local.spark import guard
 
@@ -92,7 +91,7 @@ class ThrowawayAirflow:
     def running(self) -> Iterator[None]:
         """Start the components, and at the end stop them with all that they started."""
         try:
-            components = _COMPONENTS_3 if airflow_version.startswith("3.") else _COMPONENTS_2
+            components = _COMPONENTS_3 if int(version("apache-airflow").partition(".")[0]) >= 3 else _COMPONENTS_2
             for name, arguments in components.items():
                 with self.log_file(name).open("wb") as log:
                     self._processes[name] = subprocess.Popen(
