@@ -66,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if error.filename is not None:
             _fail(f"--state-dir: {error.strerror}: {error.filename}")
         _fail(f"cannot serve on {options.host}:{options.port}: {error.strerror or error}; see --host and --port")
+    # A thread that answers for another service may be in a long poll of 20 s, and the interpreter would wait for it.
+    logging.shutdown()
+    os._exit(0)
 
 
 def _parser() -> argparse.ArgumentParser:

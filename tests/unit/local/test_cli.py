@@ -10,7 +10,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -106,6 +108,25 @@ def test_it_ends_while_a_call_is_stalled(start: Start) -> None:
         _, said = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "Traceback" not in said
+
+
+def test_it_ends_during_a_long_poll_of_another_service(start: Start) -> None:
+    process = start(*SIMULATED)
+    url = ready_url(process)
+    sqs = LocalEmr(url).client("sqs")
+    queue = sqs.create_queue(QueueName="jobs")["QueueUrl"]
+    poll = HTTPConnection(url.removeprefix("http://"), timeout=30)
+    poll.request(
+        "POST",
+        "/",
+        urlencode({"Action": "ReceiveMessage", "QueueUrl": queue, "WaitTimeSeconds": 20, "Version": "2012-11-05"}),
+        {"authorization": SIGNED.replace("emr-serverless", "sqs"), "content-type": "application/x-www-form-urlencoded"},
+    )
+    sqs.list_queues()  # answered by a thread that was given its work after the poll's
+    process.terminate()
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+    poll.close()
 
 
 def test_it_is_ready_in_less_than_a_second(start: Start) -> None:
