@@ -150,8 +150,9 @@ class Endpoint:
         signature = signed_for(scope)
         if signature is not None:
             return self.api if signature[1] == _SERVICE else self._aws
-        # Without a signature nothing but anonymous S3 remains, and a path that only EMR has.
-        return self.api if path.startswith(("/applications", "/tags/arn:")) else self._aws
+        # Without this signature nothing but S3, anonymous or signed the old way, remains, and a path that only EMR has.
+        is_emr = path == "/applications" or path.startswith(("/applications/", "/tags/arn:"))
+        return self.api if is_emr else self._aws
 
     def _make_runner(self, state_dir: Path) -> Runner:
         if self.options.runner == "simulated":

@@ -163,3 +163,14 @@ def test_a_presigned_url_reaches_the_object(emr: LocalEmr) -> None:
     url = s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "report.txt"})
     with urllib.request.urlopen(url, timeout=10) as response:
         assert response.read() == b"fine"
+
+
+def test_a_bucket_may_be_called_like_a_path_of_emr(emr: LocalEmr) -> None:
+    from botocore.config import Config
+
+    # Signature Version 2 and presigned URLs do not name the service that they are for.
+    s3 = emr.client("s3", config=Config(signature_version="s3", s3={"addressing_style": "path"}))
+    s3.create_bucket(Bucket="applications-data")
+    s3.put_object(Bucket="applications-data", Key="report.txt", Body=b"fine")
+    assert s3.get_object(Bucket="applications-data", Key="report.txt")["Body"].read() == b"fine"
+    assert emr.calls() == []
