@@ -118,6 +118,23 @@ async def test_a_waiting_run_is_not_passed_by(make_lab: MakeLab) -> None:
     assert order == [running, large, small]
 
 
+async def test_a_waiting_run_is_not_passed_by_in_its_application(lab: Lab) -> None:
+    lab.script(HOLD)
+    application_id = await lab.application(maximumCapacity={"cpu": "6 vCPU", "memory": "40 GB"})
+    running = await lab.submit(application_id, jobDriver=SMALL)
+    await lab.run_in(running, "RUNNING")
+    large = await lab.submit(application_id, jobDriver=spark(driver_cores="4", driver_memory="7g"))
+    await lab.run_in(large, "SCHEDULED")
+    small = await lab.submit(application_id, jobDriver=SMALL)
+    await lab.run_in(small, "SCHEDULED")
+    lab.runner.finish(running)
+    await lab.run_in(large, "RUNNING")
+    lab.runner.finish(large)
+    await lab.run_in(small, "RUNNING")
+    order = [t.resource.job_run_id for t in lab.transitions if str(t.change.state) == "RUNNING"]
+    assert order == [running, large, small]
+
+
 async def test_a_full_application_holds_back_nobody_else(lab: Lab) -> None:
     lab.script(HOLD)
     full_id = await lab.application(maximumCapacity={"cpu": "2 vCPU", "memory": "4 GB"})
