@@ -108,7 +108,7 @@ class Endpoint:
         self._aws.load()
 
     async def close(self) -> None:
-        """End everything that was started; requests are still answered meanwhile, as the last logs need it."""
+        """End everything that was started; requests are still answered meanwhile, as a job that ends may need its S3."""
         self.api.close()
         await self.service.close()
         if self._gateway is not None:
