@@ -187,9 +187,9 @@ def log_locations(facts: Mapping[str, Any], application_monitoring: Mapping[str,
     cloud_watch = monitoring.get("cloudWatchLoggingConfiguration", {})
     group = stream = None
     if cloud_watch.get("enabled"):
-        prefix = cloud_watch.get("logStreamNamePrefix")
         group = cloud_watch.get("logGroupName", "/aws/emr-serverless")
-        stream = f"{prefix}/{path}/{worker}" if prefix else f"{path}/{worker}"
+        # Without a prefix the name begins with the slash all the same.
+        stream = f"{cloud_watch.get('logStreamNamePrefix', '').rstrip('/')}/{path}/{worker}"
     return {
         "s3_uri": f"{log_uri.rstrip('/')}/{path}/{worker}/" if log_uri else None,
         "cloudwatch_log_group": group,

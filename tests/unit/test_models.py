@@ -54,7 +54,7 @@ def test_cloud_watch_logs() -> None:
     off = {"cloudWatchLoggingConfiguration": {"enabled": False}}
     locations = log_locations(FACTS, enabled)
     assert locations["cloudwatch_log_group"] == "/aws/emr-serverless"
-    assert locations["cloudwatch_log_stream_prefix"] == f"{BASE}/SPARK_DRIVER"
+    assert locations["cloudwatch_log_stream_prefix"] == f"/{BASE}/SPARK_DRIVER"
     locations = log_locations({**FACTS, "monitoring_configuration": own}, enabled)
     assert locations["cloudwatch_log_group"] == "g"
     assert locations["cloudwatch_log_stream_prefix"] == f"p/{BASE}/SPARK_DRIVER"

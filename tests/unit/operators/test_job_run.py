@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from typing import Any
@@ -56,6 +57,28 @@ def operator(application_id: Any, **arguments: Any) -> EmrServerlessStartJobRunO
 
 def start(application_id: Any, task_instance: dict[str, Any] | None = None, **arguments: Any) -> TaskRun:
     return run_task(lambda: operator(application_id, **arguments), **(task_instance or {}))
+
+
+@pytest.mark.parametrize("prefix", [None, "nightly", "nightly/"])
+def test_the_result_says_where_the_logs_are(emr: LocalEmr, application_id: str, prefix: str | None) -> None:
+    emr.script(attempts=[ScriptedAttempt(stdout="counted 14 words\n")])
+    emr.client("s3").create_bucket(Bucket="where-logs-are")
+    monitoring = configuration_overrides(
+        s3_log_uri="s3://where-logs-are/emr/",
+        cloud_watch_log_group="/where/logs/are",
+        cloud_watch_log_stream_prefix=prefix,
+    )
+    task = start(application_id, configuration_overrides=monitoring, retry_policy={"maxAttempts": 2})
+    assert task.error is None
+    where = task.result["log_locations"]
+    bucket, _, folder = where["s3_uri"].removeprefix("s3://").partition("/")
+    packed = emr.client("s3").get_object(Bucket=bucket, Key=f"{folder}stdout.gz")["Body"].read()
+    assert gzip.decompress(packed) == b"counted 14 words\n"
+    events = emr.client("logs").get_log_events(
+        logGroupName=where["cloudwatch_log_group"],
+        logStreamName=f"{where['cloudwatch_log_stream_prefix']}/stdout",
+    )["events"]
+    assert [event["message"] for event in events] == ["counted 14 words"]
 
 
 def understands_execution_iam_policy(emr: LocalEmr) -> bool:
