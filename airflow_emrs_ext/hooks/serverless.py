@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext import settings
+from airflow_emrs_ext.service_model import extend
 from airflow_emrs_ext.steps import Call, Patience, Sleep, Steps, Terms
 
 P = ParamSpec("P")
@@ -106,6 +107,10 @@ class EmrServerlessHook(AwsBaseHook):
                     answer = await getattr(client, step.operation)(**step.parameters)
                 except (ClientError, BotoCoreError) as error:
                     answer = error
+
+    def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
+        """The session of boto3 (or, deferrable, of aiobotocore) that clients are made from, one that knows sessions."""
+        return extend(super().get_session(region_name=region_name, deferrable=deferrable))
 
     async def _open_client(self) -> Any:
         # The connection may be read from the metadata database: not on the event loop.
