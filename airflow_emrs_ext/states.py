@@ -20,7 +20,7 @@ class State(str, Enum):
     @property
     def is_terminal(self) -> bool:
         """The resource will never leave this state."""
-        return not _NEXT[self]
+        return not _NEXT[type(self)][self]
 
     @property
     def is_active(self) -> bool:
@@ -30,11 +30,11 @@ class State(str, Enum):
     @property
     def is_success(self) -> bool:
         """The state in which the resource has done what it was made for."""
-        return self in _SUCCESS
+        return self in _SUCCESS[type(self)]
 
     def can_reach(self, targets: Iterable[State]) -> bool:
         """Whether the resource is in one of ``targets`` or may still come to be."""
-        return not _reachable(self).isdisjoint(targets)
+        return not _reachable(type(self), self).isdisjoint(targets)
 
 
 class ApplicationState(State):
@@ -63,40 +63,74 @@ class JobRunState(State):
     QUEUED = "QUEUED"
 
 
-_A, _J = ApplicationState, JobRunState
+class SessionState(State):
+    """States of an EMR Serverless session (GetSession)."""
+
+    SUBMITTED = "SUBMITTED"
+    STARTING = "STARTING"
+    STARTED = "STARTED"
+    IDLE = "IDLE"
+    BUSY = "BUSY"
+    FAILED = "FAILED"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+
+
+_A, _J, _S = ApplicationState, JobRunState, SessionState
 
 _AFTER_SUBMISSION: frozenset[State] = frozenset(JobRunState) - {_J.SUBMITTED}
+_SESSION_ENDS: frozenset[State] = frozenset({_S.FAILED, _S.TERMINATING, _S.TERMINATED})
 
 # The states that a later look may find after a state. A retried attempt leads from RUNNING back to the scheduler's.
-_NEXT: dict[State, frozenset[State]] = {
-    _A.CREATING: frozenset({_A.CREATED, _A.TERMINATED}),
-    _A.CREATED: frozenset({_A.STARTING, _A.TERMINATED}),
-    _A.STARTING: frozenset({_A.STARTED, _A.STOPPING, _A.STOPPED, _A.TERMINATED}),
-    _A.STARTED: frozenset({_A.STOPPING, _A.TERMINATED}),
-    _A.STOPPING: frozenset({_A.STOPPED, _A.TERMINATED}),
-    _A.STOPPED: frozenset({_A.STARTING, _A.TERMINATED}),
-    _A.TERMINATED: frozenset(),
-    _J.SUBMITTED: _AFTER_SUBMISSION,
-    _J.QUEUED: _AFTER_SUBMISSION,
-    _J.PENDING: _AFTER_SUBMISSION,
-    _J.SCHEDULED: _AFTER_SUBMISSION,
-    _J.RUNNING: _AFTER_SUBMISSION | {_J.SUBMITTED},
-    _J.CANCELLING: frozenset({_J.CANCELLED, _J.FAILED, _J.SUCCESS}),
-    _J.CANCELLED: frozenset(),
-    _J.FAILED: frozenset(),
-    _J.SUCCESS: frozenset(),
+# By kind of resource, as states of different kinds that are spelled alike are equal.
+_NEXT: dict[type[State], dict[State, frozenset[State]]] = {
+    ApplicationState: {
+        _A.CREATING: frozenset({_A.CREATED, _A.TERMINATED}),
+        _A.CREATED: frozenset({_A.STARTING, _A.TERMINATED}),
+        _A.STARTING: frozenset({_A.STARTED, _A.STOPPING, _A.STOPPED, _A.TERMINATED}),
+        _A.STARTED: frozenset({_A.STOPPING, _A.TERMINATED}),
+        _A.STOPPING: frozenset({_A.STOPPED, _A.TERMINATED}),
+        _A.STOPPED: frozenset({_A.STARTING, _A.TERMINATED}),
+        _A.TERMINATED: frozenset(),
+    },
+    JobRunState: {
+        _J.SUBMITTED: _AFTER_SUBMISSION,
+        _J.QUEUED: _AFTER_SUBMISSION,
+        _J.PENDING: _AFTER_SUBMISSION,
+        _J.SCHEDULED: _AFTER_SUBMISSION,
+        _J.RUNNING: _AFTER_SUBMISSION | {_J.SUBMITTED},
+        _J.CANCELLING: frozenset({_J.CANCELLED, _J.FAILED, _J.SUCCESS}),
+        _J.CANCELLED: frozenset(),
+        _J.FAILED: frozenset(),
+        _J.SUCCESS: frozenset(),
+    },
+    SessionState: {
+        _S.SUBMITTED: _SESSION_ENDS | {_S.STARTING, _S.STARTED, _S.IDLE, _S.BUSY},
+        _S.STARTING: _SESSION_ENDS | {_S.STARTED, _S.IDLE, _S.BUSY},
+        _S.STARTED: _SESSION_ENDS | {_S.IDLE, _S.BUSY},
+        _S.IDLE: _SESSION_ENDS | {_S.BUSY},
+        _S.BUSY: _SESSION_ENDS | {_S.IDLE},
+        _S.TERMINATING: frozenset({_S.FAILED, _S.TERMINATED}),
+        _S.FAILED: frozenset(),
+        _S.TERMINATED: frozenset(),
+    },
 }
 
-_SUCCESS: frozenset[State] = frozenset({_A.STARTED, _J.SUCCESS})
+_SUCCESS: dict[type[State], frozenset[State]] = {
+    ApplicationState: frozenset({_A.STARTED}),
+    JobRunState: frozenset({_J.SUCCESS}),
+    # Ready for work.
+    SessionState: frozenset({_S.STARTED, _S.IDLE, _S.BUSY}),
+}
 
 
 @cache
-def _reachable(state: State) -> frozenset[State]:
+def _reachable(kind: type[State], state: State) -> frozenset[State]:
     seen: set[State] = set()
     todo = [state]
     while todo:
         current = todo.pop()
         if current not in seen:
             seen.add(current)
-            todo.extend(_NEXT[current])
+            todo.extend(_NEXT[kind][current])
     return frozenset(seen)

@@ -3,14 +3,21 @@ from __future__ import annotations
 import botocore.session
 import pytest
 
-from airflow_emrs_ext.states import ApplicationState, JobRunState, State
+from airflow_emrs_ext import service_model
+from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState, State
 
 
 @pytest.mark.parametrize(
-    ("states", "shape"), [(ApplicationState, "ApplicationState"), (JobRunState, "JobRunState")], ids=lambda v: str(v)
+    ("states", "shape"),
+    [
+        (ApplicationState, "ApplicationState"),
+        (JobRunState, "JobRunState"),
+        (SessionState, "SessionState"),
+    ],
+    ids=lambda v: str(v),
 )
 def test_states_are_those_of_the_api_model(states: type[State], shape: str) -> None:
-    model = botocore.session.get_session().get_service_model("emr-serverless")
+    model = service_model.extend(botocore.session.get_session()).get_service_model("emr-serverless")
     assert sorted(states) == sorted(model.shape_for(shape).enum)
 
 
@@ -22,6 +29,15 @@ def test_terminal_states() -> None:
     assert {state for state in JobRunState if state.is_terminal} == {"SUCCESS", "FAILED", "CANCELLED"}
     assert {state for state in ApplicationState if state.is_terminal} == {"TERMINATED"}
     assert all(state.is_active is not state.is_terminal for state in (*JobRunState, *ApplicationState))
+
+
+def test_states_of_sessions_are_not_mixed_up_with_equal_ones_of_others() -> None:
+    assert {state for state in SessionState if state.is_terminal} == {"FAILED", "TERMINATED"}
+    assert {state for state in SessionState if state.is_success} == {"STARTED", "IDLE", "BUSY"}
+    assert SessionState.STARTED.can_reach([SessionState.IDLE])
+    assert not ApplicationState.STARTED.can_reach([SessionState.IDLE])
+    assert JobRunState.SUBMITTED.can_reach([JobRunState.RUNNING])
+    assert not SessionState.SUBMITTED.can_reach([JobRunState.RUNNING])
 
 
 def test_success_states() -> None:
