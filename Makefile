@@ -16,10 +16,28 @@ MAKEFLAGS += --no-builtin-rules
 LEGS := 3.3.2 2.10.3
 NEWEST := $(firstword $(LEGS))
 
+# The images of Amazon MWAA, each with its Python and the day as of which its lock is resolved; and the Spark Connect
+# clients. What these test takes long and depends on few lines of the package: they are no part of `make test`.
+MWAA := 2.10.1 2.10.3 2.11.0 2.11.2 3.0.6 3.2.1 3.3.1
+mwaa-2.10.1 := 3.11 2024-09-12
+mwaa-2.10.3 := 3.11 2024-11-12
+mwaa-2.11.0 := 3.12 2025-05-27
+mwaa-2.11.2 := 3.12 2026-03-21
+mwaa-3.0.6 := 3.12 2025-09-05
+mwaa-3.2.1 := 3.12 2026-04-29
+mwaa-3.3.1 := 3.12 2026-08-20
+CLIENTS := 3.5.6 4.0.4 4.1.3
+CLIENTS_DAY := 2026-10-01
+
 # Airflow 2.10 ends at Python 3.12. Override with `make PYTHON=…`.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3 python; do \
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' \
 	2>/dev/null && { echo "$$python"; break; }; done)
+# $(call python_of,environment): the Python of its MWAA image if it is found, else the one of all other environments.
+python_of = $(or $(if $($(1)),$(call find_python,$(firstword $($(1))))),$(PYTHON))
+find_python = $(shell for python in python$(1) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1) \
+	"$$($(UV) python find --no-python-downloads $(1) 2>/dev/null)"; do \
+	"$$python" -c 'import venv, ensurepip' 2>/dev/null && { echo "$$python"; break; }; done)
 WORKERS ?= 2
 PYTEST_ARGS ?=
 
@@ -38,19 +56,22 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo test lint format bench docs wheel lock clean
+.PHONY: help demo test test-mwaa test-clients lint format bench docs wheel lock lock-matrix clean
 help:
 	@echo 'make demo      an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make test      the tests of the wheel on Airflow $(LEGS)'
+	@echo 'make test-mwaa     sessions with the packages of each image of Amazon MWAA'
+	@echo 'make test-clients  Spark Connect clients $(CLIENTS) in a session'
 	@echo 'make lint      ruff and mypy'
 	@echo 'make format    let ruff rewrite what it can'
 	@echo 'make bench     the benchmarks, with their tables'
 	@echo 'make docs      the documentation, in docs/_build/html'
 	@echo 'make wheel     the wheel, in build/dist'
-	@echo 'make lock      resolve tests/locks/*.txt anew'
+	@echo 'make lock      resolve the locks of Airflow $(LEGS) anew'
+	@echo 'make lock-matrix   resolve the locks of the MWAA images and the clients, as of their days'
 	@echo 'make clean     remove everything that these targets made'
 	@echo
-	@echo 'One leg only: $(LEGS:%=make test-airflow-%). More for pytest: make test PYTEST_ARGS="-k name"'
+	@echo 'One leg only: $(LEGS:%=make test-airflow-%) make test-mwaa-$(lastword $(MWAA)). More for pytest: make test PYTEST_ARGS="-k name"'
 
 # --- environments -----------------------------------------------------------------------------------------------------
 
@@ -69,7 +90,7 @@ install = $(UV) pip sync --quiet --python $(1)/bin/python $(2) \
 
 .venv-%/.locked: tests/locks/%.txt | $(TOOLS)/.stamp
 	@echo "== environment $(@D), once"
-	$(PYTHON) -m venv --clear $(@D)
+	$(call python_of,$*) -m venv --clear $(@D)
 	$(call install,$(@D),$<)
 	@touch $@
 
@@ -93,6 +114,16 @@ lock: | $(TOOLS)/.stamp
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 		--extra docs --constraint tests/locks/airflow-$(NEWEST).in --output-file tests/locks/docs.txt pyproject.toml
 
+# The client of an older image is the newest that its other packages admit, whenever it appeared.
+lock-matrix: $(MWAA:%=lock-mwaa-%) $(CLIENTS:%=lock-client-%)
+lock-mwaa-%: | $(TOOLS)/.stamp
+	$(call resolve,$(lastword $(mwaa-$*))) --output-file tests/locks/mwaa-$*.txt pyproject.toml tests/locks/mwaa-$*.in
+lock-client-%: | $(TOOLS)/.stamp
+	$(call resolve,$(CLIENTS_DAY)) --output-file tests/locks/client-$*.txt tests/locks/client-$*.in
+resolve = $(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
+	--exclude-newer $(1) --exclude-newer-package pyspark=$(CLIENTS_DAY) \
+	--exclude-newer-package pyspark-client=$(CLIENTS_DAY)
+
 # --- what they are for ------------------------------------------------------------------------------------------------
 
 demo: .venv-airflow-$(NEWEST)/.installed
@@ -104,6 +135,20 @@ test-airflow-%: .venv-airflow-%/.installed
 	@echo "== tests on Airflow $*"
 	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest --numprocesses $(WORKERS) \
 		--dist loadgroup $(call select,$*) $(PYTEST_ARGS)
+
+# The endpoint is the newest leg's: an image has no packages of Spark itself.
+matrix_tests = cd tests && EMRS_TEST_WHEEL=1 EMRS_LOCAL_PYTHON="$(CURDIR)/$(newest_bin)/python" \
+	PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest --disable-warnings $(PYTEST_ARGS)
+
+test-mwaa: $(MWAA:%=test-mwaa-%)
+test-mwaa-%: .venv-mwaa-%/.installed .venv-airflow-$(NEWEST)/.installed
+	@echo "== sessions on the MWAA image of Airflow $*, with $$($(<D)/bin/python --version)"
+	$(matrix_tests) matrix/test_mwaa.py
+
+test-clients: $(CLIENTS:%=test-client-%)
+test-client-%: .venv-client-%/.installed .venv-airflow-$(NEWEST)/.installed
+	@echo "== Spark Connect client $*"
+	$(matrix_tests) matrix/test_clients.py
 
 lint: .venv-airflow-$(NEWEST)/.locked
 	@echo "== lint"
@@ -124,6 +169,6 @@ docs: .venv-docs/.installed
 	@echo "documentation: docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv-airflow-* .venv-docs $(TOOLS) build dist docs/_build .demo .emrs-local \
+	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-docs $(TOOLS) build dist docs/_build .demo .emrs-local \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find airflow_emrs_ext tests dags -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
