@@ -56,6 +56,10 @@ class JobRunCancelled(EmrError):
     """The job run was cancelled by somebody else, or by the service at its own time limit."""
 
 
+class SessionEnded(EmrError):
+    """The session failed, was terminated, or reached its idle timeout or its longest life."""
+
+
 class TargetUnreachable(EmrError):
     """The resource is in a state from which the awaited one can no longer be reached."""
 
@@ -73,7 +77,7 @@ class RequestConflict(EmrError):
 
 
 class ResourceNotFound(EmrError, AirflowFailException):
-    """The application or job run does not exist in this account and Region; Airflow does not retry."""
+    """The application, job run or session does not exist in this account and Region; Airflow does not retry."""
 
 
 class QuotaExceeded(EmrError):

@@ -5,14 +5,15 @@ Operators, sensors and the trigger know only :class:`ResourceKind`; another reso
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, ClassVar, Generic, TypeVar
 
-from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, UnknownState
-from airflow_emrs_ext.states import ApplicationState, JobRunState, State
+from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, SessionEnded, UnknownState
+from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState, State
 from airflow_emrs_ext.steps import Call
 
 S = TypeVar("S", bound=State, covariant=True)
@@ -100,14 +101,61 @@ class Application(ResourceKind[ApplicationState]):
         return Snapshot(state, details, None, facts)
 
 
-class JobRun(ResourceKind[JobRunState]):
+class OwnedKind(ResourceKind[S]):
+    """A kind of resource that somebody started and that costs money until it ends: a job run, a session.
+
+    Its ids are ``application_id`` and one of its own. The API names its operations and members after the kind.
+    """
+
+    key: ClassVar[str]
+    """The API's word for it in snake case."""
+    verb: ClassVar[str]
+    """The API's word for ending it."""
+    ending: ClassVar[str]
+    """The state that ending it leads to first."""
+
+    @property
+    def id_name(self) -> str:
+        """The name of its own id in results and parameters."""
+        return f"{self.key}_id"
+
+    @property
+    def id_names(self) -> tuple[str, str]:
+        """The names of its ids."""
+        return "application_id", self.id_name
+
+    def ids_of(self, member: Mapping[str, Any]) -> dict[str, str]:
+        """The ids in an answer of the API."""
+        own = member_name(self.id_name)
+        return {"application_id": member["applicationId"], self.id_name: member[own] if own in member else member["id"]}
+
+    def describe(self, ids: Mapping[str, str]) -> Call:
+        return Call(f"get_{self.key}", self._members(ids))
+
+    def end(self, ids: Mapping[str, str], **members: Any) -> Call:
+        """The call that ends it; ``members`` are further ones of the request."""
+        return Call(f"{self.verb}_{self.key}", {**self._members(ids), **members})
+
+    def on_the_way_out(self) -> list[S]:
+        """The states in which it need not be ended any more."""
+        return [state for state in self.states if state.is_terminal or state == self.ending]
+
+    def is_useful(self, state: State) -> bool:
+        """Whether it does, or may still do, what it was started for."""
+        return state.can_reach(one for one in self.states if one.is_success)
+
+    def _members(self, ids: Mapping[str, str]) -> dict[str, str]:
+        return {"applicationId": ids["application_id"], member_name(self.id_name): ids[self.id_name]}
+
+
+class JobRun(OwnedKind[JobRunState]):
     """An EMR Serverless job run; ids: ``application_id``, ``job_run_id``."""
 
     name = "Job run"
     states = JobRunState
-
-    def describe(self, ids: Mapping[str, str]) -> Call:
-        return Call("get_job_run", {"applicationId": ids["application_id"], "jobRunId": ids["job_run_id"]})
+    key = "job_run"
+    verb = "cancel"
+    ending = JobRunState.CANCELLING
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         run = response["jobRun"]
@@ -134,6 +182,7 @@ class JobRun(ResourceKind[JobRunState]):
             "type": "HIVE" if "hive" in run["jobDriver"] else "SPARK",
             "retry_policy": run.get("retryPolicy"),
             "monitoring_configuration": run.get("configurationOverrides", {}).get("monitoringConfiguration", {}),
+            "tags": run.get("tags", {}),
         }
         return Snapshot(state, details, attempt, facts)
 
@@ -154,8 +203,75 @@ _JOB_RUN_ERRORS: Mapping[State, type[EmrError]] = {
     JobRunState.CANCELLED: JobRunCancelled,
 }
 
+
+class Session(OwnedKind[SessionState]):
+    """An EMR Serverless session; ids: ``application_id``, ``session_id``. Its facts hold no secret."""
+
+    name = "Session"
+    states = SessionState
+    key = "session"
+    verb = "terminate"
+    ending = SessionState.TERMINATING
+
+    def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
+        session = response["session"]
+        state = self.parse_state(ids, session["state"])
+        details = session.get("stateDetails") or ""
+        facts = {
+            **session_facts(session),
+            "started_at": to_json(session.get("startedAt")),
+            "ended_at": to_json(session.get("endedAt")),
+            "idle_since": to_json(session.get("idleSince")),
+            "idle_timeout_minutes": session.get("idleTimeoutMinutes"),
+            "total_execution_duration_seconds": session.get("totalExecutionDurationSeconds"),
+            "total_resource_utilization": _utilization(session.get("totalResourceUtilization")),
+            "billed_resource_utilization": _utilization(session.get("billedResourceUtilization")),
+            "tags": session.get("tags", {}),
+        }
+        return Snapshot(state, details, None, facts)
+
+    def ended(self, ids: Mapping[str, str], snapshot: Snapshot) -> EmrError | None:
+        if snapshot.state not in self.on_the_way_out():
+            return None
+        details = (snapshot.state_details or "the service gave no details").rstrip(". ")
+        advice = next(advice for pattern, advice in _SESSION_ENDS if re.search(pattern, f"{snapshot.state} {details}"))
+        return SessionEnded(
+            f"{self.label(ids)} of application {ids['application_id']} is {snapshot.state}: {details}. {advice}",
+            snapshot.facts,
+        )
+
+
+# What to do about a session that has ended, by its state and the service's own words.
+_SESSION_ENDS: tuple[tuple[str, str], ...] = (
+    (r"(?i)idle", "Start another; raise `idle_timeout_minutes` if it has to rest for longer."),
+    (r"(?i)24 ?h|longest|maximum (life|duration|session)", "Start another: a session lives for 24 hours at most."),
+    (r"^FAILED", "Its driver's logs, in its dashboard, say more; then start another."),
+    (r"", "Somebody ended it: start another."),
+)
+
 APPLICATION = Application()
 JOB_RUN = JobRun()
+SESSION = Session()
+
+OWNED: Mapping[str, OwnedKind[State]] = {kind.key: kind for kind in (JOB_RUN, SESSION)}
+"""The kinds of resources that operators start and have to end."""
+
+
+def session_facts(session: Mapping[str, Any]) -> dict[str, Any]:
+    """What GetSession and an entry of ListSessions have in common, as plain JSON."""
+    return {
+        "application_id": session["applicationId"],
+        "session_id": session["sessionId"],
+        "arn": session["arn"],
+        "name": session.get("name"),
+        "state": str(session["state"]),
+        "state_details": session.get("stateDetails") or "",
+        "release_label": session["releaseLabel"],
+        "execution_role_arn": session["executionRoleArn"],
+        "created_by": session["createdBy"],
+        "created_at": to_json(session["createdAt"]),
+        "updated_at": to_json(session["updatedAt"]),
+    }
 
 
 def attempt_facts(attempt: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,6 +317,12 @@ def log_locations(facts: Mapping[str, Any], application_monitoring: Mapping[str,
 def to_json(moment: datetime | None) -> str | None:
     """A time as ISO 8601 in UTC."""
     return None if moment is None else moment.astimezone(timezone.utc).isoformat()
+
+
+def member_name(name: str) -> str:
+    """A name in snake case as the API spells its members."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def _utilization(figures: Mapping[str, float] | None) -> dict[str, float] | None:

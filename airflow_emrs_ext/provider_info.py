@@ -36,6 +36,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "300",
         "example": "60",
     },
+    "default_tags": {
+        "description": "Whether job runs and sessions are tagged with the DAG, run and task that start them. The sweep "
+        "operator finds them by these tags. Tagging needs the permission emr-serverless:TagResource.",
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "default": "True",
+        "example": "False",
+    },
 }
 
 
@@ -44,7 +52,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-emrs-ext",
         "name": "Amazon EMR extensions",
-        "description": "Run Spark on Amazon EMR Serverless: applications, job runs, and a local endpoint.",
+        "description": "Run Spark on Amazon EMR Serverless: applications, job runs, sessions, and a local endpoint.",
         "versions": [__version__],
         "config": {
             SECTION: {

@@ -70,10 +70,6 @@ class Remedy(NamedTuple):
 
 REMEDIES: tuple[Remedy, ...] = (
     Remedy(
-        r"(?i)unknown parameter in input: \"executionIamPolicy\"",
-        "`execution_iam_policy` needs botocore 1.38 or newer: upgrade boto3, or leave the parameter out.",
-    ),
-    Remedy(
         r"(?i)unknown parameter in (input|interactiveConfiguration)",
         "The installed botocore does not know this parameter: upgrade boto3, or leave the parameter out.",
     ),
@@ -81,6 +77,28 @@ REMEDIES: tuple[Remedy, ...] = (
         r"(?i)executionRoleArn|execution role",
         "Check `execution_role_arn`: it takes the ARN of an IAM role that emr-serverless.amazonaws.com may assume, "
         "arn:aws:iam::<account>:role/<name>.",
+    ),
+    Remedy(
+        r"(?i)TagResource",
+        "Allow `emr-serverless:TagResource`, or set [emrs_ext] default_tags to False and give no `tags`.",
+    ),
+    Remedy(
+        r"(?i)sessionEnabled|interactiveConfiguration|sessions? (is|are) not enabled",
+        "Give the application `interactive_configuration={'sessionEnabled': True}` "
+        "(EmrServerlessUpdateApplicationOperator, while it is stopped).",
+    ),
+    Remedy(
+        r"(?i)sessions?\b.*\b(emr-7\.13\.0|release)|release.*\bsessions?\b",
+        "Sessions need release emr-7.13.0 or newer: give the application another `release_label`.",
+    ),
+    Remedy(
+        r"(?i)idleTimeoutMinutes",
+        "Check `idle_timeout_minutes`: whole minutes.",
+    ),
+    Remedy(
+        r"(?i)\bsessions?\b.*\b(limit|quota|maximum|most)\b|\b(limit|quota|maximum|most)\b.*\bsessions?\b",
+        "Terminate sessions that nobody uses (EmrServerlessSweepOperator finds those of finished DAG runs), share one "
+        "between tasks (emr_serverless_session), or raise the quota in the Service Quotas console.",
     ),
     Remedy(
         r"(?i)executionIamPolicy|policyArns",
@@ -126,15 +144,15 @@ REMEDIES: tuple[Remedy, ...] = (
         "parameters: give a new one, or clear the task so that it gets another.",
     ),
     Remedy(
-        r"(?i)active job ?runs?|running job|jobs? (is|are) (still )?running",
-        "End its job runs first, or set `force_stop=True` to cancel them.",
+        r"(?i)active (job ?runs?|sessions?)|running job|jobs? (is|are) (still )?running",
+        "End its job runs and sessions first, or set `force_stop=True` to end them.",
     ),
 )
 
 # Used when no remedy of the table fits: the advice of the error's code.
 _BY_CODE: dict[str, str] = {
-    "ResourceNotFoundException": "Check `application_id` and `job_run_id`, and that `aws_conn_id` and `region_name` "
-    "lead to the account and Region that own them.",
+    "ResourceNotFoundException": "Check the ids (`application_id`, `job_run_id`, `session_id`), and that "
+    "`aws_conn_id` and `region_name` lead to the account and Region that own them.",
     "ServiceQuotaExceededException": "Raise the quota in the Service Quotas console, or run less at once.",
     "AccessDeniedException": "The principal of `aws_conn_id` lacks the permission for this action (and iam:PassRole "
     "for the execution role when submitting).",
@@ -159,6 +177,7 @@ def refusal(operation: str, parameters: Mapping[str, Any], error: ClientError | 
         "operation": operation,
         "application_id": parameters.get("applicationId"),
         "job_run_id": parameters.get("jobRunId"),
+        "session_id": parameters.get("sessionId"),
     }
     facts = {name: value for name, value in facts.items() if value is not None}
     if isinstance(error, ClientError):

@@ -8,9 +8,11 @@ Every call is patient (:func:`~airflow_emrs_ext.waiting.patiently`), so each may
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from airflow_emrs_ext.states import ApplicationState, JobRunState
+from airflow_emrs_ext.models import member_name
+from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState, State
 from airflow_emrs_ext.steps import Call, Steps, Terms
 from airflow_emrs_ext.waiting import patiently
 
@@ -20,13 +22,8 @@ Structure = Mapping[str, Any]
 
 
 def _call(operation: str, **parameters: Any) -> Call:
-    given = {_member_name(name): value for name, value in parameters.items() if value is not None}
+    given = {member_name(name): value for name, value in parameters.items() if value is not None}
     return Call(operation, given)
-
-
-def _member_name(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def _pages(terms: Terms, call: Call, key: str) -> Steps[list[dict[str, Any]]]:
@@ -184,5 +181,92 @@ def cancel_job_run(
     return (yield from patiently(call, terms))
 
 
-def _names(states: Iterable[ApplicationState | JobRunState] | None) -> Sequence[str] | None:
+def start_session(
+    terms: Terms,
+    /,
+    *,
+    application_id: str,
+    execution_role_arn: str,
+    client_token: str,
+    configuration_overrides: Structure | None = None,
+    idle_timeout_minutes: int | None = None,
+    name: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    **parameters: Any,
+) -> Steps[dict[str, Any]]:
+    """StartSession; ``parameters`` are members that have no name here yet.
+
+    The client token makes a repetition after a lost answer return the same session.
+
+    :return: ``applicationId``, ``sessionId`` and ``arn``
+    """
+    call = _call(
+        "start_session",
+        application_id=application_id,
+        execution_role_arn=execution_role_arn,
+        client_token=client_token,
+        configuration_overrides=configuration_overrides,
+        idle_timeout_minutes=idle_timeout_minutes,
+        name=name,
+        tags=tags,
+        **parameters,
+    )
+    return (yield from patiently(call, terms))
+
+
+def get_session(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
+    """GetSession: the ``session`` structure."""
+    call = _call("get_session", application_id=application_id, session_id=session_id)
+    session: dict[str, Any] = (yield from patiently(call, terms))["session"]
+    return session
+
+
+def list_sessions(
+    terms: Terms,
+    /,
+    application_id: str,
+    *,
+    states: Iterable[SessionState] | None = None,
+    created_at_after: datetime | None = None,
+    created_at_before: datetime | None = None,
+) -> Steps[list[dict[str, Any]]]:
+    """ListSessions, all pages: SessionSummary structures."""
+    call = _call(
+        "list_sessions",
+        application_id=application_id,
+        states=_names(states),
+        created_at_after=created_at_after,
+        created_at_before=created_at_before,
+        max_results=_PAGE_SIZE,
+    )
+    return (yield from _pages(terms, call, "sessions"))
+
+
+def terminate_session(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
+    """TerminateSession."""
+    call = _call("terminate_session", application_id=application_id, session_id=session_id)
+    return (yield from patiently(call, terms))
+
+
+def get_session_endpoint(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
+    """GetSessionEndpoint: the ``endpoint``, a new ``authToken`` and its ``authTokenExpiresAt``.
+
+    The token is a secret: whoever has it runs code with the session's role.
+    """
+    call = _call("get_session_endpoint", application_id=application_id, session_id=session_id)
+    return (yield from patiently(call, terms))
+
+
+def get_resource_dashboard(
+    terms: Terms, /, application_id: str, resource_id: str, *, resource_type: str = "SESSION"
+) -> Steps[str | None]:
+    """GetResourceDashboard: a URL for one use within the hour, ``None`` where there is none."""
+    call = _call(
+        "get_resource_dashboard", application_id=application_id, resource_id=resource_id, resource_type=resource_type
+    )
+    url: str | None = (yield from patiently(call, terms)).get("url")
+    return url
+
+
+def _names(states: Iterable[State] | None) -> Sequence[str] | None:
     return None if states is None else sorted(str(state) for state in states)

@@ -25,6 +25,11 @@ def progress_interval() -> float:
     return _float("progress_interval")
 
 
+def default_tags() -> bool:
+    """Whether what a task starts is tagged with the task's ids."""
+    return bool(conf.getboolean(SECTION, "default_tags", fallback=OPTIONS["default_tags"]["default"] == "True"))
+
+
 def default_deferrable() -> bool:
     """Airflow's own ``[operators] default_deferrable``."""
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))

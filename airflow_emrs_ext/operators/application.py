@@ -273,8 +273,8 @@ class EmrServerlessStopApplicationOperator(_ExistingApplicationOperator):
     One that is at rest already is success.
 
     :param application_id: of the application, or the result of the operator that created it
-    :param force_stop: cancel its active job runs first, queued ones included, and wait for their end; without it the
-        service refuses to stop an application that has any
+    :param force_stop: end its active job runs (queued ones included) and sessions first, and wait for their end;
+        without it the service refuses to stop an application that has any
     :param wait_for_completion: ``False``: request the stop and return at least the ``application_id``
     :return: as :class:`EmrServerlessCreateApplicationOperator`
     """
@@ -295,7 +295,7 @@ class EmrServerlessDeleteApplicationOperator(EmrServerlessStopApplicationOperato
     One that is gone already is success.
 
     :param application_id: of the application, or the result of the operator that created it
-    :param force_stop: cancel its active job runs first, queued ones included
+    :param force_stop: end its active job runs (queued ones included) and sessions first
     :param wait_for_completion: ``False``: wait until it has stopped, request the deletion and return
     :return: ``application_id``, ``state`` and, where the service still tells, the rest
     """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -18,12 +16,15 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook, default_patience
 from airflow_emrs_ext.outcome import Outcome
+from airflow_emrs_ext.ownership import TaskIdentity
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.steps import Patience
 from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 
 # The task's own deadline comes this much before Airflow's, so that the operator decides what happens to the run.
 _MARGIN_SECONDS = 10.0
+
+_SHOWN_IDS = ("application_id", "job_run_id", "session_id")
 
 
 class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
@@ -93,9 +94,8 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
                 ),
                 method_name="execute_complete",
             )
-        terms = replace(self.hook.terms, log=self.log)
         try:
-            outcome = Outcome(result=self.hook.run(PROCEDURES[procedure](terms, **arguments)))
+            outcome = Outcome(result=self._run(procedure, **arguments))
         except EmrError as error:
             outcome = Outcome(error=error)
         except Exception as error:
@@ -103,6 +103,10 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
             self.log.exception("The wait failed")
             outcome = Outcome(error=Crashed.by(error, arguments))
         return self.finish(context, outcome)
+
+    def _run(self, procedure: str, **arguments: Any) -> dict[str, Any]:
+        """Run a procedure here."""
+        return self.hook.run(PROCEDURES[procedure](replace(self.hook.terms, log=self.log), **arguments))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Finish with the outcome that the trigger sent."""
@@ -132,11 +136,7 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
         """
         if given:
             return given
-        ti = context["ti"]
-        # A DAG run that was deleted and made again has the same id, and starts later.
-        started = getattr(context.get("dag_run"), "start_date", None)
-        parts = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number, started]
-        return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+        return TaskIdentity.of(context).seed(context["ti"].try_number)
 
     def _patience(self, context: Context) -> Patience:
         patience = default_patience()
@@ -191,7 +191,7 @@ def request(config: Mapping[str, Any] | None, **parameters: Any) -> dict[str, An
 
 def summary(facts: Mapping[str, Any]) -> str:
     """One line for the log on how a resource stands: its state, its attempts, where its logs are."""
-    resource = " ".join(f"{name}={facts[name]}" for name in ("application_id", "job_run_id") if name in facts)
+    resource = " ".join(f"{name}={facts[name]}" for name in _SHOWN_IDS if name in facts)
     parts = [f"{resource or 'nothing started'}: {facts.get('state', 'state unknown')}"]
     if attempts := facts.get("attempts"):
         parts.append("attempts " + ", ".join(f"{one['attempt']} {one['state']}" for one in attempts))

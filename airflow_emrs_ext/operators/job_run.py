@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.models import JOB_RUN
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request, whole_number
-from airflow_emrs_ext.procedures import PROCEDURES
+from airflow_emrs_ext.operators.owning import OwningOperator
 from airflow_emrs_ext.states import JobRunState
 
 Structure = Mapping[str, Any]
 WaitFor = Literal["completion", "running", "submission"]
-
-_IDS = ("application_id", "job_run_id")
-
 _TARGETS: Mapping[str, tuple[JobRunState, ...]] = {
     "completion": (JobRunState.SUCCESS,),
     # A short job run may be over before it was seen running.
@@ -27,7 +24,7 @@ _TARGETS: Mapping[str, tuple[JobRunState, ...]] = {
 }
 
 
-class EmrServerlessStartJobRunOperator(EmrServerlessOperator):
+class EmrServerlessStartJobRunOperator(OwningOperator):
     """Start an EMR Serverless job run and wait for it (StartJobRun).
 
     A repetition of the request after a lost answer finds the same job run by its client token. If the wait ends before
@@ -47,7 +44,7 @@ class EmrServerlessStartJobRunOperator(EmrServerlessOperator):
         the role allow
     :param execution_timeout_minutes: the service cancels the job run after this; default 720, ``0``: never; not for
         STREAMING
-    :param tags: of the job run
+    :param tags: of the job run, beside those that name DAG, run and task (``[emrs_ext] default_tags``)
     :param wait_for: ``completion`` (default for BATCH): until SUCCESS; ``running`` (default for STREAMING): until it
         runs; ``submission``: not at all
     :param wait_for_completion: the Amazon provider's word for it: ``True`` is ``completion``, ``False`` ``submission``
@@ -60,13 +57,14 @@ class EmrServerlessStartJobRunOperator(EmrServerlessOperator):
         ``created_at``, ``started_at``, ``ended_at``, ``updated_at``, ``queued_duration_milliseconds``,
         ``total_execution_duration_seconds``, ``total_resource_utilization`` and ``billed_resource_utilization``
         (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``log_locations``, ``retry_policy``,
-        ``monitoring_configuration``
+        ``monitoring_configuration``, ``tags``
     :raises JobRunFailed: it ended FAILED
     :raises JobRunCancelled: it was cancelled from outside, or by the service at its time limit
     :raises WaitTimeout: the deadline passed
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
+    kind = JOB_RUN
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",
@@ -136,17 +134,14 @@ class EmrServerlessStartJobRunOperator(EmrServerlessOperator):
         self.cancel_on_timeout = cancel_on_timeout
         self.client_request_token = client_request_token
         self.config = config
-        self._ids: dict[str, str] = {}
 
     def act(self, context: Context) -> dict[str, Any]:
         """Submit the job run, then wait for it."""
         request = self._request(context)
         targets = self._targets(request.get("mode"))
         started = self.hook.start_job_run(**request)
-        self._ids = {"application_id": started["applicationId"], "job_run_id": started["jobRunId"]}
         self.log.info("Started job run %s of application %s", started["jobRunId"], started["applicationId"])
-        for key, value in self._ids.items():
-            context["ti"].xcom_push(key=key, value=value)
+        self.own(context, JOB_RUN.ids_of(started))
         if not targets:
             return {**self._ids, "arn": started["arn"]}
         return self.follow(
@@ -168,7 +163,6 @@ class EmrServerlessStartJobRunOperator(EmrServerlessOperator):
         return _TARGETS[wait_for]
 
     def _request(self, context: Context) -> dict[str, Any]:
-        ti = context["ti"]
         retry_policy = self.job_retry_policy
         given = request(
             self.config,
@@ -183,36 +177,14 @@ class EmrServerlessStartJobRunOperator(EmrServerlessOperator):
             and {key: whole_number(retry_policy[key], "retry_policy") for key in retry_policy},
             tags=self.tags,
         )
-        mapped = "" if ti.map_index in (None, -1) else f"[{ti.map_index}]"
         return {
-            "name": f"{ti.dag_id}.{ti.task_id}{mapped}"[-256:],
             **given,
+            **self.ownership(context, given),
             "application_id": id_of(self.application_id, "application_id"),
             "client_token": self.client_request_token_for(
                 context, self.client_request_token or given.get("client_token")
             ),
         }
-
-    def on_kill(self) -> None:
-        """Cancel the job run of a task that is killed while it waits in a worker."""
-        if self._ids and self.cancel_on_kill:
-            self._cancel()
-
-    def abandon(self, context: Context) -> None:
-        """Cancel the job run if the wait for it has ended in a way that nobody foresaw."""
-        if not self._ids:
-            # A process that resumes a deferred task knows of its job run what the one before it left.
-            self._ids = {key: context["ti"].xcom_pull(task_ids=self.task_id, key=key) for key in _IDS}
-        if self.cancel_on_timeout:
-            self._cancel()
-
-    def _cancel(self) -> None:
-        self.hook.run(PROCEDURES["abandon_job_run"](replace(self.hook.terms, log=self.log), **self._ids))
-
-    def _on_kill_in_triggerer(self) -> dict[str, Any]:
-        if not self.cancel_on_kill:
-            return {}
-        return {"on_kill_procedure": "abandon_job_run", "on_kill_arguments": dict(self._ids)}
 
 
 class EmrServerlessCancelJobRunOperator(EmrServerlessOperator):

@@ -81,11 +81,6 @@ def test_the_result_says_where_the_logs_are(emr: LocalEmr, application_id: str, 
     assert [event["message"] for event in events] == ["counted 14 words"]
 
 
-def understands_execution_iam_policy(emr: LocalEmr) -> bool:
-    model = emr.client("emr-serverless").meta.service_model
-    return "executionIamPolicy" in model.operation_model("StartJobRun").input_shape.members
-
-
 def test_every_parameter_reaches_the_service(emr: LocalEmr, application_id: str) -> None:
     policy = {"policy": POLICY, "policyArns": ["arn:aws:iam::123456789012:policy/p"]}
     arguments: dict[str, Any] = {
@@ -97,8 +92,7 @@ def test_every_parameter_reaches_the_service(emr: LocalEmr, application_id: str)
             spark_defaults={"spark.executor.cores": "2"}, s3_log_uri="s3://logs"
         ),
     }
-    if understands_execution_iam_policy(emr):
-        arguments["execution_iam_policy"] = policy
+    arguments["execution_iam_policy"] = policy
     task = start({"application_id": application_id}, **arguments)
     assert task.error is None
     found = emr.client("emr-serverless").get_job_run(applicationId=application_id, jobRunId=task.result["job_run_id"])[
@@ -106,19 +100,15 @@ def test_every_parameter_reaches_the_service(emr: LocalEmr, application_id: str)
     ]
     assert (found["name"], found["mode"], found["executionTimeoutMinutes"]) == ("nightly", "BATCH", 30)
     assert found["retryPolicy"] == {"maxAttempts": 2}
-    assert found["tags"] == {"team": "data"}
+    assert found["tags"] == {
+        "team": "data",
+        "airflow-emrs-ext:dag_id": "a_dag",
+        "airflow-emrs-ext:run_id": "manual__2026-05-01",
+        "airflow-emrs-ext:task_id": "a_task",
+    }
     assert found["configurationOverrides"] == arguments["configuration_overrides"]
-    if understands_execution_iam_policy(emr):
-        assert found["executionIamPolicy"] == policy
-        assert emr.job_runs()[0]["executionIamPolicy"] == policy
-
-
-def test_an_iam_policy_that_botocore_is_too_old_for(emr: LocalEmr, application_id: str) -> None:
-    if understands_execution_iam_policy(emr):
-        pytest.skip("this botocore knows executionIamPolicy")
-    task = start(application_id, execution_iam_policy={"policy": POLICY})
-    assert isinstance(task.error, RequestRejected)
-    assert "`execution_iam_policy` needs botocore 1.38" in str(task.error)
+    assert found["executionIamPolicy"] == policy
+    assert emr.job_runs()[0]["executionIamPolicy"] == policy
 
 
 def test_the_name_defaults_to_dag_and_task(emr: LocalEmr, application_id: str) -> None:

@@ -1,0 +1,73 @@
+"""What operators do that start something which costs money until it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from airflow_emrs_ext import settings
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.models import OwnedKind
+from airflow_emrs_ext.operators.base import EmrServerlessOperator
+from airflow_emrs_ext.ownership import TaskIdentity
+from airflow_emrs_ext.states import State
+
+
+class OwningOperator(EmrServerlessOperator):
+    """Base of the operators that start a job run or a session, and end it when the task ends before its work is done.
+
+    Two parameters of each say when, named after the API's word: ``<verb>_on_kill`` and ``<verb>_on_timeout``.
+    """
+
+    kind: ClassVar[OwnedKind[State]]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._ids: dict[str, str] = {}
+        self._claim: dict[str, Any] = {}
+
+    def own(self, context: Context, ids: Mapping[str, str]) -> None:
+        """Take the ids of what has been started, for this process and, as XComs, for those after it."""
+        self._ids = dict(ids)
+        try:
+            for key, value in ids.items():
+                context["ti"].xcom_push(key=key, value=value)
+        except Exception:
+            # Whatever ends the task here: nobody after it would know of what runs.
+            self.abandon(context)
+            raise
+
+    def ownership(self, context: Context, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The name and the tags that say whose a resource is; what the user has ``given`` wins."""
+        identity = TaskIdentity.of(context)
+        named = identity.tags if settings.default_tags() else {}
+        return {"name": given.get("name") or identity.name, "tags": {**named, **(given.get("tags") or {})}}
+
+    def on_kill(self) -> None:
+        """End what a task has started that is killed while it waits in a worker."""
+        if not self._ends_on("kill"):
+            return
+        if self._ids:
+            self._end()
+        elif self._claim:
+            self._run("abandon_claim", kind=self.kind.key, **self._claim)
+
+    def abandon(self, context: Context) -> None:
+        """End what the task has started if the wait for it has ended in a way that nobody foresaw."""
+        if not self._ids:
+            # A process that resumes a deferred task knows of it what the one before it left.
+            pulled = {key: context["ti"].xcom_pull(task_ids=self.task_id, key=key) for key in self.kind.id_names}
+            self._ids = {key: value for key, value in pulled.items() if value}
+        if self._ends_on("timeout") and len(self._ids) == len(self.kind.id_names):
+            self._end()
+
+    def _end(self) -> None:
+        self._run("abandon", kind=self.kind.key, ids=self._ids)
+
+    def _ends_on(self, event: str) -> bool:
+        return bool(getattr(self, f"{self.kind.verb}_on_{event}"))
+
+    def _on_kill_in_triggerer(self) -> dict[str, Any]:
+        if not self._ends_on("kill"):
+            return {}
+        return {"on_kill_procedure": "abandon", "on_kill_arguments": {"kind": self.kind.key, "ids": self._ids}}

@@ -1,0 +1,41 @@
+"""What operators and sensors do after their request: whole procedures, driven by a worker or by the triggerer.
+
+Each takes and returns plain JSON beside its terms, so that an operator names it (:data:`PROCEDURES`), either mode runs
+it, and the outcome is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from airflow_emrs_ext.procedures.applications import (
+    create_application,
+    delete_application,
+    follow_application,
+    start_application,
+    stop_application,
+)
+from airflow_emrs_ext.procedures.job_runs import cancel_job_run, follow_job_run, request_cancellation
+from airflow_emrs_ext.procedures.owned import Facts, abandon, abandon_claim
+from airflow_emrs_ext.procedures.sessions import follow_session, terminate_session
+from airflow_emrs_ext.steps import Steps
+
+Procedure = Callable[..., Steps[Facts]]
+
+PROCEDURES: Mapping[str, Procedure] = {
+    procedure.__name__: procedure
+    for procedure in (
+        follow_job_run,
+        cancel_job_run,
+        request_cancellation,
+        follow_session,
+        terminate_session,
+        abandon,
+        abandon_claim,
+        follow_application,
+        create_application,
+        start_application,
+        stop_application,
+        delete_application,
+    )
+}
