@@ -1,4 +1,5 @@
-"""A reverse proxy for gRPC that forwards bytes without reading them.
+"""A reverse proxy for gRPC that forwards bytes without reading them, for Spark Connect and services like it: a client
+may send and receive streams, but does not wait for an answer before it sends its second message.
 
 The local endpoint stands behind one (a token leads to the server of its session), and so does each task that talks to a
 session (the token is added behind the client). Needs grpc: ``airflow-emrs-ext[spark]`` or ``[local]``.
@@ -6,7 +7,7 @@ session (the token is added behind the client). Needs grpc: ``airflow-emrs-ext[s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -115,20 +116,53 @@ class ConnectProxy:
         except Refused as refused:
             await context.abort(refused.code, refused.details)
         upstream.opened()
-        call = upstream.channel.stream_stream(method)(
-            requests, metadata=tuple(upstream.metadata), timeout=context.time_remaining()
-        )
+        call = None
         try:
+            call = await _call(upstream, method, requests, context.time_remaining())
             await _relay(call, context)
         except grpc.aio.AioRpcError as error:
-            found = Refused(error.code(), error.details() or "")
+            found = _refusal(error)
             answer = await upstream.explain(found)
             # The trailing metadata carries Spark's own description of its error.
             trailing = tuple(error.trailing_metadata() or ()) if answer is found else ()
             await context.abort(answer.code, answer.details, trailing)
         finally:
-            call.cancel()
+            if call is not None:
+                call.cancel()
             upstream.closed()
+
+
+async def _call(upstream: Upstream, method: str, requests: AsyncIterator[bytes], timeout: float | None) -> Any:
+    """Begin the call at the server."""
+    metadata = tuple(upstream.metadata)
+    messages = [message async for message in _up_to(2, requests)]
+    if len(messages) == 1:
+        # A server that refuses a call before it has its message is heard only where both are sent at once: grpc.aio
+        # answers INTERNAL for a stream whose message finds the call over.
+        return upstream.channel.unary_stream(method)(messages[0], metadata=metadata, timeout=timeout)
+    return upstream.channel.stream_stream(method)(_chain(messages, requests), metadata=metadata, timeout=timeout)
+
+
+async def _up_to(count: int, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while count:
+        count -= 1
+        try:
+            yield await requests.__anext__()
+        except StopAsyncIteration:
+            return
+
+
+async def _chain(first: Iterable[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for message in first:
+        yield message
+    async for message in rest:
+        yield message
+
+
+def _refusal(error: grpc.aio.AioRpcError) -> Refused:
+    if error.details() == "Internal error from Core":
+        return Refused(grpc.StatusCode.UNAVAILABLE, "The server ended the call while it was being sent")
+    return Refused(error.code(), error.details() or "")
 
 
 async def _relay(call: Any, context: Any) -> None:
