@@ -39,9 +39,12 @@ def admin_application(endpoint: Endpoint) -> Starlette:
         "/calls": {"GET": _calls, "DELETE": _clear_calls},
         "/job-runs": {"GET": _job_runs},
         "/applications": {"GET": _applications},
+        "/sessions": {"GET": _sessions},
+        "/sessions/{session_id}/end": {"POST": _end_session},
+        "/sessions/{session_id}/busy": {"PUT": _busy_session, "DELETE": _idle_session},
         "/reset": {"POST": _reset},
         "/dashboards/{token}": {"GET": _dashboard},
-        "/simulated-ui/{application_id}/{job_run_id}/{attempt}": {"GET": _simulated_ui},
+        "/simulated-ui/{application_id}/{driver}": {"GET": _simulated_ui},
     }
     routes = [
         Route(PREFIX + path, _bound(endpoint, handler), methods=[method])
@@ -125,14 +128,20 @@ async def _clear_scripts(endpoint: Endpoint, _: Request) -> Any:
     return {}
 
 
-async def _finish(endpoint: Endpoint, request: Request) -> Any:
+async def _fields(request: Request, **kinds: type[Any]) -> dict[str, Any]:
+    """The body, which has exactly these members."""
     body = await _body(request)
-    for name, kind in (("jobRunId", str), ("succeeded", bool), ("details", str)):
+    for name, kind in kinds.items():
         if not isinstance(body.get(name), kind):
             raise ValueError(f"{name}: must be a {'boolean' if kind is bool else 'string'}, not {body.get(name)!r}")
     for name in body:
-        if name not in ("jobRunId", "succeeded", "details"):
-            raise ValueError(f"{name}: unknown; there are jobRunId, succeeded, details")
+        if name not in kinds:
+            raise ValueError(f"{name}: unknown; there are {', '.join(kinds)}")
+    return body
+
+
+async def _finish(endpoint: Endpoint, request: Request) -> Any:
+    body = await _fields(request, jobRunId=str, succeeded=bool, details=str)
     endpoint.simulated_runner().finish(body["jobRunId"], succeeded=body["succeeded"], details=body["details"])
     return {}
 
@@ -174,6 +183,29 @@ async def _applications(endpoint: Endpoint, _: Request) -> Any:
     return {"applications": endpoint.service.application_records()}
 
 
+async def _sessions(endpoint: Endpoint, request: Request) -> Any:
+    application_id = _query(request, "applicationId").get("applicationId")
+    return {"sessions": endpoint.service.session_records(application_id)}
+
+
+async def _end_session(endpoint: Endpoint, request: Request) -> Any:
+    body = await _fields(request, succeeded=bool, details=str)
+    endpoint.simulated_runner().end_session(
+        request.path_params["session_id"], succeeded=body["succeeded"], details=body["details"]
+    )
+    return {}
+
+
+async def _busy_session(endpoint: Endpoint, request: Request) -> Any:
+    endpoint.service.sessions.hold_busy(request.path_params["session_id"], True)
+    return {}
+
+
+async def _idle_session(endpoint: Endpoint, request: Request) -> Any:
+    endpoint.service.sessions.hold_busy(request.path_params["session_id"], False)
+    return {}
+
+
 async def _reset(endpoint: Endpoint, _: Request) -> Any:
     await endpoint.reset()
     return {}
@@ -190,9 +222,7 @@ async def _dashboard(endpoint: Endpoint, request: Request) -> Any:
 
 
 async def _simulated_ui(_: Endpoint, request: Request) -> Any:
-    """The page that stands for the Spark UI of a simulated attempt."""
+    """The page that stands for the Spark UI of a simulated driver."""
     ids = {name: escape(value) for name, value in request.path_params.items()}
-    return HTMLResponse(
-        "<h1>Simulated job run</h1><p>No Spark ran, so there is no Spark UI: attempt {attempt} of job run {job_run_id}"
-        " of application {application_id}.</p>".format_map(ids)
-    )
+    text = "No Spark ran, so there is no Spark UI: {driver} of application {application_id}.".format_map(ids)
+    return HTMLResponse(f"<h1>Simulated</h1><p>{text}</p>")

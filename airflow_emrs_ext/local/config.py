@@ -17,9 +17,13 @@ class ServiceConfig:
     :param seconds_per_minute: how many real seconds a minute of the service lasts: ``executionTimeoutMinutes``,
         ``idleTimeoutMinutes``, ``queueTimeoutMinutes``, and 60 of them for the hour of ``maxFailedAttemptsPerHour``
     :param application_start_seconds: how long an application stays in each of CREATING, STARTING and STOPPING
-    :param scheduling_seconds: how long a job run stays in each of SUBMITTED, PENDING and SCHEDULED
+    :param scheduling_seconds: how long a job run stays in each of SUBMITTED, PENDING and SCHEDULED, and a session in
+        SUBMITTED
     :param quota_scale: factor on the service's API quotas; 0 turns them off
     :param dashboard_url_seconds: how long the one-use URL of GetDashboardForJobRun is good
+    :param session_start_seconds: how long a session stays in STARTING before its driver is launched
+    :param session_token_seconds: how long a token of GetSessionEndpoint is good
+    :param session_quiet_seconds: how long a session has had no call in flight when it becomes IDLE
     :param log_refresh_seconds: how often the logs of a running attempt are delivered again
     :param check_responses: compare each response with the API model and answer InternalServerException when it
         differs; meant for the endpoint's own tests
@@ -33,6 +37,9 @@ class ServiceConfig:
     scheduling_seconds: float = 0.1
     quota_scale: float = 1.0
     dashboard_url_seconds: float = 3600.0
+    session_start_seconds: float = 0.1
+    session_token_seconds: float = 3600.0
+    session_quiet_seconds: float = 1.0
     log_refresh_seconds: float = 15.0
     check_responses: bool = False
     endpoint_url: str = ""

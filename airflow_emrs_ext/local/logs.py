@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.aws import AwsTarget
-from airflow_emrs_ext.local.runner import AttemptSpec
+from airflow_emrs_ext.local.runner import DriverSpec
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class LogDelivery:
 
     def __init__(
         self,
-        spec: AttemptSpec,
+        spec: DriverSpec,
         log_files: Mapping[tuple[str, str], Path],
         target: AwsTarget,
         refresh_seconds: Callable[[], float],

@@ -1,7 +1,7 @@
-"""What the service needs of whatever executes a job run's attempts.
+"""What the service needs of whatever executes the attempts of job runs, and sessions.
 
-The service (``emr_serverless/``) owns states, capacity, queues, retries and timeouts; a runner only starts one attempt,
-says when its driver runs, and says how it ended. Two exist: the simulated one and real Spark.
+The service (``emr_serverless/``) owns states, capacity, queues, retries and timeouts; a runner only starts one driver,
+says when it runs, and says how it ended. Two exist: the simulated one and real Spark.
 """
 
 from __future__ import annotations
@@ -21,39 +21,70 @@ class WorkerSize:
     disk_gb: float
 
 
-@dataclass(frozen=True)
-class AttemptSpec:
-    """One attempt of a job run, with everything merged and validated."""
+@dataclass(frozen=True, kw_only=True)
+class DriverSpec:
+    """What every driver is given, with everything merged and validated."""
 
     application_id: str
-    job_run_id: str
-    attempt: int
     account_id: str
     region: str
     name: str | None
-    mode: str
     release_label: str
     execution_role_arn: str
-    job_driver: Mapping[str, Any]
-    """In the API's own form: ``{"sparkSubmit": {...}}`` or ``{"hive": {...}}``."""
     classifications: Mapping[str, Mapping[str, str]]
-    """Classification to properties, application defaults and job overrides merged; ``spark-defaults`` among them."""
+    """Classification to properties, application defaults and overrides merged; ``spark-defaults`` among them."""
     monitoring: Mapping[str, Any]
     """The effective MonitoringConfiguration in the API's own form."""
     log_path: str
-    """``applications/<app>/jobs/<job>`` or, with retries or streaming, ``…/attempts/<n>``."""
+    """Where its logs are delivered, below the URI or prefix that ``monitoring`` names."""
     driver: WorkerSize
     executor: WorkerSize
     executor_count: int
     work_dir: Path
-    """A directory of this attempt's own, made by the service, kept until the endpoint ends."""
+    """A directory of this driver's own, made by the service, kept until the endpoint ends."""
     tags: Mapping[str, str] = field(default_factory=dict)
+    job_driver: Mapping[str, Any] = field(default_factory=dict)
+    """In the API's own form: ``{"sparkSubmit": {...}}`` or ``{"hive": {...}}``; empty for a session."""
+
+    @property
+    def ui_id(self) -> str:
+        """The name of the driver's application in Spark's UI and of its event log."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptSpec(DriverSpec):
+    """One attempt of a job run.
+
+    Its ``log_path`` is ``applications/<app>/jobs/<job>`` or, with retries or streaming, ``…/attempts/<n>``.
+    """
+
+    job_run_id: str
+    attempt: int
+    mode: str
     execution_iam_policy: Mapping[str, Any] | None = None
+
+    @property
+    def ui_id(self) -> str:
+        """The job run and the number of the attempt."""
+        return f"{self.job_run_id}-{self.attempt}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionSpec(DriverSpec):
+    """One session; its ``log_path`` is ``applications/<app>/sessions/<session>``."""
+
+    session_id: str
+
+    @property
+    def ui_id(self) -> str:
+        """The session."""
+        return self.session_id
 
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """How an attempt ended.
+    """How an attempt, or the driver of a session, ended.
 
     :param succeeded: the driver's exit status was 0
     :param details: one sentence for ``stateDetails``: for a failure the last meaningful error line of the driver
@@ -79,8 +110,28 @@ class Attempt(Protocol):
         """Where the live UI of the attempt is, ``None`` when there is none (yet, or any more)."""
 
 
+@dataclass(frozen=True)
+class ConnectServer:
+    """Where a driver serves Spark Connect.
+
+    :param address: ``host:port``
+    :param token: what it demands of its clients, as a bearer
+    """
+
+    address: str
+    token: str = field(repr=False)
+
+
+class SessionServer(Attempt, Protocol):
+    """The driver of a session: an attempt that lasts until it is stopped, and serves Spark Connect meanwhile."""
+
+    @property
+    def connect(self) -> ConnectServer | None:
+        """Its Spark Connect server, ``None`` when there is none behind this session (yet)."""
+
+
 class Runner(Protocol):
-    """Executes attempts."""
+    """Executes attempts and sessions."""
 
     async def start(self) -> None:
         """Called once before requests are accepted; must be quick."""
@@ -88,8 +139,11 @@ class Runner(Protocol):
     async def launch(self, spec: AttemptSpec, on_running: Callable[[], None]) -> Attempt:
         """Start an attempt and return at once; call ``on_running`` once, on the event loop, when the driver runs."""
 
-    async def history_url(self, spec: AttemptSpec) -> str | None:
-        """Where the UI of a finished attempt is (the history server), ``None`` when there is none."""
+    async def launch_session(self, spec: SessionSpec, on_ready: Callable[[], None]) -> SessionServer:
+        """Start a session and return at once; call ``on_ready`` once, on the event loop, when clients can connect."""
+
+    async def history_url(self, spec: DriverSpec) -> str | None:
+        """Where the UI of a driver that has ended is (the history server), ``None`` when there is none."""
 
     async def close(self) -> None:
         """End everything that was started, and return when it is gone."""

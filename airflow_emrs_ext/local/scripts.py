@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -31,37 +31,71 @@ class ScriptedAttempt:
     hold: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("running_after", "ends_after"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise ValueError(f"{name}: must be a number of seconds of at least 0, not {value!r}")
-        for name in ("succeeded", "hold"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name}: must be true or false, not {getattr(self, name)!r}")
-        for name in ("details", "stdout", "stderr"):
-            if not isinstance(getattr(self, name), str):
-                raise ValueError(f"{name}: must be a string, not {getattr(self, name)!r}")
+        _check_fields(self, seconds=("running_after", "ends_after"), switches=("succeeded", "hold"))
+
+
+@dataclass(frozen=True)
+class ScriptedSession:
+    """What a simulated session does.
+
+    :param ready_after: seconds from its launch, in STARTING, to STARTED
+    :param ends_after: seconds from its launch to an end that nobody asked for; default: none. Not later than
+        ``ready_after``, it fails while it is STARTING
+    :param succeeded: whether that end is a plain one (TERMINATED) instead of a failure (FAILED)
+    :param details: sentence for ``stateDetails`` at that end; default: a plain one
+    :param stdout: what the driver prints on its standard output
+    :param stderr: what the driver prints on its standard error
+    """
+
+    ready_after: float = 0.05
+    ends_after: float | None = None
+    succeeded: bool = False
+    details: str = ""
+    stdout: str = ""
+    stderr: str = ""
+
+    def __post_init__(self) -> None:
+        times = ("ready_after",) if self.ends_after is None else ("ready_after", "ends_after")
+        _check_fields(self, seconds=times, switches=("succeeded",))
+
+
+def _check_fields(
+    scripted: ScriptedAttempt | ScriptedSession, *, seconds: Sequence[str], switches: Sequence[str]
+) -> None:
+    for name in seconds:
+        value = getattr(scripted, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise ValueError(f"{name}: must be a number of seconds of at least 0, not {value!r}")
+    for name in switches:
+        if not isinstance(getattr(scripted, name), bool):
+            raise ValueError(f"{name}: must be true or false, not {getattr(scripted, name)!r}")
+    for name in ("details", "stdout", "stderr"):
+        if not isinstance(getattr(scripted, name), str):
+            raise ValueError(f"{name}: must be a string, not {getattr(scripted, name)!r}")
 
 
 @dataclass(frozen=True)
 class Script:
-    """The attempts of the job runs whose name matches.
+    """What the job runs do whose name matches, or the sessions, or both.
 
-    :param attempts: attempt ``n`` does what entry ``n`` says; the last entry repeats
-    :param name: pattern as in a shell for the job run's name; a run without a name matches ``*`` only
+    :param attempts: attempt ``n`` of a job run does what entry ``n`` says; the last entry repeats; none: the script is
+        not for job runs
+    :param name: pattern as in a shell for the name of the job run or session; one without a name matches ``*`` only
+    :param session: what a session does; ``None``: the script is not for sessions
     """
 
-    attempts: Sequence[ScriptedAttempt] = field(default_factory=lambda: (ScriptedAttempt(),))
+    attempts: Sequence[ScriptedAttempt] = ()
     name: str = "*"
+    session: ScriptedSession | None = None
 
     def __post_init__(self) -> None:
-        if not self.attempts:
-            raise ValueError("attempts: must have at least one entry")
         if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"name: must be a pattern for names of job runs, not {self.name!r}")
+            raise ValueError(f"name: must be a pattern for names of job runs or sessions, not {self.name!r}")
+        if not self.attempts and self.session is None:
+            raise ValueError("attempts: must have at least one entry, unless there is a session")
 
-    def applies_to(self, name: str | None) -> bool:
-        """Whether a job run of this name follows the script."""
+    def matches(self, name: str | None) -> bool:
+        """Whether the pattern is one for this name."""
         return fnmatchcase(name or "", self.name)
 
     def attempt(self, number: int) -> ScriptedAttempt:
@@ -70,7 +104,11 @@ class Script:
 
     def as_dict(self) -> dict[str, Any]:
         """The form that travels to the endpoint."""
-        return {"name": self.name, "attempts": [asdict(attempt) for attempt in self.attempts]}
+        return {
+            "name": self.name,
+            "attempts": [asdict(attempt) for attempt in self.attempts],
+            "session": asdict(self.session) if self.session else None,
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Script:
@@ -79,15 +117,23 @@ class Script:
         :raises ValueError: something is missing, unknown or of the wrong type; it is named
         """
         _only_known(cls, values, "")
-        attempts = values.get("attempts", [{}])
+        attempts, session = values.get("attempts", []), values.get("session")
         if not isinstance(attempts, list) or not all(isinstance(attempt, dict) for attempt in attempts):
             raise ValueError("attempts: must be a list of objects")
         for index, attempt in enumerate(attempts):
             _only_known(ScriptedAttempt, attempt, f"attempts[{index}].")
-        return cls(attempts=tuple(ScriptedAttempt(**attempt) for attempt in attempts), name=values.get("name", "*"))
+        if session is not None:
+            if not isinstance(session, dict):
+                raise ValueError("session: must be an object")
+            _only_known(ScriptedSession, session, "session.")
+        return cls(
+            attempts=tuple(ScriptedAttempt(**attempt) for attempt in attempts),
+            session=None if session is None else ScriptedSession(**session),
+            name=values.get("name", "*"),
+        )
 
 
-def _only_known(kind: type[Script | ScriptedAttempt], values: Mapping[str, Any], prefix: str) -> None:
+def _only_known(kind: type[Script | ScriptedAttempt | ScriptedSession], values: Mapping[str, Any], prefix: str) -> None:
     known = [f.name for f in fields(kind)]
     for name in values:
         if name not in known:

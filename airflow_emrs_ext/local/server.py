@@ -25,14 +25,16 @@ from airflow_emrs_ext.local.asgi import TRANSPORT, Application, Receive, Scope, 
 from airflow_emrs_ext.local.aws import AwsTarget
 from airflow_emrs_ext.local.aws_services import AwsServices
 from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.connect_gateway import ConnectGateway
 from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.faults import Faults
 from airflow_emrs_ext.local.http_connection import LenientConnection
 from airflow_emrs_ext.local.logs import LogDelivery
 from airflow_emrs_ext.local.protocol import RestJson
 from airflow_emrs_ext.local.quotas import Quotas
-from airflow_emrs_ext.local.runner import AttemptSpec, Runner
+from airflow_emrs_ext.local.runner import DriverSpec, Runner
 from airflow_emrs_ext.local.simulated import SimulatedRunner
+from airflow_emrs_ext.service_model import extend
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.local.s3_gateway import S3Gateway
@@ -93,7 +95,10 @@ class Endpoint:
         self.service = EmrServerless(
             self._runner, config=self.config, work_dir=state_dir, deliver_logs=self._log_delivery
         )
-        model = botocore.session.get_session().get_service_model(_SERVICE)
+        self._connect = ConnectGateway(self.service.sessions, self.config)
+        self.service.sessions.connect_url = self._connect.url
+        self.service.listeners.append(self._connect.changed)
+        model = extend(botocore.session.get_session()).get_service_model(_SERVICE)
         self.api = Api(RestJson(model), self.service, self.config, self._quotas, self.faults)
         self._aws = AwsServices()
         self._admin: Application = admin_application(self)
@@ -108,8 +113,9 @@ class Endpoint:
         self._aws.load()
 
     async def close(self) -> None:
-        """End everything that was started; requests are still answered meanwhile, as a job that ends may need its S3."""
+        """End everything that was started; requests are still answered meanwhile, as a job may need its S3."""
         self.api.close()
+        await self._connect.close()
         await self.service.close()
         if self._gateway is not None:
             self._gateway.close()
@@ -161,7 +167,7 @@ class Endpoint:
 
         return SparkRunner(self._target, state_dir)
 
-    def _log_delivery(self, spec: AttemptSpec, log_files: Mapping[tuple[str, str], Path]) -> LogDelivery:
+    def _log_delivery(self, spec: DriverSpec, log_files: Mapping[tuple[str, str], Path]) -> LogDelivery:
         return LogDelivery(spec, log_files, self._target, lambda: self.config.log_refresh_seconds)
 
     def _make_gateway(self) -> S3Gateway | None:

@@ -1,28 +1,34 @@
-"""A runner that runs nothing: each attempt follows a script."""
+"""A runner that runs nothing: each attempt and each session follows a script."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 
-from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec
-from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt
+from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, ConnectServer, DriverSpec, SessionSpec
+from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt, ScriptedSession
 
-_DEFAULT = Script()
-_SUCCEEDED, _FAILED = "Job completed successfully.", "Job failed."
+_ATTEMPT, _SESSION = ScriptedAttempt(), ScriptedSession()
 
 
-class SimulatedAttempt:
-    """An attempt that follows its script."""
+class SimulatedDriver:
+    """A driver that follows its script: what an attempt and a session have in common.
 
-    def __init__(self, spec: AttemptSpec, script: ScriptedAttempt, base_url: str) -> None:
-        kind = "HIVE_DRIVER" if "hive" in spec.job_driver else "SPARK_DRIVER"
+    :param spec: what it is to do
+    :param script: what it does
+    :param worker_type: the service's name for it
+    :param base_url: where the endpoint is reached
+    """
+
+    def __init__(
+        self, spec: DriverSpec, script: ScriptedAttempt | ScriptedSession, worker_type: str, base_url: str
+    ) -> None:
         self.log_files: Mapping[tuple[str, str], Path] = {
-            (kind, "STDOUT"): spec.work_dir / "stdout",
-            (kind, "STDERR"): spec.work_dir / "stderr",
+            (worker_type, "STDOUT"): spec.work_dir / "stdout",
+            (worker_type, "STDERR"): spec.work_dir / "stderr",
         }
-        self._script = script
         self._url = base_url + simulated_ui_path(spec)
         self._outcome: asyncio.Future[AttemptResult] = asyncio.get_running_loop().create_future()
         for path, text in zip(self.log_files.values(), (script.stdout, script.stderr), strict=True):
@@ -32,6 +38,31 @@ class SimulatedAttempt:
     def is_over(self) -> bool:
         """Whether it has ended."""
         return self._outcome.done()
+
+    def end(self, succeeded: bool, details: str) -> None:
+        """End it, if it has not ended."""
+        if not self.is_over:
+            self._outcome.set_result(AttemptResult(succeeded, details))
+
+    async def wait(self) -> AttemptResult:
+        """Until it has ended."""
+        return await asyncio.shield(self._outcome)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """End it at once: nothing runs that could need the time."""
+        self.end(False, "Stopped.")
+
+    def dashboard_url(self) -> str | None:
+        """A page of the endpoint's own, while it runs."""
+        return None if self.is_over else self._url
+
+
+class SimulatedAttempt(SimulatedDriver):
+    """An attempt of a job run that follows its script."""
+
+    def __init__(self, spec: AttemptSpec, script: ScriptedAttempt, base_url: str) -> None:
+        super().__init__(spec, script, "HIVE_DRIVER" if "hive" in spec.job_driver else "SPARK_DRIVER", base_url)
+        self._script = script
 
     async def follow(self, on_running: Callable[[], None]) -> None:
         """Do what the script says, from the launch on."""
@@ -49,21 +80,31 @@ class SimulatedAttempt:
 
     def end(self, succeeded: bool, details: str) -> None:
         """End the attempt, if it has not ended."""
-        if not self.is_over:
-            default = _SUCCEEDED if succeeded else _FAILED
-            self._outcome.set_result(AttemptResult(succeeded, details or default))
+        super().end(succeeded, details or ("Job completed successfully." if succeeded else "Job failed."))
 
-    async def wait(self) -> AttemptResult:
-        """Until the attempt has ended."""
-        return await asyncio.shield(self._outcome)
 
-    async def stop(self, grace_seconds: float) -> None:
-        """End the attempt at once: nothing runs that could need the time."""
-        self.end(False, "Stopped.")
+class SimulatedSession(SimulatedDriver):
+    """A session that follows its script; no Spark Connect server is behind it."""
 
-    def dashboard_url(self) -> str | None:
-        """A page of the endpoint's own, while the attempt runs."""
-        return None if self.is_over else self._url
+    connect: ConnectServer | None = None
+
+    def __init__(self, spec: SessionSpec, script: ScriptedSession, base_url: str) -> None:
+        super().__init__(spec, script, "SPARK_DRIVER", base_url)
+        self._script = script
+
+    async def follow(self, on_ready: Callable[[], None]) -> None:
+        """Do what the script says, from the launch on."""
+        script = self._script
+        if script.ends_after is not None and script.ends_after <= script.ready_after:
+            await asyncio.sleep(script.ends_after)
+        else:
+            await asyncio.sleep(script.ready_after)
+            if not self.is_over:
+                on_ready()
+            if script.ends_after is None:
+                return
+            await asyncio.sleep(script.ends_after - script.ready_after)
+        self.end(script.succeeded, script.details)
 
 
 class SimulatedRunner:
@@ -75,12 +116,12 @@ class SimulatedRunner:
     def __init__(self, base_url: str = "") -> None:
         self.base_url = base_url
         self.scripts: list[Script] = []
-        self._chosen: dict[str, Script] = {}
-        self._attempts: dict[str, SimulatedAttempt] = {}
+        self._chosen: dict[str, Script | None] = {}
+        self._drivers: dict[str, SimulatedDriver] = {}
         self._following: set[asyncio.Task[None]] = set()
 
     def add_script(self, script: Script) -> None:
-        """Follow a script from now on; of several that apply to a job run the one given last counts."""
+        """Follow a script from now on; of several that apply to a job run or session the one given last counts."""
         self.scripts.append(script)
 
     def finish(self, job_run_id: str, *, succeeded: bool = True, details: str = "") -> None:
@@ -91,10 +132,23 @@ class SimulatedRunner:
         :param details: sentence for ``stateDetails``
         :raises ValueError: no attempt of it runs
         """
-        attempt = self._attempts.get(job_run_id)
-        if attempt is None or attempt.is_over:
+        attempt = self._drivers.get(job_run_id)
+        if not isinstance(attempt, SimulatedAttempt) or attempt.is_over:
             raise ValueError(f"jobRunId: no attempt of job run {job_run_id} runs in the simulated runner")
         attempt.end(succeeded, details)
+
+    def end_session(self, session_id: str, *, succeeded: bool = False, details: str = "") -> None:
+        """End the driver of a session, without anybody having asked for it.
+
+        :param session_id: the session
+        :param succeeded: whether the session is TERMINATED then, and not FAILED
+        :param details: sentence for ``stateDetails``
+        :raises ValueError: it does not run
+        """
+        session = self._drivers.get(session_id)
+        if not isinstance(session, SimulatedSession) or session.is_over:
+            raise ValueError(f"sessionId: session {session_id} does not run in the simulated runner")
+        session.end(succeeded, details)
 
     def clear_scripts(self) -> None:
         """Forget every script."""
@@ -106,31 +160,41 @@ class SimulatedRunner:
     async def launch(self, spec: AttemptSpec, on_running: Callable[[], None]) -> SimulatedAttempt:
         """Begin to follow the script of the job run; its later attempts follow the same one."""
         if spec.attempt == 1:
-            applying = [script for script in self.scripts if script.applies_to(spec.name)]
-            self._chosen[spec.job_run_id] = applying[-1] if applying else _DEFAULT
-        script = self._chosen[spec.job_run_id].attempt(spec.attempt)
-        attempt = SimulatedAttempt(spec, script, self.base_url)
-        self._attempts = {run_id: known for run_id, known in self._attempts.items() if not known.is_over}
-        self._attempts[spec.job_run_id] = attempt
-        task = asyncio.create_task(attempt.follow(on_running))
-        self._following.add(task)
-        task.add_done_callback(self._following.discard)
+            applying = [script for script in self.scripts if script.attempts and script.matches(spec.name)]
+            self._chosen[spec.job_run_id] = applying[-1] if applying else None
+        script = self._chosen[spec.job_run_id]
+        attempt = SimulatedAttempt(spec, script.attempt(spec.attempt) if script else _ATTEMPT, self.base_url)
+        self._begin(spec.job_run_id, attempt, attempt.follow(on_running))
         return attempt
 
-    async def history_url(self, spec: AttemptSpec) -> str | None:
+    async def launch_session(self, spec: SessionSpec, on_ready: Callable[[], None]) -> SimulatedSession:
+        """Begin to follow the script of the session."""
+        applying = [script.session for script in self.scripts if script.session and script.matches(spec.name)]
+        session = SimulatedSession(spec, applying[-1] if applying else _SESSION, self.base_url)
+        self._begin(spec.session_id, session, session.follow(on_ready))
+        return session
+
+    async def history_url(self, spec: DriverSpec) -> str | None:
         """The same page as while it ran."""
         return self.base_url + simulated_ui_path(spec)
 
     async def close(self) -> None:
-        """End every attempt."""
-        for attempt in self._attempts.values():
-            attempt.end(False, "The endpoint ended.")
+        """End everything."""
+        for driver in self._drivers.values():
+            driver.end(False, "The endpoint ended.")
         tasks = list(self._following)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _begin(self, work_id: str, driver: SimulatedDriver, following: Coroutine[Any, Any, None]) -> None:
+        self._drivers = {known_id: known for known_id, known in self._drivers.items() if not known.is_over}
+        self._drivers[work_id] = driver
+        task = asyncio.create_task(following)
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
 
-def simulated_ui_path(spec: AttemptSpec) -> str:
-    """The path of the page that stands for an attempt's Spark UI."""
-    return f"/_emrs/simulated-ui/{spec.application_id}/{spec.job_run_id}/{spec.attempt}"
+
+def simulated_ui_path(spec: DriverSpec) -> str:
+    """The path of the page that stands for the Spark UI of a driver."""
+    return f"/_emrs/simulated-ui/{spec.application_id}/{spec.ui_id}"

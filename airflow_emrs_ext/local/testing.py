@@ -1,4 +1,4 @@
-"""Run the local endpoint in tests: real HTTP, real state machines, scripted job runs and injected faults.
+"""Run the local endpoint in tests: real HTTP, real state machines, scripted job runs and sessions, injected faults.
 
 As a context manager::
 
@@ -36,9 +36,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt
+from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt, ScriptedSession
 
-__all__ = ["Fault", "LocalEmr", "LocalEmrError", "Script", "ScriptedAttempt", "local_emr"]
+__all__ = ["Fault", "LocalEmr", "LocalEmrError", "Script", "ScriptedAttempt", "ScriptedSession", "local_emr"]
 
 Fault = Literal["throttle", "error", "reset", "delay", "drop", "stall"]
 
@@ -105,19 +105,24 @@ class LocalEmr:
         """
         import boto3.session
 
+        from airflow_emrs_ext.service_model import extend
+
         session: Any = boto3.session.Session(
             aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region
         )
         url = self.s3_endpoint if service == "s3" and self.s3_endpoint else self.url
-        return session.client(service, **{"endpoint_url": url, **options})
+        return extend(session).client(service, **{"endpoint_url": url, **options})
 
-    def script(self, attempts: Sequence[ScriptedAttempt], name: str = "*") -> None:
-        """Say what the simulated job runs do that are submitted from now on; the script given last wins.
+    def script(
+        self, attempts: Sequence[ScriptedAttempt] = (), name: str = "*", *, session: ScriptedSession | None = None
+    ) -> None:
+        """Say what the simulated job runs and sessions do that are started from now on; the script given last wins.
 
-        :param attempts: attempt ``n`` does what entry ``n`` says; the last entry repeats
-        :param name: pattern as in a shell for the names of the job runs; default: all
+        :param attempts: attempt ``n`` of a job run does what entry ``n`` says; the last entry repeats
+        :param name: pattern as in a shell for the names of the job runs and sessions; default: all
+        :param session: what a session does
         """
-        self._call("POST", "scripts", Script(attempts=tuple(attempts), name=name).as_dict())
+        self._call("POST", "scripts", Script(attempts=tuple(attempts), session=session, name=name).as_dict())
 
     def finish(self, job_run_id: str, *, succeeded: bool = True, details: str = "") -> None:
         """End the simulated attempt that runs, whatever its script says.
@@ -127,6 +132,23 @@ class LocalEmr:
         :param details: sentence for ``stateDetails``
         """
         self._call("POST", "finish", {"jobRunId": job_run_id, "succeeded": succeeded, "details": details})
+
+    def end_session(self, session_id: str, details: str = "", *, succeeded: bool = False) -> None:
+        """End the driver of a simulated session, without anybody having asked for it.
+
+        :param session_id: the session
+        :param details: sentence for ``stateDetails``
+        :param succeeded: whether the session is TERMINATED then; default: it is FAILED
+        """
+        self._call("POST", f"sessions/{session_id}/end", {"succeeded": succeeded, "details": details})
+
+    def hold_session_busy(self, session_id: str, busy: bool = True) -> None:
+        """Keep a session BUSY, as if a client's call were under way, or let it become IDLE again.
+
+        :param session_id: the session
+        :param busy: whether to keep it or to let go
+        """
+        self._call("PUT" if busy else "DELETE", f"sessions/{session_id}/busy")
 
     def inject(
         self,
@@ -179,6 +201,14 @@ class LocalEmr:
         applications: list[dict[str, Any]] = self._call("GET", "applications")["applications"]
         return applications
 
+    def sessions(self, application_id: str | None = None) -> list[dict[str, Any]]:
+        """Every session with all that the endpoint recorded of it, oldest first.
+
+        :param application_id: only those of one application
+        """
+        sessions: list[dict[str, Any]] = self._call("GET", "sessions", applicationId=application_id)["sessions"]
+        return sessions
+
     def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
         """Every EMR API call that reached the endpoint, oldest first: operation, time, status, error code, ids.
 
@@ -188,7 +218,7 @@ class LocalEmr:
         return calls
 
     def reset(self) -> None:
-        """Stop what runs and forget all: applications, job runs, scripts, faults, calls, settings, S3 objects."""
+        """Stop what runs and forget all: applications, their work, scripts, faults, calls, settings, S3 objects."""
         self._call("POST", "reset")
         if self._settings:
             self.configure(**self._settings)

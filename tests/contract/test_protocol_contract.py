@@ -18,18 +18,10 @@ from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.protocol import RestJson
 from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.local.validation import compile_pattern
+from airflow_emrs_ext.service_model import extend
 from tests.contract.wire import send
 
-MODEL = botocore.session.get_session().get_service_model("emr-serverless")
-SESSION_OPERATIONS = {
-    "StartSession",
-    "GetSession",
-    "ListSessions",
-    "TerminateSession",
-    "GetSessionEndpoint",
-    "GetResourceDashboard",
-}
-OFFERED = sorted(set(MODEL.operation_names) - SESSION_OPERATIONS)
+MODEL = extend(botocore.session.get_session()).get_service_model("emr-serverless")
 ROLE = "arn:aws:iam::123456789012:role/jobs"
 DRIVER = {"sparkSubmit": {"entryPoint": "s3://bucket/job.py"}}
 LABELS = {
@@ -54,24 +46,13 @@ def shapes(kind: str) -> Iterator[Shape]:
             yield shape
 
 
-@pytest.mark.parametrize("operation", OFFERED)
+@pytest.mark.parametrize("operation", sorted(MODEL.operation_names))
 def test_every_operation_is_offered(operation: str, emr: LocalEmr) -> None:
     assert callable(getattr(EmrServerless, xform_name(operation), None))
     answer = send(emr.url, MODEL.operation_model(operation).http["method"], path_of(operation), {})
     assert answer.status in (200, 400, 404), answer
     assert answer.code in (None, "ValidationException", "ResourceNotFoundException")
     assert [call["operation"] for call in emr.calls()] == [operation]
-
-
-@pytest.mark.parametrize("operation", sorted(SESSION_OPERATIONS & set(MODEL.operation_names)))
-def test_session_operations_say_that_they_are_not_offered(operation: str, emr: LocalEmr) -> None:
-    required: dict[str, Any] = {"StartSession": {"clientToken": "t", "executionRoleArn": ROLE}}.get(operation, {})
-    path = path_of(operation)
-    if operation == "GetResourceDashboard":
-        path += "?resourceId=00fed&resourceType=SESSION"
-    answer = send(emr.url, MODEL.operation_model(operation).http["method"], path, required)
-    assert (answer.status, answer.code) == (501, "UnknownOperationException")
-    assert operation in answer.message
 
 
 def test_the_model_needs_nothing_that_the_protocol_does_not_speak() -> None:
@@ -89,7 +70,7 @@ def test_the_model_needs_nothing_that_the_protocol_does_not_speak() -> None:
 @pytest.mark.parametrize("service", ["emr-serverless", "emr-containers"])
 def test_every_pattern_is_checked_and_none_takes_long(service: str) -> None:
     """A value that nearly matches must not keep the endpoint busy, however the pattern is written."""
-    model = botocore.session.get_session().get_service_model(service)
+    model = extend(botocore.session.get_session()).get_service_model(service)
     hostile = (
         "a", " ", "\n", "0", "-", "/", "a-", "a/", "s3://bucket.", ".aaaa", "arn:aws:",
         "https://aps-workspaces.us-east-1.amazonaws", "123456789012.dkr.ecr.a",

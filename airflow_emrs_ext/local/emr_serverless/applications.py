@@ -34,8 +34,9 @@ class Application:
 
     :param settings: members of the API's ``Application`` structure that a request can set
     :param active_runs: the job runs that are in no terminal state
+    :param active_sessions: the sessions that are in no terminal state
     :param started: set while the application is STARTED
-    :param start_when_settled: a job run that starts it was submitted before it could be started
+    :param start_when_settled: a job run or session that starts it was submitted before it could be started
     """
 
     application_id: str
@@ -49,6 +50,7 @@ class Application:
     life: Lifecycle
     updated_at: datetime
     active_runs: set[str] = field(default_factory=set)
+    active_sessions: set[str] = field(default_factory=set)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     start_when_settled: bool = False
     idle_since: datetime | None = None
@@ -136,13 +138,16 @@ class Applications:
         self._begin(application)
 
     def stop(self, application: Application, details: str = "") -> None:
-        """StopApplication: STARTING or STARTED becomes STOPPING, then STOPPED, unless job runs are active."""
+        """StopApplication: STARTING or STARTED becomes STOPPING, then STOPPED, unless something is active."""
         _require(application, {S.STARTING, S.STARTED}, "STOPPED")
-        if application.active_runs:
-            raise validation_error(
-                f"Application {application.application_id} cannot be STOPPED. It has"
-                f" {len(application.active_runs)} active job runs; wait for them or cancel them first."
-            )
+        for active, what in (
+            (application.active_runs, "job runs; wait for them or cancel them first."),
+            (application.active_sessions, "sessions; terminate them first."),
+        ):
+            if active:
+                raise validation_error(
+                    f"Application {application.application_id} cannot be STOPPED. It has {len(active)} active {what}"
+                )
         if application.settling:
             application.settling.cancel()
         self._disarm(application)
@@ -157,42 +162,46 @@ class Applications:
         _require(application, {S.CREATED, S.STOPPED}, "DELETED")
         self._move(application, S.TERMINATED)
 
-    def check_takes_runs(self, application: Application) -> None:
-        """Refuse a job run that the application cannot take.
+    def check_takes(self, application: Application, what: str) -> None:
+        """Refuse work that the application cannot take.
 
+        :param application: the application
+        :param what: ``job runs`` or ``sessions``, for the error
         :raises ApiError: the application is TERMINATED, or is not STARTED and does not or cannot start by itself
         """
         by_itself = application.settings["autoStartConfiguration"]["enabled"]
         if application.state is S.TERMINATED or (not by_itself and application.state is not S.STARTED):
             raise validation_error(
-                f"Application {application.application_id} is {application.state} and takes no job runs."
+                f"Application {application.application_id} is {application.state} and takes no {what}."
                 + ("" if application.state is S.TERMINATED else " Start it, or turn on its auto-start.")
             )
         if application.state in (S.CREATED, S.STOPPED):
-            try:
-                self._check_account(application)
-            except ApiError as error:  # StartJobRun has no ServiceQuotaExceededException
-                raise validation_error(error.message) from None
+            self._check_account(application)
 
-    def run_submitted(self, application: Application, run_id: str) -> None:
-        """A job run is active from now on; the application starts when it has to be started."""
-        application.active_runs.add(run_id)
+    def work_submitted(self, application: Application, active: set[str], work_id: str) -> None:
+        """A job run or session is active from now on; the application starts when it has to be started.
+
+        :param application: the application
+        :param active: its ``active_runs`` or ``active_sessions``
+        :param work_id: the job run or session
+        """
+        active.add(work_id)
         application.idle_since = None
         self._disarm(application)
         if application.state in (S.CREATED, S.STOPPED):
             self._begin(application)
         application.start_when_settled = application.state in (S.CREATING, S.STOPPING)
 
-    def run_ended(self, application: Application, run_id: str) -> None:
-        """A job run is active no more."""
-        application.active_runs.discard(run_id)
+    def work_ended(self, application: Application, active: set[str], work_id: str) -> None:
+        """A job run or session is active no more; see :meth:`work_submitted`."""
+        active.discard(work_id)
         self.arm(application)
 
     def arm(self, application: Application) -> None:
         """Let the idle time run while the application is STARTED, has nothing to do and stops by itself."""
         self._disarm(application)
         settings = application.settings["autoStopConfiguration"]
-        if application.state is not S.STARTED or application.active_runs:
+        if application.state is not S.STARTED or application.active_runs or application.active_sessions:
             return
         application.idle_since = application.idle_since or now()
         if settings["enabled"]:

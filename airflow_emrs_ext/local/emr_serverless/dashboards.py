@@ -1,4 +1,4 @@
-"""URLs to the UI of a job run that are good once and for a limited time."""
+"""URLs to the UI of a job run or session that are good once and for a limited time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import time
 from dataclasses import dataclass
 
 from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.emr_serverless.driving import Driven
 from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
+from airflow_emrs_ext.local.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.errors import ApiError, validation_error
 from airflow_emrs_ext.local.runner import Runner
 from airflow_emrs_ext.states import JobRunState as S
@@ -17,8 +19,8 @@ _TOO_EARLY = (S.SUBMITTED, S.QUEUED, S.PENDING, S.SCHEDULED)
 
 @dataclass(frozen=True)
 class _Ticket:
-    run: JobRun
-    attempt: Attempt
+    name: str
+    driven: Driven
     good_until: float
 
 
@@ -34,8 +36,8 @@ class Dashboards:
         self._config = config
         self._tickets: dict[str, _Ticket] = {}
 
-    def mint(self, run: JobRun, attempt: Attempt) -> str:
-        """A token for the UI of an attempt.
+    def of_attempt(self, run: JobRun, attempt: Attempt) -> str:
+        """A URL of the UI of an attempt.
 
         :raises ApiError: the attempt has no UI, because its driver has not run
         """
@@ -44,11 +46,11 @@ class Dashboards:
                 f"Attempt {attempt.number} of job run {run.job_run_id} is {attempt.state} and has no dashboard:"
                 " it has not been RUNNING"
             )
-        now = time.monotonic()
-        self._tickets = {token: ticket for token, ticket in self._tickets.items() if ticket.good_until > now}
-        token = secrets.token_urlsafe(32)
-        self._tickets[token] = _Ticket(run, attempt, now + self._config.dashboard_url_seconds)
-        return token
+        return self._mint(f"Attempt {attempt.number} of job run {run.job_run_id}", attempt)
+
+    def of_session(self, session: Session) -> str | None:
+        """A URL of the UI of a session, ``None`` when it has not been STARTED."""
+        return self._mint(f"Session {session.session_id}", session) if session.started_at else None
 
     async def redeem(self, token: str) -> str:
         """Where a token leads; it is used up.
@@ -59,18 +61,23 @@ class Dashboards:
         if ticket is None or ticket.good_until <= time.monotonic():
             raise ApiError(
                 "AccessDeniedException",
-                "This dashboard URL has expired or was used; call GetDashboardForJobRun for a new one.",
+                "This dashboard URL has expired or was used; call GetDashboardForJobRun or GetResourceDashboard for a"
+                " new one.",
             )
-        attempt = ticket.attempt
-        url = attempt.running.dashboard_url() if attempt.running else None
-        if url is None and attempt.spec is not None:
-            url = await self._runner.history_url(attempt.spec)
+        driven = ticket.driven
+        url = driven.running.dashboard_url() if driven.running else None
+        if url is None and driven.spec is not None:
+            url = await self._runner.history_url(driven.spec)
         if url is None:
-            raise ApiError(
-                "ResourceNotFoundException",
-                f"Attempt {attempt.number} of job run {ticket.run.job_run_id} has no dashboard now",
-            )
+            raise ApiError("ResourceNotFoundException", f"{ticket.name} has no dashboard now")
         return url
+
+    def _mint(self, name: str, driven: Driven) -> str:
+        now = time.monotonic()
+        self._tickets = {token: ticket for token, ticket in self._tickets.items() if ticket.good_until > now}
+        token = secrets.token_urlsafe(32)
+        self._tickets[token] = _Ticket(name, driven, now + self._config.dashboard_url_seconds)
+        return f"{self._config.endpoint_url}/_emrs/dashboards/{token}"
 
     def clear(self) -> None:
         """Forget every token."""

@@ -7,31 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from airflow_emrs_ext.local import runner as runners
 from airflow_emrs_ext.local.emr_serverless.applications import Application
+from airflow_emrs_ext.local.emr_serverless.driving import Driven
 from airflow_emrs_ext.local.emr_serverless.submission import Submission
 from airflow_emrs_ext.local.emr_serverless.transitions import Lifecycle, now, shorten
 from airflow_emrs_ext.local.emr_serverless.utilization import Usage
 from airflow_emrs_ext.local.errors import ApiError
-from airflow_emrs_ext.local.runner import AttemptSpec
 from airflow_emrs_ext.states import JobRunState as S
 from airflow_emrs_ext.states import State
 
 
-class LogDelivery(Protocol):
-    """Delivers the logs of one attempt while it runs."""
-
-    async def run(self) -> None:
-        """Deliver again and again until cancelled."""
-
-    async def finish(self) -> None:
-        """Deliver for the last time."""
-
-
 @dataclass
-class Attempt:
+class Attempt(Driven):
     """One attempt of a job run.
 
     :param number: counted from 1
@@ -40,8 +29,6 @@ class Attempt:
     :param started_at: when its driver ran
     :param ended_at: when its driver had ended
     :param executor_count: the executors that it was granted
-    :param spec: what the runner was given
-    :param running: what the runner gave back, until the attempt has ended
     """
 
     number: int
@@ -52,10 +39,6 @@ class Attempt:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     executor_count: int = 0
-    spec: AttemptSpec | None = None
-    running: runners.Attempt | None = None
-    delivery: LogDelivery | None = None
-    delivering: asyncio.Task[None] | None = None
 
 
 @dataclass

@@ -34,6 +34,11 @@ def job_run_arn(config: ServiceConfig, application_id: str, job_run_id: str) -> 
     return f"{application_arn(config, application_id)}/jobruns/{job_run_id}"
 
 
+def session_arn(config: ServiceConfig, application_id: str, session_id: str) -> str:
+    """The ARN of a session."""
+    return f"{application_arn(config, application_id)}/sessions/{session_id}"
+
+
 def caller_arn(config: ServiceConfig) -> str:
     """The identity that ``createdBy`` names: there is only one, who uses the endpoint."""
     return f"arn:{partition(config.region)}:iam::{config.account_id}:user/emrs-local"

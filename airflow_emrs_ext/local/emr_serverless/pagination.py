@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from airflow_emrs_ext.local.errors import validation_error
@@ -41,6 +41,16 @@ def page(
     shown = ordered[:size]
     more = len(ordered) > size
     return shown, _write(key(shown[-1]), listing) if more else None
+
+
+def group(state: str, states: Sequence[str] | None) -> tuple[int, ...]:
+    """The place of a state in the filter, so that a listing of several states is grouped by them."""
+    return (list(states).index(state),) if states else ()
+
+
+def listing(member: str, items: list[dict[str, Any]], token: str | None) -> dict[str, Any]:
+    """The output of an operation that lists: the items, and the token when there are more."""
+    return {member: items, **({"nextToken": token} if token else {})}
 
 
 def _write(after: tuple[int, ...], listing: str) -> str:

@@ -1,4 +1,4 @@
-"""All that the endpoint knows of applications and job runs, as plain JSON, for tests."""
+"""All that the endpoint knows of applications, job runs and sessions, as plain JSON, for tests."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless import views
 from airflow_emrs_ext.local.emr_serverless.applications import Application
 from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
+from airflow_emrs_ext.local.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.emr_serverless.transitions import Lifecycle
 
 
 def application_record(app: Application) -> dict[str, Any]:
-    """The ``Application`` structure, and ``clientToken``, ``activeJobRuns`` and ``stateHistory``."""
+    """The ``Application`` structure, ``clientToken``, ``activeJobRuns``, ``activeSessions`` and ``stateHistory``."""
     return {
         **_plain(views.application(app)),
         "clientToken": app.client_token,
         "activeJobRuns": sorted(app.active_runs),
+        "activeSessions": sorted(app.active_sessions),
         "stateHistory": _history(app.life),
     }
 
@@ -42,6 +44,28 @@ def job_run_record(run: JobRun, config: ServiceConfig) -> dict[str, Any]:
         "demand": asdict(submission.demand),
         "stateHistory": _history(run.life),
         "attempts": [_attempt(run, attempt, config) for attempt in run.attempts],
+    }
+
+
+def session_record(session: Session, config: ServiceConfig) -> dict[str, Any]:
+    """The ``Session`` structure, the request behind it, and what became of it.
+
+    Beside the members of the API: ``clientToken``, ``classifications`` and ``monitoring`` (both merged), ``demand``,
+    ``executorCount``, ``tokensMinted``, ``callsInFlight``, ``logPath``, ``workDir`` and ``stateHistory``.
+    """
+    request, spec = session.request, session.spec
+    return {
+        **_plain(views.session(session, config)),
+        "clientToken": request.params["clientToken"],
+        "classifications": _plain(request.classifications),
+        "monitoring": _plain(request.monitoring),
+        "demand": asdict(request.demand),
+        "executorCount": session.executor_count,
+        "tokensMinted": session.tokens_minted,
+        "callsInFlight": session.in_flight,
+        "logPath": spec.log_path if spec else None,
+        "workDir": str(spec.work_dir) if spec else None,
+        "stateHistory": _history(session.life),
     }
 
 

@@ -12,6 +12,7 @@ QUEUING: Release = (7, 0, 0)
 RETRIES: Release = (7, 1, 0)
 QUEUING_BY_DEFAULT: Release = (7, 3, 0)
 LONGEST_BATCH_TIMEOUT: Release = (7, 11, 0)
+SESSIONS: Release = (7, 13, 0)
 
 _LABEL = re.compile(r"emr-([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{1,2})")
 _FIRST: Release = (6, 6, 0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,20 @@ from airflow_emrs_ext.local.emr_serverless import records, views
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity
 from airflow_emrs_ext.local.emr_serverless.dashboards import Dashboards
+from airflow_emrs_ext.local.emr_serverless.driving import DeliverLogs, Driven
 from airflow_emrs_ext.local.emr_serverless.idempotency import ClientTokens
 from airflow_emrs_ext.local.emr_serverless.job_runs import JobRun
 from airflow_emrs_ext.local.emr_serverless.naming import job_run_arn, new_id
-from airflow_emrs_ext.local.emr_serverless.pagination import page
+from airflow_emrs_ext.local.emr_serverless.pagination import group, listing, page
 from airflow_emrs_ext.local.emr_serverless.queueing import Queues
+from airflow_emrs_ext.local.emr_serverless.session_operations import Sessions
+from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionTokens
+from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
+from airflow_emrs_ext.local.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.emr_serverless.submission import grace_seconds, read_submission
 from airflow_emrs_ext.local.emr_serverless.tags import check_tags, merge_tags, owner_of
 from airflow_emrs_ext.local.emr_serverless.transitions import JOB_RUN, Lifecycle, Listener
-from airflow_emrs_ext.local.emr_serverless.walk import DeliverLogs, Walker
+from airflow_emrs_ext.local.emr_serverless.walk import Walker
 from airflow_emrs_ext.local.errors import ApiError, validation_error
 from airflow_emrs_ext.local.runner import Runner
 from airflow_emrs_ext.states import ApplicationState
@@ -63,6 +68,10 @@ class EmrServerless:
         self._tokens = ClientTokens()
         self._dashboards = Dashboards(runner, config)
         self._walker = Walker(runner, config, self._capacity, self._queues, deliver_logs)
+        session_walker = SessionWalker(runner, config, self._capacity, deliver_logs)
+        self.sessions = Sessions(
+            config, self._applications, session_walker, SessionTokens(config), self.listeners, work_dir
+        )
 
     async def start(self) -> None:
         """Get ready for requests."""
@@ -76,22 +85,27 @@ class EmrServerless:
 
     async def reset(self) -> None:
         """Stop what runs and forget everything."""
-        running = [attempt.running for run in self._runs.values() for attempt in run.attempts if attempt.running]
+        attempts: list[Driven] = [attempt for run in self._runs.values() for attempt in run.attempts]
+        running = [driven.running for driven in [*attempts, *self.sessions] if driven.running]
         await self._end_tasks()
-        await asyncio.gather(*(attempt.stop(0) for attempt in running), return_exceptions=True)
+        await asyncio.gather(*(driver.stop(0) for driver in running), return_exceptions=True)
         for application in self._applications:
             shutil.rmtree(self._work_dir / application.application_id, ignore_errors=True)
-        for memory in (self._applications, self._runs, self._tokens, self._dashboards, self._capacity, self._queues):
+        for memory in (
+            *(self._applications, self._runs, self.sessions, self._tokens),
+            *(self._dashboards, self._capacity, self._queues),
+        ):
             memory.clear()
 
     def config_changed(self) -> None:
         """Apply changed settings to what is already waiting: idle times and capacity."""
         for application in self._applications:
             self._applications.arm(application)
+        self.sessions.arm()
         self._capacity.hand_out()
 
     async def _end_tasks(self) -> None:
-        tasks = [run.task for run in self._runs.values() if run.task]
+        tasks = [work.task for work in [*self._runs.values(), *self.sessions] if work.task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -120,10 +134,10 @@ class EmrServerless:
         shown, token = page(
             "ListApplications",
             (application for application in self._applications if application.state in states),
-            lambda application: (*_group(application.state, params.get("states")), -application.number),
+            lambda application: (*group(application.state, params.get("states")), -application.number),
             params,
         )
-        return _page("applications", [views.application_summary(application) for application in shown], token)
+        return listing("applications", [views.application_summary(application) for application in shown], token)
 
     async def update_application(self, **params: Any) -> dict[str, Any]:
         """UpdateApplication."""
@@ -155,15 +169,17 @@ class EmrServerless:
 
     async def start_job_run(self, **params: Any) -> dict[str, Any]:
         """StartJobRun."""
-        if self._closed:
-            raise ApiError("InternalServerException", "The endpoint is ending and starts nothing more")
+        self._check_open()
         application = self._applications.get(params["applicationId"])
         scope = application.application_id
         if answer := self._tokens.recall("StartJobRun", scope, params):
             return answer
         check_tags(params.get("tags") or {})
         submission = read_submission(params, application)
-        self._applications.check_takes_runs(application)
+        try:
+            self._applications.check_takes(application, "job runs")
+        except ApiError as error:  # the API declares no ServiceQuotaExceededException for this operation
+            raise validation_error(error.message) from None
         job_run_id = new_id()
         turn = self._queues.enter(scope, job_run_id)
         run = JobRun(
@@ -180,7 +196,7 @@ class EmrServerless:
         )
         run.begin_attempt("The job run has been submitted.")
         self._runs[job_run_id] = run
-        self._applications.run_submitted(application, job_run_id)
+        self._applications.work_submitted(application, application.active_runs, job_run_id)
         run.task = asyncio.create_task(self._walk(run, turn))
         answer = {"applicationId": scope, "jobRunId": job_run_id, "arn": run.arn}
         return self._tokens.remember("StartJobRun", scope, params, answer)
@@ -206,17 +222,17 @@ class EmrServerless:
                 and (after is None or run.created_at >= after)
                 and (before is None or run.created_at <= before)
             ),
-            lambda run: (*_group(run.state, states), -run.number),
+            lambda run: (*group(run.state, states), -run.number),
             params,
         )
-        return _page("jobRuns", [views.job_run_summary(run, self.config) for run in shown], token)
+        return listing("jobRuns", [views.job_run_summary(run, self.config) for run in shown], token)
 
     async def list_job_run_attempts(self, **params: Any) -> dict[str, Any]:
         """ListJobRunAttempts: the latest first."""
         run = self._run(params["applicationId"], params["jobRunId"])
         shown, token = page("ListJobRunAttempts", run.attempts, lambda attempt: (-attempt.number,), params)
         attempts = [views.attempt_summary(run, attempt, self.config) for attempt in shown]
-        return _page("jobRunAttempts", attempts, token)
+        return listing("jobRunAttempts", attempts, token)
 
     async def cancel_job_run(self, **params: Any) -> dict[str, Any]:
         """CancelJobRun: at once CANCELLING; harmless for a job run that is CANCELLING already."""
@@ -230,15 +246,47 @@ class EmrServerless:
     async def get_dashboard_for_job_run(self, **params: Any) -> dict[str, Any]:
         """GetDashboardForJobRun: a URL that is good once and for a limited time."""
         run = self._run(params["applicationId"], params["jobRunId"])
-        token = self._dashboards.mint(run, run.attempt_number(params.get("attempt")))
-        return {"url": f"{self.config.endpoint_url}/_emrs/dashboards/{token}"}
+        return {"url": self._dashboards.of_attempt(run, run.attempt_number(params.get("attempt")))}
 
     async def redeem_dashboard(self, token: str) -> str:
-        """Where a token of GetDashboardForJobRun leads; it is used up.
+        """Where a token of GetDashboardForJobRun or GetResourceDashboard leads; it is used up.
 
         :raises ApiError: the token is unknown, used or expired, or there is no UI
         """
         return await self._dashboards.redeem(token)
+
+    # Sessions
+
+    async def start_session(self, **params: Any) -> dict[str, Any]:
+        """StartSession."""
+        self._check_open()
+        application = self._applications.get(params["applicationId"])
+        scope = application.application_id
+        if answer := self._tokens.recall("StartSession", scope, params):
+            return answer
+        return self._tokens.remember("StartSession", scope, params, self.sessions.start(application, params))
+
+    async def get_session(self, **params: Any) -> dict[str, Any]:
+        """GetSession."""
+        return {"session": views.session(self._session(params), self.config)}
+
+    async def list_sessions(self, **params: Any) -> dict[str, Any]:
+        """ListSessions: newest first, grouped by state when several are asked for."""
+        return self.sessions.list(params)
+
+    async def terminate_session(self, **params: Any) -> dict[str, Any]:
+        """TerminateSession: at once TERMINATING; harmless for a session that is TERMINATING already."""
+        self.sessions.terminate(self._session(params))
+        return {"applicationId": params["applicationId"], "sessionId": params["sessionId"]}
+
+    async def get_session_endpoint(self, **params: Any) -> dict[str, Any]:
+        """GetSessionEndpoint: a new token each time; the ones before it stay good until they expire."""
+        return await self.sessions.endpoint(self._session(params))
+
+    async def get_resource_dashboard(self, **params: Any) -> dict[str, Any]:
+        """GetResourceDashboard: a URL that is good once and for a limited time; none before the session is STARTED."""
+        url = self._dashboards.of_session(self.sessions.find(params["applicationId"], params["resourceId"]))
+        return {"url": url} if url else {}
 
     # Tags
 
@@ -276,6 +324,24 @@ class EmrServerless:
             if application_id in (None, run.application.application_id)
         ]
 
+    def session_records(self, application_id: str | None = None) -> list[dict[str, Any]]:
+        """Every session with all that is known of it, oldest first, as plain JSON.
+
+        :param application_id: only those of one application
+        """
+        return [
+            records.session_record(session, self.config)
+            for session in self.sessions
+            if application_id in (None, session.application.application_id)
+        ]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ApiError("InternalServerException", "The endpoint is ending and starts nothing more")
+
+    def _session(self, params: Mapping[str, Any]) -> Session:
+        return self.sessions.find(params["applicationId"], params["sessionId"])
+
     def _run(self, application_id: str, job_run_id: str) -> JobRun:
         application = self._applications.get(application_id)
         run = self._runs.get(job_run_id)
@@ -289,19 +355,15 @@ class EmrServerless:
         try:
             await self._walker.walk(run, turn)
         finally:
-            self._applications.run_ended(run.application, run.job_run_id)
+            self._applications.work_ended(run.application, run.application.active_runs, run.job_run_id)
 
     def _tags(self, arn: str) -> dict[str, str]:
-        application_id, job_run_id = owner_of(arn, self.config)
-        owner: Application | JobRun
-        owner = self._run(application_id, job_run_id) if job_run_id else self._applications.get(application_id)
+        application_id, kind, owned_id = owner_of(arn, self.config)
+        owner: Application | JobRun | Session
+        if kind == "jobruns":
+            owner = self._run(application_id, owned_id)
+        elif kind == "sessions":
+            owner = self.sessions.find(application_id, owned_id)
+        else:
+            owner = self._applications.get(application_id)
         return owner.tags
-
-
-def _group(state: str, states: Sequence[str] | None) -> tuple[int, ...]:
-    """The place of a state in the filter, so that a listing of several states is grouped by them."""
-    return (list(states).index(state),) if states else ()
-
-
-def _page(member: str, items: list[dict[str, Any]], token: str | None) -> dict[str, Any]:
-    return {member: items, **({"nextToken": token} if token else {})}

@@ -1,4 +1,4 @@
-"""Tags of applications and job runs."""
+"""Tags of applications, job runs and sessions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_TAGS = 200
 
 _ARN = re.compile(
     r"arn:(?P<partition>[^:]+):emr-serverless:(?P<region>[^:]+):(?P<account>[0-9]{12})"
-    r":/applications/(?P<application>[0-9a-zA-Z]+)(?:/jobruns/(?P<job_run>[0-9a-zA-Z]+))?"
+    r":/applications/(?P<application>[0-9a-zA-Z]+)(?:/(?P<kind>jobruns|sessions)/(?P<id>[0-9a-zA-Z]+))?"
 )
 
 
@@ -39,13 +39,13 @@ def merge_tags(owned: Mapping[str, str], given: Mapping[str, str]) -> dict[str, 
     return merged
 
 
-def owner_of(arn: str, config: ServiceConfig) -> tuple[str, str | None]:
-    """The ids in an ARN: of the application and, for that of a job run, of the job run.
+def owner_of(arn: str, config: ServiceConfig) -> tuple[str, str | None, str]:
+    """The application that an ARN names, and what of it: ``None``, ``jobruns`` or ``sessions``, and an id.
 
-    :raises ApiError: it is not the ARN of an application or job run of this account and Region
+    :raises ApiError: it is not the ARN of an application, job run or session of this account and Region
     """
     match = _ARN.fullmatch(arn)
     here = (partition(config.region), config.region, config.account_id)
     if match is None or match.group("partition", "region", "account") != here:
         raise ApiError("ResourceNotFoundException", f"Resource {arn} does not exist")
-    return match["application"], match["job_run"]
+    return match["application"], match["kind"], match["id"] or ""

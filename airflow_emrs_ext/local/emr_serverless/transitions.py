@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_emrs_ext.states import ApplicationState, JobRunState, State
+from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState, State
 
-_A, _J = ApplicationState, JobRunState
+_A, _J, _S = ApplicationState, JobRunState, SessionState
 
 APPLICATION: Mapping[State, frozenset[State]] = {
     _A.CREATING: frozenset({_A.CREATED}),
@@ -34,6 +34,17 @@ JOB_RUN: Mapping[State, frozenset[State]] = {
     _J.CANCELLED: frozenset(),
 }
 
+SESSION: Mapping[State, frozenset[State]] = {
+    _S.SUBMITTED: frozenset({_S.STARTING, _S.TERMINATING, _S.FAILED}),
+    _S.STARTING: frozenset({_S.STARTED, _S.TERMINATING, _S.FAILED}),
+    _S.STARTED: frozenset({_S.IDLE, _S.BUSY, _S.TERMINATING, _S.FAILED}),
+    _S.IDLE: frozenset({_S.BUSY, _S.TERMINATING, _S.FAILED}),
+    _S.BUSY: frozenset({_S.IDLE, _S.TERMINATING, _S.FAILED}),
+    _S.TERMINATING: frozenset({_S.TERMINATED}),
+    _S.FAILED: frozenset(),
+    _S.TERMINATED: frozenset(),
+}
+
 DETAILS_LIMIT = 256
 
 
@@ -55,7 +66,7 @@ class Change:
 class Transition:
     """What listeners are told: a resource has changed its state.
 
-    :param resource: the application or job run
+    :param resource: the application, job run or session
     :param previous: the state it left, ``None`` for a new resource
     :param change: the state it is in now
     """

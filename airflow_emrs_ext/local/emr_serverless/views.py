@@ -1,4 +1,4 @@
-"""The structures in which the API shows applications and job runs."""
+"""The structures in which the API shows applications, job runs and sessions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from airflow_emrs_ext.local.emr_serverless import utilization
 from airflow_emrs_ext.local.emr_serverless.applications import Application
 from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
 from airflow_emrs_ext.local.emr_serverless.naming import caller_arn
+from airflow_emrs_ext.local.emr_serverless.sessions import Session
 
 
 def application(app: Application) -> dict[str, Any]:
@@ -106,6 +107,41 @@ def attempt_summary(run: JobRun, attempt: Attempt, config: ServiceConfig) -> dic
         state=attempt.state,
         stateDetails=attempt.details,
         attempt=attempt.number,
+    )
+
+
+def session(shown: Session, config: ServiceConfig) -> dict[str, Any]:
+    """The ``Session`` structure."""
+    usages = shown.usages()
+    return _filled(
+        **session_summary(shown, config),
+        startedAt=shown.started_at,
+        endedAt=shown.ended_at if shown.state.is_terminal else None,
+        idleSince=shown.idle_since,
+        configurationOverrides=shown.request.params.get("configurationOverrides"),
+        networkConfiguration=shown.settings.get("networkConfiguration"),
+        idleTimeoutMinutes=shown.request.idle_timeout_minutes,
+        tags=dict(shown.tags),
+        totalResourceUtilization=utilization.total(usages) if usages else None,
+        billedResourceUtilization=utilization.billed(usages) if usages else None,
+        totalExecutionDurationSeconds=utilization.duration(usages) if shown.state.is_terminal else None,
+    )
+
+
+def session_summary(shown: Session, config: ServiceConfig) -> dict[str, Any]:
+    """The ``SessionSummary`` structure."""
+    return _filled(
+        applicationId=shown.application.application_id,
+        sessionId=shown.session_id,
+        arn=shown.arn,
+        name=shown.name,
+        state=shown.state,
+        stateDetails=shown.life.details,
+        releaseLabel=shown.settings["releaseLabel"],
+        executionRoleArn=shown.request.params["executionRoleArn"],
+        createdBy=caller_arn(config),
+        createdAt=shown.created_at,
+        updatedAt=shown.life.changed_at,
     )
 
 

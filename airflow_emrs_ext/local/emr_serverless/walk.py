@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, TypeVar
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity, NeverFitsError
-from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, Cancellation, JobRun, LogDelivery
+from airflow_emrs_ext.local.emr_serverless.driving import DeliverLogs, EndRequestedError, until
+from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, Cancellation, JobRun
 from airflow_emrs_ext.local.emr_serverless.queueing import Queues
 from airflow_emrs_ext.local.emr_serverless.submission import BATCH, grace_seconds
 from airflow_emrs_ext.local.emr_serverless.transitions import now, shorten
 from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, Runner
 from airflow_emrs_ext.states import JobRunState as S
 
-T = TypeVar("T")
-
 _log = logging.getLogger(__name__)
 
-_LAST_DELIVERY_SECONDS = 30.0
 _MINUTES_PER_HOUR = 60
-
-
-DeliverLogs = Callable[[AttemptSpec, Mapping[tuple[str, str], Path]], LogDelivery]
-
-
-class _CancelRequestedError(Exception):
-    """The job run is to be cancelled; what it was waiting for does not matter any more."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +47,12 @@ class Walker:
         """
         try:
             await self._execute(run, turn)
-        except _CancelRequestedError:
+        except EndRequestedError:
             await self._cancel(run)
         except Exception:
             # A defect must not leave a job run active for ever: whoever waits for it would wait for ever, too.
             _log.exception("job run %s", run.job_run_id)
-            await self._stop(run.attempt, 0)
+            await run.attempt.stop(0)
             if not run.state.is_terminal:
                 end = S.CANCELLED if run.state is S.CANCELLING else S.FAILED
                 run.move(end, "Internal error of the local endpoint; see its log.")
@@ -73,7 +61,7 @@ class Walker:
                 run.timeout.cancel()
             self.capacity.release(run.job_run_id)
             self.queues.leave(run.application.application_id, run.job_run_id)
-            await self._stop_delivering(run.attempt)
+            await run.attempt.end_delivering()
 
     def cancel(self, run: JobRun, details: str, grace: float) -> None:
         """Begin to cancel a job run that has not ended; one that is being cancelled already goes on as it does.
@@ -113,7 +101,7 @@ class Walker:
         minutes = scheduler["queueTimeoutMinutes"]
         run.move(S.QUEUED, f"Waiting: the application executes {scheduler['maxConcurrentRuns']} job runs at once.")
         try:
-            await self._until(run, turn.wait(), self._minutes(minutes))
+            await until(run.cancellation, turn.wait(), self._minutes(minutes))
         except asyncio.TimeoutError:
             run.move(S.FAILED, f"Job run timed out in the queue: it was QUEUED for more than {minutes} minutes.")
             return False
@@ -124,23 +112,23 @@ class Walker:
         application, attempt = run.application, run.attempt
         run.move(S.PENDING, "The job run is being scheduled for the application.")
         await self._dwell(run)
-        await self._until(run, application.started.wait())
+        await until(run.cancellation, application.started.wait())
         run.move(S.SCHEDULED, "Workers are being allocated.")
         self.capacity.check(application.application_id, run.submission.demand)
-        attempt.executor_count = await self._until(
-            run, self.capacity.acquire(run.job_run_id, application.application_id, run.submission.demand)
+        attempt.executor_count = await until(
+            run.cancellation, self.capacity.acquire(run.job_run_id, application.application_id, run.submission.demand)
         )
         await self._dwell(run)
         attempt.spec = self._spec(run)
         try:
             result = await self._run_driver(run, attempt, attempt.spec)
-        except _CancelRequestedError:
+        except EndRequestedError:
             raise
         except Exception as error:
             # Whatever the runner cannot do is the end of this attempt, not of the endpoint.
             _log.exception("job run %s, attempt %s", run.job_run_id, attempt.number)
             result = AttemptResult(False, str(error) or type(error).__name__)
-            await self._stop(attempt, 0)
+            await attempt.stop(0)
         attempt.ended_at = now()
         attempt.running = None
         if run.timeout and (result.succeeded or not self._may_retry(run)):
@@ -148,19 +136,17 @@ class Walker:
         self.capacity.release(run.job_run_id)
         if result.succeeded and run.state is S.SCHEDULED:
             self._on_running(run, attempt)
-        await self._stop_delivering(attempt, last=True)
+        await attempt.end_delivering(last=True)
         if run.cancellation.done():
-            raise _CancelRequestedError
+            raise EndRequestedError
         return result
 
     async def _run_driver(self, run: JobRun, attempt: Attempt, spec: AttemptSpec) -> AttemptResult:
         spec.work_dir.mkdir(parents=True)
         running = await self.runner.launch(spec, lambda: self._on_running(run, attempt))
         attempt.running = running
-        if self.deliver_logs:
-            attempt.delivery = self.deliver_logs(spec, running.log_files)
-            attempt.delivering = asyncio.create_task(attempt.delivery.run())
-        return await self._until(run, running.wait())
+        attempt.begin_delivering(self.deliver_logs)
+        return await until(run.cancellation, running.wait())
 
     def _on_running(self, run: JobRun, attempt: Attempt) -> None:
         if run.attempt is not attempt or run.state is not S.SCHEDULED:
@@ -178,37 +164,10 @@ class Walker:
 
     async def _cancel(self, run: JobRun) -> None:
         attempt, cancellation = run.attempt, run.cancellation.result()
-        await self._stop(attempt, cancellation.grace_seconds)
+        await attempt.stop(cancellation.grace_seconds)
         attempt.ended_at = attempt.ended_at or now()
-        await self._stop_delivering(attempt, last=True)
+        await attempt.end_delivering(last=True)
         run.move(S.CANCELLED, cancellation.details)
-
-    async def _stop(self, attempt: Attempt, grace: float) -> None:
-        """End the attempt's driver, if it has one."""
-        if attempt.running:
-            try:
-                await attempt.running.stop(grace)
-            except Exception:
-                # The attempt is over for its owner whether or not the runner could clean up behind it.
-                _log.exception("cannot stop attempt %s", attempt.number)
-            attempt.running = None
-
-    async def _stop_delivering(self, attempt: Attempt, *, last: bool = False) -> None:
-        """End the repeated delivery of the logs; deliver what is new since the last time when asked to."""
-        delivery, delivering = attempt.delivery, attempt.delivering
-        if delivery is None or delivering is None:
-            return
-        attempt.delivery = attempt.delivering = None
-        delivering.cancel()
-        outcome = await asyncio.gather(delivering, return_exceptions=True)
-        if isinstance(outcome[0], Exception):
-            _log.error("cannot deliver logs", exc_info=outcome[0])
-        if last:
-            try:
-                await asyncio.wait_for(delivery.finish(), _LAST_DELIVERY_SECONDS)
-            except Exception:
-                # A missing log bucket is no reason for a job run not to end.
-                _log.exception("cannot deliver logs")
 
     def _may_retry(self, run: JobRun) -> bool:
         submission = run.submission
@@ -244,25 +203,7 @@ class Walker:
         )
 
     async def _dwell(self, run: JobRun) -> None:
-        await self._until(run, asyncio.sleep(self.config.scheduling_seconds))
+        await until(run.cancellation, asyncio.sleep(self.config.scheduling_seconds))
 
     def _minutes(self, count: float) -> float:
         return count * self.config.seconds_per_minute
-
-    async def _until(self, run: JobRun, waiting: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
-        """Wait for something, but not when the job run is to be cancelled.
-
-        :raises _CancelRequestedError: it is
-        :raises asyncio.TimeoutError: ``seconds`` are over
-        """
-        task = asyncio.create_task(waiting)
-        try:
-            first: set[asyncio.Future[Any]] = {task, run.cancellation}
-            await asyncio.wait(first, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if run.cancellation.done():
-                raise _CancelRequestedError
-            if not task.done():
-                raise asyncio.TimeoutError
-            return task.result()
-        finally:
-            task.cancel()

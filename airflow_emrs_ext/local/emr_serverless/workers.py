@@ -63,6 +63,15 @@ def demand_of(job_driver: Mapping[str, Any], classifications: Classifications) -
     return _spark({**classifications.get("spark-defaults", {}), **given})
 
 
+def session_demand(classifications: Classifications) -> Demand:
+    """The workers of a session.
+
+    :param classifications: the configuration in force
+    :raises ApiError: it asks for a worker that the service does not offer
+    """
+    return _spark(classifications.get("spark-defaults", {}))
+
+
 def spark_properties(parameters: str | None) -> dict[str, str]:
     """The Spark properties in ``sparkSubmitParameters``, its shorthand options for sizes among them.
 

@@ -1,4 +1,4 @@
-"""One attempt: prepared, started, watched and explained."""
+"""One attempt of a job run, or the driver of a session: prepared, started, watched and explained."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec
+from airflow_emrs_ext.local.runner import AttemptResult, ConnectServer, DriverSpec
 from airflow_emrs_ext.local.spark.details import failure_details, shorten
 from airflow_emrs_ext.local.spark.driver import Driver
 from airflow_emrs_ext.local.spark.launch import GuardedProcess
@@ -24,7 +24,7 @@ _RUNNING_AT_LATEST_SECONDS = 10.0
 class SparkAttempt:
     """A Spark driver process, from its preparation to the sentence that says how it ended.
 
-    :param spec: the attempt
+    :param spec: the attempt or session
     :param worker_type: the service's name for the driver: ``SPARK_DRIVER`` or ``HIVE_DRIVER``
     :param prepare: makes the driver; called once, in a thread, may talk to S3 and raise :class:`SubmitError`
     :param environ: the environment that the driver's own variables are added to
@@ -34,7 +34,7 @@ class SparkAttempt:
 
     def __init__(
         self,
-        spec: AttemptSpec,
+        spec: DriverSpec,
         *,
         worker_type: str,
         prepare: Callable[[], Driver],
@@ -155,3 +155,31 @@ class SparkAttempt:
         if not self._has_run and not self._is_stopping:
             self._has_run = True
             self._on_running()
+
+
+class SparkSessionServer(SparkAttempt):
+    """The driver process of a session; it runs once its Spark Connect server takes connections."""
+
+    @property
+    def connect(self) -> ConnectServer | None:
+        """Its Spark Connect server, while it takes connections."""
+        return self._driver.connect if self._driver and self._is_up and not self.is_over else None
+
+    async def _watch(self, driver: Driver) -> None:
+        assert driver.connect is not None
+        host, _, port = driver.connect.address.rpartition(":")
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(host, int(port))
+            except OSError:
+                await asyncio.sleep(_RUNNING_POLL_SECONDS)
+            else:
+                writer.close()
+                break
+        self._is_up = True
+        self._report_running()
+
+    def _report_running(self) -> None:
+        # A driver that ended before its server was up was never ready.
+        if self._is_up:
+            super()._report_running()

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airflow_emrs_ext.local.runner import AttemptSpec
+from airflow_emrs_ext.local.runner import ConnectServer, DriverSpec
 from airflow_emrs_ext.local.spark.filesystem import named_buckets, s3_properties
 from airflow_emrs_ext.local.spark.java import SparkRuntime
 from airflow_emrs_ext.local.spark.launch import java_command
 from airflow_emrs_ext.local.spark.submit import slots
+
+NO_ENTRY_POINT = "spark-internal"
+"""What SparkSubmit takes for "the class is on Spark's own class path"."""
 
 _SUBMIT = "org.apache.spark.deploy.SparkSubmit"
 
@@ -45,6 +48,7 @@ class Driver:
     :param ui_port: where its Spark UI will be
     :param event_log: the file that appears once Spark runs in it
     :param notes: what was asked for and is not done, for the driver's log
+    :param connect: the Spark Connect server in it
     """
 
     worker_type: str
@@ -54,11 +58,12 @@ class Driver:
     ui_port: int
     event_log: Path
     notes: Sequence[str] = field(default=())
+    connect: ConnectServer | None = None
 
 
 def build(
     machine: Machine,
-    spec: AttemptSpec,
+    spec: DriverSpec,
     worker_type: str,
     arguments: Sequence[str],
     *,
@@ -86,7 +91,7 @@ def build(
     scratch = spec.work_dir / "spark-local"
     for directory in (cwd, scratch, machine.event_logs):
         directory.mkdir(parents=True, exist_ok=True)
-    app_id = event_log_id(spec)
+    app_id = spec.ui_id
     # What follows "properties" belongs to the machine: the job cannot change it.
     settings = {
         # Task output becomes visible when the task commits, as with the committer of the service, and is copied once.
@@ -137,11 +142,6 @@ def build(
     if "spark.driver.extraLibraryPath" in settings:
         variables["LD_LIBRARY_PATH"] = settings["spark.driver.extraLibraryPath"]
     return Driver(worker_type, command, variables, cwd, ui_port, machine.event_logs / f"{app_id}.inprogress", notes)
-
-
-def event_log_id(spec: AttemptSpec) -> str:
-    """The name of an attempt in Spark's UI and of its event log."""
-    return f"{spec.job_run_id}-{spec.attempt}"
 
 
 def write_properties(path: Path, properties: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from airflow_emrs_ext.local.runner import AttemptSpec
+from airflow_emrs_ext.local.runner import DriverSpec
 
 MOUNTS_PATH = "/.mount-tables"
 """Path on the gateway where a Hadoop client finds one mount for each bucket that exists at that moment."""
@@ -57,6 +57,6 @@ def mount_target(authority: str, bucket: str) -> str:
     return f"webhdfs://{authority}/{bucket}"
 
 
-def named_buckets(spec: AttemptSpec) -> list[str]:
+def named_buckets(spec: DriverSpec) -> list[str]:
     """Every bucket that the job driver or the configuration of an attempt names."""
     return sorted(set(_BUCKET.findall(json.dumps([spec.job_driver, spec.classifications], default=dict))))

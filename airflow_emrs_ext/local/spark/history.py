@@ -8,8 +8,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from airflow_emrs_ext.local.runner import AttemptSpec
-from airflow_emrs_ext.local.spark.driver import Machine, event_log_id, write_properties
+from airflow_emrs_ext.local.runner import DriverSpec
+from airflow_emrs_ext.local.spark.driver import Machine, write_properties
 from airflow_emrs_ext.local.spark.launch import GuardedProcess, free_port, java_command
 
 _MAIN_CLASS = "org.apache.spark.deploy.history.HistoryServer"
@@ -35,13 +35,13 @@ class HistoryServer:
         self._port = 0
         self._is_closed = False
 
-    async def url(self, spec: AttemptSpec) -> str | None:
+    async def url(self, spec: DriverSpec) -> str | None:
         """The page of a finished attempt, once the server shows it.
 
-        :param spec: the attempt
+        :param spec: the driver that has ended
         :return: ``None`` when Spark never ran in it, or the server does not come up
         """
-        app_id = event_log_id(spec)
+        app_id = spec.ui_id
         if not any((self._machine.event_logs / name).exists() for name in (app_id, f"{app_id}.inprogress")):
             return None
         async with self._lock:

@@ -20,8 +20,6 @@ from airflow_emrs_ext.local.spark.staging import read_text
 from airflow_emrs_ext.local.spark.submit import SubmitError, accepted, hadoop_properties
 
 _MAIN_CLASS = "org.apache.spark.sql.hive.thriftserver.SparkSQLCLIDriver"
-# What SparkSubmit takes for "the class is on Spark's own class path".
-_NO_ENTRY_POINT = "spark-internal"
 _OPTIONS = {"--hiveconf": "--hiveconf", "--hivevar": "--hivevar", "-d": "--hivevar", "--define": "--hivevar"}
 _WAREHOUSE = "hive.metastore.warehouse.dir"
 _IS_FILE = re.compile(r"^(s3[an]?://|file:/|/)\S+$")
@@ -68,7 +66,7 @@ def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: P
         machine,
         spec,
         "HIVE_DRIVER",
-        [_NO_ENTRY_POINT, *files, *arguments],
+        [drivers.NO_ENTRY_POINT, *files, *arguments],
         main_class=_MAIN_CLASS,
         properties=properties,
         environ={

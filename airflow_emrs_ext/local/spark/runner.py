@@ -1,4 +1,4 @@
-"""The runner that executes attempts as Spark driver processes."""
+"""The runner that executes attempts and sessions as Spark driver processes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from airflow_emrs_ext.local.aws import AwsTarget
-from airflow_emrs_ext.local.runner import AttemptSpec
-from airflow_emrs_ext.local.spark import hive, sparksubmit
-from airflow_emrs_ext.local.spark.attempt import SparkAttempt
+from airflow_emrs_ext.local.runner import AttemptSpec, DriverSpec, SessionSpec
+from airflow_emrs_ext.local.spark import connect, hive, sparksubmit
+from airflow_emrs_ext.local.spark.attempt import SparkAttempt, SparkSessionServer
 from airflow_emrs_ext.local.spark.driver import Driver, Machine
 from airflow_emrs_ext.local.spark.history import HistoryServer
 from airflow_emrs_ext.local.spark.java import find_runtime
@@ -22,7 +22,7 @@ _SPARK_VARIABLES = ("SPARK_", "PYSPARK_", "HADOOP_", "HIVE_", "JAVA_TOOL_OPTIONS
 
 
 class SparkRunner:
-    """Runs every attempt as a Spark driver process of its own on this machine.
+    """Runs every attempt and every session as a Spark driver process of its own on this machine.
 
     :param target: the endpoint and the S3 that jobs work with
     :param state_dir: what outlives an attempt: event logs, and the metastores of Hive applications
@@ -65,12 +65,27 @@ class SparkRunner:
             lock=self._metastore_lock(spec),
             on_running=on_running,
         )
-        self._attempts = {known for known in self._attempts if not known.is_over}
-        self._attempts.add(attempt)
-        attempt.begin()
+        self._begin(attempt)
         return attempt
 
-    async def history_url(self, spec: AttemptSpec) -> str | None:
+    async def launch_session(self, spec: SessionSpec, on_ready: Callable[[], None]) -> SparkSessionServer:
+        """Start a session; what cannot be run fails it, with the reason in its details.
+
+        :param spec: the session
+        :param on_ready: called once, on the event loop, when its Spark Connect server takes connections
+        """
+        server = SparkSessionServer(
+            spec,
+            worker_type="SPARK_DRIVER",
+            prepare=lambda: connect.prepare(self._ready_machine(), spec, self._target),
+            environ=self._target.environ(_inherited()),
+            lock=None,
+            on_running=on_ready,
+        )
+        self._begin(server)
+        return server
+
+    async def history_url(self, spec: DriverSpec) -> str | None:
         """The page of a finished attempt in the history server, which the first call starts.
 
         :param spec: the attempt
@@ -87,11 +102,19 @@ class SparkRunner:
         if self._history is not None:
             await self._history.close()
 
-    def _prepare(self, spec: AttemptSpec) -> Driver:
+    def _begin(self, attempt: SparkAttempt) -> None:
+        self._attempts = {known for known in self._attempts if not known.is_over}
+        self._attempts.add(attempt)
+        attempt.begin()
+
+    def _ready_machine(self) -> Machine:
         if self._machine is None:
             raise RuntimeError("SparkRunner.start has not been called")
+        return self._machine
+
+    def _prepare(self, spec: AttemptSpec) -> Driver:
         prepare = hive.prepare if "hive" in spec.job_driver else sparksubmit.prepare
-        return prepare(self._machine, spec, self._target, self._state_dir)
+        return prepare(self._ready_machine(), spec, self._target, self._state_dir)
 
     def _metastore_lock(self, spec: AttemptSpec) -> asyncio.Lock | None:
         if "hive" not in spec.job_driver:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airflow_emrs_ext.local.runner import AttemptSpec
+from airflow_emrs_ext.local.runner import AttemptSpec, DriverSpec
 
 MAX_SLOTS = 64
 """Tasks that one attempt runs at once at most: each Python task is a process of this machine."""
@@ -110,25 +110,33 @@ class Parameters:
 
 
 @dataclass
-class Submission:
-    """One driver, ready to be started.
+class Settings:
+    """What a driver is set up with.
 
-    :param entry_point: URI or path of the Python file or jar
-    :param arguments: what the entry point is given
-    :param main_class: the class to run; ``None`` for Python
     :param properties: every Spark property
     :param environ: environment variables that the configuration asks for
     :param log4j: properties of the ``spark-driver-log4j2`` classification
     :param notes: what was asked for and is not done here, for the driver's log
     """
 
-    entry_point: str
-    arguments: list[str]
-    main_class: str | None
     properties: dict[str, str]
     environ: dict[str, str]
     log4j: dict[str, str]
     notes: list[str]
+
+
+@dataclass
+class Submission(Settings):
+    """One driver of a ``sparkSubmit`` job run, ready to be started; see also :class:`Settings`.
+
+    :param entry_point: URI or path of the Python file or jar
+    :param arguments: what the entry point is given
+    :param main_class: the class to run; ``None`` for Python
+    """
+
+    entry_point: str
+    arguments: list[str]
+    main_class: str | None
 
 
 def parse_parameters(text: str) -> Parameters:
@@ -177,9 +185,6 @@ def parse_parameters(text: str) -> Parameters:
 def plan(spec: AttemptSpec, spark_home: Path) -> Submission:
     """Everything that the driver of a ``sparkSubmit`` job run is given, before S3 and the UI are known.
 
-    Properties rank as on the service: ``sparkSubmitParameters`` over ``spark-defaults`` (job over application) over
-    the endpoint's defaults; what belongs to the machine (master, sizes, ports, event log) is the endpoint's.
-
     :param spec: the attempt
     :param spark_home: where Spark's own examples are
     :raises SubmitError: the parameters or the configuration cannot be run
@@ -187,36 +192,53 @@ def plan(spec: AttemptSpec, spark_home: Path) -> Submission:
     driver = spec.job_driver["sparkSubmit"]
     parameters = parse_parameters(driver.get("sparkSubmitParameters") or "")
     notes: list[str] = []
+    entry_point, main_class = _entry_point(driver["entryPoint"], parameters.main_class, spark_home, notes)
+    settings = configure(spec, parameters.properties, spec.name or Path(entry_point).name)
+    return Submission(
+        properties=settings.properties,
+        environ=settings.environ,
+        log4j=settings.log4j,
+        notes=[*notes, *settings.notes],
+        entry_point=entry_point,
+        arguments=list(driver.get("entryPointArguments") or []),
+        main_class=main_class,
+    )
+
+
+def configure(spec: DriverSpec, given: Mapping[str, str], app_name: str) -> Settings:
+    """What the configuration of a Spark driver comes to.
+
+    Properties rank as on the service: what is given over ``spark-defaults`` (job over application) over the endpoint's
+    defaults; what belongs to the machine (master, sizes, ports, event log) is the endpoint's.
+
+    :param spec: the driver
+    :param given: properties that outrank the classifications: those of ``sparkSubmitParameters``
+    :param app_name: its name in the Spark UI, unless a property says another
+    :raises SubmitError: a property asks for what is not available
+    """
+    notes: list[str] = []
     asked = {
         **hadoop_properties(spec.classifications),
         **spec.classifications.get("spark-defaults", {}),
-        **parameters.properties,
+        **given,
     }
     for name, option in _REFUSED_PROPERTIES.items():
         if name in asked:
             raise SubmitError(f"{name} is not available: {_REFUSED[option]}")
-    entry_point, main_class = _entry_point(driver["entryPoint"], parameters.main_class, spark_home, notes)
     environ = _environ(asked, spec.classifications)
     properties = {
-        "spark.app.name": spec.name or Path(entry_point).name,
+        "spark.app.name": app_name,
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": (spec.work_dir / "spark-warehouse").as_uri(),
         "spark.ui.showConsoleProgress": "false",
         **accepted(asked, notes),
     }
     _choose_python(properties, environ, notes)
-    return Submission(
-        entry_point=entry_point,
-        arguments=list(driver.get("entryPointArguments") or []),
-        main_class=main_class,
-        properties=properties,
-        environ=environ,
-        log4j=dict(spec.classifications.get("spark-driver-log4j2", {})),
-        notes=notes,
-    )
+    log4j = dict(spec.classifications.get("spark-driver-log4j2", {}))
+    return Settings(properties=properties, environ=environ, log4j=log4j, notes=notes)
 
 
-def slots(spec: AttemptSpec) -> int:
+def slots(spec: DriverSpec) -> int:
     """How many tasks the attempt runs at once: the cores of all its executors, at most :data:`MAX_SLOTS`."""
     return max(1, min(MAX_SLOTS, int(spec.executor_count * spec.executor.cpu)))
 

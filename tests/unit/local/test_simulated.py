@@ -113,13 +113,13 @@ async def test_hold_and_finish(runner: SimulatedRunner, tmp_path: Path) -> None:
     running = asyncio.Event()
     attempt = await runner.launch(spec_in(tmp_path), running.set)
     await asyncio.wait_for(running.wait(), 5)
-    assert attempt.dashboard_url() == "http://endpoint/_emrs/simulated-ui/app/run/1"
+    assert attempt.dashboard_url() == "http://endpoint/_emrs/simulated-ui/app/run-1"
     with pytest.raises(asyncio.TimeoutError):
         await asyncio.wait_for(attempt.wait(), 0.02)
     runner.finish("run", succeeded=False, details="told to")
     assert await ends(attempt) == AttemptResult(False, "told to")
     assert attempt.dashboard_url() is None
-    assert await runner.history_url(spec_in(tmp_path)) == "http://endpoint/_emrs/simulated-ui/app/run/1"
+    assert await runner.history_url(spec_in(tmp_path)) == "http://endpoint/_emrs/simulated-ui/app/run-1"
 
 
 async def test_finish_of_what_does_not_run(runner: SimulatedRunner, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_unusable_settings_are_refused_and_named(settings: dict[str, Any], expec
         ({"attempts": [{"ends_after": "1"}]}, "ends_after: must be a number of seconds of at least 0, not '1'"),
         ({"attempts": [{"hold": 1}]}, "hold: must be true or false, not 1"),
         ({"attempts": [{"stdout": 1}]}, "stdout: must be a string, not 1"),
-        ({"job": "x"}, "job: unknown; there are attempts, name"),
+        ({"job": "x"}, "job: unknown; there are attempts, name, session"),
     ],
 )
 def test_unusable_scripts_are_refused_and_named(document: dict[str, Any], expected: str) -> None:

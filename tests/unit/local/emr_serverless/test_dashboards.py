@@ -20,15 +20,15 @@ async def test_dashboard(lab: Lab) -> None:
     await lab.eventually(lambda: lab.path(run_id).count("RUNNING") == 2)
     page = f"http://endpoint/_emrs/simulated-ui/{application_id}/{run_id}"
     token, early = await lab.dashboard_token(run_id), await lab.dashboard_token(run_id)
-    assert await lab.service.redeem_dashboard(token) == f"{page}/2"
+    assert await lab.service.redeem_dashboard(token) == f"{page}-2"
     with pytest.raises(ApiError, match="expired or was used") as caught:
         await lab.service.redeem_dashboard(token)
     assert (caught.value.code, caught.value.status) == ("AccessDeniedException", 403)
-    assert await lab.service.redeem_dashboard(await lab.dashboard_token(run_id, attempt=1)) == f"{page}/1"
+    assert await lab.service.redeem_dashboard(await lab.dashboard_token(run_id, attempt=1)) == f"{page}-1"
     lab.runner.finish(run_id)
     await lab.ended(run_id)
-    assert await lab.service.redeem_dashboard(early) == f"{page}/2"
-    assert await lab.service.redeem_dashboard(await lab.dashboard_token(run_id)) == f"{page}/2"
+    assert await lab.service.redeem_dashboard(early) == f"{page}-2"
+    assert await lab.service.redeem_dashboard(await lab.dashboard_token(run_id)) == f"{page}-2"
     with pytest.raises(ApiError, match="has no attempt 3"):
         await lab.dashboard_token(run_id, attempt=3)
 

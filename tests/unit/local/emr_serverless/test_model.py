@@ -15,6 +15,7 @@ from airflow_emrs_ext.local.emr_serverless.transitions import (
     Lifecycle,
 )
 from airflow_emrs_ext.local.protocol import RestJson
+from airflow_emrs_ext.service_model import extend
 from airflow_emrs_ext.states import ApplicationState, JobRunState
 from tests.unit.local.emr_serverless.lab import FAIL, HOLD, PASS, ROLE, SMALL, Lab
 
@@ -39,7 +40,7 @@ def test_an_illegal_change_of_state_is_an_error() -> None:
 
 async def test_answers_agree_with_the_model(lab: Lab) -> None:
     """Every operation's answer has the required members, and all of them in the model's form."""
-    model = botocore.session.get_session().get_service_model("emr-serverless")
+    model = extend(botocore.session.get_session()).get_service_model("emr-serverless")
     protocol = RestJson(model)
     checked = set()
 

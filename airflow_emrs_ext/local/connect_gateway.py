@@ -1,0 +1,115 @@
+"""Where clients of Spark Connect reach the sessions: one gRPC port for all, the token says which session."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.emr_serverless.session_operations import Sessions
+from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionGoneError, TokenRefusedError, gone
+from airflow_emrs_ext.local.emr_serverless.sessions import Session
+from airflow_emrs_ext.local.emr_serverless.transitions import Transition
+
+if TYPE_CHECKING:
+    import grpc.aio
+
+    from airflow_emrs_ext.connect_proxy import ConnectProxy, Upstream
+
+TOKEN_HEADER = "x-aws-proxy-auth"
+
+_END_IS_KNOWN_SECONDS = 5.0
+
+
+class ConnectGateway:
+    """Forwards the calls of each client to the Spark Connect server of its session; it begins when it is first needed.
+
+    :param sessions: knows the tokens, and is told of the calls
+    :param config: ``endpoint_url``, whose host is also the gateway's
+    """
+
+    def __init__(self, sessions: Sessions, config: ServiceConfig) -> None:
+        self._sessions = sessions
+        self._config = config
+        self._lock = asyncio.Lock()
+        self._proxy: ConnectProxy | None = None
+        self._url = ""
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._closing: set[asyncio.Future[None]] = set()
+
+    async def url(self) -> str:
+        """The URL for clients."""
+        async with self._lock:
+            if self._proxy is None:
+                from airflow_emrs_ext.connect_proxy import ConnectProxy
+
+                host = urlsplit(self._config.endpoint_url).hostname or "127.0.0.1"
+                authority = f"[{host}]" if ":" in host else host
+                proxy = ConnectProxy(self._route)
+                self._url = f"http://{authority}:{await proxy.start(authority)}"
+                self._proxy = proxy
+        return self._url
+
+    async def close(self) -> None:
+        """End the calls in flight and stop listening."""
+        async with self._lock:
+            if self._proxy is not None:
+                await self._proxy.close()
+                self._proxy = None
+            await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+            self._channels.clear()
+
+    def changed(self, transition: Transition) -> None:
+        """Close the connection to a session that has ended; a listener of the service."""
+        if isinstance(transition.resource, Session) and transition.change.state.is_terminal:
+            channel = self._channels.pop(transition.resource.session_id, None)
+            if channel is not None:
+                closing = asyncio.ensure_future(channel.close(_END_IS_KNOWN_SECONDS))
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+
+    async def _route(self, method: str, metadata: Mapping[str, str | bytes]) -> Upstream:
+        import grpc
+
+        from airflow_emrs_ext.connect_proxy import Refused, Upstream
+
+        token = metadata.get(TOKEN_HEADER)
+        try:
+            session = self._sessions.tokens.read(token if isinstance(token, str) else None)
+        except TokenRefusedError as error:
+            raise Refused(grpc.StatusCode.UNAUTHENTICATED, str(error)) from None
+        except SessionGoneError as error:
+            raise Refused(grpc.StatusCode.FAILED_PRECONDITION, str(error)) from None
+        server = session.server.connect if session.server else None
+        if server is None:
+            raise Refused(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"Session {session.session_id} is simulated: no Spark is behind it; use --runner spark",
+            )
+
+        async def explain(refused: Refused) -> Refused:
+            """Say why the session is gone instead of how its connection broke, which is often noticed first."""
+            if refused.code is grpc.StatusCode.UNAVAILABLE:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(session.gone.wait(), _END_IS_KNOWN_SECONDS)
+            if session.gone.is_set():
+                return Refused(grpc.StatusCode.FAILED_PRECONDITION, str(gone(session)))
+            return refused
+
+        return Upstream(
+            self._channel(session, server.address),
+            metadata=[("authorization", f"Bearer {server.token}")],
+            opened=lambda: self._sessions.call_began(session),
+            closed=lambda: self._sessions.call_ended(session),
+            explain=explain,
+        )
+
+    def _channel(self, session: Session, address: str) -> grpc.aio.Channel:
+        from airflow_emrs_ext.connect_proxy import open_channel
+
+        if session.session_id not in self._channels:
+            self._channels[session.session_id] = open_channel(f"http://{address}")
+        return self._channels[session.session_id]

@@ -1,0 +1,109 @@
+"""What a job run's attempt and a session have in common: a driver, its logs, and an end that may be asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from airflow_emrs_ext.local import runner as runners
+from airflow_emrs_ext.local.runner import DriverSpec
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_LAST_DELIVERY_SECONDS = 30.0
+
+
+class LogDelivery(Protocol):
+    """Delivers the logs of one driver while it runs."""
+
+    async def run(self) -> None:
+        """Deliver again and again until cancelled."""
+
+    async def finish(self) -> None:
+        """Deliver for the last time."""
+
+
+DeliverLogs = Callable[[DriverSpec, Mapping[tuple[str, str], Path]], LogDelivery]
+
+
+class EndRequestedError(Exception):
+    """The work is to end before its time; what it was waiting for does not matter any more."""
+
+
+async def until(end: asyncio.Future[Any], waiting: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
+    """Wait for something, but not when the work is to end.
+
+    :param end: done when it is
+    :param waiting: what to wait for
+    :param seconds: how long at most
+    :raises EndRequestedError: the work is to end
+    :raises asyncio.TimeoutError: ``seconds`` are over
+    """
+    task = asyncio.create_task(waiting)
+    try:
+        first: set[asyncio.Future[Any]] = {task, end}
+        await asyncio.wait(first, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if end.done():
+            raise EndRequestedError
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
+
+
+@dataclass(kw_only=True)
+class Driven:
+    """Something that a driver does.
+
+    :param spec: what the runner was given
+    :param running: what the runner gave back, until the driver has ended
+    """
+
+    spec: DriverSpec | None = None
+    running: runners.Attempt | None = None
+    delivery: LogDelivery | None = None
+    delivering: asyncio.Task[None] | None = None
+
+    def begin_delivering(self, deliver_logs: DeliverLogs | None) -> None:
+        """Deliver the logs of the running driver from now on."""
+        if deliver_logs and self.spec and self.running:
+            self.delivery = deliver_logs(self.spec, self.running.log_files)
+            self.delivering = asyncio.create_task(self.delivery.run())
+
+    async def stop(self, grace_seconds: float) -> None:
+        """End the driver, if there is one."""
+        if self.running:
+            try:
+                await self.running.stop(grace_seconds)
+            except Exception:
+                # It is over for its owner whether or not the runner could clean up behind it.
+                _log.exception("cannot stop %s", self._label)
+            self.running = None
+
+    async def end_delivering(self, *, last: bool = False) -> None:
+        """End the repeated delivery of the logs; deliver what is new since the last time when asked to."""
+        delivery, delivering = self.delivery, self.delivering
+        if delivery is None or delivering is None:
+            return
+        self.delivery = self.delivering = None
+        delivering.cancel()
+        outcome = await asyncio.gather(delivering, return_exceptions=True)
+        if isinstance(outcome[0], Exception):
+            _log.error("cannot deliver the logs of %s", self._label, exc_info=outcome[0])
+        if last:
+            try:
+                await asyncio.wait_for(delivery.finish(), _LAST_DELIVERY_SECONDS)
+            except Exception:
+                # A missing log bucket is no reason for a job run not to end.
+                _log.exception("cannot deliver the logs of %s", self._label)
+
+    @property
+    def _label(self) -> str:
+        return self.spec.log_path if self.spec else "a driver that was not launched"

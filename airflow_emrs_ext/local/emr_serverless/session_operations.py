@@ -1,0 +1,182 @@
+"""The operations of the API on sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.emr_serverless import views
+from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
+from airflow_emrs_ext.local.emr_serverless.naming import new_id, session_arn
+from airflow_emrs_ext.local.emr_serverless.pagination import group, listing, page
+from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionTokens
+from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
+from airflow_emrs_ext.local.emr_serverless.sessions import READY, Session, read_session_request
+from airflow_emrs_ext.local.emr_serverless.tags import check_tags
+from airflow_emrs_ext.local.emr_serverless.transitions import SESSION, Lifecycle, Listener
+from airflow_emrs_ext.local.errors import ApiError, validation_error
+from airflow_emrs_ext.states import SessionState as S
+
+MOST_SESSIONS = 25
+"""Sessions that an application may have at once."""
+
+
+class Sessions:
+    """All sessions of the account.
+
+    :param config: account, Region, quotas
+    :param applications: told which sessions they have
+    :param walker: leads each session through its states
+    :param tokens: mints what GetSessionEndpoint answers
+    :param listeners: told of every change of state
+    :param work_dir: where the sessions get their directories
+    """
+
+    def __init__(
+        self,
+        config: ServiceConfig,
+        applications: Applications,
+        walker: SessionWalker,
+        tokens: SessionTokens,
+        listeners: list[Listener],
+        work_dir: Path,
+    ) -> None:
+        self.tokens = tokens
+        self.connect_url: Callable[[], Awaitable[str]] | None = None
+        """Where clients of Spark Connect reach the sessions; set by the endpoint."""
+        self._config = config
+        self._applications = applications
+        self._walker = walker
+        self._listeners = listeners
+        self._work_dir = work_dir
+        self._by_id: dict[str, Session] = {}
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self._by_id.values())
+
+    def find(self, application_id: str, session_id: str) -> Session:
+        """The session of an application.
+
+        :raises ApiError: there is none
+        """
+        application = self._applications.get(application_id)
+        session = self._by_id.get(session_id)
+        if session is None or session.application is not application:
+            raise ApiError(
+                "ResourceNotFoundException", f"Session {session_id} of application {application_id} does not exist"
+            )
+        return session
+
+    def start(self, application: Application, params: Mapping[str, Any]) -> dict[str, Any]:
+        """StartSession."""
+        check_tags(params.get("tags") or {})
+        request = read_session_request(params, application)
+        self._applications.check_takes(application, "sessions")
+        most = MOST_SESSIONS * self._config.quota_scale if self._config.quota_scale else math.inf
+        if len(application.active_sessions) >= most:
+            raise ApiError(
+                "ServiceQuotaExceededException",
+                f"Application {application.application_id} has reached the limit of {most:g} active sessions.",
+            )
+        session_id = new_id()
+        session = Session(
+            session_id=session_id,
+            arn=session_arn(self._config, application.application_id, session_id),
+            number=len(self._by_id),
+            application=application,
+            request=request,
+            settings=application.settings,
+            tags=dict(params.get("tags") or {}),
+            life=Lifecycle(SESSION, self._listeners),
+            work_dir=self._work_dir / application.application_id / session_id,
+            end=asyncio.get_running_loop().create_future(),
+        )
+        session.move(S.SUBMITTED, "The session has been submitted.")
+        self._by_id[session_id] = session
+        self._applications.work_submitted(application, application.active_sessions, session_id)
+        session.task = asyncio.create_task(self._walk(session))
+        return {"applicationId": application.application_id, "sessionId": session_id, "arn": session.arn}
+
+    def list(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """ListSessions: newest first, grouped by state when several are asked for."""
+        application = self._applications.get(params["applicationId"])
+        states, after, before = params.get("states"), params.get("createdAtAfter"), params.get("createdAtBefore")
+        shown, token = page(
+            "ListSessions",
+            (
+                session
+                for session in self
+                if session.application is application
+                and (not states or session.state in states)
+                and (after is None or session.created_at >= after)
+                and (before is None or session.created_at <= before)
+            ),
+            lambda session: (*group(session.state, states), -session.number),
+            params,
+        )
+        return listing("sessions", [views.session_summary(session, self._config) for session in shown], token)
+
+    def terminate(self, session: Session) -> None:
+        """TerminateSession: at once TERMINATING; harmless for a session that is TERMINATING already."""
+        if session.state.is_terminal:
+            raise validation_error(f"Session {session.session_id} is {session.state} and cannot be TERMINATED.")
+        self._walker.terminate(session, "Session terminated by request (TerminateSession).")
+
+    async def endpoint(self, session: Session) -> dict[str, Any]:
+        """GetSessionEndpoint: a new token each time."""
+        url = await self.connect_url() if self.connect_url else self._config.endpoint_url
+        if session.state not in READY:
+            raise validation_error(
+                f"Session {session.session_id} is {session.state} and has no endpoint; sessions must be in one of the"
+                f" following statuses: [{', '.join(state for state in S if state in READY)}]"
+            )
+        token, expires_at = self.tokens.mint(session)
+        return {
+            "applicationId": session.application.application_id,
+            "sessionId": session.session_id,
+            "endpoint": url,
+            "authToken": token,
+            "authTokenExpiresAt": expires_at,
+        }
+
+    def call_began(self, session: Session) -> None:
+        """A client's call is under way, which makes the session BUSY."""
+        self._walker.clock.call_began(session)
+
+    def call_ended(self, session: Session) -> None:
+        """A client's call is over."""
+        self._walker.clock.call_ended(session)
+
+    def hold_busy(self, session_id: str, busy: bool) -> None:
+        """Keep a session BUSY as if a client's call were under way, or let it go again; for tests.
+
+        :param session_id: the session
+        :param busy: whether to keep or to let go; harmless when that is so already
+        :raises ValueError: there is no such session
+        """
+        session = self._by_id.get(session_id)
+        if session is None:
+            raise ValueError(f"sessionId: there is no session {session_id}")
+        if session.is_held_busy is not busy:
+            session.is_held_busy = busy
+            (self.call_began if busy else self.call_ended)(session)
+
+    def arm(self) -> None:
+        """Apply a changed length of a minute."""
+        for session in self:
+            self._walker.clock.arm(session)
+
+    def clear(self) -> None:
+        """Forget every session and every token."""
+        self._by_id.clear()
+        self.tokens.clear()
+
+    async def _walk(self, session: Session) -> None:
+        try:
+            await self._walker.walk(session)
+        finally:
+            self._applications.work_ended(session.application, session.application.active_sessions, session.session_id)

@@ -1,0 +1,50 @@
+"""The driver of a session: a Spark Connect server of its own."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+from airflow_emrs_ext.local.aws import AwsTarget
+from airflow_emrs_ext.local.runner import ConnectServer, SessionSpec
+from airflow_emrs_ext.local.spark import driver as drivers
+from airflow_emrs_ext.local.spark.driver import Driver, Machine
+from airflow_emrs_ext.local.spark.launch import free_port
+from airflow_emrs_ext.local.spark.staging import copy_files, unpack_archives
+from airflow_emrs_ext.local.spark.submit import configure
+
+_MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
+_TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
+
+
+def prepare(machine: Machine, spec: SessionSpec, target: AwsTarget) -> Driver:
+    """Make the driver of a session.
+
+    :param machine: what all drivers share
+    :param spec: the session
+    :param target: where S3 is
+    :raises SubmitError: the configuration cannot be run
+    """
+    settings = configure(spec, {}, spec.name or spec.session_id)
+    port = free_port()
+    # Other users of this machine reach the port as well.
+    server = ConnectServer(f"127.0.0.1:{port}", secrets.token_urlsafe(32))
+    driver = drivers.build(
+        machine,
+        spec,
+        "SPARK_DRIVER",
+        [drivers.NO_ENTRY_POINT],
+        main_class=_MAIN_CLASS,
+        properties={
+            **settings.properties,
+            "spark.connect.grpc.binding.address": "127.0.0.1",
+            "spark.connect.grpc.binding.port": str(port),
+        },
+        environ={**settings.environ, _TOKEN_VARIABLE: server.token},
+        log4j=settings.log4j,
+        notes=settings.notes,
+        ui_port=free_port(),
+    )
+    copy_files(settings.properties.get("spark.files", ""), driver.cwd, target)
+    unpack_archives(settings.properties.get("spark.archives", ""), driver.cwd, target)
+    return replace(driver, connect=server)
