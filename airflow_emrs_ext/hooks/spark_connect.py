@@ -1,0 +1,57 @@
+"""The hook of Spark Connect: a Spark session in Python, over the tunnel to a session of EMR Serverless."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+from airflow_emrs_ext.spark_connect import ConnectTunnel, require
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+class EmrServerlessSparkConnectHook(EmrServerlessHook):
+    """Work in a session of EMR Serverless with Spark Connect.
+
+    The token that the service asks for stays in the memory of this process; it is renewed before it expires, also while
+    a statement runs. Takes the parameters of :class:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook`.
+    """
+
+    hook_name = "Amazon EMR Serverless (Spark Connect)"
+
+    @contextmanager
+    def tunnel(self, session: Mapping[str, Any]) -> Iterator[ConnectTunnel]:
+        """A way to a session for any Spark Connect client, another interpreter's too: it connects to ``tunnel.remote``.
+
+        :param session: ``application_id`` and ``session_id``, e.g. the result of the operator that started it; it is
+            STARTED, IDLE or BUSY
+        :raises SessionEnded: the session ended while the block ran, which failed for this reason
+        """
+        with ConnectTunnel(self, session["application_id"], session["session_id"]) as tunnel:
+            try:
+                yield tunnel
+            except Exception as error:
+                if tunnel.ended is None:
+                    raise
+                raise tunnel.ended from error
+
+    @contextmanager
+    def session(self, session: Mapping[str, Any]) -> Iterator[SparkSession]:
+        """A live Spark session, stopped at the end of the block; the session of EMR Serverless goes on.
+
+        :param session: as for :meth:`tunnel`
+        :raises SessionEnded: the session ended while the block ran, which failed for this reason
+        :raises ConfigurationError: the Spark Connect client is not installed
+        """
+        require("pyspark.sql.connect.session")
+        from pyspark.sql import SparkSession
+
+        with self.tunnel(session) as tunnel:
+            spark = SparkSession.builder.remote(tunnel.remote).create()
+            try:
+                yield spark
+            finally:
+                spark.stop()
