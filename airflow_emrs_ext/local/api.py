@@ -101,6 +101,7 @@ class Api:
         output = await self._call(operation, parameters)
         response = self.protocol.respond(operation, output, check=self._config.check_responses)
         if fault is not None and fault.fault == "drop":
+            await self._wait(fault.seconds, receive)
             raise _Hangup
         return response
 

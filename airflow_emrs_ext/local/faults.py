@@ -25,7 +25,7 @@ class Fault:
     :param operation: operation of the API, or ``*`` for all
     :param fault: one of :data:`KINDS`
     :param times: how many calls are still to be hit; ``None``: no end
-    :param seconds: for ``delay`` (default 1) and ``stall`` (default 3600)
+    :param seconds: for ``delay`` (default 1), ``stall`` (default 3600) and ``drop`` (default 0)
     :param status: HTTP status for ``error``; default 500
     :param code: error code for ``error``; default: the usual one of the status
     """

@@ -164,10 +164,10 @@ class LocalEmr:
 
         :param operation: operation of the API, e.g. ``StartJobRun``, or ``*`` for all
         :param fault: ``throttle`` answers ThrottlingException; ``error`` answers a server error; ``reset`` closes the
-            connection before the call has an effect; ``drop`` closes it after the effect, without a response; ``delay``
-            answers ``seconds`` later; ``stall`` never answers and closes the connection after ``seconds``
+            connection before the call has an effect; ``drop`` closes it ``seconds`` after the effect, without a response;
+            ``delay`` answers ``seconds`` later; ``stall`` never answers and closes the connection after ``seconds``
         :param times: how many calls; ``None``: until :meth:`clear_faults`
-        :param seconds: for ``delay`` (default 1) and ``stall`` (default 3600)
+        :param seconds: for ``delay`` (default 1), ``stall`` (default 3600) and ``drop`` (default 0)
         :param status: HTTP status for ``error``; default 500
         :param code: error code for ``error``, e.g. ``ServiceQuotaExceededException``; its status is then the API's own
         """

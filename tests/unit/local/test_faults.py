@@ -62,6 +62,15 @@ def test_drop_closes_the_connection_after_the_effect(emr: LocalEmr, client: Any)
     assert [application["applicationId"] for application in emr.applications()] == [again["applicationId"]]
 
 
+def test_drop_may_hang_after_the_effect(emr: LocalEmr, client: Any) -> None:
+    emr.inject("CreateApplication", "drop", seconds=0.4)
+    began = time.monotonic()
+    with pytest.raises(botocore.exceptions.ConnectionClosedError):
+        client.create_application(**NEW)
+    assert 0.4 <= time.monotonic() - began < 1
+    assert len(emr.applications()) == 1
+
+
 def test_delay_answers_later(emr: LocalEmr, client: Any) -> None:
     emr.inject("CreateApplication", "delay", seconds=0.4)
     began = time.monotonic()
