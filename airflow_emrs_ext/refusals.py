@@ -91,6 +91,7 @@ REMEDIES: tuple[Remedy, ...] = (
         r"(?i)sessions?\b.*\b(emr-7\.13\.0|release)|release.*\bsessions?\b",
         "Sessions need release emr-7.13.0 or newer: give the application another `release_label`.",
     ),
+    Remedy(r"(?i)sessions? need a spark", "Sessions need an application of type `SPARK`."),
     Remedy(
         r"(?i)idleTimeoutMinutes",
         "Check `idle_timeout_minutes`: whole minutes.",
@@ -98,7 +99,7 @@ REMEDIES: tuple[Remedy, ...] = (
     Remedy(
         r"(?i)\bsessions?\b.*\b(limit|quota|maximum|most)\b|\b(limit|quota|maximum|most)\b.*\bsessions?\b",
         "Terminate sessions that nobody uses (EmrServerlessSweepOperator finds those of finished DAG runs), share one "
-        "between tasks (emr_serverless_session), or raise the quota in the Service Quotas console.",
+        "between tasks (`emr_serverless_session`), or raise the quota in the Service Quotas console.",
     ),
     Remedy(
         r"(?i)executionIamPolicy|policyArns",

@@ -21,6 +21,9 @@ Facts = dict[str, Any]
 # its deadline.
 _END_SECONDS = 60.0
 
+# How long a start whose answer was lost is repeated to learn what it started, in seconds.
+_REPEAT_SECONDS = 10.0
+
 # A task's parameters change between its tries a few times at most; more conflicts in a row have another reason.
 _MOST_CONFLICTS = 10
 
@@ -52,7 +55,11 @@ def claim(terms: Terms, kind: OwnedKind[State], request: Mapping[str, Any], seed
                 yield from _end_others(terms, kind, request, None)
             raise
         ids = kind.ids_of(started)
-        snapshot = yield from look(kind, ids, terms)
+        try:
+            snapshot = yield from look(kind, ids, terms)
+        except EmrError as error:
+            error.facts = {**ids, **error.facts}
+            raise
         if kind.is_useful(snapshot.state):
             terms.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
             if conflicts:
@@ -104,9 +111,10 @@ def abandon_claim(terms: Terms, *, kind: str, request: Mapping[str, Any], seed: 
     """End what a task has started whose answer it did not see: the repeated request tells which it is."""
     owned = OWNED[kind]
     try:
-        claimed = yield from claim(briefly(terms, _END_SECONDS), owned, request, seed)
+        claimed = yield from claim(briefly(terms, _REPEAT_SECONDS), owned, request, seed)
     except EmrError as error:
         terms.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
+        yield from _end_others(briefly(terms, _REPEAT_SECONDS), owned, request, None)
         return {}
     return (yield from abandon(terms, kind=kind, ids={name: claimed.facts[name] for name in owned.id_names}))
 

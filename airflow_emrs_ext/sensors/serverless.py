@@ -1,4 +1,4 @@
-"""Sensors that wait for a state of an EMR Serverless application or job run."""
+"""Sensors that wait for a state of an EMR Serverless application, job run or session."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException, Context, PokeReturnValue
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.models import APPLICATION, JOB_RUN, ResourceKind
+from airflow_emrs_ext.models import APPLICATION, JOB_RUN, SESSION, ResourceKind
 from airflow_emrs_ext.operators.base import id_of
+from airflow_emrs_ext.operators.session import session_ids
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.states import ApplicationState, JobRunState, State
+from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState, State
 from airflow_emrs_ext.steps import Patience, Steps, Terms
 from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 from airflow_emrs_ext.waiting import look
@@ -177,3 +178,37 @@ class EmrServerlessJobRunSensor(EmrServerlessSensor):
         super().__init__(target_states=target_states, **kwargs)
         self.application_id = application_id
         self.job_run_id = job_run_id
+
+
+class EmrServerlessSessionSensor(EmrServerlessSensor):
+    """Wait for a state of an EMR Serverless session (GetSession).
+
+    :param session: the result of the operator that started it
+    :param application_id: of the application, where no ``session`` is given
+    :param session_id: of the session, likewise
+    :param target_states: default: ready, which is ``STARTED``, ``IDLE`` or ``BUSY``
+    :return: as :class:`~airflow_emrs_ext.operators.session.EmrServerlessStartSessionOperator`
+    :raises SessionEnded: it ended instead
+    """
+
+    template_fields: Sequence[str] = aws_template_fields("session", "application_id", "session_id", "target_states")
+    kind = SESSION
+    procedure = "follow_session"
+    id_fields = ("application_id", "session_id")
+
+    def __init__(
+        self,
+        *,
+        session: Any = None,
+        application_id: Any = None,
+        session_id: Any = None,
+        target_states: Iterable[str] = (SessionState.STARTED, SessionState.IDLE, SessionState.BUSY),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(target_states=target_states, **kwargs)
+        self.session = session
+        self.application_id = application_id
+        self.session_id = session_id
+
+    def _ids(self) -> dict[str, str]:
+        return session_ids(self.session, self.application_id, self.session_id)

@@ -1,0 +1,323 @@
+"""Operators for EMR Serverless sessions, and a context manager that wraps tasks into one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+import pendulum
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.exceptions import (
+    ConfigurationError,
+    EmrError,
+    ServiceUnavailable,
+    WaitTimeout,
+)
+from airflow_emrs_ext.models import SESSION, session_facts
+from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request, whole_number
+from airflow_emrs_ext.operators.owning import OwningOperator
+from airflow_emrs_ext.ownership import TaskIdentity
+from airflow_emrs_ext.procedures.owned import claim
+from airflow_emrs_ext.states import SessionState
+
+Structure = Mapping[str, Any]
+
+_READY = [str(state) for state in SessionState if state.is_success]
+
+
+class EmrServerlessStartSessionOperator(OwningOperator):
+    """Start an EMR Serverless session and wait until it is ready (StartSession).
+
+    A try that follows a lost worker finds the session that the earlier try had started. If the task ends before the
+    session is ready (failure, deadline, kill), the session is terminated unless told otherwise. The application needs
+    release emr-7.13.0 or newer and ``interactive_configuration={"sessionEnabled": True}``.
+
+    :param application_id: of the application, or the result of the operator that created it
+    :param execution_role_arn: ARN of the IAM role that the session assumes
+    :param name: of the session; default ``<dag_id>.<task_id>``, with the index of a mapped task
+    :param idle_timeout_minutes: the service terminates the session when nothing has used it for so long; default 15
+    :param runtime_configuration: Spark properties ``{"spark.executor.cores": 2}``, or a list of configurations in the
+        API's own form ``[{"classification": "spark-defaults", "properties": {…}}]``
+    :param configuration_overrides: the whole structure instead: ``{"runtimeConfiguration": […]}``
+    :param tags: of the session, beside those that name DAG, run and task (``[emrs_ext] default_tags``)
+    :param wait_for_completion: ``False``: return as soon as the session has been requested
+    :param terminate_on_kill: terminate the session when the task is killed before the session is ready
+    :param terminate_on_timeout: terminate it when the wait ends before it is ready
+    :param config: further members of StartSession in the API's own form, for what has no parameter here
+    :return: ``application_id``, ``session_id``, ``arn``, ``name``, ``state``, ``state_details``, ``release_label``,
+        ``execution_role_arn``, ``created_by``, ``created_at``, ``updated_at``, ``started_at``, ``ended_at``,
+        ``idle_since``, ``idle_timeout_minutes``, ``total_execution_duration_seconds``, ``total_resource_utilization``
+        and ``billed_resource_utilization`` (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``tags``: a
+        reference to the session for other tasks, without any secret
+    :raises SessionEnded: it ended before it was ready
+    :raises WaitTimeout: the deadline passed
+    :raises RequestRejected: the service refused a parameter; the message names it and the remedy
+    """
+
+    kind = SESSION
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout",
+        "waiter_delay",
+        "application_id",
+        "execution_role_arn",
+        "name",
+        "idle_timeout_minutes",
+        "runtime_configuration",
+        "configuration_overrides",
+        "tags",
+        "config",
+    )
+    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
+        "runtime_configuration": "json",
+        "configuration_overrides": "json",
+        "tags": "json",
+        "config": "json",
+    }
+
+    def __init__(
+        self,
+        *,
+        application_id: Any,
+        execution_role_arn: str,
+        name: str | None = None,
+        idle_timeout_minutes: int | None = 15,
+        runtime_configuration: Structure | Sequence[Structure] | None = None,
+        configuration_overrides: Structure | None = None,
+        tags: Mapping[str, str] | None = None,
+        wait_for_completion: bool = True,
+        terminate_on_kill: bool = True,
+        terminate_on_timeout: bool = True,
+        config: Structure | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.application_id = application_id
+        self.execution_role_arn = execution_role_arn
+        self.name = name
+        self.idle_timeout_minutes = idle_timeout_minutes
+        self.runtime_configuration = runtime_configuration
+        self.configuration_overrides = configuration_overrides
+        self.tags = tags
+        self.wait_for_completion = wait_for_completion
+        self.terminate_on_kill = terminate_on_kill
+        self.terminate_on_timeout = terminate_on_timeout
+        self.config = config
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Start the session or find the task's own, then wait for it."""
+        claimed = self._claim_session(context)
+        ids = {name: claimed[name] for name in SESSION.id_names}
+        self.own(context, ids)
+        if not self.wait_for_completion:
+            return claimed
+        return self.follow(
+            context,
+            "follow_session",
+            **ids,
+            target_states=_READY,
+            terminate_on_timeout=self.terminate_on_timeout,
+        )
+
+    def _claim_session(self, context: Context) -> dict[str, Any]:
+        self._claim = {"request": self._request(context), "seed": TaskIdentity.of(context).seed()}
+        terms = replace(self.hook.terms, log=self.log)
+        try:
+            return self.hook.run(claim(terms, SESSION, **self._claim)).facts
+        except EmrError as error:
+            self._ids = {name: error.facts[name] for name in SESSION.id_names if name in error.facts}
+            if self.terminate_on_timeout and len(self._ids) == len(SESSION.id_names):
+                self._end()
+            elif self.terminate_on_timeout and isinstance(error, (WaitTimeout, ServiceUnavailable)):
+                # An answer that was lost may have been the one of a session.
+                self._run("abandon_claim", kind=SESSION.key, **self._claim)
+            raise
+
+    def _request(self, context: Context) -> dict[str, Any]:
+        overrides = self.configuration_overrides
+        if self.runtime_configuration is not None:
+            if overrides is not None:
+                raise ConfigurationError("Give `runtime_configuration` or `configuration_overrides`, not both.")
+            overrides = {"runtimeConfiguration": _configurations(self.runtime_configuration)}
+        given = request(
+            self.config,
+            execution_role_arn=self.execution_role_arn,
+            configuration_overrides=overrides,
+            idle_timeout_minutes=whole_number(self.idle_timeout_minutes, "idle_timeout_minutes"),
+            name=self.name,
+            tags=self.tags,
+        )
+        if "client_token" in given:
+            raise ConfigurationError("`config` has a clientToken; the tokens of a session are the operator's own.")
+        return {
+            **given,
+            **self.ownership(context, given),
+            "application_id": id_of(self.application_id, "application_id"),
+        }
+
+
+class _SessionOperator(EmrServerlessOperator):
+    """An operator on one session.
+
+    :param session: the result of the operator that started it
+    :param application_id: of the application, where no ``session`` is given
+    :param session_id: of the session, likewise
+    """
+
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout", "waiter_delay", "session", "application_id", "session_id"
+    )
+
+    def __init__(
+        self, *, session: Any = None, application_id: Any = None, session_id: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.session = session
+        self.application_id = application_id
+        self.session_id = session_id
+
+
+class EmrServerlessTerminateSessionOperator(_SessionOperator):
+    """Terminate an EMR Serverless session and wait until it is over (TerminateSession).
+
+    One that has ended, or is not there any more, is success.
+
+    :param session: the result of the operator that started it
+    :param application_id: of the application, where no ``session`` is given
+    :param session_id: of the session, likewise
+    :param wait_for_completion: ``False``: request the end and return at least the ids
+    :return: as :class:`EmrServerlessStartSessionOperator`
+    """
+
+    def __init__(self, *, wait_for_completion: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Request the end, then wait for it."""
+        return self.follow(
+            context,
+            "terminate_session",
+            **session_ids(self.session, self.application_id, self.session_id),
+            wait_for_completion=self.wait_for_completion,
+        )
+
+
+class EmrServerlessListSessionsOperator(EmrServerlessOperator):
+    """List the sessions of an application (ListSessions).
+
+    :param application_id: of the application, or a result that contains it
+    :param states: list of states to show; default: all
+    :param created_at_after: earliest start, a datetime or ISO 8601
+    :param created_at_before: latest start, likewise
+    :return: ``sessions``: a list with ``application_id``, ``session_id``, ``arn``, ``name``, ``state``,
+        ``state_details``, ``release_label``, ``execution_role_arn``, ``created_by``, ``created_at``, ``updated_at``
+    """
+
+    template_fields: Sequence[str] = aws_template_fields(
+        "application_id", "states", "created_at_after", "created_at_before"
+    )
+
+    def __init__(
+        self,
+        *,
+        application_id: Any,
+        states: Iterable[str] | None = None,
+        created_at_after: datetime | str | None = None,
+        created_at_before: datetime | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.application_id = application_id
+        self.states = states
+        self.created_at_after = created_at_after
+        self.created_at_before = created_at_before
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Take every page."""
+        listed = self.hook.list_sessions(
+            id_of(self.application_id, "application_id"),
+            states=None if self.states is None else [_state(state) for state in self.states],
+            created_at_after=_moment(self.created_at_after, "created_at_after"),
+            created_at_before=_moment(self.created_at_before, "created_at_before"),
+        )
+        self.log.info("%d sessions", len(listed))
+        return {"sessions": [session_facts(session) for session in listed]}
+
+
+@contextmanager
+def emr_serverless_session(
+    *,
+    application_id: Any,
+    execution_role_arn: str,
+    task_id: str = "session",
+    terminate: Mapping[str, Any] | None = None,
+    **parameters: Any,
+) -> Iterator[Any]:
+    """Wrap tasks into a session of their own: it is started before them and terminated after them, whatever happens.
+
+    The tasks that are made in the block lie between a setup and a teardown task, as Airflow's own do: the teardown runs
+    whatever became of them, and clearing one of them starts the session again.
+
+    :param application_id: of the application, or the result of the operator that created it
+    :param execution_role_arn: ARN of the IAM role that the session assumes
+    :param task_id: the tasks are ``start_<task_id>`` and ``terminate_<task_id>``
+    :param terminate: further parameters of the teardown, :class:`EmrServerlessTerminateSessionOperator`; those of the
+        connection are taken from ``parameters``
+    :param parameters: further ones of :class:`EmrServerlessStartSessionOperator`
+    :return: the reference to the session for the tasks in the block
+    """
+    connection = {name: parameters[name] for name in _CONNECTION if name in parameters}
+    start = EmrServerlessStartSessionOperator(
+        task_id=f"start_{task_id}",
+        application_id=application_id,
+        execution_role_arn=execution_role_arn,
+        **parameters,
+    )
+    end = EmrServerlessTerminateSessionOperator(
+        **{"task_id": f"terminate_{task_id}", "session": start.output, **connection, **(terminate or {})}
+    )
+    with end.as_teardown(setups=start):
+        yield start.output
+
+
+_CONNECTION = ("aws_conn_id", "region_name", "verify", "botocore_config", "deferrable", "waiter_delay", "dag")
+
+
+def session_ids(session: Any, application_id: Any = None, session_id: Any = None) -> dict[str, str]:
+    """The ids of a session, given as a reference to it or by name.
+
+    :raises ConfigurationError: they are neither
+    """
+    return {
+        "application_id": id_of(session if application_id is None else application_id, "application_id"),
+        "session_id": id_of(session if session_id is None else session_id, "session_id"),
+    }
+
+
+def _configurations(given: Structure | Sequence[Structure]) -> Sequence[Structure]:
+    if not isinstance(given, Mapping):
+        return given
+    properties = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
+    return [{"classification": "spark-defaults", "properties": properties}]
+
+
+def _state(state: str) -> SessionState:
+    try:
+        return SessionState(state)
+    except ValueError as error:
+        raise ConfigurationError(f"`states`: {error}; the states are {', '.join(SessionState)}.") from None
+
+
+def _moment(given: datetime | str | None, parameter: str) -> datetime | None:
+    if given is None or isinstance(given, datetime):
+        return given
+    try:
+        moment: Any = pendulum.parse(given)
+    except ValueError:
+        raise ConfigurationError(f"`{parameter}` is {given!r}; it takes a datetime or ISO 8601.") from None
+    return cast("datetime", moment)
