@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore.model import Shape
 
 import airflow_emrs_ext
-from airflow_emrs_ext.local.testing import LocalEmr
+from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
+from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.operators.session import (
+    EmrServerlessStartSessionOperator,
+    EmrServerlessTerminateSessionOperator,
+)
+from airflow_emrs_ext.service_model import extend
 from tests.running import run_task
 
 LOCKS = Path(__file__).parents[1] / "locks"
@@ -36,6 +45,25 @@ def test_every_module_can_be_imported() -> None:
         importlib.import_module(name)
 
 
+def test_the_image_knows_every_shape_of_the_api() -> None:
+    session = extend(botocore.session.get_session())
+    model = session.get_service_model("emr-serverless")
+    assert "StartSession" in model.operation_names
+    seen: set[str] = set()
+    unseen: list[Shape] = []
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        unseen += [shape for shape in (operation.input_shape, operation.output_shape, *operation.error_shapes) if shape]
+    while unseen:
+        shape = unseen.pop()
+        if shape.name not in seen:
+            seen.add(shape.name)
+            members = list(getattr(shape, "members", {}).values())
+            parts = [getattr(shape, part, None) for part in ("member", "key", "value")]
+            unseen += members + [part for part in parts if part]
+    assert {"SessionConfigurationOverrides", "JobRunExecutionIamPolicy", "InteractiveConfiguration"} <= seen
+
+
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_job_run(deferrable: bool, emr: LocalEmr) -> None:
     application = {"type": "SPARK", "releaseLabel": "emr-7.13.0", "clientToken": "a"}
@@ -48,6 +76,7 @@ def test_job_run(deferrable: bool, emr: LocalEmr) -> None:
             execution_role_arn=ROLE,
             job_driver={"sparkSubmit": {"entryPoint": "s3://bucket/job.py"}},
             execution_iam_policy={"policyArns": ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]},
+            waiter_delay=1,
             deferrable=deferrable,
         )
     )
@@ -57,3 +86,53 @@ def test_job_run(deferrable: bool, emr: LocalEmr) -> None:
     assert run.deferred == deferrable
     (job_run,) = emr.job_runs(application_id)
     assert job_run["executionIamPolicy"]["policyArns"]
+
+
+@pytest.fixture(scope="module")
+def spark_endpoint() -> Iterator[LocalEmr]:
+    with local_emr(runner="spark", application_start_seconds=0.05, scheduling_seconds=0.02) as emr:
+        yield emr
+
+
+@pytest.fixture
+def application_id(spark_endpoint: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in spark_endpoint.environ.items():
+        monkeypatch.setenv(name, value)
+    # The image's boto3 may know neither this member nor sessions: the endpoint's client has been taught them.
+    return str(
+        spark_endpoint.client("emr-serverless").create_application(
+            type="SPARK", releaseLabel="emr-7.13.0", interactiveConfiguration={"sessionEnabled": True}
+        )["applicationId"]
+    )
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_session_from_start_to_end(deferrable: bool, application_id: str, spark_endpoint: LocalEmr) -> None:
+    start = run_task(
+        lambda: EmrServerlessStartSessionOperator(
+            task_id="a_task",
+            application_id=application_id,
+            execution_role_arn=ROLE,
+            runtime_configuration={"spark.sql.shuffle.partitions": 2},
+            waiter_delay=1,
+            deferrable=deferrable,
+        )
+    )
+    assert start.error is None
+    assert start.deferred == deferrable
+    assert start.result["state"] in ("STARTED", "IDLE")
+
+    with EmrServerlessSparkConnectHook(aws_conn_id="aws_default").session(start.result) as spark:
+        spark.sql("CREATE TEMPORARY VIEW numbers AS SELECT id, id % 3 AS k FROM range(10)")
+        rows = spark.sql("SELECT k, count(*) AS n FROM numbers GROUP BY k ORDER BY k").collect()
+        assert [(row.k, row.n) for row in rows] == [(0, 4), (1, 3), (2, 3)]
+        assert spark.range(100).toPandas()["id"].sum() == 4950
+
+    end = run_task(
+        lambda: EmrServerlessTerminateSessionOperator(
+            task_id="b_task", session=start.result, waiter_delay=1, deferrable=deferrable
+        )
+    )
+    assert end.error is None
+    (session,) = spark_endpoint.sessions(application_id)
+    assert session["state"] == "TERMINATED"
