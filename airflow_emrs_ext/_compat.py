@@ -6,13 +6,18 @@ group is tried as a whole, because half a group would mix two classes of the sam
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as _airflow_version
+from airflow.triggers.base import BaseTrigger
+from asgiref.sync import sync_to_async
 from packaging.version import Version
 
 AIRFLOW_VERSION = Version(Version(_airflow_version).base_version)
 AIRFLOW_3 = Version("3.0") <= AIRFLOW_VERSION
+
+# 3.3 and newer tell a trigger when a user has ended its task.
+TRIGGERS_ARE_KILLED = hasattr(BaseTrigger, "on_kill")
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -69,9 +74,59 @@ def mask_secret(secret: str) -> None:
     _mask(secret)
 
 
+async def is_deferred_to(trigger: BaseTrigger) -> bool:
+    """Whether the task of a trigger is still deferred to it, where Airflow does not tell it (before 3.3).
+
+    A trigger is cancelled when a user has ended its task, and when its triggerer shuts down: another triggerer goes on
+    then. What cannot be known counts as still deferred, because what is ended by mistake is lost.
+    """
+    return await sync_to_async(_is_deferred_in_3 if AIRFLOW_3 else _is_deferred_in_2)(trigger)
+
+
+def count_dag_runs(context: Any, dag_id: str, run_id: str, *, active: bool = False) -> int:
+    """How many DAG runs with these ids this Airflow knows: one or none.
+
+    :param context: of the task that asks
+    :param active: count it only if it is queued or running
+    """
+    states = ["queued", "running"] if active else None
+    if AIRFLOW_3:
+        return int(context["ti"].get_dr_count(dag_id, run_ids=[run_id], states=states))
+    from airflow.models import DagRun
+
+    found = DagRun.find(dag_id=dag_id, run_id=run_id)
+    return sum(1 for run in found if states is None or run.state in states)
+
+
+def _is_deferred_in_2(trigger: Any) -> bool:
+    from airflow.models import TaskInstance
+    from airflow.utils.session import create_session
+
+    ti = trigger.task_instance
+    with create_session() as session:
+        row = (
+            session.query(TaskInstance.state, TaskInstance.trigger_id)
+            .filter_by(dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index)
+            .one_or_none()
+        )
+    return row is not None and row.state == "deferred" and row.trigger_id == trigger.trigger_id
+
+
+def _is_deferred_in_3(trigger: Any) -> bool:
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    ti = trigger.task_instance
+    states = RuntimeTaskInstance.get_task_states(
+        dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=[ti.task_id], map_index=ti.map_index
+    )
+    found = [state for of_run in states.values() for state in of_run.values()]
+    return "deferred" in found or not found
+
+
 __all__ = [
     "AIRFLOW_3",
     "AIRFLOW_VERSION",
+    "TRIGGERS_ARE_KILLED",
     "AirflowException",
     "AirflowFailException",
     "AirflowSensorTimeout",
@@ -80,5 +135,7 @@ __all__ = [
     "PokeReturnValue",
     "TaskDeferred",
     "conf",
+    "count_dag_runs",
+    "is_deferred_to",
     "mask_secret",
 ]

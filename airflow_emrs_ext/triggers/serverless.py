@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_emrs_ext._compat import TRIGGERS_ARE_KILLED, is_deferred_to
 from airflow_emrs_ext.exceptions import Crashed, EmrError
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.outcome import Outcome
@@ -28,7 +29,7 @@ class ProcedureTrigger(BaseTrigger):
         restart of the triggerer does not prolong the wait
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook`
     :param on_kill_procedure: name of the procedure to run with ``on_kill_arguments`` when a user kills the deferred
-        task (Airflow 3.3 and newer call it)
+        task
     """
 
     def __init__(
@@ -71,7 +72,12 @@ class ProcedureTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run the procedure and send one event."""
         least = min(_LEAST_SECONDS, float(self.patience.get("waiter_delay", _LEAST_SECONDS)))
-        _, outcome = await asyncio.gather(asyncio.sleep(least), self._outcome())
+        try:
+            _, outcome = await asyncio.gather(asyncio.sleep(least), self._outcome())
+        except asyncio.CancelledError:
+            if not TRIGGERS_ARE_KILLED and await self._is_task_gone():
+                await self.on_kill()
+            raise
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
     async def _outcome(self) -> Outcome:
@@ -86,8 +92,19 @@ class ProcedureTrigger(BaseTrigger):
             self.log.exception("The trigger failed")
             return Outcome(error=Crashed.by(error, self.arguments))
 
+    async def _is_task_gone(self) -> bool:
+        try:
+            return not await is_deferred_to(self)
+        except Exception:
+            # Whatever kept Airflow from saying it: a triggerer that shuts down must not end what another goes on with.
+            self.log.exception("Whether the task is still deferred is not known")
+            return False
+
     async def on_kill(self) -> None:
-        """Look after the run of a deferred task that a user marked or cleared; called by Airflow 3.3 and newer."""
+        """Look after what a deferred task has started that a user marks or clears.
+
+        Airflow 3.3 and newer call it; before, a cancelled trigger finds out by itself.
+        """
         if self.on_kill_procedure:
             hook = self.hook
             procedure = PROCEDURES[self.on_kill_procedure]

@@ -1,0 +1,119 @@
+"""An operator that finds, and ends if asked, what tasks have started and left running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+
+from airflow_emrs_ext._compat import Context, count_dag_runs
+from airflow_emrs_ext.exceptions import EmrError
+from airflow_emrs_ext.models import OWNED, OwnedKind, Snapshot
+from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, seconds
+from airflow_emrs_ext.ownership import owner
+from airflow_emrs_ext.procedures.owned import abandon, active
+from airflow_emrs_ext.states import ApplicationState, State
+from airflow_emrs_ext.steps import Terms
+from airflow_emrs_ext.waiting import look
+
+DagRun = Literal["active", "over", "unknown"]
+
+
+class EmrServerlessSweepOperator(EmrServerlessOperator):
+    """Find the sessions and job runs whose DAG run is over, and end them if asked.
+
+    What tasks start carries tags that name DAG, run and task (``[emrs_ext] default_tags``); what carries none is not
+    looked at. A worker that was lost for good, or a task that was killed in a way that no code survives, leaves such
+    things behind. A DAG run that this Airflow does not know may be another Airflow's, or was deleted: what it started
+    is reported, and ended only once it is older than ``end_unknown_after``.
+
+    :param application_ids: which applications to look at, ids or results that contain one; default: each that is
+        STARTING or STARTED
+    :param end: whether to cancel or terminate what is found; default: only report
+    :param end_unknown_after: age, a timedelta or seconds, from which what belongs to an unknown DAG run is ended, too;
+        default: never
+    :param keep_streaming: leave streaming job runs alone, which are made to outlive their DAG run; default ``True``
+    :return: ``orphans``: a list with ``kind`` (``session``, ``job_run``), ``application_id``, ``session_id`` or
+        ``job_run_id``, ``name``, ``state``, ``created_at``, ``owner`` (``dag_id``, ``run_id``, ``task_id``,
+        ``map_index``), ``dag_run`` (``over``, ``unknown``), ``ended`` (whether its end was requested)
+    """
+
+    template_fields: Sequence[str] = aws_template_fields("application_ids", "end", "end_unknown_after")
+
+    def __init__(
+        self,
+        *,
+        application_ids: Iterable[Any] | None = None,
+        end: bool = False,
+        end_unknown_after: timedelta | float | None = None,
+        keep_streaming: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.application_ids = application_ids
+        self.end = end
+        self.end_unknown_after = end_unknown_after
+        self.keep_streaming = keep_streaming
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Look at each application in turn; one that cannot be looked at does not hide the others."""
+        terms = replace(self.hook.terms, log=self.log)
+        orphans: list[dict[str, Any]] = []
+        failures: list[EmrError] = []
+        for application_id in self._application_ids():
+            for kind in OWNED.values():
+                try:
+                    orphans += self._sweep(context, terms, kind, application_id)
+                except EmrError as error:
+                    self.log.warning("%ss of application %s: %s", kind.name, application_id, error)
+                    failures.append(error)
+        ended = sum(orphan["ended"] for orphan in orphans)
+        self.log.info("%d orphans found, %d of them ended", len(orphans), ended)
+        if failures:
+            raise failures[0]
+        return {"orphans": orphans}
+
+    def _application_ids(self) -> list[str]:
+        if self.application_ids is not None:
+            return [id_of(given, "application_id") for given in self.application_ids]
+        return [
+            str(one["id"])
+            for one in self.hook.list_applications(states=[ApplicationState.STARTING, ApplicationState.STARTED])
+        ]
+
+    def _sweep(
+        self, context: Context, terms: Terms, kind: OwnedKind[State], application_id: str
+    ) -> list[dict[str, Any]]:
+        orphans = []
+        for ids in self.hook.run(active(terms, kind, application_id)):
+            found = self.hook.run(look(kind, ids, terms))
+            task = owner(found.facts["tags"])
+            if not {"dag_id", "run_id", "task_id"} <= task.keys() or found.state in kind.on_the_way_out():
+                continue
+            if self.keep_streaming and found.facts.get("mode") == "STREAMING":
+                continue
+            dag_run = _dag_run(context, task)
+            if dag_run == "active":
+                continue
+            ends = self._is_to_end(dag_run, found)
+            self.log.info("%s %s is %s; its DAG run is %s: %s", kind.name, ids, found.state, dag_run, task)
+            if ends:
+                self.hook.run(abandon(terms, kind=kind.key, ids=ids))
+            shown = {key: found.facts[key] for key in ("name", "state", "created_at")}
+            orphans.append({"kind": kind.key, **ids, **shown, "owner": task, "dag_run": dag_run, "ended": ends})
+        return orphans
+
+    def _is_to_end(self, dag_run: DagRun, found: Snapshot) -> bool:
+        if not self.end or dag_run == "over" or self.end_unknown_after is None:
+            return bool(self.end) and dag_run == "over"
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(found.facts["created_at"])
+        return age.total_seconds() >= seconds(self.end_unknown_after, "end_unknown_after")
+
+
+def _dag_run(context: Context, task: dict[str, str]) -> DagRun:
+    if count_dag_runs(context, task["dag_id"], task["run_id"], active=True):
+        return "active"
+    return "over" if count_dag_runs(context, task["dag_id"], task["run_id"]) else "unknown"

@@ -1,0 +1,121 @@
+"""The sweep: what it takes for left over, what it leaves alone, what it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext._compat import AIRFLOW_3
+from airflow_emrs_ext.exceptions import ResourceNotFound
+from airflow_emrs_ext.job_spec import spark_submit
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
+from airflow_emrs_ext.operators.sweep import EmrServerlessSweepOperator
+from tests.polling import eventually
+from tests.running import TaskInstance, run_task
+
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 asks its database; the example DAG's test covers it"),
+]
+
+ROLE = "arn:aws:iam::123456789012:role/job"
+DAG_RUNS = {"over": "success", "going": "running", "waiting": "queued"}
+
+
+class Asking(TaskInstance):
+    """A task instance that knows the DAG runs above."""
+
+    @staticmethod
+    def get_dr_count(dag_id: str, run_ids: list[str], states: list[str] | None) -> int:
+        return sum(1 for run_id in run_ids if run_id in DAG_RUNS and (not states or DAG_RUNS[run_id] in states))
+
+
+@pytest.fixture
+def application_id(emr: LocalEmr) -> str:
+    emr.script([ScriptedAttempt(hold=True)])
+    created = emr.client("emr-serverless").create_application(
+        type="SPARK", releaseLabel="emr-7.13.0", interactiveConfiguration={"sessionEnabled": True}
+    )
+    return str(created["applicationId"])
+
+
+def start_session(application_id: str, run_id: str) -> str:
+    run = run_task(
+        lambda: EmrServerlessStartSessionOperator(
+            task_id="a_task", application_id=application_id, execution_role_arn=ROLE, waiter_delay=0.1
+        ),
+        run_id=run_id,
+    )
+    return str(run.result["session_id"])
+
+
+def start_job_run(application_id: str, run_id: str, map_index: int = -1, **arguments: Any) -> str:
+    run = run_task(
+        lambda: EmrServerlessStartJobRunOperator(
+            task_id="a_task",
+            application_id=application_id,
+            execution_role_arn=ROLE,
+            job_driver=spark_submit("s3://b/j.py"),
+            waiter_delay=0.1,
+            wait_for="running",
+            **arguments,
+        ),
+        run_id=run_id,
+        map_index=map_index,
+    )
+    return str(run.result["job_run_id"])
+
+
+def sweep(**arguments: Any) -> list[dict[str, Any]]:
+    operator = EmrServerlessSweepOperator(**{"task_id": "sweep", **arguments})
+    orphans: list[dict[str, Any]] = operator.execute({"ti": Asking()})["orphans"]
+    return orphans
+
+
+def running(emr: LocalEmr) -> set[str]:
+    eventually(
+        lambda: not [one for one in emr.sessions() + emr.job_runs() if one["state"] in {"TERMINATING", "CANCELLING"}]
+    )
+    sessions = {one["sessionId"] for one in emr.sessions() if one["state"] in {"STARTED", "IDLE"}}
+    return sessions | {one["jobRunId"] for one in emr.job_runs() if one["state"] == "RUNNING"}
+
+
+def test_what_a_finished_dag_run_left_is_reported_and_ended_if_asked(emr: LocalEmr, application_id: str) -> None:
+    left = start_session(application_id, "over")
+    kept = {start_session(application_id, "going"), start_session(application_id, "waiting")}
+    unknown = start_session(application_id, "elsewhere")
+    job_run = start_job_run(application_id, "over")
+    kept |= {start_job_run(application_id, "going"), start_job_run(application_id, "over", 1, mode="STREAMING")}
+    emr.client("emr-serverless").start_session(applicationId=application_id, executionRoleArn=ROLE, name="by-hand")
+
+    reported = sweep(application_ids=[application_id])
+    assert {one.get("session_id") or one.get("job_run_id"): one["dag_run"] for one in reported} == {
+        left: "over",
+        unknown: "unknown",
+        job_run: "over",
+    }
+    assert not any(one["ended"] for one in reported)
+    assert reported[0]["owner"].keys() == {"dag_id", "run_id", "task_id"}
+    assert {left, unknown, job_run} < running(emr)
+
+    ended = sweep(end=True)
+    assert {one.get("session_id") or one.get("job_run_id") for one in ended if one["ended"]} == {left, job_run}
+    eventually(lambda: not {left, job_run} & running(emr))
+    assert kept | {unknown} < running(emr)
+
+    young = sweep(end=True, end_unknown_after=3600)
+    assert [one["ended"] for one in young] == [False]
+    (old,) = sweep(end=True, end_unknown_after=0)
+    assert (old["session_id"], old["ended"]) == (unknown, True)
+    assert kept < running(emr)
+    assert sweep() == []
+
+
+def test_an_application_that_cannot_be_looked_at_does_not_hide_the_others(emr: LocalEmr, application_id: str) -> None:
+    left = start_session(application_id, "over")
+    with pytest.raises(ResourceNotFound):
+        sweep(application_ids=["00fdoesnotexist1", {"application_id": application_id}], end=True)
+    eventually(lambda: left not in running(emr))

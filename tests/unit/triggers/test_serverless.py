@@ -1,0 +1,91 @@
+"""What a trigger does that its triggerer cancels: on Airflow before 3.3 it finds out by itself why."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext._compat import AIRFLOW_3, TRIGGERS_ARE_KILLED
+from airflow_emrs_ext.local.scripts import ScriptedSession
+from airflow_emrs_ext.local.testing import LocalEmr
+from airflow_emrs_ext.triggers import serverless
+from tests.polling import eventually
+
+pytestmark = pytest.mark.airflow
+
+ROLE = "arn:aws:iam::123456789012:role/job"
+
+
+@pytest.fixture
+def ids(emr: LocalEmr) -> dict[str, str]:
+    emr.script(session=ScriptedSession(ready_after=60))
+    client = emr.client("emr-serverless")
+    application_id = client.create_application(
+        type="SPARK", releaseLabel="emr-7.13.0", interactiveConfiguration={"sessionEnabled": True}
+    )["applicationId"]
+    session = client.start_session(applicationId=application_id, executionRoleArn=ROLE)
+    return {"application_id": application_id, "session_id": session["sessionId"]}
+
+
+def waiting(ids: dict[str, str]) -> Any:
+    trigger: Any = serverless.ProcedureTrigger(
+        procedure="follow_session",
+        arguments={**ids, "target_states": ["STARTED"]},
+        patience={"waiter_delay": 0.1},
+        hook={"aws_conn_id": "aws_default"},
+        on_kill_procedure="abandon",
+        on_kill_arguments={"kind": "session", "ids": ids},
+    )
+    trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id="gone", task_id="a_task", map_index=-1)
+    trigger.trigger_id = 1
+    return trigger
+
+
+async def cancelled(emr: LocalEmr, trigger: Any) -> None:
+    async def run() -> None:
+        async for _ in trigger.run():
+            pass
+
+    looking = len(emr.calls("GetSession"))
+    task = asyncio.create_task(run())
+    await asyncio.to_thread(eventually, lambda: len(emr.calls("GetSession")) > looking)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.skipif(TRIGGERS_ARE_KILLED, reason="this Airflow calls on_kill")
+@pytest.mark.parametrize("gone", [True, False], ids=["task ended by a user", "triggerer shuts down"])
+async def test_a_cancelled_trigger_asks_why(
+    emr: LocalEmr, ids: dict[str, str], gone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(trigger: Any) -> bool:
+        return not gone
+
+    monkeypatch.setattr(serverless, "is_deferred_to", answer)
+    await cancelled(emr, waiting(ids))
+    states = {one["state"] for one in emr.sessions()}
+    assert states <= ({"TERMINATING", "TERMINATED"} if gone else {"SUBMITTED", "STARTING"})
+
+
+@pytest.mark.skipif(AIRFLOW_3, reason="Airflow 2 has the metadata database at hand")
+async def test_airflow_2_finds_the_answer_in_its_database(emr: LocalEmr, ids: dict[str, str]) -> None:
+    from airflow.utils.db import initdb
+
+    initdb()
+    await cancelled(emr, waiting(ids))
+    assert {one["state"] for one in emr.sessions()} <= {"TERMINATING", "TERMINATED"}
+
+
+async def test_what_cannot_be_known_ends_nothing(
+    emr: LocalEmr, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(trigger: Any) -> bool:
+        raise ConnectionError("the database is away")
+
+    monkeypatch.setattr(serverless, "is_deferred_to", answer)
+    await cancelled(emr, waiting(ids))
+    assert {one["state"] for one in emr.sessions()} <= {"SUBMITTED", "STARTING"}
