@@ -185,7 +185,7 @@ async def _applications(endpoint: Endpoint, _: Request) -> Any:
 
 async def _sessions(endpoint: Endpoint, request: Request) -> Any:
     application_id = _query(request, "applicationId").get("applicationId")
-    return {"sessions": endpoint.service.session_records(application_id)}
+    return {"sessions": endpoint.service.sessions.records(application_id)}
 
 
 async def _end_session(endpoint: Endpoint, request: Request) -> Any:

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from airflow_emrs_ext.local.errors import validation_error
@@ -41,6 +42,12 @@ def page(
     shown = ordered[:size]
     more = len(ordered) > size
     return shown, _write(key(shown[-1]), listing) if more else None
+
+
+def created_within(created_at: datetime, params: Mapping[str, Any]) -> bool:
+    """Whether ``createdAtAfter`` and ``createdAtBefore`` of the request let something through."""
+    after, before = params.get("createdAtAfter"), params.get("createdAtBefore")
+    return (after is None or created_at >= after) and (before is None or created_at <= before)
 
 
 def group(state: str, states: Sequence[str] | None) -> tuple[int, ...]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from airflow_emrs_ext.local.emr_serverless.driving import DeliverLogs, Driven
 from airflow_emrs_ext.local.emr_serverless.idempotency import ClientTokens
 from airflow_emrs_ext.local.emr_serverless.job_runs import JobRun
 from airflow_emrs_ext.local.emr_serverless.naming import job_run_arn, new_id
-from airflow_emrs_ext.local.emr_serverless.pagination import group, listing, page
+from airflow_emrs_ext.local.emr_serverless.pagination import created_within, group, listing, page
 from airflow_emrs_ext.local.emr_serverless.queueing import Queues
 from airflow_emrs_ext.local.emr_serverless.session_operations import Sessions
 from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionTokens
@@ -91,11 +90,10 @@ class EmrServerless:
         await asyncio.gather(*(driver.stop(0) for driver in running), return_exceptions=True)
         for application in self._applications:
             shutil.rmtree(self._work_dir / application.application_id, ignore_errors=True)
-        for memory in (
-            *(self._applications, self._runs, self.sessions, self._tokens),
-            *(self._dashboards, self._capacity, self._queues),
-        ):
+        for memory in (self._applications, self._runs, self.sessions, self._tokens, self._dashboards):
             memory.clear()
+        self._capacity.clear()
+        self._queues.clear()
 
     def config_changed(self) -> None:
         """Apply changed settings to what is already waiting: idle times and capacity."""
@@ -210,7 +208,6 @@ class EmrServerless:
         """ListJobRuns: newest first, grouped by state when several are asked for."""
         application = self._applications.get(params["applicationId"])
         states, mode = params.get("states"), params.get("mode")
-        after, before = params.get("createdAtAfter"), params.get("createdAtBefore")
         shown, token = page(
             "ListJobRuns",
             (
@@ -219,8 +216,7 @@ class EmrServerless:
                 if run.application is application
                 and (not states or run.state in states)
                 and (mode is None or run.submission.mode == mode)
-                and (after is None or run.created_at >= after)
-                and (before is None or run.created_at <= before)
+                and created_within(run.created_at, params)
             ),
             lambda run: (*group(run.state, states), -run.number),
             params,
@@ -268,20 +264,20 @@ class EmrServerless:
 
     async def get_session(self, **params: Any) -> dict[str, Any]:
         """GetSession."""
-        return {"session": views.session(self._session(params), self.config)}
+        return {"session": views.session(self.sessions.find(params["applicationId"], params["sessionId"]), self.config)}
 
     async def list_sessions(self, **params: Any) -> dict[str, Any]:
         """ListSessions: newest first, grouped by state when several are asked for."""
-        return self.sessions.list(params)
+        return self.sessions.page(params)
 
     async def terminate_session(self, **params: Any) -> dict[str, Any]:
         """TerminateSession: at once TERMINATING; harmless for a session that is TERMINATING already."""
-        self.sessions.terminate(self._session(params))
+        self.sessions.terminate(self.sessions.find(params["applicationId"], params["sessionId"]))
         return {"applicationId": params["applicationId"], "sessionId": params["sessionId"]}
 
     async def get_session_endpoint(self, **params: Any) -> dict[str, Any]:
         """GetSessionEndpoint: a new token each time; the ones before it stay good until they expire."""
-        return await self.sessions.endpoint(self._session(params))
+        return await self.sessions.endpoint(self.sessions.find(params["applicationId"], params["sessionId"]))
 
     async def get_resource_dashboard(self, **params: Any) -> dict[str, Any]:
         """GetResourceDashboard: a URL that is good once and for a limited time; none before the session is STARTED."""
@@ -324,23 +320,9 @@ class EmrServerless:
             if application_id in (None, run.application.application_id)
         ]
 
-    def session_records(self, application_id: str | None = None) -> list[dict[str, Any]]:
-        """Every session with all that is known of it, oldest first, as plain JSON.
-
-        :param application_id: only those of one application
-        """
-        return [
-            records.session_record(session, self.config)
-            for session in self.sessions
-            if application_id in (None, session.application.application_id)
-        ]
-
     def _check_open(self) -> None:
         if self._closed:
             raise ApiError("InternalServerException", "The endpoint is ending and starts nothing more")
-
-    def _session(self, params: Mapping[str, Any]) -> Session:
-        return self.sessions.find(params["applicationId"], params["sessionId"])
 
     def _run(self, application_id: str, job_run_id: str) -> JobRun:
         application = self._applications.get(application_id)

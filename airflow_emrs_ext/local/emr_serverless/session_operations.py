@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
-from airflow_emrs_ext.local.emr_serverless import views
+from airflow_emrs_ext.local.emr_serverless import records, views
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.emr_serverless.naming import new_id, session_arn
-from airflow_emrs_ext.local.emr_serverless.pagination import group, listing, page
+from airflow_emrs_ext.local.emr_serverless.pagination import created_within, group, listing, page
 from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionTokens
 from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.emr_serverless.sessions import READY, Session, read_session_request
@@ -101,10 +101,10 @@ class Sessions:
         session.task = asyncio.create_task(self._walk(session))
         return {"applicationId": application.application_id, "sessionId": session_id, "arn": session.arn}
 
-    def list(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def page(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """ListSessions: newest first, grouped by state when several are asked for."""
         application = self._applications.get(params["applicationId"])
-        states, after, before = params.get("states"), params.get("createdAtAfter"), params.get("createdAtBefore")
+        states = params.get("states")
         shown, token = page(
             "ListSessions",
             (
@@ -112,8 +112,7 @@ class Sessions:
                 for session in self
                 if session.application is application
                 and (not states or session.state in states)
-                and (after is None or session.created_at >= after)
-                and (before is None or session.created_at <= before)
+                and created_within(session.created_at, params)
             ),
             lambda session: (*group(session.state, states), -session.number),
             params,
@@ -169,6 +168,17 @@ class Sessions:
         """Apply a changed length of a minute."""
         for session in self:
             self._walker.clock.arm(session)
+
+    def records(self, application_id: str | None = None) -> list[dict[str, Any]]:
+        """Every session with all that is known of it, oldest first, as plain JSON.
+
+        :param application_id: only those of one application
+        """
+        return [
+            records.session_record(session, self._config)
+            for session in self
+            if application_id in (None, session.application.application_id)
+        ]
 
     def clear(self) -> None:
         """Forget every session and every token."""

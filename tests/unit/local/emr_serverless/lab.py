@@ -11,7 +11,7 @@ from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless import EmrServerless
 from airflow_emrs_ext.local.emr_serverless.transitions import Transition
 from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec
-from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt
+from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt, ScriptedSession
 from airflow_emrs_ext.local.simulated import SimulatedRunner
 
 ROLE = "arn:aws:iam::123456789012:role/jobs"
@@ -153,6 +153,40 @@ class Lab:
         prefix, _, token = answer["url"].rpartition("/")
         assert prefix == "http://endpoint/_emrs/dashboards"
         return str(token)
+
+
+class Sessions:
+    """Short ways to use the sessions of a lab."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.service = lab.service
+
+    async def application(self, **params: Any) -> str:
+        """One that takes sessions."""
+        enabled = {"interactiveConfiguration": {"sessionEnabled": True}}
+        return await self.lab.application(**{"releaseLabel": "emr-7.13.0", **enabled, **params})
+
+    async def start(self, application_id: str, **params: Any) -> dict[str, str]:
+        """Start one; :return: its ids, as the other operations take them."""
+        given = {"applicationId": application_id, "clientToken": self.lab.token(), "executionRoleArn": ROLE, **params}
+        answer = await self.service.start_session(**given)
+        return {"applicationId": application_id, "sessionId": answer["sessionId"]}
+
+    def record(self, ids: Mapping[str, str]) -> dict[str, Any]:
+        return {record["sessionId"]: record for record in self.service.sessions.records()}[ids["sessionId"]]
+
+    def path(self, ids: Mapping[str, str]) -> list[str]:
+        """The states that a session went through."""
+        return [change["state"] for change in self.record(ids)["stateHistory"]]
+
+    async def in_state(self, ids: Mapping[str, str], *states: str) -> dict[str, Any]:
+        await self.lab.eventually(lambda: self.record(ids)["state"] in states)
+        answer: dict[str, Any] = (await self.service.get_session(**ids))["session"]
+        return answer
+
+    def script(self, name: str = "*", **what: Any) -> None:
+        self.lab.runner.add_script(Script(session=ScriptedSession(**what), name=name))
 
 
 class SlowToStop:
