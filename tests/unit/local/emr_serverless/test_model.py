@@ -11,18 +11,21 @@ import pytest
 from airflow_emrs_ext.local.emr_serverless.transitions import (
     APPLICATION,
     JOB_RUN,
+    SESSION,
     IllegalTransitionError,
     Lifecycle,
 )
 from airflow_emrs_ext.local.protocol import RestJson
 from airflow_emrs_ext.service_model import extend
-from airflow_emrs_ext.states import ApplicationState, JobRunState
+from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState
 from tests.unit.local.emr_serverless.lab import FAIL, HOLD, PASS, ROLE, SMALL, Lab
 
 MakeLab = Callable[..., Lab]
 
 
-@pytest.mark.parametrize(("table", "states"), [(APPLICATION, ApplicationState), (JOB_RUN, JobRunState)])
+@pytest.mark.parametrize(
+    ("table", "states"), [(APPLICATION, ApplicationState), (JOB_RUN, JobRunState), (SESSION, SessionState)]
+)
 def test_every_state_has_its_followers(table: Any, states: Any) -> None:
     assert set(table) == set(states)
     for state, following in table.items():
