@@ -54,6 +54,12 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Amazon EMR extensions",
         "description": "Run Spark on Amazon EMR Serverless: applications, job runs, sessions, and a local endpoint.",
         "versions": [__version__],
+        "task-decorators": [
+            {
+                "name": "emr_serverless_session",
+                "class-name": "airflow_emrs_ext.decorators.session.emr_serverless_session_task",
+            }
+        ],
         "config": {
             SECTION: {
                 "description": "Options of the airflow-emrs-ext package.",

@@ -258,7 +258,10 @@ class ConnectTunnel:
     @property
     def _terms(self) -> Terms:
         terms = self._hook.terms
-        patience = replace(terms.patience, call_patience=min(terms.patience.call_patience, _CALL_SECONDS))
+        # The deadline is the one of a wait that is over when work begins.
+        patience = replace(
+            terms.patience, call_patience=min(terms.patience.call_patience, _CALL_SECONDS), deadline=None
+        )
         return replace(terms, patience=patience)
 
 

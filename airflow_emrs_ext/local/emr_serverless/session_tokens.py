@@ -9,6 +9,9 @@ from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.sessions import READY, Session
 from airflow_emrs_ext.local.emr_serverless.transitions import now
 
+TOKEN_PREFIX = "emrs-local-session-token-"
+"""What every token begins with, so that one which leaks is found wherever it lies."""
+
 
 class TokenRefusedError(Exception):
     """A token is unknown or has expired."""
@@ -35,7 +38,7 @@ class SessionTokens:
 
     def mint(self, session: Session) -> tuple[str, datetime]:
         """A new token, and when it expires."""
-        token = secrets.token_urlsafe(48)
+        token = TOKEN_PREFIX + secrets.token_urlsafe(48)
         expires_at = now() + timedelta(seconds=self._config.session_token_seconds)
         self._issued[token] = (session, expires_at)
         session.tokens_minted += 1

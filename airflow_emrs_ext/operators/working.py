@@ -1,0 +1,73 @@
+"""What operators do whose work runs in a session: a given one, or one of their own that ends with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.exceptions import ConfigurationError, EmrError
+from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
+from airflow_emrs_ext.models import SESSION
+from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator, session_ids
+from airflow_emrs_ext.states import SessionState
+
+_READY = [str(state) for state in SessionState if state.is_success]
+
+
+class WorkingOperator(EmrServerlessStartSessionOperator):
+    """Base of the operators whose work runs in a session.
+
+    :param session: the session to work in: the result of the operator that started it, or a mapping with
+        ``application_id`` and ``session_id``; it goes on after the task. Without it the task starts a session of its
+        own, which ends with the task however that ends, and takes for it the parameters of
+        :class:`~airflow_emrs_ext.operators.session.EmrServerlessStartSessionOperator`:
+    :param application_id: of the application of the task's own session
+    :param execution_role_arn: ARN of the IAM role that the task's own session assumes
+    """
+
+    aws_hook_class = EmrServerlessSparkConnectHook
+    template_fields: Sequence[str] = (*EmrServerlessStartSessionOperator.template_fields, "session")
+
+    def __init__(
+        self, *, session: Any = None, application_id: Any = None, execution_role_arn: str = "", **kwargs: Any
+    ) -> None:
+        # The work is done in the worker, and so is the waiting for what it is done in.
+        kwargs["deferrable"] = False
+        super().__init__(application_id=application_id, execution_role_arn=execution_role_arn, **kwargs)
+        self.session = session
+
+    @property
+    def spark_connect(self) -> EmrServerlessSparkConnectHook:
+        """The operator's hook, under its own type."""
+        return cast("EmrServerlessSparkConnectHook", self.hook)
+
+    @contextmanager
+    def session_to_work_in(self, context: Context) -> Iterator[dict[str, Any]]:
+        """The ids of a session that is ready; one of the task's own ends with the block.
+
+        :raises ConfigurationError: neither a session is given nor what one is started with
+        """
+        self.hook.patience = self._patience(context)
+        if self.session is not None:
+            ids = session_ids(self.session)
+            self._run("follow_session", **ids, target_states=_READY)
+            yield ids
+            return
+        if not self.application_id or not self.execution_role_arn:
+            raise ConfigurationError(
+                "Give the `session` to work in, or `application_id` and `execution_role_arn` for one of the task's own."
+            )
+        try:
+            facts = super().act(context)
+        except EmrError:
+            raise  # the session, if there is one, has been ended
+        except BaseException:
+            # Airflow's timeout of a task is none of the errors that the start foresees.
+            self.on_kill()
+            raise
+        try:
+            yield {name: facts[name] for name in SESSION.id_names}
+        finally:
+            self._end()

@@ -1,0 +1,75 @@
+"""SQL as text, and rows as JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext.sql_text import brief, split_statements, to_json
+
+
+@pytest.mark.parametrize(
+    ("sql", "statements"),
+    [
+        ("SELECT 1", ["SELECT 1"]),
+        ("SELECT 1;\n SELECT 2 ;", ["SELECT 1", "SELECT 2"]),
+        (";; ;\n", []),
+        ("-- nothing; here\n", []),
+        ("/* nothing; /* nested; */ here */;", []),
+        ("SELECT ';' AS a; SELECT \";\"", ["SELECT ';' AS a", 'SELECT ";"']),
+        (r"SELECT 'it\'s; one'; SELECT 2", [r"SELECT 'it\'s; one'", "SELECT 2"]),
+        ("SELECT 'it''s; one'; SELECT 2", ["SELECT 'it''s; one'", "SELECT 2"]),
+        (r"SELECT r'\'; SELECT 2", [r"SELECT r'\'", "SELECT 2"]),
+        (r"SELECT 1 AS r, '\\'; SELECT 2", [r"SELECT 1 AS r, '\\'", "SELECT 2"]),
+        ("SELECT `a;b` FROM t; SELECT 2", ["SELECT `a;b` FROM t", "SELECT 2"]),
+        ("SELECT 1 -- one; two\n + 1; SELECT 2", ["SELECT 1 -- one; two\n + 1", "SELECT 2"]),
+        ("SELECT /* a; /* b; */ c; */ 1; SELECT 2", ["SELECT /* a; /* b; */ c; */ 1", "SELECT 2"]),
+        ("SELECT /*+ BROADCAST(a) */ 1", ["SELECT /*+ BROADCAST(a) */ 1"]),
+        ("-- the first\nSELECT 1; -- the last", ["-- the first\nSELECT 1"]),
+        ("SELECT 'open; end", ["SELECT 'open; end"]),
+        ("SELECT 1 /* open; end", ["SELECT 1 /* open; end"]),
+        ("SELECT 5 - -3; SELECT 4 / 2", ["SELECT 5 - -3", "SELECT 4 / 2"]),
+    ],
+)
+def test_statements(sql: str, statements: list[str]) -> None:
+    assert split_statements(sql) == statements
+
+
+def test_a_statement_in_short() -> None:
+    assert brief("SELECT\n  1") == "SELECT 1"
+    assert brief("x" * 200, 10) == "xxxxxxxxx…"
+
+
+class Structure:
+    def asDict(self) -> dict[str, Any]:  # noqa: N802 - Spark's own name
+        return {"a": Decimal("1.50"), "b": [b"\x00"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        (True, True),
+        (10**20, 10**20),
+        (1.5, 1.5),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        (Decimal("1.10"), "1.10"),
+        (date(2026, 5, 1), "2026-05-01"),
+        (datetime(2026, 5, 1, 12), "2026-05-01T12:00:00"),
+        (datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=2))), "2026-05-01T10:00:00+00:00"),
+        (timedelta(minutes=2), 120.0),
+        (bytearray(b"\x00\xff"), "AP8="),
+        ([1, (2, None)], [1, [2, None]]),
+        ({1: date(2026, 5, 1), "x": 2}, {"1": "2026-05-01", "x": 2}),
+        (Structure(), {"a": "1.50", "b": ["AA=="]}),
+        (frozenset(), "frozenset()"),
+    ],
+)
+def test_values(value: Any, expected: Any) -> None:
+    assert to_json(value) == expected
+    json.dumps(to_json(value), allow_nan=False)
