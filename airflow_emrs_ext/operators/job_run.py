@@ -48,7 +48,7 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
     :param wait_for: ``completion`` (default for BATCH): until SUCCESS; ``running`` (default for STREAMING): until it
         runs; ``submission``: not at all
     :param wait_for_completion: the Amazon provider's word for it: ``True`` is ``completion``, ``False`` ``submission``
-    :param cancel_on_kill: cancel the job run when the task is killed (in deferrable mode from Airflow 3.3 on)
+    :param cancel_on_kill: cancel the job run when the task is killed, marked or cleared
     :param cancel_on_timeout: cancel the job run when the wait ends before it does
     :param client_request_token: idempotency token; default: one per try of the task
     :param config: further members of StartJobRun in the API's own form, for what has no parameter here

@@ -47,7 +47,7 @@ class EmrServerlessSweepOperator(EmrServerlessOperator):
         self,
         *,
         application_ids: Iterable[Any] | None = None,
-        end: bool = False,
+        end: bool | str = False,
         end_unknown_after: timedelta | float | None = None,
         keep_streaming: bool = True,
         **kwargs: Any,
@@ -107,8 +107,11 @@ class EmrServerlessSweepOperator(EmrServerlessOperator):
         return orphans
 
     def _is_to_end(self, dag_run: DagRun, found: Snapshot) -> bool:
-        if not self.end or dag_run == "over" or self.end_unknown_after is None:
-            return bool(self.end) and dag_run == "over"
+        # A template renders a flag as a word.
+        if str(self.end).strip().lower() not in ("true", "1"):
+            return False
+        if dag_run == "over" or self.end_unknown_after is None:
+            return dag_run == "over"
         age = datetime.now(timezone.utc) - datetime.fromisoformat(found.facts["created_at"])
         return age.total_seconds() >= seconds(self.end_unknown_after, "end_unknown_after")
 

@@ -30,8 +30,16 @@ def airflow(endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Thr
     return airflow
 
 
-# The end-to-end example needs what Spark writes: the demo's own test runs it.
-@pytest.mark.parametrize("dag_id", sorted(set(EXAMPLES) - {"example_end_to_end", "example_job_run_streaming"}))
+# The end-to-end example and those that work in a session need a real Spark; two others have a test of their own.
+OTHERWISE_TESTED = {
+    "example_end_to_end",
+    "example_job_run_streaming",
+    "example_maintenance_sweep",
+    "example_session_shared",
+}
+
+
+@pytest.mark.parametrize("dag_id", sorted(set(EXAMPLES) - OTHERWISE_TESTED))
 def test_example_runs(dag_id: str, airflow: ThrowawayAirflow, endpoint: LocalEmr) -> None:
     before = len(endpoint.applications())
 
@@ -51,3 +59,31 @@ def test_streaming_example_returns_while_the_job_runs(airflow: ThrowawayAirflow,
 
     assert airflow.result("example_job_run_streaming", "stream")["state"] == "RUNNING"
     assert airflow.result("example_job_run_streaming", "cancel")["state"] == "CANCELLED"
+
+
+def test_sweep_example_ends_what_finished_dag_runs_left(airflow: ThrowawayAirflow, endpoint: LocalEmr) -> None:
+    endpoint.script([ScriptedAttempt(hold=True)])
+    client = endpoint.client("emr-serverless")
+    application_id = client.create_application(
+        type="SPARK", releaseLabel="emr-7.13.0", interactiveConfiguration={"sessionEnabled": True}
+    )["applicationId"]
+    airflow.command("dags", "test", "example_maintenance_sweep")
+    ((run_id,),) = airflow.query("SELECT run_id FROM dag_run WHERE dag_id = 'example_maintenance_sweep'")
+    role = "arn:aws:iam::123456789012:role/job"
+
+    def start(run_id: str) -> str:
+        owner = {"dag_id": "example_maintenance_sweep", "run_id": run_id, "task_id": "a_task"}
+        tags = {f"airflow-emrs-ext:{key}": value for key, value in owner.items()}
+        started = client.start_session(applicationId=application_id, executionRoleArn=role, tags=tags)
+        return str(started["sessionId"])
+
+    left, unknown = start(run_id), start("of-another-airflow")
+    client.start_session(applicationId=application_id, executionRoleArn=role, name="by-hand")
+
+    output = airflow.command("dags", "test", "example_maintenance_sweep", "2026-02-01")
+
+    (unknown_line,) = [line for line in output.splitlines() if unknown in line and line.endswith("still running")]
+    assert "of-another-airflow" in unknown_line
+    states = {one["sessionId"]: one["state"] for one in endpoint.sessions(application_id)}
+    assert states.pop(left) in {"TERMINATING", "TERMINATED"}
+    assert set(states.values()) <= {"STARTED", "IDLE"}
