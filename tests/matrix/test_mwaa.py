@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import botocore.session
@@ -15,6 +16,7 @@ from botocore.model import Shape
 import airflow_emrs_ext
 from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
+from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.session import (
     EmrServerlessStartSessionOperator,
@@ -24,6 +26,7 @@ from airflow_emrs_ext.service_model import extend
 from tests.running import run_task
 
 LOCKS = Path(__file__).parents[1] / "locks"
+DAGS = Path(__file__).parent / "dags"
 ROLE = "arn:aws:iam::123456789012:role/job"
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
@@ -34,6 +37,18 @@ def test_the_pins_are_those_of_the_image() -> None:
     pins = dict(line.split("==") for line in lines if "==" in line)
     assert {"apache-airflow", "apache-airflow-providers-amazon", "boto3", "aiobotocore"} <= set(pins)
     assert {name: version(name) for name in pins} == pins
+
+
+def test_the_documentation_says_what_is_tested() -> None:
+    page = (LOCKS.parents[1] / "docs/reference/compatibility.md").read_text()
+    client = next(
+        f"{package.name} {package.version}"
+        for package in distributions()
+        if package.name in ("pyspark", "pyspark-client")
+    )
+    cells = [*map(version, ("apache-airflow-providers-amazon", "boto3", "aiobotocore")), client]
+    row = re.escape(" | ".join(cells))
+    assert re.search(rf"^\| {re.escape(version('apache-airflow'))} \| 3\.\d+ \| {row} \|$", page, flags=re.MULTILINE)
 
 
 def test_every_module_can_be_imported() -> None:
@@ -136,3 +151,22 @@ def test_session_from_start_to_end(deferrable: bool, application_id: str, spark_
     assert end.error is None
     (session,) = spark_endpoint.sessions(application_id)
     assert session["state"] == "TERMINATED"
+
+
+def test_dag(spark_endpoint: LocalEmr, tmp_path: Path) -> None:
+    airflow = ThrowawayAirflow(
+        tmp_path / "home", DAGS, {**spark_endpoint.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://"}
+    )
+    airflow.make_home()
+
+    output = airflow.command("dags", "test", "session_on_mwaa")
+
+    assert {task.task_id: task.state for task in airflow.task_states("session_on_mwaa")} == dict.fromkeys(
+        ("create_application", "start_session", "write", "add", "count", "terminate_session", "delete_application"),
+        "success",
+    ), output
+    assert airflow.result("session_on_mwaa", "write") == 10
+    assert sorted(airflow.result("session_on_mwaa", "add")) == list(range(40, 50))
+    assert airflow.result("session_on_mwaa", "count")["rows"] == [[0, 3], [1, 2], [2, 2]]
+    assert spark_endpoint.applications()[-1]["state"] == "TERMINATED"
+    assert {session["state"] for session in spark_endpoint.sessions()} == {"TERMINATED"}
