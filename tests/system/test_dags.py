@@ -36,6 +36,7 @@ OTHERWISE_TESTED = {
     "example_job_run_streaming",
     "example_maintenance_sweep",
     "example_session_shared",
+    "example_session_work",
 }
 
 
@@ -87,3 +88,17 @@ def test_sweep_example_ends_what_finished_dag_runs_left(airflow: ThrowawayAirflo
     states = {one["sessionId"]: one["state"] for one in endpoint.sessions(application_id)}
     assert states.pop(left) in {"TERMINATING", "TERMINATED"}
     assert set(states.values()) <= {"STARTED", "IDLE"}
+
+
+@pytest.mark.spark
+def test_session_examples_work_on_spark(tmp_path: Path) -> None:
+    with local_emr(runner="spark") as emr:
+        airflow = ThrowawayAirflow(tmp_path / "airflow", DAGS, {**emr.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://"})
+        airflow.make_home()
+        for dag_id in ("example_session_shared", "example_session_work"):
+            output = airflow.command("dags", "test", dag_id)
+            assert airflow.run_state(dag_id) == "success", output
+        assert airflow.result("example_session_shared", "compare") is True
+        assert airflow.result("example_session_work", "best") == "west"
+        # One for the mapped tasks, and one of its own for each of two tasks.
+        assert [one["state"] for one in emr.sessions()] == ["TERMINATED"] * 3
