@@ -100,6 +100,10 @@ class InvalidEvent(EmrError):
     """A trigger's event is not one that this version of the package writes."""
 
 
+class TaskKilled(EmrError):
+    """The task was killed from outside; what it had started is ended or kept, as the operator's parameters say."""
+
+
 class Crashed(EmrError):
     """The wait ended with an error that nobody foresaw; its traceback is in the task log."""
 

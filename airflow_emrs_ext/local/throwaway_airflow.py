@@ -64,6 +64,8 @@ class ThrowawayAirflow:
         # Nothing of another Airflow or AWS account in the caller's environment may reach this one.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "AWS_"))}
         port = str(_free_port())
+        self.url = f"http://127.0.0.1:{port}"
+        """Where the API server of Airflow 3 answers."""
         self._environ = {
             **inherited,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -74,7 +76,7 @@ class ThrowawayAirflow:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__PARALLELISM": "2",
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__API__PORT": port,
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
@@ -142,7 +144,7 @@ class ThrowawayAirflow:
                     log = self.log_file(name)
                     end = _last_lines(log.read_text(errors="replace"))
                     raise AirflowDidNotWork(f"airflow {name} ended with status {process.returncode}:\n{end}\nSee {log}")
-            for file, trace in self._query("SELECT filename, stacktrace FROM import_error"):
+            for file, trace in self.query("SELECT filename, stacktrace FROM import_error"):
                 raise AirflowDidNotWork(f"{file} cannot be imported:\n{trace}")
             if time.monotonic() > deadline:
                 raise AirflowDidNotWork(f"{what}: not within {seconds:g} s; see the logs in {self.home}")
@@ -152,16 +154,16 @@ class ThrowawayAirflow:
     def wait_for_dag(self, dag_id: str, seconds: float = 90) -> None:
         """Until the DAG has been parsed and can be triggered."""
         known = "SELECT dag_id FROM serialized_dag WHERE dag_id = ?"
-        self.wait_for(f"parsing of {dag_id}", lambda: self._query(known, dag_id) or None, seconds)
+        self.wait_for(f"parsing of {dag_id}", lambda: self.query(known, dag_id) or None, seconds)
 
     def run_state(self, dag_id: str) -> str | None:
         """State of the DAG's run."""
-        rows = self._query("SELECT state FROM dag_run WHERE dag_id = ? ORDER BY id DESC", dag_id)
+        rows = self.query("SELECT state FROM dag_run WHERE dag_id = ? ORDER BY id DESC", dag_id)
         return rows[0][0] if rows else None
 
     def task_states(self, dag_id: str) -> list[TaskState]:
         """Every task instance of the DAG's run, those that began first being first."""
-        rows = self._query(
+        rows = self.query(
             "SELECT task_id, state, start_date, end_date, try_number FROM task_instance WHERE dag_id = ?"
             " ORDER BY start_date IS NULL, start_date",
             dag_id,
@@ -170,7 +172,7 @@ class ThrowawayAirflow:
 
     def result(self, dag_id: str, task_id: str) -> Any:
         """What the task returned, ``None`` if it did not."""
-        rows = self._query(
+        rows = self.query(
             "SELECT value FROM xcom WHERE dag_id = ? AND task_id = ? AND key = 'return_value'", dag_id, task_id
         )
         value = rows[0][0] if rows else None
@@ -182,7 +184,8 @@ class ThrowawayAirflow:
         files = sorted((self.home / "logs").glob(f"dag_id={dag_id}/run_id=*/task_id={task_id}/attempt=*.log"))
         return files[-1].read_text(errors="replace") if files else ""
 
-    def _query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+    def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        """What the metadata database says."""
         with contextlib.closing(sqlite3.connect(self.home / "airflow.db", timeout=30)) as database:
             return database.execute(statement, values).fetchall()
 

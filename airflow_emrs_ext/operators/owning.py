@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from airflow_emrs_ext import settings
-from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext._compat import AirflowTaskTimeout, Context
+from airflow_emrs_ext.exceptions import TaskKilled
 from airflow_emrs_ext.models import OwnedKind
 from airflow_emrs_ext.operators.base import EmrServerlessOperator
 from airflow_emrs_ext.ownership import TaskIdentity
 from airflow_emrs_ext.states import State
+
+
+class _Killed(BaseException):
+    """What the handler of a kill interrupts the task with; no exception that a client would take for a broken call."""
 
 
 class OwningOperator(EmrServerlessOperator):
@@ -25,6 +32,7 @@ class OwningOperator(EmrServerlessOperator):
         super().__init__(**kwargs)
         self._ids: dict[str, str] = {}
         self._claim: dict[str, Any] = {}
+        self._is_working = False
 
     def own(self, context: Context, ids: Mapping[str, str]) -> None:
         """Take the ids of what has been started, for this process and, as XComs, for those after it."""
@@ -43,14 +51,28 @@ class OwningOperator(EmrServerlessOperator):
         named = identity.tags if settings.default_tags() else {}
         return {"name": given.get("name") or identity.name, "tags": {**named, **(given.get("tags") or {})}}
 
+    def execute(self, context: Context) -> Any:
+        """Make the request, then wait for what it leads to; both end at a kill."""
+        self._is_working = True
+        try:
+            return super().execute(context)
+        except _Killed:
+            raise TaskKilled("The task was killed while it was starting or waiting.", self._ids) from None
+        finally:
+            self._is_working = False
+
     def on_kill(self) -> None:
-        """End what a task has started that is killed while it waits in a worker."""
-        if not self._ends_on("kill"):
-            return
-        if self._ids:
-            self._end()
-        elif self._claim:
-            self._run("abandon_claim", kind=self.kind.key, **self._claim)
+        """End what a task has started that is killed while it waits in a worker, and end its work."""
+        if self._ends_on("kill"):
+            if self._ids:
+                self._end()
+            elif self._claim:
+                self._run("abandon_claim", kind=self.kind.key, **self._claim)
+        # Airflow 3 calls this from its handler of SIGTERM and then lets the task go on, which would start anew what has
+        # just been ended. After its own timeout there is nothing that could go on.
+        is_over = isinstance(sys.exc_info()[1], (AirflowTaskTimeout, _Killed))
+        if self._is_working and not is_over and threading.current_thread() is threading.main_thread():
+            raise _Killed
 
     def abandon(self, context: Context) -> None:
         """End what the task has started if the wait for it has ended in a way that nobody foresaw."""

@@ -22,6 +22,7 @@ from airflow_emrs_ext.exceptions import (
     RequestRejected,
     ResourceNotFound,
     SessionEnded,
+    TaskKilled,
     WaitTimeout,
 )
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
@@ -287,7 +288,6 @@ def test_a_kill_before_the_answer_terminates_what_was_started(emr: LocalEmr, app
 
     def killed(*_: Any) -> None:
         task.on_kill()
-        raise SystemExit
 
     def kill() -> None:
         eventually(lambda: emr.sessions())
@@ -296,7 +296,7 @@ def test_a_kill_before_the_answer_terminates_what_was_started(emr: LocalEmr, app
     before = signal.signal(signal.SIGUSR1, killed)
     try:
         threading.Thread(target=kill).start()
-        with pytest.raises(SystemExit):
+        with pytest.raises(TaskKilled):
             task.execute({"ti": TaskInstance()})
     finally:
         signal.signal(signal.SIGUSR1, before)

@@ -1,0 +1,175 @@
+"""However a task ends, it leaves no session running, and never starts two: a real Airflow, and real kills.
+
+Each case is a DAG of its own: a session between a setup and a teardown, and a task that works in it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from airflow_emrs_ext._compat import AIRFLOW_VERSION
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedSession, local_emr
+from tests.faults.deployment import Deployment, deployed, most_at_once
+from tests.polling import eventually
+
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.faults,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(AIRFLOW_VERSION.release < (3, 3), reason="the deployment is Airflow 3.3's"),
+]
+
+START = "start_session"
+ROLE = "arn:aws:iam::123456789012:role/session"
+
+DAG = """
+import datetime
+from airflow.sdk import dag, task
+from airflow_emrs_ext.operators.session import emr_serverless_session
+
+
+@dag(dag_id={dag_id!r}, schedule=None)
+def a_dag():
+    with emr_serverless_session(
+        application_id={application_id!r},
+        execution_role_arn={role!r},
+        deferrable={deferrable!r},
+        retry_delay=datetime.timedelta(seconds=1),
+        **{parameters},
+    ):
+
+        @task
+        def work():
+            if {fails!r}:
+                raise RuntimeError("the work in the session fails")
+
+        work()
+
+
+a_dag()
+"""
+
+
+class Case:
+    """One way for a task to end.
+
+    :param parameters: of the start operator, as Python
+    :param ready_after: seconds until the session is ready
+    :param act: what happens to the task meanwhile
+    :param fails: whether the task in the session fails
+    :param ends: how the DAG run ends
+    """
+
+    def __init__(
+        self,
+        *,
+        parameters: str = "{}",
+        ready_after: float = 600.0,
+        act: Callable[[Deployment, str, bool], None] = lambda deployment, dag_id, deferrable: None,
+        fails: bool = False,
+        ends: str = "failed",
+    ) -> None:
+        self.parameters = parameters
+        self.ready_after = ready_after
+        self.act = act
+        self.fails = fails
+        self.ends = ends
+
+
+def when_waiting(deployment: Deployment, dag_id: str, deferrable: bool) -> None:
+    deployment.wait_for_task(dag_id, START, "deferred" if deferrable else "running")
+    (session,) = eventually(lambda: deployment.active_sessions(dag_id))
+    # One look is the operator's own, the next is the waiting one's; a trigger that no triggerer has picked up yet hears
+    # of nothing.
+    eventually(lambda: len(deployment.looks_at(session["sessionId"])) > 1, within=60)
+
+
+def hanging(deployment: Deployment) -> None:
+    """The answer of the next StartSession does not come, although the session is there."""
+    deployment.emr.inject("StartSession", "drop", seconds=60)
+
+
+def sigterm(deployment: Deployment, dag_id: str, deferrable: bool) -> None:
+    eventually(lambda: deployment.active_sessions(dag_id), within=60)
+    deployment.signal_task(dag_id, START, signal.SIGTERM)
+
+
+def sigkill(deployment: Deployment, dag_id: str, deferrable: bool) -> None:
+    eventually(lambda: deployment.active_sessions(dag_id), within=60)
+    deployment.signal_task(dag_id, START, signal.SIGKILL)
+    deployment.wait_for_task(dag_id, START, "up_for_retry", "scheduled", "queued", "deferred", "success")
+
+
+def mark_failed(deployment: Deployment, dag_id: str, deferrable: bool) -> None:
+    when_waiting(deployment, dag_id, deferrable)
+    deployment.mark(dag_id, START, "failed")
+
+
+def clear(deployment: Deployment, dag_id: str, deferrable: bool) -> None:
+    when_waiting(deployment, dag_id, deferrable)
+    (first,) = deployment.active_sessions(dag_id)
+    deployment.emr.script(session=ScriptedSession(ready_after=0.5), name=f"{dag_id}.*")
+    deployment.clear(dag_id, START)
+    eventually(lambda: [s for s in deployment.sessions(dag_id) if s["sessionId"] != first["sessionId"]], within=60)
+
+
+CASES = {
+    "success": Case(ready_after=2.0, ends="success"),
+    "exception": Case(ready_after=0.5, fails=True),
+    "sigterm": Case(act=sigterm),
+    "sigkill_then_retry": Case(act=sigkill, ready_after=15.0, parameters="{'retries': 2}", ends="success"),
+    "marked_failed": Case(act=mark_failed),
+    "cleared": Case(act=clear, ends="success"),
+    "execution_timeout": Case(parameters="{'execution_timeout': datetime.timedelta(seconds=8)}"),
+    "deadline": Case(parameters="{'wait_timeout': 4}"),
+}
+BEFORE = {"sigterm": hanging, "sigkill_then_retry": hanging}
+MODES = {"blocking": False, "deferrable": True}
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[LocalEmr]:
+    with local_emr(application_start_seconds=0.05, scheduling_seconds=0.02) as emr:
+        yield emr
+
+
+@pytest.fixture(scope="module")
+def deployment(endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    application_id = endpoint.client("emr-serverless").create_application(
+        releaseLabel="emr-7.13.0", type="SPARK", interactiveConfiguration={"sessionEnabled": True}
+    )["applicationId"]
+    dags = {
+        f"{name}_{mode}.py": DAG.format(
+            dag_id=f"{name}_{mode}",
+            application_id=application_id,
+            role=ROLE,
+            deferrable=deferrable,
+            parameters=case.parameters,
+            fails=case.fails,
+        )
+        for name, case in CASES.items()
+        for mode, deferrable in MODES.items()
+    }
+    with deployed(endpoint, tmp_path_factory.mktemp("deployment"), dags) as running:
+        yield running
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", CASES)
+def test_no_session_is_left(name: str, mode: str, deployment: Deployment) -> None:
+    case, dag_id = CASES[name], f"{name}_{mode}"
+    deployment.emr.script(session=ScriptedSession(ready_after=case.ready_after), name=f"{dag_id}.*")
+    BEFORE.get(name, lambda deployment: None)(deployment)
+    deployment.trigger(dag_id)
+    case.act(deployment, dag_id, MODES[mode])
+    ended = deployment.wait_for_end(dag_id)
+    deployment.emr.clear_faults()
+    eventually(lambda: not deployment.active_sessions(dag_id), within=20)
+    sessions = deployment.sessions(dag_id)
+    print(json.dumps({"case": name, "mode": mode, "dag_run": ended, "sessions": len(sessions)}))
+    assert ended == case.ends
+    assert most_at_once(sessions) == 1
