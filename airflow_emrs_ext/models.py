@@ -113,6 +113,10 @@ class OwnedKind(ResourceKind[S]):
     """The API's word for ending it."""
     ending: ClassVar[str]
     """The state that ending it leads to first."""
+    end_state: ClassVar[State]
+    """The state that ending it leads to in the end."""
+    failure: ClassVar[str]
+    """The state in which it has ended by itself, and not well."""
 
     @property
     def id_name(self) -> str:
@@ -156,6 +160,8 @@ class JobRun(OwnedKind[JobRunState]):
     key = "job_run"
     verb = "cancel"
     ending = JobRunState.CANCELLING
+    end_state = JobRunState.CANCELLED
+    failure = JobRunState.FAILED
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         run = response["jobRun"]
@@ -212,6 +218,8 @@ class Session(OwnedKind[SessionState]):
     key = "session"
     verb = "terminate"
     ending = SessionState.TERMINATING
+    end_state = SessionState.TERMINATED
+    failure = SessionState.FAILED
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         session = response["session"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import Any
 
@@ -41,6 +43,7 @@ def claim(terms: Terms, kind: OwnedKind[State], request: Mapping[str, Any], seed
     """
     start = getattr(api, f"start_{kind.key}")
     conflicts = 0
+    began: float | None = None
     for generation in count():
         try:
             started = yield from start(terms, **request, client_token=token(seed, generation))
@@ -55,12 +58,15 @@ def claim(terms: Terms, kind: OwnedKind[State], request: Mapping[str, Any], seed
                 yield from _end_others(terms, kind, request, None)
             raise
         ids = kind.ids_of(started)
+        began = _answered_at(started, terms) if began is None else began
         try:
             snapshot = yield from look(kind, ids, terms)
         except EmrError as error:
             error.facts = {**ids, **error.facts}
             raise
-        if kind.is_useful(snapshot.state):
+        created = datetime.fromisoformat(snapshot.facts["created_at"]).timestamp()
+        # One that this very start has made and that failed at once is the task's, too: others would fail as fast.
+        if kind.is_useful(snapshot.state) or (snapshot.state == kind.failure and created >= began):
             terms.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
             if conflicts:
                 yield from _end_others(terms, kind, request, ids)
@@ -167,6 +173,12 @@ def insist(
 def briefly(terms: Terms, seconds: float) -> Terms:
     """Terms for what is done after the wait, whose deadline may have passed."""
     return replace(terms, patience=replace(terms.patience, call_patience=seconds, deadline=None))
+
+
+def _answered_at(response: Mapping[str, Any], terms: Terms) -> float:
+    """When the service answered, by its own clock, which is the one that dates resources; in whole seconds."""
+    date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date).timestamp() if date else terms.clock()
 
 
 def _is_over(kind: ResourceKind[State], state: str | None) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.models import APPLICATION, JOB_RUN, log_locations, to_json
+from airflow_emrs_ext.models import APPLICATION, JOB_RUN, SESSION, log_locations, to_json
 
 FACTS: dict[str, Any] = {
     "application_id": "00fapp",
@@ -101,3 +101,58 @@ def test_facts_are_plain_json() -> None:
     }
     facts = APPLICATION.read({"application_id": "00fapp"}, {"application": application}).facts
     assert json.loads(json.dumps(facts)) == facts
+
+
+def test_facts_of_a_session_are_plain_json() -> None:
+    moment = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
+    ids = {"application_id": "00fapp", "session_id": "00fses"}
+    session: dict[str, Any] = {
+        "applicationId": "00fapp",
+        "sessionId": "00fses",
+        "arn": "arn",
+        "state": "IDLE",
+        "stateDetails": "",
+        "releaseLabel": "emr-7.13.0",
+        "executionRoleArn": "role",
+        "createdBy": "me",
+        "createdAt": moment,
+        "updatedAt": moment,
+        "idleSince": moment,
+        "idleTimeoutMinutes": 15,
+        "totalResourceUtilization": {"vCPUHour": 0.1},
+    }
+    facts = SESSION.read(ids, {"session": session}).facts
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["idle_since"] == "2026-05-01T12:00:00+00:00"
+    assert facts["total_resource_utilization"]["vcpu_hour"] == 0.1
+    assert SESSION.ids_of(session) == ids
+    assert JOB_RUN.ids_of({"applicationId": "00fapp", "id": "00frun"})["job_run_id"] == "00frun"
+
+
+@pytest.mark.parametrize(
+    ("state", "details", "said"),
+    [
+        ("TERMINATED", "Session was idle for 15 minutes", "`idle_timeout_minutes`"),
+        ("TERMINATED", "Session reached its maximum duration of 24 hours", "24 hours at most"),
+        ("TERMINATED", "Session terminated by request", "Somebody ended it"),
+        ("FAILED", "Driver lost", "logs"),
+    ],
+)
+def test_a_session_that_has_ended_says_which_end_and_what_to_do(state: str, details: str, said: str) -> None:
+    moment = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
+    ids = {"application_id": "00fapp", "session_id": "00fses"}
+    response = {
+        "session": {
+            **dict.fromkeys(("arn", "releaseLabel", "executionRoleArn", "createdBy"), "x"),
+            "applicationId": "00fapp",
+            "sessionId": "00fses",
+            "createdAt": moment,
+            "updatedAt": moment,
+            "state": state,
+            "stateDetails": details,
+        }
+    }
+    error = SESSION.ended(ids, SESSION.read(ids, response))
+    assert error is not None
+    assert details in error.message
+    assert said in error.message

@@ -1,0 +1,133 @@
+"""Whose a resource is: names and tags, and the chain of client tokens."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext.exceptions import RequestConflict, RequestRejected
+from airflow_emrs_ext.models import SESSION
+from airflow_emrs_ext.ownership import TaskIdentity, owner, owner_tags, token
+from airflow_emrs_ext.procedures.owned import claim
+from tests.unit.stepping import Stepper, client_error
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
+DATED = {"ResponseMetadata": {"HTTPHeaders": {"date": "Fri, 01 May 2026 12:00:00 GMT"}}}
+REQUEST: dict[str, Any] = {"application_id": "00fapp", "execution_role_arn": "role"}
+
+
+def identity(**parts: Any) -> TaskIdentity:
+    given = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "started": NOW, **parts}
+    return TaskIdentity(**given)
+
+
+def test_tags_name_the_task_in_what_the_service_allows() -> None:
+    tags = identity(dag_id="täglich/größe", run_id="x" * 300, map_index=3).tags
+    assert tags["airflow-emrs-ext:task_id"] == "t"
+    assert tags["airflow-emrs-ext:map_index"] == "3"
+    assert all(re.fullmatch(r"[A-Za-z0-9 /_.:=+@-]{0,256}", value) for value in tags.values())
+    assert identity(dag_id="größe").tags != identity(dag_id="grüße").tags
+    assert identity(run_id="x" * 300).tags != identity(run_id="x" * 301).tags
+    plain = "manual__2026-05-01T00:00:00+00:00"
+    assert owner(identity(run_id=plain).tags) == {"dag_id": "d", "run_id": plain, "task_id": "t"}
+    assert owner_tags({"team": "data", **identity().tags}) == identity().tags
+
+
+def test_names_tell_mapped_tasks_apart_and_fit() -> None:
+    assert identity().name == "d.t"
+    assert identity(map_index=0).name == "d.t[0]"
+    assert len(identity(dag_id="d" * 300).name) == 256
+
+
+def test_tokens_differ_by_task_run_start_and_generation() -> None:
+    others = [
+        {"task_id": "u"},
+        {"run_id": "s"},
+        {"map_index": 0},
+        {"started": datetime(2026, 5, 2, tzinfo=timezone.utc)},
+    ]
+    seeds = {identity().seed(), *(identity(**other).seed() for other in others)}
+    assert len(seeds) == 5
+    tokens = {token(seed, generation) for seed in seeds for generation in range(3)}
+    assert len(tokens) == 15
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]{1,64}", one) for one in tokens)
+    assert identity().seed() == identity().seed()
+
+
+def started(session_id: str) -> dict[str, Any]:
+    return {"applicationId": "00fapp", "sessionId": session_id, "arn": "arn", **DATED}
+
+
+def described(session_id: str, state: str, created_at: datetime, **more: Any) -> dict[str, Any]:
+    session = {
+        "applicationId": "00fapp",
+        "sessionId": session_id,
+        "arn": "arn",
+        "state": state,
+        "stateDetails": "x",
+        "releaseLabel": "emr-7.13.0",
+        "executionRoleArn": "role",
+        "createdBy": "me",
+        "createdAt": created_at,
+        "updatedAt": created_at,
+        **more,
+    }
+    return {"session": session}
+
+
+EARLIER = datetime(2026, 5, 1, 11, tzinfo=timezone.utc)
+
+
+def claimed(answers: list[Any], request: dict[str, Any] = REQUEST) -> tuple[str, Stepper]:
+    stepper = Stepper(answers)
+    return stepper.run(lambda terms: claim(terms, SESSION, request, "seed")).facts["session_id"], stepper
+
+
+def test_the_first_generation_that_serves_is_the_tasks() -> None:
+    found, stepper = claimed(
+        [
+            *(started("a"), described("a", "FAILED", EARLIER)),
+            *(started("b"), described("b", "TERMINATING", EARLIER)),
+            *(started("c"), described("c", "IDLE", EARLIER)),
+        ]
+    )
+    assert found == "c"
+    tokens = [call.parameters["clientToken"] for call in stepper.calls if call.operation == "start_session"]
+    assert tokens == [token("seed", generation) for generation in range(3)]
+
+
+def test_one_that_fails_as_soon_as_it_is_started_is_not_followed_by_others() -> None:
+    found, stepper = claimed([started("a"), described("a", "FAILED", NOW)])
+    assert found == "a"
+    assert len(stepper.calls) == 2
+
+
+def test_a_conflict_leads_to_the_next_generation_and_ends_the_one_before() -> None:
+    tags = identity().tags
+    found, stepper = claimed(
+        [
+            client_error("ConflictException", "Idempotency conflict", 409),
+            *(started("b"), described("b", "SUBMITTED", NOW)),
+            {"sessions": [{"applicationId": "00fapp", "sessionId": one} for one in "abc"]},
+            *(described("a", "IDLE", EARLIER, tags={**tags, "team": "data"}), {}),
+            described("c", "IDLE", EARLIER, tags={**tags, "airflow-emrs-ext:task_id": "other"}),
+        ],
+        {**REQUEST, "tags": tags},
+    )
+    assert found == "b"
+    ended = [call.parameters["sessionId"] for call in stepper.calls if call.operation == "terminate_session"]
+    assert ended == ["a"]
+
+
+def test_a_conflict_of_another_kind_is_an_error() -> None:
+    with pytest.raises(RequestConflict):
+        claimed([client_error("ConflictException", "The application is being stopped", 409)] * 20)
+
+
+def test_a_refused_look_says_what_was_started() -> None:
+    with pytest.raises(RequestRejected) as refused:
+        claimed([started("a"), client_error("AccessDeniedException", "no", 403)])
+    assert refused.value.facts["session_id"] == "a"
