@@ -126,6 +126,13 @@ def _is_deferred_in_3(trigger: Any) -> bool:
     return "deferred" in found or not found
 
 
+def as_xcoms(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts as XComs of their own (``multiple_outputs``): Airflow 3.0 fails a task that stores ``None`` in one."""
+    if Version("3.0") <= AIRFLOW_VERSION < Version("3.1"):
+        return {name: value for name, value in facts.items() if value is not None}
+    return facts
+
+
 __all__ = [
     "AIRFLOW_3",
     "AIRFLOW_VERSION",
@@ -138,6 +145,7 @@ __all__ = [
     "Context",
     "PokeReturnValue",
     "TaskDeferred",
+    "as_xcoms",
     "conf",
     "count_dag_runs",
     "is_deferred_to",

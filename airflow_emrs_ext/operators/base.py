@@ -12,7 +12,7 @@ from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext import settings
-from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook, default_patience
 from airflow_emrs_ext.outcome import Outcome
@@ -70,7 +70,7 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
         """Make the request, then wait for what it leads to."""
         # The deadline is the whole task's: it bounds the request, too, and a bad one is found before anything starts.
         self.hook.patience = self._patience(context)
-        return self.act(context)
+        return as_xcoms(self.act(context))
 
     def act(self, context: Context) -> dict[str, Any]:
         """What the operator does, with the hook's patience set to the task's."""
@@ -114,7 +114,7 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
             outcome = Outcome.from_event(event)
         except InvalidEvent as error:
             outcome = Outcome(error=error)
-        return self.finish(context, outcome)
+        return as_xcoms(self.finish(context, outcome))
 
     def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:
         """The one end of both modes: return the result, or raise the error."""

@@ -11,7 +11,7 @@ from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext import settings
-from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException, Context, PokeReturnValue
+from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException, Context, PokeReturnValue, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.models import APPLICATION, JOB_RUN, SESSION, ResourceKind
@@ -67,7 +67,7 @@ class EmrServerlessSensor(AwsBaseSensor[EmrServerlessHook]):
         if snapshot.state not in targets and snapshot.state.can_reach(targets):
             self.log.info("%s is %s", self.kind.label(ids), snapshot.state)
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=self.hook.run(self._follow(terms)))
+        return PokeReturnValue(is_done=True, xcom_value=as_xcoms(self.hook.run(self._follow(terms))))
 
     def execute(self, context: Context) -> Any:
         """Wait, in the triggerer if deferrable."""
@@ -95,7 +95,7 @@ class EmrServerlessSensor(AwsBaseSensor[EmrServerlessHook]):
             raise self._timed_out(outcome.error) from outcome.error
         if outcome.error is not None:
             return self._fail(outcome.error)
-        return outcome.result or {}
+        return as_xcoms(outcome.result or {})
 
     def _timed_out(self, error: EmrError) -> Exception:
         return (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(error.message)
