@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -64,12 +65,15 @@ def run_task(make: Callable[[], Any], **task_instance: Any) -> TaskRun:
     run = TaskRun(xcoms=ti.xcoms)
     try:
         operator = make()
-        try:
-            run.result = operator.execute(context)
-        except TaskDeferred as deferral:
-            run.deferred = True
-            event = asyncio.run(_fire(*deferral.trigger.serialize()))
-            run.result = getattr(make(), deferral.method_name)(context, event)
+        go_on: Callable[[], Any] = partial(operator.execute, context)
+        while True:
+            try:
+                run.result = go_on()
+                break
+            except TaskDeferred as deferral:
+                run.deferred = True
+                event = asyncio.run(_fire(*deferral.trigger.serialize()))
+                go_on = partial(getattr(make(), deferral.method_name), context, event)
     except Exception as error:
         run.error = error
     if run.error is None:

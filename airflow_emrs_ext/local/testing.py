@@ -164,7 +164,7 @@ class LocalEmr:
 
         :param operation: operation of the API, e.g. ``StartJobRun``, or ``*`` for all
         :param fault: ``throttle`` answers ThrottlingException; ``error`` answers a server error; ``reset`` closes the
-            connection before the call has an effect; ``drop`` closes it ``seconds`` after the effect, without a response;
+            connection before the call has an effect; ``drop`` closes it ``seconds`` after it, without an answer;
             ``delay`` answers ``seconds`` later; ``stall`` never answers and closes the connection after ``seconds``
         :param times: how many calls; ``None``: until :meth:`clear_faults`
         :param seconds: for ``delay`` (default 1), ``stall`` (default 3600) and ``drop`` (default 0)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, ClassVar
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AirflowTaskTimeout, Context
-from airflow_emrs_ext.exceptions import TaskKilled
+from airflow_emrs_ext.exceptions import EmrError, TaskKilled
 from airflow_emrs_ext.models import OwnedKind
 from airflow_emrs_ext.operators.base import EmrServerlessOperator
+from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.ownership import TaskIdentity
 from airflow_emrs_ext.states import State
 
@@ -53,13 +56,37 @@ class OwningOperator(EmrServerlessOperator):
 
     def execute(self, context: Context) -> Any:
         """Make the request, then wait for what it leads to; both end at a kill."""
+        with self.ends_at_kill():
+            return super().execute(context)
+
+    @contextmanager
+    def ends_at_kill(self) -> Iterator[None]:
+        """A block that :meth:`on_kill` ends."""
         self._is_working = True
         try:
-            return super().execute(context)
+            yield
         except _Killed:
-            raise TaskKilled("The task was killed while it was starting or waiting.", self._ids) from None
+            raise TaskKilled("The task was killed while it was starting, waiting or working.", self._ids) from None
         finally:
             self._is_working = False
+
+    def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:
+        """The one end of both modes: return the result, or raise the error."""
+        if outcome.error is not None and self._was_ended_by_an_earlier_try(context, outcome.error):
+            self.log.info("The kill of an earlier try ended what this one had found; starting anew")
+            result: dict[str, Any] = super().execute(context)
+            return result
+        return super().finish(context, outcome)
+
+    def _was_ended_by_an_earlier_try(self, context: Context, error: EmrError) -> bool:
+        """Whether the wait ended because the end that an earlier try had asked for came after this try's claim.
+
+        A person clears a task, and Airflow begins the new try before it kills the old one.
+        """
+        ti, created_at = context["ti"], error.facts.get("created_at")
+        if ti.try_number < 2 or error.facts.get("state") not in (self.kind.ending, self.kind.end_state):
+            return False
+        return created_at is not None and datetime.fromisoformat(created_at) < ti.start_date
 
     def on_kill(self) -> None:
         """End what a task has started that is killed while it waits in a worker, and end its work."""

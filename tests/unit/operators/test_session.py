@@ -264,6 +264,30 @@ def test_changed_parameters_end_what_the_earlier_try_had_started(emr: LocalEmr, 
     assert set(left_running(emr)) == {other, third}
 
 
+@IN_BOTH_MODES
+def test_the_late_kill_of_an_earlier_try_costs_the_next_one_nothing(
+    emr: LocalEmr, application_id: str, deferrable: bool
+) -> None:
+    emr.script(session=SLOW)
+    killed = operator(application_id)
+    with pytest.raises(TaskDeferred):
+        operator(application_id, deferrable=True).execute({"ti": TaskInstance()})
+    (first,) = emr.sessions()
+
+    def kill() -> None:
+        eventually(lambda: len(emr.calls("StartSession")) > 1)
+        emr.script(session=ScriptedSession())
+        killed.hook.terminate_session(application_id, first["sessionId"])
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    run = start(application_id, {"try_number": 2}, deferrable=deferrable)
+    killer.join()
+    assert run.error is None
+    assert run.result["session_id"] != first["sessionId"]
+    assert left_running(emr) == [run.result["session_id"]]
+
+
 def test_a_kill_while_waiting_terminates_the_session(emr: LocalEmr, application_id: str) -> None:
     emr.script(session=SLOW)
     task = operator(application_id)
