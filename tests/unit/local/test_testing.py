@@ -159,6 +159,9 @@ def test_unusable_settings_are_refused_and_named(settings: dict[str, Any], expec
         ({"attempts": [{"ends_after": "1"}]}, "ends_after: must be a number of seconds of at least 0, not '1'"),
         ({"attempts": [{"hold": 1}]}, "hold: must be true or false, not 1"),
         ({"attempts": [{"stdout": 1}]}, "stdout: must be a string, not 1"),
+        ({"session": 1}, "session: must be an object"),
+        ({"session": {"ready": 1}}, "session.ready: unknown; there are ready_after, ends_after, succeeded"),
+        ({"session": {"ends_after": -1}}, "ends_after: must be a number of seconds of at least 0, not -1"),
         ({"job": "x"}, "job: unknown; there are attempts, name, session"),
     ],
 )
