@@ -7,6 +7,7 @@ session (the token is added behind the client). Needs grpc: ``airflow-emrs-ext[s
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -126,6 +127,11 @@ class ConnectProxy:
             # The trailing metadata carries Spark's own description of its error.
             trailing = tuple(error.trailing_metadata() or ()) if answer is found else ()
             await context.abort(answer.code, answer.details, trailing)
+        except asyncio.CancelledError:
+            if call is None or not call.cancelled():
+                raise  # the client has gone
+            answer = await upstream.explain(Refused(grpc.StatusCode.CANCELLED, "The channel to the server was closed"))
+            await context.abort(answer.code, answer.details)
         finally:
             if call is not None:
                 call.cancel()

@@ -2,8 +2,8 @@
 
 Clients talk to ``sc://127.0.0.1:PORT``; the tunnel adds the token behind them. So the token never leaves the process
 that fetched it, its hour ends unnoticed, and any client works: this interpreter, another one, or a program of its own.
-Measured against a direct connection, the way through the tunnel costs nothing that shows (see
-``tests/benchmarks/connect_tunnel.py``).
+Measured on two busy cores: as many megabytes per second as past the tunnel, and 0.85 to 1.1 times the small statements
+(``tests/benchmarks/connect_tunnel.py``).
 """
 
 from __future__ import annotations
@@ -119,6 +119,11 @@ class ConnectTunnel:
         """
         return f"sc://127.0.0.1:{self._port}/;{_KEY_HEADER}={self._key}"
 
+    def cut(self, error: EmrError) -> None:
+        """End the calls that are in flight, and refuse further ones, with an error that clients do not repeat."""
+        self.ended = self.ended or error
+        asyncio.run_coroutine_threadsafe(self._close_channel(), self._loop)
+
     def __enter__(self) -> ConnectTunnel:
         require("grpc")
         exempt_loopback_from_proxies(os.environ)
@@ -158,6 +163,9 @@ class ConnectTunnel:
                 task.cancel()
         if self._proxy is not None:
             await self._proxy.close()
+        await self._close_channel()
+
+    async def _close_channel(self) -> None:
         if self._channel is not None:
             await self._channel.close()
 

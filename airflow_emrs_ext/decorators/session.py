@@ -53,7 +53,7 @@ class _SessionTask(DecoratedOperator, PythonOperator, WorkingOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the function with a session of Spark in the session."""
-        with self.session_to_work_in(context) as self._working_in:
+        with self.ends_at_kill(), self.session_to_work_in(context) as self._working_in:
             # Not that of WorkingOperator: Airflow's own operator prepares the arguments, and calls execute_callable.
             return DecoratedOperator.execute(self, context)
 

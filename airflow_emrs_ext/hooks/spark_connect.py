@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.spark_connect import ConnectTunnel, require
 
@@ -22,6 +23,15 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
 
     hook_name = "Amazon EMR Serverless (Spark Connect)"
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._tunnels: set[ConnectTunnel] = set()
+
+    def cut(self, error: EmrError) -> None:
+        """End all work over this hook at once: calls fail with ``error`` and are not repeated."""
+        for tunnel in tuple(self._tunnels):
+            tunnel.cut(error)
+
     @contextmanager
     def tunnel(self, session: Mapping[str, Any]) -> Iterator[ConnectTunnel]:
         """A way to a session for any Spark Connect client, another interpreter's too: it connects to ``tunnel.remote``.
@@ -31,12 +41,15 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
         :raises SessionEnded: the session ended while the block ran, which failed for this reason
         """
         with ConnectTunnel(self, session["application_id"], session["session_id"]) as tunnel:
+            self._tunnels.add(tunnel)
             try:
                 yield tunnel
             except Exception as error:
                 if tunnel.ended is None:
                     raise
                 raise tunnel.ended from error
+            finally:
+                self._tunnels.discard(tunnel)
 
     @contextmanager
     def session(self, session: Mapping[str, Any]) -> Iterator[SparkSession]:

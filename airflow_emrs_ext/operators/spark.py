@@ -75,7 +75,7 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
         self.output_format = output_format
         self.output_mode = output_mode
 
-    def act(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Run the statements."""
         texts = [self.sql] if isinstance(self.sql, str) else self.sql
         statements = [statement for text in texts for statement in split_statements(text)]
@@ -88,7 +88,11 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
                 f"`parameters` is a list and `sql` has {len(statements)} statements; give a mapping and :name markers."
             )
         limit = whole_number(self.row_limit, "row_limit") or 0
-        with self.session_to_work_in(context) as ids, self.spark_connect.session(ids) as spark:
+        with (
+            self.ends_at_kill(),
+            self.session_to_work_in(context) as ids,
+            self.spark_connect.session(ids) as spark,
+        ):
             return {**ids, **self._run_statements(spark, statements, limit)}
 
     def _run_statements(self, spark: SparkSession, statements: Sequence[str], limit: int) -> dict[str, Any]:

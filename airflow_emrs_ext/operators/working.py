@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.exceptions import ConfigurationError, EmrError
+from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, TaskKilled
 from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
 from airflow_emrs_ext.models import SESSION
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator, session_ids
@@ -60,7 +60,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
                 "Give the `session` to work in, or `application_id` and `execution_role_arn` for one of the task's own."
             )
         try:
-            facts = super().act(context)
+            facts = self.act(context)
         except EmrError:
             raise  # the session, if there is one, has been ended
         except BaseException:
@@ -71,3 +71,8 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
             yield {name: facts[name] for name in SESSION.id_names}
         finally:
             self._end()
+
+    def on_kill(self) -> None:
+        """End the work at once, wherever it runs, and a session of the task's own."""
+        self.spark_connect.cut(TaskKilled("The task was killed while it was working in the session."))
+        super().on_kill()

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
+from airflow_emrs_ext._compat import AIRFLOW_3
 from airflow_emrs_ext.local.emr_serverless.session_tokens import TOKEN_PREFIX
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
 from tests.polling import eventually
+from tests.spark_sessions import ROLE, session, start_session
 
 DAGS = Path(__file__).with_name("session_dags")
-ROLE = "arn:aws:iam::123456789012:role/session"
-
 # One group: the tests look at one run of one DAG.
 pytestmark = [pytest.mark.spark, pytest.mark.airflow, pytest.mark.timeout(400), pytest.mark.xdist_group("session-work")]
 
@@ -45,27 +45,6 @@ class Run:
     def failure(self, task_id: str) -> str:
         assert self.state(task_id) == {"failed"}, self.log(task_id)
         return self.log(task_id)
-
-
-def start_session(emr: LocalEmr) -> tuple[str, str]:
-    """An application, and a session in it that is ready."""
-    service = emr.client("emr-serverless")
-    application_id = service.create_application(
-        type="SPARK",
-        releaseLabel="emr-7.13.0",
-        clientToken="work",
-        interactiveConfiguration={"sessionEnabled": True},
-    )["applicationId"]
-    session_id = service.start_session(applicationId=application_id, executionRoleArn=ROLE, clientToken="work")[
-        "sessionId"
-    ]
-    eventually(lambda: session(emr, session_id)["state"] in ("STARTED", "IDLE"), within=120)
-    return application_id, session_id
-
-
-def session(emr: LocalEmr, session_id: str) -> dict[str, Any]:
-    (one,) = (one for one in emr.sessions() if one["sessionId"] == session_id)
-    return one
 
 
 def another_python(folder: Path) -> Path:
@@ -152,6 +131,7 @@ def test_another_interpreter(run: Run) -> None:
     assert re.fullmatch(r"sc://127\.0\.0\.1:\d+/;x-emrs-tunnel=\S+", result["own_environment"]["SPARK_REMOTE"])
 
 
+@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 needs a package for it that it does not bring")
 def test_a_virtual_environment(run: Run) -> None:
     result = run.result("in_a_virtual_environment")
     assert result["count"] == 4

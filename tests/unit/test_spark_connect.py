@@ -16,7 +16,7 @@ import grpc.aio
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_emrs_ext.exceptions import ConfigurationError, ResourceNotFound, SessionEnded
+from airflow_emrs_ext.exceptions import ConfigurationError, ResourceNotFound, SessionEnded, TaskKilled
 from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
 from airflow_emrs_ext.spark_connect import TOKEN_HEADER, exempt_loopback_from_proxies, require
 from airflow_emrs_ext.steps import Patience
@@ -36,6 +36,7 @@ class Service:
         self.valid: set[str] = set()
         self.seen: list[str] = []
         self.looks = 0
+        self.hanging = threading.Event()
         self.minting = threading.Event()
         self.minting.set()
         self.refusal: tuple[grpc.StatusCode, str] | None = None
@@ -90,6 +91,9 @@ class Service:
             if token not in self.valid:
                 await context.abort(grpc.StatusCode.UNKNOWN, "Stream removed")
             async for request in requests:
+                if request == b"hang":
+                    self.hanging.set()
+                    await asyncio.Event().wait()
                 await context.write(request)
 
         return grpc.stream_stream_rpc_method_handler(handle)
@@ -290,6 +294,17 @@ def test_a_server_that_cannot_be_reached_while_the_session_lives_is_for_the_clie
             call(tunnel.remote)
         assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
         assert tunnel.ended is None
+
+
+def test_a_tunnel_that_is_cut_ends_calls_in_flight_and_refuses_others(service: Service) -> None:
+    with Hook(service).tunnel(SESSION) as tunnel, ThreadPoolExecutor(1) as client:
+        in_flight = client.submit(call, tunnel.remote, b"hang")
+        assert service.hanging.wait(10)
+        tunnel.cut(TaskKilled("The task was killed"))
+        for failed in (in_flight, client.submit(call, tunnel.remote)):
+            error: Any = failed.exception(10)
+            assert (error.code(), error.details()) == (grpc.StatusCode.FAILED_PRECONDITION, "The task was killed")
+        assert service.looks == 0
 
 
 def test_an_unknown_session_is_refused_before_any_work(service: Service) -> None:

@@ -7,6 +7,7 @@ import os
 from airflow import DAG
 from airflow.decorators import task
 
+from airflow_emrs_ext._compat import AIRFLOW_3
 from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
 
 OWN = {"application_id": os.environ["APPLICATION_ID"], "execution_role_arn": os.environ["ROLE"], "waiter_delay": 0.5}
@@ -83,13 +84,18 @@ with DAG("session_work", schedule=None):
             "token_in_commands": any(b"emrs-local-session" in text for text in read("cmdline")),
         }
 
-    @task.emr_serverless_session(
-        **GIVEN, requirements=[], env_vars={"PYTHONPATH": os.environ["PACKAGES"]}, venv_cache_path=None
-    )
-    def in_a_virtual_environment(spark):
-        import sys
+    # Airflow 2 makes virtual environments with a package that need not be there.
+    if AIRFLOW_3:
 
-        return {"prefix": sys.prefix, "count": spark.range(4).count()}
+        @task.emr_serverless_session(
+            **GIVEN, requirements=[], env_vars={"PYTHONPATH": os.environ["PACKAGES"]}, venv_cache_path=None
+        )
+        def in_a_virtual_environment(spark):
+            import sys
+
+            return {"prefix": sys.prefix, "count": spark.range(4).count()}
+
+        in_a_virtual_environment()
 
     @task.emr_serverless_session(**GIVEN, python=os.environ["OTHER_PYTHON"])
     def frame_elsewhere(spark):
@@ -133,6 +139,5 @@ with DAG("session_work", schedule=None):
     rows()
     udf(40)
     elsewhere(5)
-    in_a_virtual_environment()
     frame_elsewhere()
     sql >> sql_to_table >> sql_from_file

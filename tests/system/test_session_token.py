@@ -1,0 +1,52 @@
+"""A task that works for three minutes with tokens that live for 20 seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_emrs_ext.local.testing import local_emr
+from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from tests.spark_sessions import session, start_session
+
+DAGS = Path(__file__).with_name("session_dags")
+TOKEN_SECONDS = 20.0
+WORK_SECONDS = 180.0
+# A statement during which the token that it was sent with expires.
+LONG_SECONDS = 35.0
+
+
+@pytest.mark.spark
+@pytest.mark.airflow
+@pytest.mark.timeout(400)
+def test_work_goes_on_through_the_ends_of_tokens(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+    with local_emr(
+        runner="spark",
+        application_start_seconds=0.05,
+        scheduling_seconds=0.02,
+        session_token_seconds=TOKEN_SECONDS,
+    ) as emr:
+        application_id, session_id = start_session(emr)
+        environ = {
+            **emr.environ,
+            "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
+            "APPLICATION_ID": application_id,
+            "SESSION_ID": session_id,
+            "WORK_SECONDS": str(WORK_SECONDS),
+            "LONG_SECONDS": str(LONG_SECONDS),
+        }
+        airflow = ThrowawayAirflow(tmp_path / "airflow", DAGS, environ)
+        airflow.make_home()
+
+        output = airflow.command("dags", "test", "session_token")
+
+        done = airflow.result("session_token", "work")
+        minted = session(emr, session_id)["tokensMinted"]
+        print(f"{done} statements in {WORK_SECONDS:g} s with {minted} tokens of {TOKEN_SECONDS:g} s")
+        record_property("tokens_minted", minted)
+        assert done["long"] >= WORK_SECONDS // LONG_SECONDS
+        assert done["short"] > 100
+        # One for each three quarters of a token's life, and the first; more would be one for each call.
+        assert WORK_SECONDS / TOKEN_SECONDS <= minted <= WORK_SECONDS / (TOKEN_SECONDS * 0.75) + 6
+        assert "UNAUTHENTICATED" not in output
