@@ -2,7 +2,7 @@
 
 Clients talk to ``sc://127.0.0.1:PORT``; the tunnel adds the token behind them. So the token never leaves the process
 that fetched it, its hour ends unnoticed, and any client works: this interpreter, another one, or a program of its own.
-Measured on two busy cores: as many megabytes per second as past the tunnel, and 0.85 to 1.1 times the small statements
+Measured on two busy cores: as many megabytes per second as past the tunnel, and 0.8 to 1 times the small statements
 (``tests/benchmarks/connect_tunnel.py``).
 """
 

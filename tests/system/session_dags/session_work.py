@@ -30,13 +30,11 @@ with DAG("session_work", schedule=None):
     def own_that_is_terminated(spark, ti=None):
         import time
 
-        import boto3
+        from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 
         spark.range(3).count()
         ids = {key: ti.xcom_pull(task_ids=ti.task_id, key=key) for key in ("application_id", "session_id")}
-        boto3.client("emr-serverless").terminate_session(
-            applicationId=ids["application_id"], sessionId=ids["session_id"]
-        )
+        EmrServerlessHook().terminate_session(**ids)
         began = time.monotonic()
         try:
             spark.range(3).count()
