@@ -131,7 +131,6 @@ def deployed(emr: LocalEmr, home: Path, dags: dict[str, str], **settings: str) -
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "1",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "6",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-        "AIRFLOW__EMRS_EXT__WAITER_DELAY": "1",
         **settings,
     }
     airflow = ThrowawayAirflow(home / "airflow", folder, environ)
