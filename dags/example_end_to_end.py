@@ -1,7 +1,7 @@
-"""Spark jobs on an EMR Serverless application that lives as long as the DAG run.
+"""Spark jobs and a session on an EMR Serverless application that lives as long as the DAG run.
 
 One application, a Spark job with a retry policy (whose first attempt fails on purpose), a second job that reads what
-the first one wrote, the result in the task log, and nothing left behind.
+the first one wrote, a session in which SQL and Python work on it, the result in the task log, and nothing left behind.
 
 As it stands it runs on the local endpoint. For AWS give it a bucket, an execution role and a connection of your own:
 the first two are parameters of the DAG, the third is ``AWS_CONNECTION``.
@@ -23,6 +23,8 @@ from airflow_emrs_ext.operators.application import (
     EmrServerlessDeleteApplicationOperator,
 )
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.operators.session import emr_serverless_session
+from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
 
 try:
     from airflow.sdk import Param, dag, task
@@ -89,7 +91,8 @@ def example_end_to_end():
     application = EmrServerlessCreateApplicationOperator(
         task_id="create_application",
         name="example-end-to-end",
-        release_label="emr-7.9.0",
+        release_label="emr-7.13.0",
+        interactive_configuration={"sessionEnabled": True},
         maximum_capacity={"cpu": "16 vCPU", "memory": "64 GB"},
         scheduler_configuration={"maxConcurrentRuns": 4, "queueTimeoutMinutes": 60},
         monitoring_configuration={"s3MonitoringConfiguration": {"logUri": "s3://{{ params.bucket }}/logs/"}},
@@ -128,6 +131,38 @@ def example_end_to_end():
         deferrable=False,
     )
 
+    # [session]
+    with emr_serverless_session(
+        application_id=application.output["application_id"],
+        execution_role_arn="{{ params.execution_role_arn }}",
+        idle_timeout_minutes=10,
+        runtime_configuration={"spark.executor.cores": 2, "spark.executor.memory": "4g", "spark.executor.instances": 1},
+        deferrable=True,
+    ) as session:
+        word_lengths = EmrServerlessSparkSqlOperator(
+            task_id="word_lengths",
+            session=session,
+            sql="""
+                CREATE OR REPLACE TEMPORARY VIEW counts AS
+                  SELECT * FROM parquet.`{{ ti.xcom_pull(task_ids='prepare', key='counts') }}`;
+                SELECT length(word) AS letters, sum(count) AS words FROM counts
+                  GROUP BY letters HAVING letters >= :least ORDER BY letters
+            """,
+            parameters={"least": 5},
+        )
+
+        @task.emr_serverless_session(session=session)
+        def initials(spark, counts: str) -> dict[str, int]:
+            from pyspark.sql import functions as F
+
+            letter = F.substring("word", 1, 1).alias("letter")
+            found = spark.read.parquet(counts).groupBy(letter).agg(F.sum("count").alias("words")).orderBy("letter")
+            found.show()
+            return {row.letter: row.words for row in found.collect()}
+
+        in_session = [word_lengths, initials(data["counts"])]
+    # [/session]
+
     # [delete-application]
     delete_application = EmrServerlessDeleteApplicationOperator(
         task_id="delete_application",
@@ -137,6 +172,8 @@ def example_end_to_end():
     # [/delete-application]
 
     data >> application >> word_count >> top_words >> report(data["summary"]) >> delete_application
+    word_count >> session.operator
+    in_session >> delete_application
 
 
 example_end_to_end()

@@ -15,13 +15,15 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_emrs_ext.local.testing import LocalEmr, LocalEmrError, local_emr
 from airflow_emrs_ext.local.throwaway_airflow import AirflowDidNotWork, TaskState, ThrowawayAirflow
+
+T = TypeVar("T")
 
 DAG_ID = "example_end_to_end"
 JOB_TASKS = ("word_count", "top_words")
@@ -114,6 +116,7 @@ def demonstrate(dags: Path, home: Path, timeout: float, keep: bool = False) -> N
             _print_tasks(tasks)
             results = {task: airflow.result(DAG_ID, task) for task in JOB_TASKS}
             _print_job_runs([result for result in results.values() if result])
+            _print_sessions(emr.sessions())
             print("\nLogs")
             for task, result in results.items():
                 if result:
@@ -121,9 +124,9 @@ def demonstrate(dags: Path, home: Path, timeout: float, keep: bool = False) -> N
             print(f"  {'Airflow':<12} {home / 'logs'}")
             _raise_for(airflow, tasks, state)
             _print_counts(emr, airflow)
-            left = [application for application in emr.applications() if application["state"] != "TERMINATED"]
+            left = [one for one in [*emr.applications(), *emr.sessions()] if one["state"] != "TERMINATED"]
             if left:
-                raise DemoFailed(f"The DAG left an application behind: {left}")
+                raise DemoFailed(f"The DAG left an application or a session behind: {left}")
             progress.say("done, nothing left behind")
             if keep:
                 progress.say(f"the endpoint stays at {emr.url} until Ctrl-C")
@@ -138,6 +141,8 @@ def _watch(airflow: ThrowawayAirflow, emr: LocalEmr, progress: Progress) -> str 
     for run in emr.job_runs():
         attempt = f", attempt {run['attempt']}" if run.get("attempt") else ""
         progress.show(f"  job run {run['name']}", run["state"] + attempt)
+    for session in emr.sessions():
+        progress.show(f"  session {session['sessionId']}", session["state"])
     state = airflow.run_state(DAG_ID)
     return state if state in ("success", "failed") else None
 
@@ -174,6 +179,17 @@ def _print_job_runs(results: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
+def _print_sessions(sessions: Sequence[Mapping[str, Any]]) -> None:
+    print("\nSessions")
+    for session in sessions:
+        billed = session.get("billedResourceUtilization") or {}
+        print(
+            f"  {'session':<12} {session['sessionId']}  {session['state']}; tokens minted: {session['tokensMinted']}\n"
+            f"  {'':<12} ran {session.get('totalExecutionDurationSeconds', 0)} s; billed"
+            f" {billed.get('vCPUHour', 0):.3f} vCPU-hours, {billed.get('memoryGBHour', 0):.3f} GB-hours of memory"
+        )
+
+
 def _print_logs(emr: LocalEmr, result: Mapping[str, Any], folder: Path) -> None:
     """Say where the driver's logs are, and copy them to where they can be read after the endpoint has ended."""
     name, ids = result["name"], {"applicationId": result["application_id"], "jobRunId": result["job_run_id"]}
@@ -195,19 +211,36 @@ def _print_counts(emr: LocalEmr, airflow: ThrowawayAirflow) -> None:
     for key in _keys(emr, text):
         body = emr.client("s3").get_object(Bucket=urlsplit(text).netloc, Key=key)["Body"].read().decode()
         counter.update(re.findall("[a-z]+", body.lower()))
+    first = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:10]
     expected = {
         "words": counter.total(),
         "different_words": len(counter),
-        "top": [[word, n] for word, n in sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:10]],
+        "top": [[word, n] for word, n in first],
+        "by_length": [list(item) for item in _summed(counter, len) if item[0] >= 5],
+        "by_initial": dict(_summed(counter, lambda word: word[0])),
     }
-    found = airflow.result(DAG_ID, "report")
+    found = {
+        **airflow.result(DAG_ID, "report"),
+        "by_length": airflow.result(DAG_ID, "word_lengths")["rows"],
+        "by_initial": airflow.result(DAG_ID, "initials"),
+    }
     if found != expected:
         raise DemoFailed(f"The counts differ.\nSpark:  {found}\nPython: {expected}")
     print("\nCounted by Spark, and equal to a count in plain Python")
-    print(f"  {found['words']} words, {found['different_words']} different; the most frequent:")
+    print(f"  {found['words']} words, {found['different_words']} different; the most frequent (job runs):")
     for word, n in found["top"]:
         print(f"  {n:>8} {word}")
+    print("  by length (SQL in the session):          ", ", ".join(f"{k}: {n}" for k, n in found["by_length"]))
+    print("  by first letter (Python in the session): ", ", ".join(f"{k}: {n}" for k, n in found["by_initial"].items()))
     print()
+
+
+def _summed(counter: Mapping[str, int], key: Callable[[str], T]) -> list[tuple[T, int]]:
+    """How many words there are of each kind, in the order of the kinds."""
+    sums: collections.Counter[T] = collections.Counter()
+    for word, n in counter.items():
+        sums[key(word)] += n
+    return sorted(sums.items())
 
 
 def _keys(emr: LocalEmr, uri: str) -> Iterator[str]:

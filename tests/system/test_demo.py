@@ -46,6 +46,9 @@ def test_demo_counts_what_python_counts(tmp_path: Path) -> None:
     assert "attempts: 1 FAILED, 2 SUCCESS" in output
     assert "this first attempt fails on purpose" in output
     assert "equal to a count in plain Python" in output
+    assert "by length (SQL in the session)" in output
+    assert "BUSY" in output
+    assert "TERMINATED; tokens minted:" in output
     assert left_running(tmp_path / "home") == []
 
 
