@@ -41,8 +41,9 @@ find_python = $(shell for python in python$(1) "$${PYENV_ROOT:-$$HOME/.pyenv}"/v
 WORKERS ?= 2
 PYTEST_ARGS ?=
 
-# Spark does not depend on Airflow: the newest leg runs all of its tests, the others a few.
-select = $(if $(filter $(NEWEST),$(1)),,-m "smoke or not spark")
+# Spark does not depend on Airflow: the newest leg runs all of its tests, the others a few. What kills processes of a
+# real Airflow needs the machine for itself: `make test-faults`.
+select = -m "$(if $(filter $(NEWEST),$(1)),not faults,(smoke or not spark) and not faults)"
 
 # uv fetches and installs in seconds what takes pip minutes; where it cannot work, pip does.
 TOOLS := .venv-tools
@@ -56,10 +57,11 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo test test-mwaa test-clients lint format bench docs wheel lock lock-matrix clean
+.PHONY: help demo test test-faults test-mwaa test-clients lint format bench docs wheel lock lock-matrix clean
 help:
 	@echo 'make demo      an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make test      the tests of the wheel on Airflow $(LEGS)'
+	@echo 'make test-faults   kill, clear and time out tasks of a real Airflow, and count what is left running'
 	@echo 'make test-mwaa     sessions with the packages of each image of Amazon MWAA'
 	@echo 'make test-clients  Spark Connect clients $(CLIENTS) in a session'
 	@echo 'make lint      ruff and mypy'
@@ -135,6 +137,12 @@ test-airflow-%: .venv-airflow-%/.installed
 	@echo "== tests on Airflow $*"
 	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest --numprocesses $(WORKERS) \
 		--dist loadgroup $(call select,$*) $(PYTEST_ARGS)
+
+test-faults: .venv-airflow-$(NEWEST)/.installed
+	@for runner in simulated spark; do \
+		echo "== faults, with sessions that are $$runner"; \
+		( cd tests && EMRS_TEST_WHEEL=1 EMRS_TEST_RUNNER=$$runner PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
+			../$(<D)/bin/pytest -m faults --capture no $(PYTEST_ARGS) faults ); done
 
 # The endpoint is the newest leg's: an image has no packages of Spark itself.
 matrix_tests = cd tests && EMRS_TEST_WHEEL=1 EMRS_LOCAL_PYTHON="$(CURDIR)/$(newest_bin)/python" \
