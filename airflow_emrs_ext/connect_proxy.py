@@ -75,10 +75,12 @@ def open_channel(endpoint: str) -> grpc.aio.Channel:
     """
     url = urlsplit(endpoint)
     secure = url.scheme == "https"
-    target = f"{url.hostname}:{url.port or (443 if secure else 80)}"
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+    target = f"{host}:{url.port or (443 if secure else 80)}"
     if secure:
         return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options=_OPTIONS)
-    return grpc.aio.insecure_channel(target, options=_OPTIONS)
+    # Without TLS there are only servers of this machine, which no HTTP proxy of the environment could reach.
+    return grpc.aio.insecure_channel(target, options=(*_OPTIONS, ("grpc.enable_http_proxy", 0)))
 
 
 class ConnectProxy:

@@ -11,12 +11,15 @@ import math
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 from urllib.parse import urlsplit
 
 from airflow_emrs_ext.local.testing import EXIT_WITH_PARENT_VARIABLE
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.local.server import Options
 
 DEFAULT_PORT = 4568
 
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not _is_loopback(parsed.host):
         _warn_about(parsed.host)
 
-    from airflow_emrs_ext.local.server import Options, PortTakenError, serve
+    from airflow_emrs_ext.local.server import Options, PortTakenError
     from airflow_emrs_ext.local.spark.java import MissingRuntime
 
     options = Options(
@@ -57,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"ready {url}", file=stdout, flush=True)
 
     try:
-        asyncio.run(serve(options, ready))
+        asyncio.run(_serve_and_leave(options, ready))
     except PortTakenError as error:
         _fail(f"{error} is taken: choose another port with --port, or --port 0 for a free one")
     except MissingRuntime as error:
@@ -66,7 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if error.filename is not None:
             _fail(f"--state-dir: {error.strerror}: {error.filename}")
         _fail(f"cannot serve on {options.host}:{options.port}: {error.strerror or error}; see --host and --port")
-    # A thread that answers for another service may be in a long poll of 20 s, and the interpreter would wait for it.
+
+
+async def _serve_and_leave(options: Options, ready: Callable[[str], None]) -> NoReturn:
+    from airflow_emrs_ext.local.server import serve
+
+    await serve(options, ready)
+    # A thread may be in a long poll of another service, or wait for an S3 that does not answer; the event loop and the
+    # interpreter would wait for it.
     logging.shutdown()
     os._exit(0)
 

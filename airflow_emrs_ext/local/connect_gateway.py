@@ -13,6 +13,7 @@ from airflow_emrs_ext.local.emr_serverless.session_operations import Sessions
 from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionGoneError, TokenRefusedError, gone
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.emr_serverless.transitions import Transition
+from airflow_emrs_ext.local.errors import ApiError
 
 if TYPE_CHECKING:
     import grpc.aio
@@ -35,14 +36,20 @@ class ConnectGateway:
         self._sessions = sessions
         self._config = config
         self._lock = asyncio.Lock()
+        self._is_closed = False
         self._proxy: ConnectProxy | None = None
         self._url = ""
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._closing: set[asyncio.Future[None]] = set()
 
     async def url(self) -> str:
-        """The URL for clients."""
+        """The URL for clients.
+
+        :raises ApiError: the endpoint is ending
+        """
         async with self._lock:
+            if self._is_closed:
+                raise ApiError("InternalServerException", "The endpoint is ending")
             if self._proxy is None:
                 from airflow_emrs_ext.connect_proxy import ConnectProxy
 
@@ -56,11 +63,16 @@ class ConnectGateway:
     async def close(self) -> None:
         """End the calls in flight and stop listening."""
         async with self._lock:
+            self._is_closed = True
             if self._proxy is not None:
                 await self._proxy.close()
                 self._proxy = None
-            await asyncio.gather(*(channel.close() for channel in self._channels.values()))
-            self._channels.clear()
+            await self.reset()
+
+    async def reset(self) -> None:
+        """Forget the connections to sessions."""
+        channels, self._channels = self._channels, {}
+        await asyncio.gather(*(channel.close() for channel in channels.values()))
 
     def changed(self, transition: Transition) -> None:
         """Close the connection to a session that has ended; a listener of the service."""
@@ -83,7 +95,13 @@ class ConnectGateway:
             raise Refused(grpc.StatusCode.UNAUTHENTICATED, str(error)) from None
         except SessionGoneError as error:
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, str(error)) from None
-        server = session.server.connect if session.server else None
+        if session.server is None or session.server.is_over:
+            # Its driver has ended, and the session is about to say why.
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(session.gone.wait(), _END_IS_KNOWN_SECONDS)
+            ended = str(gone(session)) if session.gone.is_set() else f"The driver of {session.session_id} has ended"
+            raise Refused(grpc.StatusCode.FAILED_PRECONDITION, ended)
+        server = session.server.connect
         if server is None:
             raise Refused(
                 grpc.StatusCode.FAILED_PRECONDITION,

@@ -126,6 +126,10 @@ class SessionServer(Attempt, Protocol):
     """The driver of a session: an attempt that lasts until it is stopped, and serves Spark Connect meanwhile."""
 
     @property
+    def is_over(self) -> bool:
+        """It has ended, and nothing of it is left."""
+
+    @property
     def connect(self) -> ConnectServer | None:
         """Its Spark Connect server, ``None`` when there is none behind this session (yet)."""
 

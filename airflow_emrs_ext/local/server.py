@@ -123,6 +123,7 @@ class Endpoint:
     async def reset(self) -> None:
         """Stop what runs and forget everything."""
         await self.service.reset()
+        await self._connect.reset()
         self.faults.clear()
         self.api.calls.clear()
         self._quotas.reset()

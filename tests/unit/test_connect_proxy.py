@@ -119,6 +119,25 @@ async def test_every_shape_of_call_passes_with_its_metadata() -> None:
         assert at.route.activity == ["opened", "closed"] * 2
 
 
+async def test_a_server_of_this_machine_is_not_looked_for_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with setting() as at:
+        assert await at.client.unary_unary("/a.Service/Echo")(b"one", timeout=5) == b"ONE"
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+async def test_an_address_may_be_one_of_ipv6() -> None:
+    async with setting() as at:
+        proxy = ConnectProxy(at.route)
+        client = open_channel(f"http://[::1]:{await proxy.start('[::1]')}")
+        try:
+            assert await client.unary_unary("/a.Service/Echo")(b"one", timeout=5) == b"ONE"
+        finally:
+            await client.close()
+            await proxy.close()
+
+
 async def test_messages_may_be_larger_than_the_default_limit_of_grpc() -> None:
     async with setting() as at:
         large = b"a" * (10 << 20)

@@ -83,9 +83,17 @@ class EmrServerless:
         await self._runner.close()
 
     async def reset(self) -> None:
-        """Stop what runs and forget everything."""
+        """Stop what runs and forget everything; nothing is started meanwhile."""
+        was_closed, self._closed = self._closed, True
+        try:
+            await self._forget()
+        finally:
+            self._closed = was_closed
+
+    async def _forget(self) -> None:
         attempts: list[Driven] = [attempt for run in self._runs.values() for attempt in run.attempts]
         running = [driven.running for driven in [*attempts, *self.sessions] if driven.running]
+        self.sessions.terminate_all("The endpoint was reset.")
         await self._end_tasks()
         await asyncio.gather(*(driver.stop(0) for driver in running), return_exceptions=True)
         for application in self._applications:

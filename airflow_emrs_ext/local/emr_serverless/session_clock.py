@@ -31,7 +31,10 @@ class SessionClock:
     def started(self, session: Session) -> None:
         """Clients can connect from now on."""
         self.arm(session)
-        self._wait_for_quiet(session)
+        if session.in_flight:
+            session.move(S.BUSY, "The session is executing.")
+        else:
+            self._wait_for_quiet(session)
 
     def call_began(self, session: Session) -> None:
         """The server works on one more call."""

@@ -180,6 +180,11 @@ class Sessions:
             if application_id in (None, session.application.application_id)
         ]
 
+    def terminate_all(self, reason: str) -> None:
+        """Begin to end every session, for the reason given; their clients hear of it."""
+        for session in self:
+            self._walker.terminate(session, reason)
+
     def clear(self) -> None:
         """Forget every session and every token."""
         self._by_id.clear()

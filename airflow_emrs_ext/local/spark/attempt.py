@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 _RUNNING_POLL_SECONDS = 0.05
 # A driver that never makes a SparkContext runs all the same.
 _RUNNING_AT_LATEST_SECONDS = 10.0
+# A server that does not come up by then never will; its session would hold its workers for ever.
+_READY_AT_LATEST_SECONDS = 300.0
 
 
 class SparkAttempt:
@@ -168,7 +170,12 @@ class SparkSessionServer(SparkAttempt):
     async def _watch(self, driver: Driver) -> None:
         assert driver.connect is not None
         host, _, port = driver.connect.address.rpartition(":")
+        late = asyncio.get_running_loop().time() + _READY_AT_LATEST_SECONDS
         while True:
+            if asyncio.get_running_loop().time() > late and self._process is not None:
+                log.error("%s: Spark Connect did not come up", self._spec.log_path)
+                await self._process.stop(0)
+                return
             try:
                 _, writer = await asyncio.open_connection(host, int(port))
             except OSError:

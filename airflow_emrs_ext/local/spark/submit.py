@@ -66,6 +66,9 @@ _IGNORED_PROPERTIES = (
     "spark.ui.enabled",
     "spark.eventLog.",
     "spark.app.id",
+    "spark.connect.authenticate.",
+    "spark.connect.grpc.binding.",
+    "spark.connect.grpc.port.",
 )
 
 _LISTS = {

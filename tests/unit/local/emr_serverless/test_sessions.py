@@ -111,6 +111,31 @@ async def test_a_busy_session_outlives_the_idle_timeout_and_not_24_hours(make_la
     assert session["endedAt"] - session["startedAt"] >= timedelta(seconds=24 * 60 * 0.0002)
 
 
+async def test_a_session_that_is_held_busy_while_it_starts_is_busy(make_lab: MakeLab) -> None:
+    sessions = Sessions(make_lab(scheduling_seconds=0.05))
+    ids = await sessions.start(await sessions.application())
+    sessions.service.sessions.hold_busy(ids["sessionId"], True)
+    await sessions.in_state(ids, "BUSY")
+    assert sessions.path(ids) == ["SUBMITTED", "STARTING", "STARTED", "BUSY"]
+
+
+async def test_nothing_is_started_while_all_is_forgotten(make_lab: MakeLab) -> None:
+    sessions = Sessions(make_lab())
+    application_id = await sessions.application()
+    ids = await sessions.start(application_id)
+    await sessions.in_state(ids, "IDLE")
+    session = sessions.service.sessions.find(application_id, ids["sessionId"])
+    forgetting = asyncio.ensure_future(sessions.service.reset())
+    await asyncio.sleep(0)
+    with pytest.raises(ApiError, match="starts nothing more"):
+        await sessions.start(application_id)
+    await forgetting
+    assert session.gone.is_set()
+    assert session.timers == {}
+    assert list(sessions.service.sessions) == []
+    await sessions.start(await sessions.application())
+
+
 @pytest.mark.parametrize(
     ("script", "path", "details"),
     [
