@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         AirflowSensorTimeout,
         AirflowSkipException,
         AirflowTaskTimeout,
+        TaskDeferralError,
         TaskDeferred,
     )
     from airflow.sdk.log import mask_secret as _mask
@@ -58,6 +59,7 @@ else:
             AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
+            TaskDeferralError,
             TaskDeferred,
         )
     except ImportError:
@@ -68,6 +70,7 @@ else:
             AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
+            TaskDeferralError,
             TaskDeferred,
         )
 
@@ -144,6 +147,7 @@ __all__ = [
     "AirflowTaskTimeout",
     "Context",
     "PokeReturnValue",
+    "TaskDeferralError",
     "TaskDeferred",
     "as_xcoms",
     "conf",

@@ -9,10 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_emrs_ext import settings
+
 _PREFIX = "airflow-emrs-ext:"
 _LONGEST_VALUE = 256
 _LONGEST_NAME = 256
-_NOT_ALLOWED = re.compile(r"[^A-Za-z0-9 /_.:=+@-]")
+# What a tag does not allow, and the mark of what stands for it: its bytes in UTF-8 as =XX.
+_NOT_ALLOWED = re.compile(r"[^A-Za-z0-9 /_.:+@-]")
+_ESCAPED = re.compile(r"(?:=[0-9A-F]{2})+")
+_CUT = "=cut="
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class TaskIdentity:
 
     :param map_index: of a mapped task, else -1
     :param started: when the DAG run started; a DAG run that was deleted and made again has the same id
+    :param deployment: name of the Airflow that runs it; another one may have equal DAGs in the same account
     """
 
     dag_id: str
@@ -28,6 +34,7 @@ class TaskIdentity:
     task_id: str
     map_index: int
     started: Any
+    deployment: str = ""
 
     @classmethod
     def of(cls, context: Any) -> TaskIdentity:
@@ -35,7 +42,7 @@ class TaskIdentity:
         ti = context["ti"]
         map_index = -1 if ti.map_index is None else ti.map_index
         started = getattr(context.get("dag_run"), "start_date", None)
-        return cls(ti.dag_id, ti.run_id, ti.task_id, map_index, started)
+        return cls(ti.dag_id, ti.run_id, ti.task_id, map_index, started, settings.deployment())
 
     @property
     def name(self) -> str:
@@ -49,6 +56,8 @@ class TaskIdentity:
         values = {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": self.task_id}
         if self.map_index != -1:
             values["map_index"] = str(self.map_index)
+        if self.deployment:
+            values["deployment"] = self.deployment
         return {f"{_PREFIX}{name}": _tag_value(value) for name, value in values.items()}
 
     def seed(self, *more: Any) -> str:
@@ -68,14 +77,26 @@ def owner_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def owner(tags: Mapping[str, str]) -> dict[str, str]:
-    """``dag_id``, ``run_id``, ``task_id`` and perhaps ``map_index`` of the task that a resource's tags name."""
-    return {key.removeprefix(_PREFIX): value for key, value in owner_tags(tags).items()}
+    """``dag_id``, ``run_id``, ``task_id``, perhaps ``map_index``, and the ``deployment`` that a resource's tags name.
+
+    What was too long for a tag is left out.
+    """
+    named = {key.removeprefix(_PREFIX): value for key, value in owner_tags(tags).items()}
+    return {key: _ESCAPED.sub(_unescaped, value) for key, value in named.items() if _CUT not in value}
 
 
 def _tag_value(value: str) -> str:
-    """The value in the characters and the length that the service allows; a changed one stays distinct by a hash."""
-    allowed = _NOT_ALLOWED.sub("_", value)
-    if allowed == value and len(value) <= _LONGEST_VALUE:
-        return value
-    digest = hashlib.sha256(value.encode()).hexdigest()[:8]
-    return f"{allowed[: _LONGEST_VALUE - len(digest) - 1]}-{digest}"
+    """The value in the characters and the length that the service allows."""
+    allowed = _NOT_ALLOWED.sub(_escaped, value)
+    if len(allowed) <= _LONGEST_VALUE:
+        return allowed
+    end = f"{_CUT}{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    return allowed[: _LONGEST_VALUE - len(end)] + end
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "".join(f"={byte:02X}" for byte in found[0].encode())
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return bytes.fromhex(found[0].replace("=", "")).decode(errors="replace")

@@ -44,6 +44,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "True",
         "example": "False",
     },
+    "deployment": {
+        "description": "Name of this Airflow among those that work in the same AWS account; a tag of what its tasks "
+        "start. The sweep operator ends at once only what carries it. Default: derived from the base URL.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "default": "",
+        "example": "production",
+    },
 }
 
 

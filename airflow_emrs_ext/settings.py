@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from airflow_emrs_ext._compat import conf
+import hashlib
+
+from airflow_emrs_ext._compat import AIRFLOW_3, conf
 from airflow_emrs_ext.provider_info import OPTIONS, SECTION
 
 
@@ -28,6 +30,13 @@ def progress_interval() -> float:
 def default_tags() -> bool:
     """Whether what a task starts is tagged with the task's ids."""
     return bool(conf.getboolean(SECTION, "default_tags", fallback=OPTIONS["default_tags"]["default"] == "True"))
+
+
+def deployment() -> str:
+    """The name of this Airflow among those of the account: the option's, else one derived from its address."""
+    named: str = conf.get(SECTION, "deployment", fallback="")
+    address = conf.get("api" if AIRFLOW_3 else "webserver", "base_url", fallback="")
+    return named or (hashlib.sha256(address.encode()).hexdigest()[:12] if address else "")
 
 
 def default_deferrable() -> bool:

@@ -129,7 +129,8 @@ class ConnectTunnel:
         exempt_loopback_from_proxies(os.environ)
         logging.getLogger("botocore.parsers").addFilter(_hide_tokens)
         # Here, not in the tunnel's thread: the hook reads its connection now, and what is wrong with it is raised now.
-        self._token = self._fetch()
+        # No client waits yet: it may take the hook's whole patience.
+        self._token = self._fetch(replace(self._hook.terms, patience=replace(self._hook.patience, deadline=None)))
         self._thread.start()
         try:
             self._port = self._run(self._open(self._token.endpoint))
@@ -205,11 +206,11 @@ class ConnectTunnel:
         return await asyncio.shield(self._renewal)
 
     async def _renew(self) -> Token:
-        self._token = await self._loop.run_in_executor(self._calls, self._fetch)
+        self._token = await self._loop.run_in_executor(self._calls, self._fetch, self._terms)
         return self._token
 
-    def _fetch(self) -> Token:
-        response = self._hook.run(get_session_endpoint(self._terms, **self._ids))
+    def _fetch(self, terms: Terms) -> Token:
+        response = self._hook.run(get_session_endpoint(terms, **self._ids))
         mask_secret(response["authToken"])
         self.tokens_minted += 1
         now = time.monotonic()

@@ -76,18 +76,23 @@ def brief(statement: str, width: int = 120) -> str:
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
-def to_json(value: Any) -> Any:
+def to_json(value: Any, data_type: Any = None) -> Any:
     """A value of a row as plain JSON.
 
-    Times become ISO 8601 (with a zone in UTC), decimals strings, so that no digit is lost, binaries Base64, intervals
-    seconds, structures and maps dictionaries, and numbers that JSON does not have, NaN and the infinities, strings.
+    Times become ISO 8601 (TIMESTAMP in UTC, TIMESTAMP_NTZ without a zone), decimals strings, so that no digit is lost,
+    binaries Base64, intervals seconds, structures and maps dictionaries, and numbers that JSON does not have, NaN and
+    the infinities, strings.
+
+    :param data_type: Spark's type of the value; the client hands TIMESTAMP and TIMESTAMP_NTZ out alike
     """
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, datetime):
-        return (value.astimezone(timezone.utc) if value.tzinfo else value).isoformat()
+        # Spark's client gives an instant in this machine's zone, and does not say so.
+        is_instant = value.tzinfo or (data_type is not None and data_type.typeName() == "timestamp")
+        return (value.astimezone(timezone.utc) if is_instant else value).isoformat()
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, Decimal):
@@ -97,15 +102,17 @@ def to_json(value: Any) -> Any:
     if isinstance(value, bytes | bytearray):
         return base64.b64encode(value).decode()
     if hasattr(value, "asDict"):
-        return dict(_items(value.asDict()))
+        fields = {field.name: field.dataType for field in getattr(data_type, "fields", ())}
+        return {name: to_json(one, fields.get(name)) for name, one in value.asDict().items()}
     if isinstance(value, Mapping):
-        return dict(_items(value))
+        return dict(_items(value, data_type))
     if isinstance(value, Sequence):
-        return [to_json(one) for one in value]
+        return [to_json(one, getattr(data_type, "elementType", None)) for one in value]
     # Spark's own further types (intervals of months, variants, geometries) have a text.
     return str(value)
 
 
-def _items(mapping: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+def _items(mapping: Mapping[Any, Any], data_type: Any) -> Iterator[tuple[str, Any]]:
+    key_type, value_type = getattr(data_type, "keyType", None), getattr(data_type, "valueType", None)
     for key, value in mapping.items():
-        yield key if isinstance(key, str) else str(to_json(key)), to_json(value)
+        yield key if isinstance(key, str) else str(to_json(key, key_type)), to_json(value, value_type)

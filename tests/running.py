@@ -27,8 +27,8 @@ class TaskInstance:
     start_date: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     xcoms: dict[str, Any] = field(default_factory=dict)
 
-    def xcom_pull(self, task_ids: str, key: str) -> Any:
-        assert task_ids == self.task_id
+    def xcom_pull(self, task_ids: str, key: str, map_indexes: int) -> Any:
+        assert (task_ids, map_indexes) == (self.task_id, self.map_index)
         return self.xcoms.get(key)
 
     def xcom_push(self, key: str, value: Any, **_: Any) -> None:

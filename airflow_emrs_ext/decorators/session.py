@@ -61,7 +61,7 @@ class _SessionTask(DecoratedOperator, PythonOperator, WorkingOperator):
         """Call the function in this interpreter."""
         with self.spark_connect.session(self._working_in) as spark:
             function = self.python_callable
-            self.python_callable = partial(_call, inspect.unwrap(function), spark)
+            self.python_callable = partial(_call, vars(function)["__wrapped__"], spark)
             try:
                 return super().execute_callable()
             finally:

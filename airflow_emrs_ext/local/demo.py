@@ -101,7 +101,7 @@ def demonstrate(dags: Path, home: Path, timeout: float, keep: bool = False) -> N
     with local_emr("spark", quota_scale=1.0, log_refresh_seconds=5) as emr:
         progress.say(f"endpoint ready at {emr.url}; starting Airflow")
         # The connection has no settings of its own: credentials, Region and endpoint come from the environment.
-        environ = {**emr.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://", "AIRFLOW__EMRS_EXT__WAITER_DELAY": "2"}
+        environ = {**emr.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://", "AIRFLOW__EMRS_EXT__WAITER_DELAY": "5"}
         airflow = ThrowawayAirflow(home, home / "dags", environ)
         airflow.make_home()
         # Only what this DAG needs: each further file costs the DAG processor a second.

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from airflow_emrs_ext import settings
-from airflow_emrs_ext._compat import AirflowTaskTimeout, Context
+from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError
 from airflow_emrs_ext.exceptions import EmrError, TaskKilled
 from airflow_emrs_ext.models import OwnedKind
 from airflow_emrs_ext.operators.base import EmrServerlessOperator
@@ -90,22 +90,39 @@ class OwningOperator(EmrServerlessOperator):
 
     def on_kill(self) -> None:
         """End what a task has started that is killed while it waits in a worker, and end its work."""
-        if self._ends_on("kill"):
-            if self._ids:
-                self._end()
-            elif self._claim:
-                self._run("abandon_claim", kind=self.kind.key, **self._claim)
+        self.end_started()
         # Airflow 3 calls this from its handler of SIGTERM and then lets the task go on, which would start anew what has
         # just been ended. After its own timeout there is nothing that could go on.
         is_over = isinstance(sys.exc_info()[1], (AirflowTaskTimeout, _Killed))
         if self._is_working and not is_over and threading.current_thread() is threading.main_thread():
             raise _Killed
 
+    def end_started(self) -> None:
+        """End what a task has started that will not go on."""
+        if not self._ends_on("kill"):
+            return
+        if self._ids:
+            self._end()
+        elif self._claim:
+            self._run("abandon_claim", kind=self.kind.key, **self._claim)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral; also where Airflow could not run the trigger, and asks the operator nothing."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralError:
+            self.abandon(context)
+            raise
+
     def abandon(self, context: Context) -> None:
         """End what the task has started if the wait for it has ended in a way that nobody foresaw."""
         if not self._ids:
             # A process that resumes a deferred task knows of it what the one before it left.
-            pulled = {key: context["ti"].xcom_pull(task_ids=self.task_id, key=key) for key in self.kind.id_names}
+            ti = context["ti"]
+            pulled = {
+                key: ti.xcom_pull(task_ids=self.task_id, key=key, map_indexes=ti.map_index)
+                for key in self.kind.id_names
+            }
             self._ids = {key: value for key, value in pulled.items() if value}
         if self._ends_on("timeout") and len(self._ids) == len(self.kind.id_names):
             self._end()

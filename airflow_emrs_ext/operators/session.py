@@ -27,6 +27,8 @@ from airflow_emrs_ext.states import SessionState
 
 Structure = Mapping[str, Any]
 
+# The service's own default costs an hour of workers for each session that nobody ended.
+_IDLE_TIMEOUT_MINUTES = 15
 _READY = [str(state) for state in SessionState if state.is_success]
 
 
@@ -85,7 +87,7 @@ class EmrServerlessStartSessionOperator(OwningOperator):
         application_id: Any,
         execution_role_arn: str,
         name: str | None = None,
-        idle_timeout_minutes: int | None = 15,
+        idle_timeout_minutes: int | None = None,
         runtime_configuration: Structure | Sequence[Structure] | None = None,
         configuration_overrides: Structure | None = None,
         tags: Mapping[str, str] | None = None,
@@ -136,6 +138,11 @@ class EmrServerlessStartSessionOperator(OwningOperator):
                 # An answer that was lost may have been the one of a session.
                 self._run("abandon_claim", kind=SESSION.key, **self._claim)
             raise
+        except Exception:
+            # Whatever nobody foresaw between the answer and here must not leave a session without an owner.
+            if self.terminate_on_timeout:
+                self._run("abandon_claim", kind=SESSION.key, **self._claim)
+            raise
 
     def _request(self, context: Context) -> dict[str, Any]:
         overrides = self.configuration_overrides
@@ -154,6 +161,7 @@ class EmrServerlessStartSessionOperator(OwningOperator):
         if "client_token" in given:
             raise ConfigurationError("`config` has a clientToken; the tokens of a session are the operator's own.")
         return {
+            "idle_timeout_minutes": _IDLE_TIMEOUT_MINUTES,
             **given,
             **self.ownership(context, given),
             "application_id": id_of(self.application_id, "application_id"),
@@ -293,6 +301,11 @@ def session_ids(session: Any, application_id: Any = None, session_id: Any = None
 
     :raises ConfigurationError: they are neither
     """
+    if session is not None and not isinstance(session, Mapping) and application_id is None:
+        raise ConfigurationError(
+            f"`session` is {session!r}; give the result of the operator that started it (`start.output`; in a template "
+            "with render_template_as_native_obj=True), or `application_id` and `session_id`."
+        )
     return {
         "application_id": id_of(session if application_id is None else application_id, "application_id"),
         "session_id": id_of(session if session_id is None else session_id, "session_id"),

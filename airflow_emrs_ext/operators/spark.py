@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators.base import whole_number
 from airflow_emrs_ext.operators.working import WorkingOperator
@@ -93,7 +93,7 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
             self.session_to_work_in(context) as ids,
             self.spark_connect.session(ids) as spark,
         ):
-            return {**ids, **self._run_statements(spark, statements, limit)}
+            return as_xcoms({**ids, **self._run_statements(spark, statements, limit)})
 
     def _run_statements(self, spark: SparkSession, statements: Sequence[str], limit: int) -> dict[str, Any]:
         done: list[dict[str, Any]] = []
@@ -133,8 +133,9 @@ def _fetch(frame: DataFrame, limit: int) -> dict[str, Any]:
     columns = frame.columns
     # Commands have run already and have no columns; of a query one row more tells whether there are more.
     rows = frame.limit(limit + 1).collect() if columns and limit else []
+    types = [field.dataType for field in frame.schema] if rows else []
     return {
         "columns": columns,
-        "rows": [[to_json(value) for value in row] for row in rows[:limit]],
+        "rows": [[to_json(*pair) for pair in zip(row, types, strict=True)] for row in rows[:limit]],
         "truncated": len(rows) > limit,
     }

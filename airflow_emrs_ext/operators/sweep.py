@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
+from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import Context, count_dag_runs
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.models import OWNED, OwnedKind, Snapshot
@@ -38,7 +39,7 @@ class EmrServerlessSweepOperator(EmrServerlessOperator):
     :param keep_streaming: leave streaming job runs alone, which are made to outlive their DAG run; default ``True``
     :return: ``orphans``: a list with ``kind`` (``session``, ``job_run``), ``application_id``, ``session_id`` or
         ``job_run_id``, ``name``, ``state``, ``created_at``, ``owner`` (``dag_id``, ``run_id``, ``task_id``,
-        ``map_index``), ``dag_run`` (``over``, ``unknown``), ``ended`` (whether its end was requested)
+        ``map_index``, ``deployment``), ``dag_run`` (``over``, ``unknown``), ``ended`` (whether its end was requested)
     """
 
     template_fields: Sequence[str] = aws_template_fields("application_ids", "end", "end_unknown_after")
@@ -117,6 +118,8 @@ class EmrServerlessSweepOperator(EmrServerlessOperator):
 
 
 def _dag_run(context: Context, task: dict[str, str]) -> DagRun:
+    if task.get("deployment", "") != settings.deployment():
+        return "unknown"  # another Airflow's, whose DAG runs may have the ids of this one's
     if count_dag_runs(context, task["dag_id"], task["run_id"], active=True):
         return "active"
     return "over" if count_dag_runs(context, task["dag_id"], task["run_id"]) else "unknown"

@@ -34,7 +34,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
         self, *, session: Any = None, application_id: Any = None, execution_role_arn: str = "", **kwargs: Any
     ) -> None:
         # The work is done in the worker, and so is the waiting for what it is done in.
-        kwargs["deferrable"] = False
+        kwargs.update(deferrable=False, wait_for_completion=True, terminate_on_kill=True, terminate_on_timeout=True)
         super().__init__(application_id=application_id, execution_role_arn=execution_role_arn, **kwargs)
         self.session = session
 
@@ -51,7 +51,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
         """
         self.hook.patience = self._patience(context)
         if self.session is not None:
-            ids = session_ids(self.session)
+            ids = session_ids(self.session, self.application_id or None)
             self._run("follow_session", **ids, target_states=_READY)
             yield ids
             return
@@ -65,7 +65,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
             raise  # the session, if there is one, has been ended
         except BaseException:
             # Airflow's timeout of a task is none of the errors that the start foresees.
-            self.on_kill()
+            self.end_started()
             raise
         try:
             yield {name: facts[name] for name in SESSION.id_names}

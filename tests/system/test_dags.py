@@ -24,7 +24,11 @@ def endpoint() -> Iterator[LocalEmr]:
 
 @pytest.fixture(scope="module")
 def airflow(endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> ThrowawayAirflow:
-    environ = {**endpoint.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://"}
+    environ = {
+        **endpoint.environ,
+        "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
+        "AIRFLOW__EMRS_EXT__DEPLOYMENT": "tests",
+    }
     airflow = ThrowawayAirflow(tmp_path_factory.mktemp("airflow"), DAGS, environ)
     airflow.make_home()
     return airflow
@@ -73,7 +77,12 @@ def test_sweep_example_ends_what_finished_dag_runs_left(airflow: ThrowawayAirflo
     role = "arn:aws:iam::123456789012:role/job"
 
     def start(run_id: str) -> str:
-        owner = {"dag_id": "example_maintenance_sweep", "run_id": run_id, "task_id": "a_task"}
+        owner = {
+            "dag_id": "example_maintenance_sweep",
+            "run_id": run_id,
+            "task_id": "a_task",
+            "deployment": "tests",
+        }
         tags = {f"airflow-emrs-ext:{key}": value for key, value in owner.items()}
         started = client.start_session(applicationId=application_id, executionRoleArn=role, tags=tags)
         return str(started["sessionId"])

@@ -135,6 +135,7 @@ def start(emr: LocalEmr, application_id: str, scenario: Scenario, mode: str) -> 
         "application_id": application_id,
         "execution_role_arn": ROLE,
         "name": scenario.name,
+        "client_request_token": f"{scenario.name}-{mode}",
         "job_driver": spark_submit(f"s3://data/{scenario.name}.py", arguments),
         "configuration_overrides": configuration_overrides(spark_defaults=SMALL),
         "waiter_delay": 0.5,
@@ -146,8 +147,7 @@ def start(emr: LocalEmr, application_id: str, scenario: Scenario, mode: str) -> 
         helper = threading.Thread(target=scenario.meanwhile, args=(emr, scenario.name))
         helper.start()
     try:
-        # Another run of the task, so that its client token is another.
-        return run_task(lambda: EmrServerlessStartJobRunOperator(**operator), run_id=f"{scenario.name}-{mode}")
+        return run_task(lambda: EmrServerlessStartJobRunOperator(**operator))
     finally:
         if helper:
             helper.join()

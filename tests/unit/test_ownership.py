@@ -33,6 +33,9 @@ def test_tags_name_the_task_in_what_the_service_allows() -> None:
     assert identity(run_id="x" * 300).tags != identity(run_id="x" * 301).tags
     plain = "manual__2026-05-01T00:00:00+00:00"
     assert owner(identity(run_id=plain).tags) == {"dag_id": "d", "run_id": plain, "task_id": "t"}
+    strange = {"dag_id": "täglich=20", "run_id": "a~b", "task_id": "t", "deployment": "größte"}
+    assert owner(identity(**strange).tags) == strange
+    assert "run_id" not in owner(identity(run_id="x" * 300).tags)
     assert owner_tags({"team": "data", **identity().tags}) == identity().tags
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -73,3 +74,22 @@ class Structure:
 def test_values(value: Any, expected: Any) -> None:
     assert to_json(value) == expected
     json.dumps(to_json(value), allow_nan=False)
+
+
+def test_an_instant_is_in_utc_wherever_the_worker_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    types = pytest.importorskip("pyspark.sql.types", reason="needs the extra: spark")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        noon = datetime(2026, 1, 1, 21)
+        assert to_json(noon, types.TimestampType()) == "2026-01-01T12:00:00+00:00"
+        assert to_json(noon, types.TimestampNTZType()) == "2026-01-01T21:00:00"
+        assert to_json([noon], types.ArrayType(types.TimestampType())) == ["2026-01-01T12:00:00+00:00"]
+        mapped = types.MapType(types.StringType(), types.TimestampType())
+        assert to_json({"a": noon}, mapped) == {"a": "2026-01-01T12:00:00+00:00"}
+        row = types.Row(at=noon)
+        fields = types.StructType([types.StructField("at", types.TimestampType())])
+        assert to_json(row, fields) == {"at": "2026-01-01T12:00:00+00:00"}
+    finally:
+        monkeypatch.undo()
+        time.tzset()

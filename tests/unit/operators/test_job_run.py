@@ -105,6 +105,7 @@ def test_every_parameter_reaches_the_service(emr: LocalEmr, application_id: str)
         "airflow-emrs-ext:dag_id": "a_dag",
         "airflow-emrs-ext:run_id": "manual__2026-05-01",
         "airflow-emrs-ext:task_id": "a_task",
+        "airflow-emrs-ext:deployment": "tests",
     }
     assert found["configurationOverrides"] == arguments["configuration_overrides"]
     assert found["executionIamPolicy"] == policy

