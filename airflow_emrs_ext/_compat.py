@@ -6,6 +6,8 @@ group is tried as a whole, because half a group would mix two classes of the sam
 
 from __future__ import annotations
 
+import queue
+import threading
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as _airflow_version
@@ -16,8 +18,8 @@ from packaging.version import Version
 AIRFLOW_VERSION = Version(Version(_airflow_version).base_version)
 AIRFLOW_3 = Version("3.0") <= AIRFLOW_VERSION
 
-# 3.3 and newer tell a trigger when a user has ended its task.
-TRIGGERS_ARE_KILLED = hasattr(BaseTrigger, "on_kill")
+# The states of a task that is not being tried again, unless a person clears it.
+_ENDED = frozenset({"success", "failed", "skipped", "removed", "upstream_failed"})
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -81,7 +83,7 @@ def mask_secret(secret: str) -> None:
 
 
 async def is_deferred_to(trigger: BaseTrigger) -> bool:
-    """Whether the task of a trigger is still deferred to it, where Airflow does not tell it (before 3.3).
+    """Whether the task of a trigger is still deferred to it.
 
     A trigger is cancelled when a user has ended its task, and when its triggerer shuts down: another triggerer goes on
     then. What cannot be known counts as still deferred, because what is ended by mistake is lost.
@@ -104,29 +106,62 @@ def count_dag_runs(context: Any, dag_id: str, run_id: str, *, active: bool = Fal
     return sum(1 for run in found if states is None or run.state in states)
 
 
-def _is_deferred_in_2(trigger: Any) -> bool:
-    from airflow.models import TaskInstance
-    from airflow.utils.session import create_session
+def has_ended(dag_id: str, run_id: str, task_id: str, map_index: int) -> bool:
+    """Whether a task has ended and is not being tried again, where the process may use Airflow's database."""
+    return _row(dag_id, run_id, task_id, map_index)[0] in _ENDED
 
+
+def state_of_task(ti: Any, *, seconds: float) -> str | None:
+    """The state of a task as Airflow has it now, asked from within the task; ``None``: it has none, or it is not known.
+
+    It may be asked while a signal is being handled, in the middle of another question to Airflow: from a thread, and
+    given up after so many seconds.
+    """
+    answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    ask = _states_in_3 if AIRFLOW_3 else _states_in_2
+    threading.Thread(target=lambda: answers.put(next(iter(ask(ti)), None)), daemon=True).start()
+    try:
+        return answers.get(timeout=seconds)
+    except queue.Empty:
+        return None
+
+
+def _is_deferred_in_2(trigger: Any) -> bool:
     ti = trigger.task_instance
-    with create_session() as session:
-        row = (
-            session.query(TaskInstance.state, TaskInstance.trigger_id)
-            .filter_by(dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index)
-            .one_or_none()
-        )
-    return row is not None and row.state == "deferred" and row.trigger_id == trigger.trigger_id
+    state, trigger_id = _row(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+    return state == "deferred" and trigger_id == trigger.trigger_id
 
 
 def _is_deferred_in_3(trigger: Any) -> bool:
+    found = _states_in_3(trigger.task_instance)
+    return "deferred" in found or not found
+
+
+def _states_in_2(ti: Any) -> list[str | None]:
+    return [_row(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)[0]]
+
+
+def _states_in_3(ti: Any) -> list[str | None]:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    ti = trigger.task_instance
     states = RuntimeTaskInstance.get_task_states(
         dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=[ti.task_id], map_index=ti.map_index
     )
-    found = [state for of_run in states.values() for state in of_run.values()]
-    return "deferred" in found or not found
+    return [state for of_run in states.values() for state in of_run.values()]
+
+
+def _row(dag_id: str, run_id: str, task_id: str, map_index: int) -> tuple[str | None, int | None]:
+    """State and trigger of a task instance in Airflow's database; of one that is not there: none."""
+    from airflow.models import TaskInstance
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        row = (
+            session.query(TaskInstance.state, TaskInstance.trigger_id)
+            .filter_by(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
+            .one_or_none()
+        )
+    return (row.state, row.trigger_id) if row else (None, None)
 
 
 def as_xcoms(facts: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +174,6 @@ def as_xcoms(facts: dict[str, Any]) -> dict[str, Any]:
 __all__ = [
     "AIRFLOW_3",
     "AIRFLOW_VERSION",
-    "TRIGGERS_ARE_KILLED",
     "AirflowException",
     "AirflowFailException",
     "AirflowSensorTimeout",
@@ -152,6 +186,8 @@ __all__ = [
     "as_xcoms",
     "conf",
     "count_dag_runs",
+    "has_ended",
     "is_deferred_to",
     "mask_secret",
+    "state_of_task",
 ]

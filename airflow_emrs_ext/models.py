@@ -72,11 +72,60 @@ class ResourceKind(ABC, Generic[S]):
             ) from None
 
 
-class Application(ResourceKind[ApplicationState]):
+class ClaimedKind(ResourceKind[S]):
+    """A kind of resource that a task starts, one at a time: the API names operations and members after the kind."""
+
+    key: ClassVar[str]
+    """The API's word for it in snake case."""
+    starts: ClassVar[str]
+    """The operation that starts it."""
+    failure: ClassVar[str | None] = None
+    """The state in which it has ended by itself, and not well."""
+
+    @property
+    def id_name(self) -> str:
+        """The name of its own id in results and parameters."""
+        return f"{self.key}_id"
+
+    @property
+    def id_names(self) -> tuple[str, ...]:
+        """The names of its ids."""
+        return "application_id", self.id_name
+
+    def ids_of(self, member: Mapping[str, Any]) -> dict[str, str]:
+        """The ids in an answer of the API."""
+        return {
+            name: member[spelled] if (spelled := member_name(name)) in member else member["id"]
+            for name in self.id_names
+        }
+
+    def scope(self, request: Mapping[str, Any]) -> tuple[str, ...]:
+        """What a listing is limited to, for a request that starts one."""
+        return (request["application_id"],)
+
+    def on_the_way_out(self) -> list[S]:
+        """The states in which it need not be ended any more."""
+        return [state for state in self.states if state.is_terminal]
+
+    def is_useful(self, state: State) -> bool:
+        """Whether it does, or may still do, what it was started for."""
+        return state.can_reach(one for one in self.states if one.is_success)
+
+
+class Application(ClaimedKind[ApplicationState]):
     """An EMR Serverless application; ids: ``application_id``."""
 
     name = "Application"
     states = ApplicationState
+    key = "application"
+    starts = "create_application"
+
+    @property
+    def id_names(self) -> tuple[str, ...]:
+        return (self.id_name,)
+
+    def scope(self, request: Mapping[str, Any]) -> tuple[str, ...]:
+        return ()
 
     def describe(self, ids: Mapping[str, str]) -> Call:
         return Call("get_application", {"applicationId": ids["application_id"]})
@@ -101,37 +150,18 @@ class Application(ResourceKind[ApplicationState]):
         return Snapshot(state, details, None, facts)
 
 
-class OwnedKind(ResourceKind[S]):
+class OwnedKind(ClaimedKind[S]):
     """A kind of resource that somebody started and that costs money until it ends: a job run, a session.
 
-    Its ids are ``application_id`` and one of its own. The API names its operations and members after the kind.
+    Its ids are ``application_id`` and one of its own.
     """
 
-    key: ClassVar[str]
-    """The API's word for it in snake case."""
     verb: ClassVar[str]
     """The API's word for ending it."""
     ending: ClassVar[str]
     """The state that ending it leads to first."""
     end_state: ClassVar[State]
     """The state that ending it leads to in the end."""
-    failure: ClassVar[str]
-    """The state in which it has ended by itself, and not well."""
-
-    @property
-    def id_name(self) -> str:
-        """The name of its own id in results and parameters."""
-        return f"{self.key}_id"
-
-    @property
-    def id_names(self) -> tuple[str, str]:
-        """The names of its ids."""
-        return "application_id", self.id_name
-
-    def ids_of(self, member: Mapping[str, Any]) -> dict[str, str]:
-        """The ids in an answer of the API."""
-        own = member_name(self.id_name)
-        return {"application_id": member["applicationId"], self.id_name: member[own] if own in member else member["id"]}
 
     def describe(self, ids: Mapping[str, str]) -> Call:
         return Call(f"get_{self.key}", self._members(ids))
@@ -141,12 +171,7 @@ class OwnedKind(ResourceKind[S]):
         return Call(f"{self.verb}_{self.key}", {**self._members(ids), **members})
 
     def on_the_way_out(self) -> list[S]:
-        """The states in which it need not be ended any more."""
         return [state for state in self.states if state.is_terminal or state == self.ending]
-
-    def is_useful(self, state: State) -> bool:
-        """Whether it does, or may still do, what it was started for."""
-        return state.can_reach(one for one in self.states if one.is_success)
 
     def _members(self, ids: Mapping[str, str]) -> dict[str, str]:
         return {"applicationId": ids["application_id"], member_name(self.id_name): ids[self.id_name]}
@@ -158,6 +183,7 @@ class JobRun(OwnedKind[JobRunState]):
     name = "Job run"
     states = JobRunState
     key = "job_run"
+    starts = "start_job_run"
     verb = "cancel"
     ending = JobRunState.CANCELLING
     end_state = JobRunState.CANCELLED
@@ -216,6 +242,7 @@ class Session(OwnedKind[SessionState]):
     name = "Session"
     states = SessionState
     key = "session"
+    starts = "start_session"
     verb = "terminate"
     ending = SessionState.TERMINATING
     end_state = SessionState.TERMINATED
@@ -263,6 +290,9 @@ SESSION = Session()
 
 OWNED: Mapping[str, OwnedKind[State]] = {kind.key: kind for kind in (JOB_RUN, SESSION)}
 """The kinds of resources that operators start and have to end."""
+
+CLAIMED: Mapping[str, ClaimedKind[State]] = {APPLICATION.key: APPLICATION, **OWNED}
+"""The kinds of resources that operators start once, however often they are tried."""
 
 
 def session_facts(session: Mapping[str, Any]) -> dict[str, Any]:

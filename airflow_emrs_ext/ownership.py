@@ -8,10 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from airflow_emrs_ext import settings
 
 _PREFIX = "airflow-emrs-ext:"
+_REQUEST = f"{_PREFIX}request"
 _LONGEST_VALUE = 256
 _LONGEST_NAME = 256
 # What a tag does not allow, and the mark of what stands for it: its bytes in UTF-8 as =XX.
@@ -22,10 +24,12 @@ _CUT = "=cut="
 
 @dataclass(frozen=True)
 class TaskIdentity:
-    """The task that starts something: the same in each of its tries.
+    """The task that starts something: the same in each of its tries, until a person clears it.
 
     :param map_index: of a mapped task, else -1
     :param started: when the DAG run started; a DAG run that was deleted and made again has the same id
+    :param last_try: the number of the task's last try: Airflow raises it when a person clears the task, and leaves it
+        when it tries the task again by itself
     :param deployment: name of the Airflow that runs it; another one may have equal DAGs in the same account
     """
 
@@ -34,6 +38,7 @@ class TaskIdentity:
     task_id: str
     map_index: int
     started: Any
+    last_try: int
     deployment: str = ""
 
     @classmethod
@@ -41,8 +46,9 @@ class TaskIdentity:
         """The identity of the task in an execution context."""
         ti = context["ti"]
         map_index = -1 if ti.map_index is None else ti.map_index
-        started = getattr(context.get("dag_run"), "start_date", None)
-        return cls(ti.dag_id, ti.run_id, ti.task_id, map_index, started, settings.deployment())
+        # `airflow tasks test` makes up a DAG run that never starts: nothing of an earlier one is this one's.
+        started = getattr(context.get("dag_run"), "start_date", None) or uuid4()
+        return cls(ti.dag_id, ti.run_id, ti.task_id, map_index, started, ti.max_tries, settings.deployment())
 
     @property
     def name(self) -> str:
@@ -61,8 +67,8 @@ class TaskIdentity:
         return {f"{_PREFIX}{name}": _tag_value(value) for name, value in values.items()}
 
     def seed(self, *more: Any) -> str:
-        """What client tokens are made of: this task, in this DAG run."""
-        parts = [self.dag_id, self.run_id, self.task_id, self.map_index, *more, self.started]
+        """What client tokens are made of: this task, in this DAG run, since it was last cleared."""
+        parts = [self.dag_id, self.run_id, self.task_id, self.map_index, *more, self.started, self.last_try]
         return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 
@@ -71,9 +77,23 @@ def token(seed: str, generation: int) -> str:
     return hashlib.sha256(f"{seed}/{generation}".encode()).hexdigest()
 
 
+def marked(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request whose tags, if they name a task, tell it from a request with other parameters, too."""
+    tags = request.get("tags") or {}
+    if not owner_tags(tags):
+        return dict(request)
+    print_of_all = hashlib.sha256(json.dumps(request, default=str, sort_keys=True).encode()).hexdigest()
+    return {**request, "tags": {**tags, _REQUEST: print_of_all[:16]}}
+
+
+def is_same_request(tags: Mapping[str, str], others: Mapping[str, str]) -> bool:
+    """Whether two requests with these tags had the same parameters."""
+    return tags.get(_REQUEST) == others.get(_REQUEST)
+
+
 def owner_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Those of a resource's tags that name its task; none: no task of this package owns it."""
-    return {key: value for key, value in tags.items() if key.startswith(_PREFIX)}
+    return {key: value for key, value in tags.items() if key.startswith(_PREFIX) and key != _REQUEST}
 
 
 def owner(tags: Mapping[str, str]) -> dict[str, str]:

@@ -52,6 +52,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "",
         "example": "production",
     },
+    "journal_folder": {
+        "description": "Folder in which a triggerer notes what its deferred tasks have started, so that the next one "
+        "that starts with the same folder ends it if the task was marked or timed out meanwhile. A folder that "
+        "outlives the triggerer. Default: emrs_ext_journal in [logging] base_log_folder.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "default": "",
+        "example": "/opt/airflow/logs/emrs_ext_journal",
+    },
 }
 
 

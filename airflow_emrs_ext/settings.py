@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from airflow_emrs_ext._compat import AIRFLOW_3, conf
 from airflow_emrs_ext.provider_info import OPTIONS, SECTION
@@ -37,6 +38,12 @@ def deployment() -> str:
     named: str = conf.get(SECTION, "deployment", fallback="")
     address = conf.get("api" if AIRFLOW_3 else "webserver", "base_url", fallback="")
     return named or (hashlib.sha256(address.encode()).hexdigest()[:12] if address else "")
+
+
+def journal_folder() -> Path:
+    """Where a triggerer notes what its deferred tasks have started: the option's, else beside the task logs."""
+    named: str = conf.get(SECTION, "journal_folder", fallback="")
+    return Path(named) if named else Path(conf.get("logging", "base_log_folder")) / "emrs_ext_journal"
 
 
 def default_deferrable() -> bool:

@@ -24,6 +24,7 @@ class TaskInstance:
     task_id: str = "a_task"
     map_index: int = -1
     try_number: int = 1
+    max_tries: int = 0
     start_date: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     xcoms: dict[str, Any] = field(default_factory=dict)
 
@@ -33,6 +34,24 @@ class TaskInstance:
 
     def xcom_push(self, key: str, value: Any, **_: Any) -> None:
         self.xcoms[key] = json.loads(json.dumps(value))
+
+
+_STARTED = datetime(2026, 5, 1, tzinfo=timezone.utc)
+
+
+@dataclass
+class DagRun:
+    """What the operators use of Airflow's DAG run."""
+
+    start_date: datetime = _STARTED
+
+
+def context_of(ti: TaskInstance, started: datetime = _STARTED) -> Any:
+    """The context of a try.
+
+    :param started: when the DAG run started; the same for the tries of one task
+    """
+    return {"ti": ti, "task_instance": ti, "dag_run": DagRun(started)}
 
 
 @dataclass
@@ -51,17 +70,19 @@ class TaskRun:
         text = json.dumps({"result": self.result, "error": error, "facts": facts, "xcoms": self.xcoms}, sort_keys=True)
         text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", "<time>", text)
         text = re.sub(r"\b00[0-9a-z]{14}\b", "<id>", text)
+        text = re.sub(r"ext:request\": \"[0-9a-f]{16}", 'ext:request": "<request>', text)
         text = re.sub(r"(_hour\": |after |duration_(seconds|milliseconds)\": )[0-9.e-]+", r"\1<number>", text)
         return dict(json.loads(re.sub(r": <number>", ': "<number>"', text)))
 
 
-def run_task(make: Callable[[], Any], **task_instance: Any) -> TaskRun:
+def run_task(make: Callable[[], Any], started: datetime = _STARTED, **task_instance: Any) -> TaskRun:
     """Execute an operator, through a trigger if it defers.
 
     :param make: makes the operator; called again for the resumption, which is another process in production
+    :param started: when the DAG run started
     """
     ti = TaskInstance(**task_instance)
-    context: Any = {"ti": ti, "task_instance": ti}
+    context = context_of(ti, started)
     run = TaskRun(xcoms=ti.xcoms)
     try:
         operator = make()

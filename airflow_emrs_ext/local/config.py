@@ -20,6 +20,7 @@ class ServiceConfig:
     :param scheduling_seconds: how long a job run stays in each of SUBMITTED, PENDING and SCHEDULED, and a session in
         SUBMITTED
     :param quota_scale: factor on the service's API quotas; 0 turns them off
+    :param client_token_seconds: how long a client token is remembered; 0: for ever
     :param dashboard_url_seconds: how long the one-use URL of GetDashboardForJobRun is good
     :param session_start_seconds: how long a session stays in STARTING before its driver is launched
     :param session_token_seconds: how long a token of GetSessionEndpoint is good
@@ -36,6 +37,7 @@ class ServiceConfig:
     application_start_seconds: float = 0.5
     scheduling_seconds: float = 0.1
     quota_scale: float = 1.0
+    client_token_seconds: float = 0.0
     dashboard_url_seconds: float = 3600.0
     session_start_seconds: float = 0.1
     session_token_seconds: float = 3600.0

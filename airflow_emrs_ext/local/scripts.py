@@ -19,6 +19,7 @@ class ScriptedAttempt:
     :param details: sentence for ``stateDetails``; default: a plain one
     :param stdout: what the driver prints on its standard output
     :param stderr: what the driver prints on its standard error
+    :param stops_after: seconds that it takes to end once it is asked to; the service kills it after its grace period
     :param hold: stay RUNNING until ``finish`` is called for the job run (or it is cancelled or timed out)
     """
 
@@ -28,10 +29,11 @@ class ScriptedAttempt:
     details: str = ""
     stdout: str = ""
     stderr: str = ""
+    stops_after: float = 0.0
     hold: bool = False
 
     def __post_init__(self) -> None:
-        _check_fields(self, seconds=("running_after", "ends_after"), switches=("succeeded", "hold"))
+        _check_fields(self, seconds=("running_after", "ends_after", "stops_after"), switches=("succeeded", "hold"))
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,11 @@ class SimulatedAttempt(SimulatedDriver):
         super().__init__(spec, script, "HIVE_DRIVER" if "hive" in spec.job_driver else "SPARK_DRIVER", base_url)
         self._script = script
 
+    async def stop(self, grace_seconds: float) -> None:
+        """End it, in the time that its script says."""
+        await asyncio.wait([self._outcome], timeout=min(self._script.stops_after, grace_seconds))
+        await super().stop(grace_seconds)
+
     async def follow(self, on_running: Callable[[], None]) -> None:
         """Do what the script says, from the launch on."""
         script = self._script

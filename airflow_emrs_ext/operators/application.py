@@ -11,6 +11,8 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.models import APPLICATION
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request
+from airflow_emrs_ext.operators.owning import ClaimingOperator
+from airflow_emrs_ext.ownership import TaskIdentity
 from airflow_emrs_ext.states import ApplicationState
 
 Structure = Mapping[str, Any]
@@ -102,7 +104,7 @@ class _ApplicationSettingsOperator(EmrServerlessOperator):
         return {name: getattr(self, name) for name in _SETTINGS}
 
 
-class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator):
+class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, ClaimingOperator):
     """Create an EMR Serverless application and wait until it is ready (CreateApplication).
 
     :param release_label: EMR release, e.g. ``emr-7.9.0``; required
@@ -114,13 +116,16 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator):
     :param start_application: start it too, so that pre-initialized workers are ready; job runs start it by themselves
         unless ``auto_start_configuration`` says otherwise
     :param wait_for_completion: wait until it is CREATED (with ``start_application``: STARTED)
-    :param client_request_token: idempotency token; default: one per try of the task
+    :param reattach: take the application that an earlier try of the task has created, unless it was deleted;
+        ``False``: create another
+    :param client_request_token: idempotency token of your own; default: the task's
     :param config: further members of CreateApplication in the API's own form, for what has no parameter here
     :return: ``application_id``, ``arn``, ``name``, ``type``, ``release_label``, ``architecture``, ``state``,
         ``state_details``, ``created_at``, ``updated_at``, ``tags``
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
+    kind = APPLICATION
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout", "waiter_delay", *_SETTINGS, "job_type", "name", "tags", "config", "client_request_token"
     )
@@ -152,9 +157,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator):
         """Create or find the application, then wait for it."""
         application_id = self._existing() if self.reuse_existing else None
         if application_id is None:
-            created = self.hook.create_application(**self._request(context))
-            application_id = created["applicationId"]
-            self.log.info("Created application %s", application_id)
+            application_id = self.claim(context, self._request(context))["application_id"]
         context["ti"].xcom_push(key="application_id", value=application_id)
         if not self.wait_for_completion:
             ids = {"application_id": application_id}
@@ -164,11 +167,10 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator):
 
     def _request(self, context: Context) -> dict[str, Any]:
         given = request(self.config, type=self.job_type, name=self.name, tags=self.tags, **self._settings())
-        token = self.client_request_token or given.get("client_token")
         return {
             "release_label": None,
             **given,
-            "client_token": self.client_request_token_for(context, token),
+            "tags": self.ownership(context, given)["tags"],
         }
 
     def _existing(self) -> str | None:
@@ -222,10 +224,10 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
         """Send the changes."""
         application_id = id_of(self.application_id, "application_id")
         changes = request(self.config, **self._settings())
-        token = self.client_request_token or changes.pop("client_token", None)
-        application = self.hook.update_application(
-            application_id, client_token=self.client_request_token_for(context, token), **changes
-        )
+        given = self.client_request_token or (self.config or {}).get("clientToken")
+        # A try that follows a lost answer sends the changes again, which changes nothing.
+        token = given or TaskIdentity.of(context).seed(context["ti"].try_number)
+        application = self.hook.update_application(application_id, client_token=token, **changes)
         return APPLICATION.read({"application_id": application_id}, {"application": application}).facts
 
 

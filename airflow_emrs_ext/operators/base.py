@@ -16,7 +16,6 @@ from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook, default_patience
 from airflow_emrs_ext.outcome import Outcome
-from airflow_emrs_ext.ownership import TaskIdentity
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.steps import Patience
 from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
@@ -129,15 +128,6 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
     def abandon(self, context: Context) -> None:
         """Look after what may still run when a wait has ended in a way that nobody foresaw; by default nothing does."""
 
-    def client_request_token_for(self, context: Context, given: str | None = None) -> str:
-        """The client token of this try's request: the same however often the request is repeated.
-
-        :param given: a token that the user chose instead
-        """
-        if given:
-            return given
-        return TaskIdentity.of(context).seed(context["ti"].try_number)
-
     def _patience(self, context: Context) -> Patience:
         patience = default_patience()
         if self.waiter_delay is not None:
@@ -185,8 +175,12 @@ def whole_number(value: int | str | None, parameter: str) -> int | None:
 
 
 def request(config: Mapping[str, Any] | None, **parameters: Any) -> dict[str, Any]:
-    """The parameters of a request: ``config`` in the API's own form, under what was given by name."""
-    return {**snake_case(config or {}), **{name: value for name, value in parameters.items() if value is not None}}
+    """The parameters of a request: ``config`` in the API's own form, under what was given by name.
+
+    The client token is none of them: it is the operator's to give.
+    """
+    given = {**snake_case(config or {}), **{name: value for name, value in parameters.items() if value is not None}}
+    return {name: value for name, value in given.items() if name != "client_token"}
 
 
 def summary(facts: Mapping[str, Any]) -> str:

@@ -27,8 +27,9 @@ _TARGETS: Mapping[str, tuple[JobRunState, ...]] = {
 class EmrServerlessStartJobRunOperator(OwningOperator):
     """Start an EMR Serverless job run and wait for it (StartJobRun).
 
-    A repetition of the request after a lost answer finds the same job run by its client token. If the wait ends before
-    the job run does (deadline, kill, a service that stays away), the job run is cancelled unless told otherwise.
+    A repetition of the request after a lost answer finds the same job run by its client token, and a try that follows a
+    lost worker finds the job run that the earlier try had started, running or done. If the wait ends before the job run
+    does (deadline, kill, a service that stays away), the job run is cancelled unless told otherwise.
 
     :param application_id: of the application, or the result of the operator that created it
     :param execution_role_arn: ARN of the IAM role that the job run assumes
@@ -48,9 +49,13 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
     :param wait_for: ``completion`` (default for BATCH): until SUCCESS; ``running`` (default for STREAMING): until it
         runs; ``submission``: not at all
     :param wait_for_completion: the Amazon provider's word for it: ``True`` is ``completion``, ``False`` ``submission``
-    :param cancel_on_kill: cancel the job run when the task is killed, marked or cleared
+    :param cancel_on_kill: cancel the job run when the task is killed, marked or cleared; a worker that is shut down
+        leaves it to the task's next try, if there is one
     :param cancel_on_timeout: cancel the job run when the wait ends before it does
-    :param client_request_token: idempotency token; default: one per try of the task
+    :param reattach: go on with the job run that an earlier try of the task has started, as after the loss of a worker;
+        ``False``: cancel that and start another
+    :param client_request_token: idempotency token of your own: the job run that was started with it is the task's,
+        whatever has become of it; default: the task's
     :param config: further members of StartJobRun in the API's own form, for what has no parameter here
     :return: ``application_id``, ``job_run_id``, ``arn``, ``name``, ``mode``, ``type``, ``state``, ``state_details``,
         ``attempt``, ``attempts`` (each with ``attempt``, ``state``, ``state_details``, ``created_at``, ``updated_at``),
@@ -139,11 +144,11 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
         """Submit the job run, then wait for it."""
         request = self._request(context)
         targets = self._targets(request.get("mode"))
-        started = self.hook.start_job_run(**request)
-        self.log.info("Started job run %s of application %s", started["jobRunId"], started["applicationId"])
-        self.own(context, JOB_RUN.ids_of(started))
+        self._warn_of_multiplied_retries()
+        claimed = self.claim(context, request)
+        self.own(context, {name: claimed[name] for name in JOB_RUN.id_names})
         if not targets:
-            return {**self._ids, "arn": started["arn"]}
+            return {**self._ids, "arn": claimed["arn"]}
         return self.follow(
             context,
             "follow_job_run",
@@ -151,6 +156,17 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
             target_states=[str(state) for state in targets],
             cancel_on_timeout=self.cancel_on_timeout,
         )
+
+    def _warn_of_multiplied_retries(self) -> None:
+        attempts = whole_number((self.job_retry_policy or {}).get("maxAttempts"), "retry_policy") or 1
+        if attempts > 1 and self.retries:
+            self.log.warning(
+                "`retry_policy` lets the service make %d attempts of a job run, and `retries` lets Airflow start %d job"
+                " runs: up to %d attempts. Leave the attempts to one of them.",
+                attempts,
+                self.retries + 1,
+                attempts * (self.retries + 1),
+            )
 
     def _targets(self, mode: str | None) -> Sequence[JobRunState]:
         wait_for = self.wait_for
@@ -181,9 +197,6 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
             **given,
             **self.ownership(context, given),
             "application_id": id_of(self.application_id, "application_id"),
-            "client_token": self.client_request_token_for(
-                context, self.client_request_token or given.get("client_token")
-            ),
         }
 
 

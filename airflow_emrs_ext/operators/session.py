@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -12,17 +11,10 @@ import pendulum
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.exceptions import (
-    ConfigurationError,
-    EmrError,
-    ServiceUnavailable,
-    WaitTimeout,
-)
+from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.models import SESSION, session_facts
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
-from airflow_emrs_ext.ownership import TaskIdentity
-from airflow_emrs_ext.procedures.owned import claim
 from airflow_emrs_ext.states import SessionState
 
 Structure = Mapping[str, Any]
@@ -50,6 +42,8 @@ class EmrServerlessStartSessionOperator(OwningOperator):
     :param wait_for_completion: ``False``: return as soon as the session has been requested
     :param terminate_on_kill: terminate the session when the task is killed before the session is ready
     :param terminate_on_timeout: terminate it when the wait ends before it is ready
+    :param reattach: go on with the session that an earlier try of the task has started, as after the loss of a worker;
+        ``False``: terminate that and start another
     :param config: further members of StartSession in the API's own form, for what has no parameter here
     :return: ``application_id``, ``session_id``, ``arn``, ``name``, ``state``, ``state_details``, ``release_label``,
         ``execution_role_arn``, ``created_by``, ``created_at``, ``updated_at``, ``started_at``, ``ended_at``,
@@ -112,7 +106,7 @@ class EmrServerlessStartSessionOperator(OwningOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Start the session or find the task's own, then wait for it."""
-        claimed = self._claim_session(context)
+        claimed = self.claim(context, self._request(context))
         ids = {name: claimed[name] for name in SESSION.id_names}
         self.own(context, ids)
         if not self.wait_for_completion:
@@ -124,25 +118,6 @@ class EmrServerlessStartSessionOperator(OwningOperator):
             target_states=_READY,
             terminate_on_timeout=self.terminate_on_timeout,
         )
-
-    def _claim_session(self, context: Context) -> dict[str, Any]:
-        self._claim = {"request": self._request(context), "seed": TaskIdentity.of(context).seed()}
-        terms = replace(self.hook.terms, log=self.log)
-        try:
-            return self.hook.run(claim(terms, SESSION, **self._claim)).facts
-        except EmrError as error:
-            self._ids = {name: error.facts[name] for name in SESSION.id_names if name in error.facts}
-            if self.terminate_on_timeout and len(self._ids) == len(SESSION.id_names):
-                self._end()
-            elif self.terminate_on_timeout and isinstance(error, (WaitTimeout, ServiceUnavailable)):
-                # An answer that was lost may have been the one of a session.
-                self._run("abandon_claim", kind=SESSION.key, **self._claim)
-            raise
-        except Exception:
-            # Whatever nobody foresaw between the answer and here must not leave a session without an owner.
-            if self.terminate_on_timeout:
-                self._run("abandon_claim", kind=SESSION.key, **self._claim)
-            raise
 
     def _request(self, context: Context) -> dict[str, Any]:
         overrides = self.configuration_overrides
@@ -158,7 +133,7 @@ class EmrServerlessStartSessionOperator(OwningOperator):
             name=self.name,
             tags=self.tags,
         )
-        if "client_token" in given:
+        if self._given_token():
             raise ConfigurationError("`config` has a clientToken; the tokens of a session are the operator's own.")
         return {
             "idle_timeout_minutes": _IDLE_TIMEOUT_MINUTES,

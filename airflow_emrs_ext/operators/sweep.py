@@ -15,7 +15,8 @@ from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.models import OWNED, OwnedKind, Snapshot
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, seconds
 from airflow_emrs_ext.ownership import owner
-from airflow_emrs_ext.procedures.owned import abandon, active
+from airflow_emrs_ext.procedures.claims import active
+from airflow_emrs_ext.procedures.owned import abandon
 from airflow_emrs_ext.states import ApplicationState, State
 from airflow_emrs_ext.steps import Terms
 from airflow_emrs_ext.waiting import look
@@ -89,7 +90,8 @@ class EmrServerlessSweepOperator(EmrServerlessOperator):
         self, context: Context, terms: Terms, kind: OwnedKind[State], application_id: str
     ) -> list[dict[str, Any]]:
         orphans = []
-        for ids in self.hook.run(active(terms, kind, application_id)):
+        for entry in self.hook.run(active(terms, kind, application_id)):
+            ids = kind.ids_of(entry)
             found = self.hook.run(look(kind, ids, terms))
             task = owner(found.facts["tags"])
             if not {"dag_id", "run_id", "task_id"} <= task.keys() or found.state in kind.on_the_way_out():

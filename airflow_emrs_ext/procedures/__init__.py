@@ -15,8 +15,9 @@ from airflow_emrs_ext.procedures.applications import (
     start_application,
     stop_application,
 )
+from airflow_emrs_ext.procedures.claims import abandon_claim, claim
 from airflow_emrs_ext.procedures.job_runs import cancel_job_run, follow_job_run, request_cancellation
-from airflow_emrs_ext.procedures.owned import Facts, abandon, abandon_claim
+from airflow_emrs_ext.procedures.owned import Facts, abandon, end_unowned
 from airflow_emrs_ext.procedures.sessions import follow_session, terminate_session
 from airflow_emrs_ext.steps import Steps
 
@@ -30,8 +31,10 @@ PROCEDURES: Mapping[str, Procedure] = {
         request_cancellation,
         follow_session,
         terminate_session,
-        abandon,
+        claim,
         abandon_claim,
+        abandon,
+        end_unowned,
         follow_application,
         create_application,
         start_application,

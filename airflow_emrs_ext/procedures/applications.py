@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
 from airflow_emrs_ext.models import APPLICATION, OWNED, SESSION, OwnedKind
-from airflow_emrs_ext.procedures.owned import Facts, active, insist, request_end
+from airflow_emrs_ext.procedures.claims import active
+from airflow_emrs_ext.procedures.owned import Facts, insist, request_end
 from airflow_emrs_ext.states import ApplicationState, State
 from airflow_emrs_ext.steps import Steps, Terms
 from airflow_emrs_ext.waiting import await_state
@@ -101,7 +102,7 @@ def _end_all(terms: Terms, application_id: str) -> Steps[None]:
 
 def _active(terms: Terms, kind: OwnedKind[State], application_id: str) -> Steps[list[dict[str, str]]]:
     try:
-        return (yield from active(terms, kind, application_id))
+        return [kind.ids_of(one) for one in (yield from active(terms, kind, application_id))]
     except RequestRejected as error:
         # A principal that never heard of sessions may lack the permission to list them.
         if kind is not SESSION:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_emrs_ext._compat import TRIGGERS_ARE_KILLED, is_deferred_to
+from airflow_emrs_ext._compat import is_deferred_to
 from airflow_emrs_ext.exceptions import Crashed, EmrError
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.steps import Patience, Terms
+from airflow_emrs_ext.triggers.journal import Journal
 
 # A scheduler that is busy with the deferral itself takes a trigger that fires within seconds for a lost task and fails
 # it: seen after 3 s. What takes seconds anyway costs nothing by this; a user who asks for quick looks gets them.
 _LEAST_SECONDS = 5.0
+
+# How many killed tasks are looked after at a time. The service allows one end per second: more of them would only be
+# throttled, each with a client of its own.
+_AT_A_TIME = 8
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class ProcedureTrigger(BaseTrigger):
@@ -71,26 +78,34 @@ class ProcedureTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run the procedure and send one event."""
+        journal = Journal.of(self)
+        journal.write()
         least = min(_LEAST_SECONDS, float(self.patience.get("waiter_delay", _LEAST_SECONDS)))
         try:
             _, outcome = await asyncio.gather(asyncio.sleep(least), self._outcome())
         except asyncio.CancelledError:
-            if not TRIGGERS_ARE_KILLED and await self._is_task_gone():
-                await self.on_kill()
+            # Airflow bounds the time of its own on_kill (3.3 and newer), not the time that this takes; and it may
+            # cancel a trigger whose task another triggerer goes on with.
+            if await self._is_task_gone():
+                await self._look_after_what_is_left()
+                journal.erase()
             raise
+        journal.erase()
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
     async def _outcome(self) -> Outcome:
         try:
-            hook = self.hook
-            terms = Terms(patience=hook.patience, log=self.log)
-            return Outcome(result=await hook.arun(PROCEDURES[self.procedure](terms, **self.arguments)))
+            return Outcome(result=await self._run(self.procedure, self.arguments))
         except EmrError as error:
             return Outcome(error=error)
         except Exception as error:
             # Without an event Airflow would fail the task past the operator, which then could not look after the run.
             self.log.exception("The trigger failed")
             return Outcome(error=Crashed.by(error, self.arguments))
+
+    async def _run(self, procedure: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        hook = self.hook
+        return await hook.arun(PROCEDURES[procedure](Terms(patience=hook.patience, log=self.log), **arguments))
 
     async def _is_task_gone(self) -> bool:
         try:
@@ -100,12 +115,8 @@ class ProcedureTrigger(BaseTrigger):
             self.log.exception("Whether the task is still deferred is not known")
             return False
 
-    async def on_kill(self) -> None:
-        """Look after what a deferred task has started that a user marks or clears.
-
-        Airflow 3.3 and newer call it; before, a cancelled trigger finds out by itself.
-        """
+    async def _look_after_what_is_left(self) -> None:
+        """Look after what a deferred task has started that a user has ended, marked or cleared."""
         if self.on_kill_procedure:
-            hook = self.hook
-            procedure = PROCEDURES[self.on_kill_procedure]
-            await hook.arun(procedure(Terms(patience=hook.patience, log=self.log), **self.on_kill_arguments))
+            async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_A_TIME)):
+                await self._run(self.on_kill_procedure, self.on_kill_arguments)

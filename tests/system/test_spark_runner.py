@@ -425,10 +425,10 @@ def test_hive_tables_last_from_one_job_run_to_the_next(endpoint: LocalEmr, clust
     first = hive.start(
         {"hive": {"query": query, "initQueryFile": init, "parameters": parameters}}, configurationOverrides=overrides
     )
+    hive.succeeded(first)
     second = hive.start({"hive": {"query": "SELECT name, id FROM t WHERE id = 2"}}, configurationOverrides=overrides)
     third = hive.start({"hive": {"query": "SELECT * FROM nowhere"}}, configurationOverrides=overrides)
 
-    hive.succeeded(first)
     hive.succeeded(second)
 
     assert hive.log(first, "HIVE_DRIVER/stdout") == "1\tone\n2\tzwei\n"

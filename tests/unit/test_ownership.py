@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.exceptions import RequestConflict, RequestRejected
-from airflow_emrs_ext.models import SESSION
-from airflow_emrs_ext.ownership import TaskIdentity, owner, owner_tags, token
-from airflow_emrs_ext.procedures.owned import claim
+from airflow_emrs_ext.ownership import TaskIdentity, marked, owner, owner_tags, token
+from airflow_emrs_ext.procedures.claims import claim
 from tests.unit.stepping import Stepper, client_error
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
@@ -20,7 +19,7 @@ REQUEST: dict[str, Any] = {"application_id": "00fapp", "execution_role_arn": "ro
 
 
 def identity(**parts: Any) -> TaskIdentity:
-    given = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "started": NOW, **parts}
+    given = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "started": NOW, "last_try": 0, **parts}
     return TaskIdentity(**given)
 
 
@@ -51,11 +50,12 @@ def test_tokens_differ_by_task_run_start_and_generation() -> None:
         {"run_id": "s"},
         {"map_index": 0},
         {"started": datetime(2026, 5, 2, tzinfo=timezone.utc)},
+        {"last_try": 1},
     ]
     seeds = {identity().seed(), *(identity(**other).seed() for other in others)}
-    assert len(seeds) == 5
+    assert len(seeds) == 6
     tokens = {token(seed, generation) for seed in seeds for generation in range(3)}
-    assert len(tokens) == 15
+    assert len(tokens) == 18
     assert all(re.fullmatch(r"[A-Za-z0-9._-]{1,64}", one) for one in tokens)
     assert identity().seed() == identity().seed()
 
@@ -84,16 +84,29 @@ def described(session_id: str, state: str, created_at: datetime, **more: Any) ->
 EARLIER = datetime(2026, 5, 1, 11, tzinfo=timezone.utc)
 
 
-def claimed(answers: list[Any], request: dict[str, Any] = REQUEST) -> tuple[str, Stepper]:
+def claimed(
+    answers: list[Any], request: dict[str, Any] = REQUEST, *, is_first_try: bool = False
+) -> tuple[str, Stepper]:
     stepper = Stepper(answers)
-    return stepper.run(lambda terms: claim(terms, SESSION, request, "seed")).facts["session_id"], stepper
+    facts = stepper.run(
+        lambda terms: claim(terms, kind="session", request=request, seed="seed", is_first_try=is_first_try)
+    )
+    return facts["session_id"], stepper
+
+
+def operations(stepper: Stepper) -> list[tuple[str, str]]:
+    return [(call.operation, call.parameters.get("sessionId", "")) for call in stepper.calls]
+
+
+def listed(*session_ids: str) -> dict[str, Any]:
+    return {"sessions": [{"applicationId": "00fapp", "sessionId": one} for one in session_ids]}
 
 
 def test_the_first_generation_that_serves_is_the_tasks() -> None:
     found, stepper = claimed(
         [
             *(started("a"), described("a", "FAILED", EARLIER)),
-            *(started("b"), described("b", "TERMINATING", EARLIER)),
+            *(started("b"), described("b", "TERMINATING", EARLIER), described("b", "TERMINATED", EARLIER)),
             *(started("c"), described("c", "IDLE", EARLIER)),
         ]
     )
@@ -102,26 +115,63 @@ def test_the_first_generation_that_serves_is_the_tasks() -> None:
     assert tokens == [token("seed", generation) for generation in range(3)]
 
 
-def test_one_that_fails_as_soon_as_it_is_started_is_not_followed_by_others() -> None:
-    found, stepper = claimed([started("a"), described("a", "FAILED", NOW)])
+@pytest.mark.parametrize("is_first_try", [True, False])
+def test_one_that_fails_as_soon_as_it_is_started_is_not_followed_by_others(is_first_try: bool) -> None:
+    found, stepper = claimed([started("a"), described("a", "FAILED", NOW)], is_first_try=is_first_try)
     assert found == "a"
     assert len(stepper.calls) == 2
 
 
-def test_a_conflict_leads_to_the_next_generation_and_ends_the_one_before() -> None:
+def test_what_an_earlier_try_has_left_is_gone_on_with_and_the_rest_is_ended() -> None:
+    request = {**REQUEST, "tags": identity().tags}
+    same, other = marked(request)["tags"], marked({**request, "name": "other"})["tags"]
+    found, stepper = claimed(
+        [
+            listed("older", "newer", "changed", "foreign"),
+            described("older", "IDLE", EARLIER, tags=same),
+            described("newer", "IDLE", NOW, tags=same),
+            described("changed", "STARTING", EARLIER, tags=other),
+            described("foreign", "IDLE", EARLIER, tags={**same, "airflow-emrs-ext:task_id": "other"}),
+            *({}, {}),
+            *(described("older", "TERMINATED", EARLIER), described("changed", "TERMINATED", EARLIER)),
+        ],
+        request,
+    )
+    assert found == "newer"
+    ended = [one for operation, one in operations(stepper) if operation == "terminate_session"]
+    assert sorted(ended) == ["changed", "older"]
+    assert "start_session" not in dict(operations(stepper))
+
+
+def test_a_first_try_looks_for_nothing() -> None:
+    request = {**REQUEST, "tags": identity().tags}
+    _, stepper = claimed([started("a"), described("a", "SUBMITTED", NOW)], request, is_first_try=True)
+    assert [operation for operation, _ in operations(stepper)] == ["start_session", "get_session"]
+
+
+def test_a_listing_that_is_refused_leaves_the_chain() -> None:
+    request = {**REQUEST, "tags": identity().tags}
+    denied = client_error("AccessDeniedException", "no", 403)
+    found, _ = claimed([denied, started("a"), described("a", "IDLE", EARLIER)], request)
+    assert found == "a"
+
+
+def test_a_conflict_ends_what_was_started_under_another_name_before_it_leads_on() -> None:
     tags = identity().tags
     found, stepper = claimed(
         [
+            {"sessions": [{"applicationId": "00fapp", "sessionId": "a", "name": "another"}]},
             client_error("ConflictException", "Idempotency conflict", 409),
-            *(started("b"), described("b", "SUBMITTED", NOW)),
-            {"sessions": [{"applicationId": "00fapp", "sessionId": one} for one in "abc"]},
-            *(described("a", "IDLE", EARLIER, tags={**tags, "team": "data"}), {}),
+            {"sessions": [{"applicationId": "00fapp", "sessionId": one, "name": "another"} for one in "ac"]},
+            described("a", "IDLE", EARLIER, tags={**tags, "team": "data"}),
             described("c", "IDLE", EARLIER, tags={**tags, "airflow-emrs-ext:task_id": "other"}),
+            *({}, described("a", "TERMINATED", EARLIER)),
+            *(started("b"), described("b", "SUBMITTED", NOW)),
         ],
         {**REQUEST, "tags": tags},
     )
     assert found == "b"
-    ended = [call.parameters["sessionId"] for call in stepper.calls if call.operation == "terminate_session"]
+    ended = [one for operation, one in operations(stepper) if operation == "terminate_session"]
     assert ended == ["a"]
 
 

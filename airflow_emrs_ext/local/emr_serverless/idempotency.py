@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.errors import ApiError
 
 
 class ClientTokens:
-    """Remembers what was answered to which client token."""
+    """Remembers what was answered to which client token.
 
-    def __init__(self) -> None:
-        self._answers: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = {}
+    :param config: for how long
+    """
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._config = config
+        self._answers: dict[tuple[str, str, str], tuple[float, str, dict[str, Any]]] = {}
 
     def recall(
         self, operation: str, scope: str, params: Mapping[str, Any], *, code: str = "ConflictException"
@@ -29,7 +35,9 @@ class ClientTokens:
         known = self._answers.get((operation, scope, params["clientToken"]))
         if known is None:
             return None
-        request, answer = known
+        remembered_at, request, answer = known
+        if 0 < self._config.client_token_seconds < time.monotonic() - remembered_at:
+            return None
         if request != _canonical(params):
             raise ApiError(
                 code,
@@ -40,7 +48,7 @@ class ClientTokens:
 
     def remember(self, operation: str, scope: str, params: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
         """Keep the answer of a request that succeeded, and return it."""
-        self._answers[operation, scope, params["clientToken"]] = (_canonical(params), answer)
+        self._answers[operation, scope, params["clientToken"]] = (time.monotonic(), _canonical(params), answer)
         return answer
 
     def clear(self) -> None:

@@ -64,7 +64,7 @@ class EmrServerless:
         self._applications = Applications(config, self._capacity, self._queues, self.listeners)
         self._runs: dict[str, JobRun] = {}
         self._closed = False
-        self._tokens = ClientTokens()
+        self._tokens = ClientTokens(config)
         self._dashboards = Dashboards(runner, config)
         self._walker = Walker(runner, config, self._capacity, self._queues, deliver_logs)
         session_walker = SessionWalker(runner, config, self._capacity, deliver_logs)

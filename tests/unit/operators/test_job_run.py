@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import threading
 from typing import Any
 
@@ -22,9 +23,8 @@ from airflow_emrs_ext.exceptions import (
 from airflow_emrs_ext.job_spec import configuration_overrides, hive, spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.job_run import EmrServerlessCancelJobRunOperator, EmrServerlessStartJobRunOperator
-from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 from tests.polling import eventually
-from tests.running import TaskInstance, TaskRun, run_task
+from tests.running import TaskInstance, TaskRun, context_of, run_task
 
 pytestmark = pytest.mark.airflow
 
@@ -100,6 +100,7 @@ def test_every_parameter_reaches_the_service(emr: LocalEmr, application_id: str)
     ]
     assert (found["name"], found["mode"], found["executionTimeoutMinutes"]) == ("nightly", "BATCH", 30)
     assert found["retryPolicy"] == {"maxAttempts": 2}
+    assert re.fullmatch("[0-9a-f]{16}", found["tags"].pop("airflow-emrs-ext:request"))
     assert found["tags"] == {
         "team": "data",
         "airflow-emrs-ext:dag_id": "a_dag",
@@ -159,9 +160,9 @@ def test_an_end_that_nobody_foresaw_leaves_no_run(emr: LocalEmr, application_id:
     emr.script([ScriptedAttempt(hold=True)])
     ti = TaskInstance()
     with pytest.raises(TaskDeferred):
-        operator(application_id, deferrable=True).execute({"ti": ti})
+        operator(application_id, deferrable=True).execute(context_of(ti))
     with pytest.raises((InvalidEvent, Crashed)):
-        operator(application_id, deferrable=True).execute_complete({"ti": ti}, event)
+        operator(application_id, deferrable=True).execute_complete(context_of(ti), event)
     eventually(lambda: emr.job_runs()[0]["state"] == "CANCELLED")
 
 
@@ -189,16 +190,6 @@ def test_what_is_waited_for(emr: LocalEmr, application_id: str, arguments: dict[
     assert task.xcoms["job_run_id"] == emr.job_runs()[0]["jobRunId"]
 
 
-def test_one_try_is_one_job_run_and_another_try_another(emr: LocalEmr, application_id: str) -> None:
-    first = start(application_id).result["job_run_id"]
-    again = start(application_id).result["job_run_id"]
-    retried = start(application_id, {"try_number": 2}).result["job_run_id"]
-    mapped = start(application_id, {"map_index": 3}).result["job_run_id"]
-    assert first == again
-    assert len({first, retried, mapped}) == 3
-    assert len(emr.job_runs()) == 3
-
-
 def test_a_kill_while_waiting_cancels_the_job_run(emr: LocalEmr, application_id: str) -> None:
     emr.script([ScriptedAttempt(hold=True)])
     task = operator(application_id)
@@ -222,17 +213,6 @@ def test_a_kill_leaves_the_job_run_alone_if_told_so(emr: LocalEmr, application_i
     run_task(lambda: task)
     task.on_kill()
     assert emr.calls("CancelJobRun") == []
-
-
-async def test_a_kill_while_deferred_cancels_the_job_run(emr: LocalEmr, application_id: str) -> None:
-    emr.script([ScriptedAttempt(hold=True)])
-    ti = TaskInstance()
-    with pytest.raises(TaskDeferred) as deferral:
-        operator(application_id, deferrable=True).execute({"ti": ti})
-    trigger = deferral.value.trigger
-    assert isinstance(trigger, ProcedureTrigger)
-    await trigger.on_kill()
-    eventually(lambda: emr.job_runs()[0]["state"] == "CANCELLED")
 
 
 @pytest.mark.parametrize(

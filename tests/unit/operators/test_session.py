@@ -35,9 +35,8 @@ from airflow_emrs_ext.operators.session import (
     EmrServerlessTerminateSessionOperator,
 )
 from airflow_emrs_ext.sensors.serverless import EmrServerlessSessionSensor
-from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 from tests.polling import eventually
-from tests.running import TaskInstance, TaskRun, run_task
+from tests.running import TaskInstance, TaskRun, context_of, run_task
 
 pytestmark = pytest.mark.airflow
 
@@ -210,7 +209,7 @@ def test_the_result_is_a_reference_without_a_secret(emr: LocalEmr, application_i
     run = start(application_id, name="mine", idle_timeout_minutes=20, tags={"team": "data"})
     assert run.result["name"] == "mine"
     assert run.result["idle_timeout_minutes"] == 20
-    assert run.result["tags"] == {**TAGS, "team": "data"}
+    assert run.result["tags"].items() >= {**TAGS, "team": "data"}.items()
     assert run.xcoms["session_id"] == run.result["session_id"]
     assert "token" not in str(run.xcoms).lower()
     assert emr.calls("GetSessionEndpoint") == []
@@ -233,7 +232,7 @@ def test_spark_properties_may_be_a_plain_dictionary(emr: LocalEmr, application_i
 def test_another_try_finds_the_session_of_the_one_before(emr: LocalEmr, application_id: str, deferrable: bool) -> None:
     emr.script(session=ScriptedSession(ready_after=1.0))
     with pytest.raises(TaskDeferred):
-        operator(application_id, deferrable=True).execute({"ti": TaskInstance()})
+        operator(application_id, deferrable=True).execute(context_of(TaskInstance()))
     again = start(application_id, {"try_number": 2}, deferrable=deferrable)
     assert again.error is None
     assert [one["sessionId"] for one in emr.sessions()] == [again.result["session_id"]]
@@ -272,18 +271,18 @@ def test_the_late_kill_of_an_earlier_try_costs_the_next_one_nothing(
     emr.script(session=SLOW)
     killed = operator(application_id)
     with pytest.raises(TaskDeferred):
-        operator(application_id, deferrable=True).execute({"ti": TaskInstance()})
+        operator(application_id, deferrable=True).execute(context_of(TaskInstance()))
     # Launched: what is scripted from now on is for the next one.
     (first,) = eventually(lambda: [one for one in emr.sessions() if one["logPath"]])
 
     def kill() -> None:
-        eventually(lambda: len(emr.calls("StartSession")) > 1)
+        eventually(lambda: emr.calls("ListSessions"))
         emr.script(session=ScriptedSession())
         killed.hook.terminate_session(application_id, first["sessionId"])
 
     killer = threading.Thread(target=kill)
     killer.start()
-    run = start(application_id, {"try_number": 2}, deferrable=deferrable)
+    run = start(application_id, {"try_number": 2, "max_tries": 1}, deferrable=deferrable)
     killer.join()
     assert run.error is None
     assert run.result["session_id"] != first["sessionId"]
@@ -323,7 +322,7 @@ def test_a_kill_before_the_answer_terminates_what_was_started(emr: LocalEmr, app
     try:
         threading.Thread(target=kill).start()
         with pytest.raises(TaskKilled):
-            task.execute({"ti": TaskInstance()})
+            task.execute(context_of(TaskInstance()))
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert left_running(emr) == []
@@ -337,23 +336,13 @@ def test_a_kill_leaves_the_session_alone_if_told_so(emr: LocalEmr, application_i
     assert emr.calls("TerminateSession") == []
 
 
-async def test_a_kill_while_deferred_terminates_the_session(emr: LocalEmr, application_id: str) -> None:
-    emr.script(session=SLOW)
-    with pytest.raises(TaskDeferred) as deferral:
-        operator(application_id, deferrable=True).execute({"ti": TaskInstance()})
-    trigger = deferral.value.trigger
-    assert isinstance(trigger, ProcedureTrigger)
-    await trigger.on_kill()
-    assert left_running(emr) == []
-
-
 def test_a_result_that_cannot_be_written_leaves_no_session(emr: LocalEmr, application_id: str) -> None:
     class Broken(TaskInstance):
         def xcom_push(self, key: str, value: Any, **_: Any) -> None:
             raise ConnectionError("the database is away")
 
     with pytest.raises(ConnectionError):
-        operator(application_id).execute({"ti": Broken()})
+        operator(application_id).execute(context_of(Broken()))
     assert left_running(emr) == []
 
 
@@ -363,9 +352,9 @@ def test_a_result_that_cannot_be_written_leaves_no_session(emr: LocalEmr, applic
 def test_an_end_that_nobody_foresaw_leaves_no_session(emr: LocalEmr, application_id: str, event: Any) -> None:
     ti = TaskInstance()
     with pytest.raises(TaskDeferred):
-        operator(application_id, deferrable=True).execute({"ti": ti})
+        operator(application_id, deferrable=True).execute(context_of(ti))
     with pytest.raises((InvalidEvent, Crashed)):
-        operator(application_id, deferrable=True).execute_complete({"ti": ti}, event)
+        operator(application_id, deferrable=True).execute_complete(context_of(ti), event)
     assert left_running(emr) == []
 
 
@@ -485,7 +474,7 @@ def test_a_trigger_that_airflow_cannot_run_leaves_no_session(emr: LocalEmr, appl
     emr.script(session=SLOW)
     ti = TaskInstance()
     with pytest.raises(TaskDeferred):
-        operator(application_id, deferrable=True).execute({"ti": ti})
+        operator(application_id, deferrable=True).execute(context_of(ti))
     with pytest.raises(TaskDeferralError):
         operator(application_id, deferrable=True).resume_execution("__fail__", {"error": "no such class"}, {"ti": ti})
     assert left_running(emr) == []
@@ -501,4 +490,4 @@ def test_the_idle_timeout_of_config_counts(emr: LocalEmr, application_id: str) -
 def test_a_reference_that_is_text_is_refused() -> None:
     task = EmrServerlessTerminateSessionOperator(task_id="end", session="{'session_id': '00f'}")
     with pytest.raises(ConfigurationError, match=r"start\.output"):
-        task.execute({"ti": TaskInstance()})
+        task.execute(context_of(TaskInstance()))

@@ -1,4 +1,4 @@
-"""What a trigger does that its triggerer cancels: on Airflow before 3.3 it finds out by itself why."""
+"""What a trigger does that its triggerer cancels: it finds out by itself why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext._compat import AIRFLOW_3, TRIGGERS_ARE_KILLED
+from airflow_emrs_ext._compat import AIRFLOW_3
 from airflow_emrs_ext.local.scripts import ScriptedSession
 from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.triggers import serverless
@@ -36,7 +36,7 @@ def waiting(ids: dict[str, str]) -> Any:
         arguments={**ids, "target_states": ["STARTED"]},
         patience={"waiter_delay": 0.1},
         hook={"aws_conn_id": "aws_default"},
-        on_kill_procedure="abandon",
+        on_kill_procedure="end_unowned",
         on_kill_arguments={"kind": "session", "ids": ids},
     )
     trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id="gone", task_id="a_task", map_index=-1)
@@ -57,7 +57,6 @@ async def cancelled(emr: LocalEmr, trigger: Any) -> None:
         await task
 
 
-@pytest.mark.skipif(TRIGGERS_ARE_KILLED, reason="this Airflow calls on_kill")
 @pytest.mark.parametrize("gone", [True, False], ids=["task ended by a user", "triggerer shuts down"])
 async def test_a_cancelled_trigger_asks_why(
     emr: LocalEmr, ids: dict[str, str], gone: bool, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,27 @@
+"""What the package does when a component of Airflow starts."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from airflow.listeners import hookimpl
+
+# The triggerer starts its other process first: a process that forks must have no second thread.
+_SECONDS = 10.0
+
+
+@hookimpl
+def on_starting(component: Any) -> None:
+    """Look after what the triggerer before this one has left."""
+    if getattr(component, "job_type", None) == "TriggererJob":
+        timer = threading.Timer(_SECONDS, _look_after_what_was_left)
+        timer.daemon = True
+        timer.start()
+
+
+def _look_after_what_was_left() -> None:
+    # The components that load this module for nothing shall not pay for what it needs.
+    from airflow_emrs_ext.triggers.journal import look_after_what_was_left
+
+    look_after_what_was_left()

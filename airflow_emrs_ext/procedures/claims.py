@@ -1,0 +1,176 @@
+"""A task's own: found if an earlier try has started it, started if not, and never two at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from itertools import count
+from typing import Any
+
+from airflow_emrs_ext import serverless_api as api
+from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected
+from airflow_emrs_ext.models import CLAIMED, ClaimedKind, OwnedKind, Snapshot
+from airflow_emrs_ext.ownership import is_same_request, marked, owner_tags, token
+from airflow_emrs_ext.procedures.owned import Facts, abandon, briefly, request_end
+from airflow_emrs_ext.states import State
+from airflow_emrs_ext.steps import Steps, Terms
+from airflow_emrs_ext.waiting import await_state, look
+
+# How long a start whose answer was lost is repeated to learn what it started, in seconds.
+_REPEAT_SECONDS = 10.0
+
+# A task's parameters change between its tries a few times at most; more conflicts in a row have another reason.
+_MOST_CONFLICTS = 10
+
+
+def claim(
+    terms: Terms,
+    *,
+    kind: str,
+    request: Mapping[str, Any],
+    seed: str,
+    is_first_try: bool = True,
+    reattach: bool = True,
+) -> Steps[Facts]:
+    """Start a resource for a task, or find the one that an earlier try of the task started.
+
+    What earlier tries have left active is found by its tags. One that was started with the same parameters is the
+    task's; any other is ended before something else is started. Beyond that, the client tokens of a task are a chain,
+    one per generation: repeating the start with the token of a generation returns that generation's resource. One that
+    has done its work while nobody was looking is the task's, too; one that has ended another way is passed by.
+
+    :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
+    :param request: parameters of the start operation, without the client token
+    :param seed: what the client tokens are made of
+    :param is_first_try: there is nothing of earlier tries to look for
+    :param reattach: ``False``: end what earlier tries have left active, whatever its parameters
+    :return: the facts of the resource
+    :raises RequestConflict: the start conflicts with something else than an earlier try's parameters
+    """
+    claimed = CLAIMED[kind]
+    request = marked(request)
+    if not is_first_try:
+        found = yield from _take_over(terms, claimed, request, adopts=reattach)
+        if found is not None:
+            return found.facts
+    return (yield from _next_generation(terms, claimed, request, seed, is_first_try)).facts
+
+
+def abandon_claim(terms: Terms, *, kind: str, request: Mapping[str, Any], seed: str, **_: Any) -> Steps[Facts]:
+    """End what a task has started whose answer it did not see: the repeated request tells which it is."""
+    owned = CLAIMED[kind]
+    brief = briefly(terms, _REPEAT_SECONDS)
+    try:
+        snapshot = yield from _next_generation(brief, owned, marked(request), seed, True)
+    except EmrError as error:
+        terms.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
+        return {}
+    return (yield from abandon(terms, kind=kind, ids={name: snapshot.facts[name] for name in owned.id_names}))
+
+
+def _next_generation(
+    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], seed: str, is_first_try: bool
+) -> Steps[Snapshot]:
+    """The first generation that is of use, started if it is not there yet."""
+    conflicts = 0
+    began: float | None = None
+    for generation in count():
+        try:
+            started = yield from getattr(api, kind.starts)(terms, **request, client_token=token(seed, generation))
+        except RequestConflict:
+            # An earlier try sent other parameters with this token; its name may have been another one, too.
+            conflicts += 1
+            if conflicts == _MOST_CONFLICTS:
+                raise
+            if conflicts == 1:
+                yield from _take_over(terms, kind, request, adopts=False, named=False)
+            continue
+        ids = kind.ids_of(started)
+        began = _answered_at(started, terms) if began is None else began
+        try:
+            snapshot = yield from look(kind, ids, terms)
+            if isinstance(kind, OwnedKind) and snapshot.state == kind.ending:
+                terms.log.info("%s is %s; waiting for its end", kind.label(ids), snapshot.state)
+                snapshot = yield from await_state(kind, ids, _ended(kind), terms)
+        except EmrError as error:
+            error.facts = {**ids, **error.facts}
+            raise
+        created = datetime.fromisoformat(snapshot.facts["created_at"]).timestamp()
+        # One that this very start has made and that failed at once is the task's, too: others would fail as fast.
+        is_new = is_first_try or created >= began
+        if kind.is_useful(snapshot.state) or (snapshot.state == kind.failure and is_new):
+            terms.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
+            return snapshot
+        terms.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)
+    raise AssertionError("unreachable: count() does not end")
+
+
+def _take_over(
+    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], *, adopts: bool, named: bool = True
+) -> Steps[Snapshot | None]:
+    """The newest active resource of the task's earlier tries that was started with this request; the others are ended.
+
+    :param adopts: ``False``: end all of them
+    :param named: look only at those that have the request's name, to spare a call for each of an application's others
+    """
+    own: Snapshot | None = None
+    ending: list[dict[str, str]] = []
+    for ids, snapshot in (yield from _left_active(terms, kind, request, named=named)):
+        if snapshot.state in kind.on_the_way_out():
+            ending.append(ids)
+        elif adopts and own is None and is_same_request(snapshot.facts["tags"], request["tags"]):
+            terms.log.info("%s of an earlier try is %s: going on with it", kind.label(ids), snapshot.state)
+            own = snapshot
+        elif isinstance(kind, OwnedKind):
+            terms.log.info("%s of an earlier try is %s: %s it", kind.label(ids), snapshot.state, kind.verb)
+            yield from request_end(terms, kind, ids)
+            ending.append(ids)
+        else:
+            terms.log.warning("%s of an earlier try is %s, and stays", kind.label(ids), snapshot.state)
+    for ids in ending:
+        yield from await_state(kind, ids, _ended(kind), terms)
+    return own
+
+
+def _left_active(
+    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], *, named: bool
+) -> Steps[list[tuple[dict[str, str], Snapshot]]]:
+    """What carries the tags of the request's task and has not ended, the newest first."""
+    owner = owner_tags(request.get("tags") or {})
+    if not owner:
+        return []
+    try:
+        listed = yield from active(terms, kind, *kind.scope(request))
+    except RequestRejected as error:
+        terms.log.warning("Whether earlier tries have left %ss active is not known: %s", kind.name.lower(), error)
+        return []
+    found = []
+    for entry in listed:
+        if named and entry.get("name") != request.get("name"):
+            continue
+        ids = kind.ids_of(entry)
+        snapshot = yield from look(kind, ids, terms)
+        if owner_tags(snapshot.facts["tags"]) == owner and not snapshot.state.is_terminal:
+            found.append((ids, snapshot))
+    return sorted(found, key=lambda one: one[1].facts["created_at"], reverse=True)
+
+
+def active(terms: Terms, kind: ClaimedKind[State], *scope: str) -> Steps[list[dict[str, Any]]]:
+    """The entries of a listing of what has not ended.
+
+    :param scope: an application's id, for what belongs to one
+    """
+    states = [state for state in kind.states if state.is_active]
+    listed: list[dict[str, Any]] = yield from getattr(api, f"list_{kind.key}s")(terms, *scope, states=states)
+    return listed
+
+
+def _ended(kind: ClaimedKind[State]) -> list[State]:
+    return [state for state in kind.states if state.is_terminal]
+
+
+def _answered_at(response: Mapping[str, Any], terms: Terms) -> float:
+    """When the service answered, by its own clock, which is the one that dates resources; in whole seconds."""
+    date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date).timestamp() if date else terms.clock()

@@ -1,0 +1,97 @@
+"""What the deferred tasks of a triggerer have started, in files: a triggerer that dies cannot look after it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_emrs_ext import settings
+from airflow_emrs_ext._compat import has_ended
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+from airflow_emrs_ext.procedures import PROCEDURES
+from airflow_emrs_ext.steps import Patience, Terms
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
+
+log = logging.getLogger(__name__)
+
+_ID = ("dag_id", "run_id", "task_id", "map_index")
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The entry of one deferred task, there from the beginning of its trigger until its end.
+
+    :param path: its file; ``None``: there is nothing to look after
+    :param entry: the task's ids, and the trigger's arguments
+    """
+
+    path: Path | None
+    entry: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, trigger: ProcedureTrigger) -> Journal:
+        """The entry of a trigger; without anything to do at a kill, or without a task, it is none."""
+        ti = getattr(trigger, "task_instance", None)
+        if not trigger.on_kill_procedure or ti is None:
+            return cls(None, {})
+        entry = {"task": {name: getattr(ti, name) for name in _ID}, **trigger.serialize()[1]}
+        name = sha256(json.dumps([entry["task"], entry["on_kill_arguments"]]).encode()).hexdigest()[:32]
+        return cls(settings.journal_folder() / f"{name}.json", entry)
+
+    def write(self) -> None:
+        """Make the entry. A folder that cannot be written costs only what it is for."""
+        if self.path is None:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self.path.with_suffix(".draft")
+            draft.write_text(json.dumps(self.entry))
+            draft.replace(self.path)
+        except OSError as error:
+            log.warning("No entry in the journal of deferred tasks: %s. See [emrs_ext] journal_folder.", error)
+
+    def erase(self) -> None:
+        """Remove the entry."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def look_after_what_was_left() -> int:
+    """Do for each task that was ended while no triggerer looked what its trigger would have done.
+
+    Runs in a process that may use Airflow's database. A task that is still deferred, or that is being tried again, has
+    an owner; so has what its wait was over for.
+
+    :return: for how many tasks something was done
+    """
+    done = 0
+    for path in sorted(settings.journal_folder().glob("*.json")):
+        try:
+            entry = json.loads(path.read_text())
+            if not has_ended(**entry["task"]):
+                continue
+            deadline = entry["patience"].get("deadline")
+            if deadline is None or time.time() < deadline:
+                log.info("Task %s was ended while it was deferred and no triggerer ran", entry["task"])
+                _end(entry)
+                done += 1
+            path.unlink(missing_ok=True)
+        except Exception:
+            # One entry that cannot be worked off must not keep the others from it.
+            log.exception("Entry %s in the journal of deferred tasks", path)
+    return done
+
+
+def _end(entry: Mapping[str, Any]) -> None:
+    patience = Patience(**{**entry["patience"], "deadline": None})
+    hook = EmrServerlessHook(**entry["hook"], patience=patience)
+    arguments = {**entry["on_kill_arguments"], "spared": entry["arguments"].get("target_states", ())}
+    hook.run(PROCEDURES[entry["on_kill_procedure"]](Terms(patience=patience, log=log), **arguments))

@@ -1,0 +1,270 @@
+"""Whose a job run is after a try was lost, cleared, killed or changed: never two at a time, none without an owner."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext._compat import TaskDeferred
+from airflow_emrs_ext.exceptions import JobRunCancelled, JobRunFailed, TaskKilled
+from airflow_emrs_ext.job_spec import spark_submit
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
+from airflow_emrs_ext.operators import owning
+from airflow_emrs_ext.operators.application import (
+    EmrServerlessCreateApplicationOperator,
+    EmrServerlessDeleteApplicationOperator,
+)
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from tests.polling import eventually
+from tests.running import TaskInstance, TaskRun, context_of, run_task
+
+pytestmark = pytest.mark.airflow
+
+IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
+SECOND_TRY: dict[str, Any] = {"try_number": 2, "max_tries": 3}
+# Of a task with two retries that was cleared after its first try.
+CLEARED: dict[str, Any] = {"try_number": 2, "max_tries": 3}
+FIRST_TRY: dict[str, Any] = {"try_number": 1, "max_tries": 3}
+BEFORE_CLEARING: dict[str, Any] = {"try_number": 1, "max_tries": 2}
+
+
+@pytest.fixture
+def application_id(emr: LocalEmr) -> str:
+    emr.script([ScriptedAttempt(hold=True)])
+    client = emr.client("emr-serverless")
+    return str(client.create_application(releaseLabel="emr-7.9.0", type="SPARK")["applicationId"])
+
+
+def operator(application_id: str, **arguments: Any) -> EmrServerlessStartJobRunOperator:
+    return EmrServerlessStartJobRunOperator(
+        **{
+            "task_id": "a_task",
+            "application_id": application_id,
+            "execution_role_arn": "arn:aws:iam::123456789012:role/job",
+            "job_driver": spark_submit("s3://b/j.py"),
+            "waiter_delay": 0.1,
+            **arguments,
+        }
+    )
+
+
+def lose(emr: LocalEmr, application_id: str, task_instance: dict[str, Any], **arguments: Any) -> str:
+    """Begin a try that nobody hears of again once its job run is RUNNING; the job run's id."""
+    with pytest.raises(TaskDeferred):
+        operator(application_id, deferrable=True, **arguments).execute(context_of(TaskInstance(**task_instance)))
+    return str(eventually(lambda: [one for one in emr.job_runs() if one["state"] == "RUNNING"])[-1]["jobRunId"])
+
+
+def go_on(application_id: str, task_instance: dict[str, Any], **arguments: Any) -> TaskRun:
+    return run_task(lambda: operator(application_id, **arguments), **task_instance)
+
+
+def end_when_found(emr: LocalEmr, job_run_id: str, **how: Any) -> threading.Thread:
+    """End a job run as soon as another try has looked at it."""
+    looked = len(emr.calls("GetJobRun"))
+
+    def end() -> None:
+        eventually(lambda: len(emr.calls("GetJobRun")) > looked + 1)
+        emr.finish(job_run_id, **how)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    return thread
+
+
+def ids(emr: LocalEmr) -> list[str]:
+    return [one["jobRunId"] for one in emr.job_runs()]
+
+
+def overlap(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    over = next(one["at"] for one in first["stateHistory"] if one["state"] in ("SUCCESS", "FAILED", "CANCELLED"))
+    return bool(second["stateHistory"][0]["at"] < over)
+
+
+@IN_BOTH_MODES
+@pytest.mark.parametrize("succeeded", [True, False])
+def test_the_next_try_goes_on_with_what_runs(
+    emr: LocalEmr, application_id: str, deferrable: bool, succeeded: bool
+) -> None:
+    left = lose(emr, application_id, FIRST_TRY)
+    ending = end_when_found(emr, left, succeeded=succeeded)
+    run = go_on(application_id, SECOND_TRY, deferrable=deferrable)
+    ending.join()
+    assert ids(emr) == [left]
+    assert run.xcoms["job_run_id"] == left
+    assert type(run.error) is (type(None) if succeeded else JobRunFailed)
+
+
+@IN_BOTH_MODES
+def test_a_success_that_nobody_saw_is_the_result(emr: LocalEmr, application_id: str, deferrable: bool) -> None:
+    left = lose(emr, application_id, FIRST_TRY)
+    emr.finish(left)
+    eventually(lambda: emr.job_runs()[0]["state"] == "SUCCESS")
+    run = go_on(application_id, SECOND_TRY, deferrable=deferrable)
+    assert (run.error, ids(emr)) == (None, [left])
+    assert run.result["state"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("succeeded", [True, False])
+def test_one_that_failed_or_that_a_person_cleared_is_followed_by_another(
+    emr: LocalEmr, application_id: str, succeeded: bool
+) -> None:
+    left = lose(emr, application_id, BEFORE_CLEARING)
+    emr.finish(left, succeeded=succeeded)
+    ended = eventually(lambda: [one for one in emr.job_runs() if one["state"] != "RUNNING"])[0]
+    # The service dates its answers in whole seconds: one that has failed in this second could be the new one.
+    created = datetime.fromisoformat(ended["createdAt"]).timestamp()
+    eventually(lambda: time.time() > created + 2)
+    emr.script([ScriptedAttempt()])
+    run = go_on(application_id, CLEARED if succeeded else {**BEFORE_CLEARING, "try_number": 2})
+    assert run.error is None
+    assert ids(emr) == [left, run.result["job_run_id"]]
+
+
+def test_what_runs_when_a_person_clears_the_task_is_gone_on_with(emr: LocalEmr, application_id: str) -> None:
+    left = lose(emr, application_id, BEFORE_CLEARING)
+    ending = end_when_found(emr, left)
+    run = go_on(application_id, CLEARED)
+    ending.join()
+    assert (run.error, ids(emr)) == (None, [left])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"reattach": False}, {"job_driver": spark_submit("s3://b/new.py")}, {"name": "another"}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_what_runs_is_ended_before_another_is_started(
+    emr: LocalEmr, application_id: str, changed: dict[str, Any]
+) -> None:
+    left = lose(emr, application_id, FIRST_TRY)
+    emr.script([ScriptedAttempt()])
+    run = go_on(application_id, SECOND_TRY, **changed)
+    assert run.error is None
+    first, second = emr.job_runs()
+    assert (first["jobRunId"], first["state"]) == (left, "CANCELLED")
+    assert not overlap(first, second)
+
+
+def test_a_forgotten_token_doubles_nothing(emr: LocalEmr, application_id: str) -> None:
+    left = lose(emr, application_id, FIRST_TRY)
+    emr.configure(client_token_seconds=0.001)
+    ending = end_when_found(emr, left)
+    run = go_on(application_id, SECOND_TRY)
+    ending.join()
+    assert (run.error, ids(emr)) == (None, [left])
+
+
+def test_without_tags_the_tokens_are_enough(
+    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__DEFAULT_TAGS", "False")
+    left = lose(emr, application_id, FIRST_TRY)
+    ending = end_when_found(emr, left)
+    run = go_on(application_id, SECOND_TRY)
+    ending.join()
+    assert (run.error, ids(emr)) == (None, [left])
+    assert emr.calls("ListJobRuns") == []
+
+
+def test_one_that_is_being_cancelled_is_waited_for(emr: LocalEmr, application_id: str) -> None:
+    emr.script([ScriptedAttempt(hold=True, stops_after=1.0)])
+    left = lose(emr, application_id, FIRST_TRY, mode="STREAMING")
+    emr.script([ScriptedAttempt(running_after=0.1, hold=True)])
+    emr.client("emr-serverless").cancel_job_run(applicationId=application_id, jobRunId=left)
+    assert emr.job_runs()[0]["state"] == "CANCELLING"
+    run = go_on(application_id, SECOND_TRY, mode="STREAMING")
+    assert run.error is None
+    first, second = emr.job_runs()
+    assert not overlap(first, second)
+
+
+def test_a_token_of_ones_own_names_one_job_run_whatever_becomes_of_it(emr: LocalEmr, application_id: str) -> None:
+    left = lose(emr, application_id, FIRST_TRY, client_request_token="mine")
+    emr.client("emr-serverless").cancel_job_run(applicationId=application_id, jobRunId=left)
+    run = go_on(application_id, SECOND_TRY, client_request_token="mine")
+    assert isinstance(run.error, JobRunCancelled)
+    assert ids(emr) == [left]
+
+
+@pytest.mark.parametrize(
+    ("state", "try_number", "reattach", "ends"),
+    [
+        ("running", 1, True, False),
+        ("up_for_retry", 1, True, False),
+        ("running", 3, True, True),
+        ("running", 1, False, True),
+        ("failed", 1, True, True),
+        ("success", 1, True, True),
+        ("restarting", 1, True, True),
+        (None, 1, True, True),
+    ],
+)
+def test_a_signal_that_no_person_sent_leaves_the_job_run_to_the_next_try(
+    emr: LocalEmr,
+    application_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str | None,
+    try_number: int,
+    reattach: bool,
+    ends: bool,
+) -> None:
+    monkeypatch.setattr(owning, "state_of_task", lambda ti, seconds: state)
+    task = operator(application_id, reattach=reattach)
+
+    def signalled(*_: Any) -> None:
+        task.on_kill()
+
+    def kill() -> None:
+        eventually(lambda: [one for one in emr.job_runs() if one["state"] == "RUNNING"])
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, signalled)
+    killer = threading.Thread(target=kill)
+    try:
+        killer.start()
+        with pytest.raises(TaskKilled):
+            task.execute(context_of(TaskInstance(try_number=try_number, max_tries=2)))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        killer.join()
+    assert bool(emr.calls("CancelJobRun")) is ends
+
+
+def test_the_two_kinds_of_retries_are_warned_of(
+    emr: LocalEmr, application_id: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments: dict[str, Any] = {"wait_for": "submission", "job_retry_policy": {"maxAttempts": 3}}
+
+    def said(run_id: str, **more: Any) -> str:
+        assert go_on(application_id, {**FIRST_TRY, "run_id": run_id}, **arguments, **more).error is None
+        return caplog.text + capsys.readouterr().out
+
+    assert "attempts" not in said("one")
+    assert "up to 9 attempts" in said("two", retries=2)
+
+
+def test_an_application_is_created_once(emr: LocalEmr) -> None:
+    def create(task_instance: dict[str, Any], **arguments: Any) -> str:
+        run = run_task(
+            lambda: EmrServerlessCreateApplicationOperator(
+                task_id="a_task", release_label="emr-7.9.0", waiter_delay=0.1, **arguments
+            ),
+            **task_instance,
+        )
+        assert run.error is None
+        return str(run.result["application_id"])
+
+    first = create(BEFORE_CLEARING)
+    assert create({**BEFORE_CLEARING, "try_number": 2}) == first
+    assert create({"try_number": 3, "max_tries": 4}) == first
+    other = create({"try_number": 4, "max_tries": 4}, architecture="ARM64")
+    assert other != first
+    run_task(lambda: EmrServerlessDeleteApplicationOperator(task_id="delete", application_id=first, waiter_delay=0.1))
+    assert create({"try_number": 5, "max_tries": 6}) not in (first, other)
