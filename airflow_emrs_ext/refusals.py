@@ -141,8 +141,8 @@ REMEDIES: tuple[Remedy, ...] = (
     ),
     Remedy(
         r"(?i)clientToken|client token|idempoten",
-        "The client token (`client_request_token`; by default one per try of the task) was used before with other "
-        "parameters: give a new one, or clear the task so that it gets another.",
+        "The client token (`client_request_token`) was used before with other parameters: give a new one, or leave it "
+        "out, so that the task has its own.",
     ),
     Remedy(
         r"(?i)active (job ?runs?|sessions?)|running job|jobs? (is|are) (still )?running",

@@ -199,7 +199,7 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
 
     :param application_id: of the application, or the result of the operator that created it
     :param config: further members of UpdateApplication in the API's own form
-    :param client_request_token: idempotency token; default: one per try of the task
+    :param client_request_token: idempotency token of your own; default: one per try of the task
     :return: as :class:`EmrServerlessCreateApplicationOperator`
     """
 
