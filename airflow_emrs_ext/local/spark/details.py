@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 MAX_LENGTH = 256
@@ -118,7 +119,8 @@ def _known(line: str) -> str:
 
 
 def _exit_status(status: int, stdout: list[str]) -> str:
-    if status > 128:
+    # 255 is no signal: Java's System.exit(-1).
+    if 128 < status < 128 + signal.NSIG:
         return f"The driver was ended by signal {status - 128}"
     last = next((line for line in reversed(stdout) if line.strip()), None)
     return f"The driver exited with status {status}" + (f"; its last line of output: {last}" if last else "")

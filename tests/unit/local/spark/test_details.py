@@ -121,6 +121,7 @@ ValueError: bad row 8
         ),
         ("", "", 3, "The driver exited with status 3"),
         ("working\n", "", 137, "The driver was ended by signal 9"),
+        ("working\n", "", 255, "The driver exited with status 255; its last line of output: working"),
         (
             "",
             'Exception in thread "main" org.apache.spark.SparkUserAppException: User application exited with 3\n',
