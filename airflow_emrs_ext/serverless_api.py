@@ -67,11 +67,19 @@ def get_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any
 
 
 def list_applications(
-    terms: Terms, /, *, states: Iterable[ApplicationState] | None = None
+    terms: Terms,
+    /,
+    *,
+    states: Iterable[ApplicationState] | None = None,
+    created_at_before: datetime | None = None,
 ) -> Steps[list[dict[str, Any]]]:
-    """ListApplications, all pages: ApplicationSummary structures."""
+    """ListApplications, all pages: ApplicationSummary structures.
+
+    :param created_at_before: as in the other listings; the API has no such filter here
+    """
     call = _call("list_applications", states=_names(states), max_results=_PAGE_SIZE)
-    return (yield from _pages(terms, call, "applications"))
+    listed = yield from _pages(terms, call, "applications")
+    return [one for one in listed if created_at_before is None or one["createdAt"] < created_at_before]
 
 
 def update_application(
@@ -153,11 +161,24 @@ def get_job_run(
 
 
 def list_job_runs(
-    terms: Terms, /, application_id: str, *, states: Iterable[JobRunState] | None = None, mode: str | None = None
+    terms: Terms,
+    /,
+    application_id: str,
+    *,
+    states: Iterable[JobRunState] | None = None,
+    mode: str | None = None,
+    created_at_after: datetime | None = None,
+    created_at_before: datetime | None = None,
 ) -> Steps[list[dict[str, Any]]]:
     """ListJobRuns, all pages: JobRunSummary structures."""
     call = _call(
-        "list_job_runs", application_id=application_id, states=_names(states), mode=mode, max_results=_PAGE_SIZE
+        "list_job_runs",
+        application_id=application_id,
+        states=_names(states),
+        mode=mode,
+        created_at_after=created_at_after,
+        created_at_before=created_at_before,
+        max_results=_PAGE_SIZE,
     )
     return (yield from _pages(terms, call, "jobRuns"))
 

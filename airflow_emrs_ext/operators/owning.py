@@ -61,7 +61,17 @@ class ClaimingOperator(EmrServerlessOperator):
         number = context["ti"].try_number
         own = () if self.reattach else (number,)
         self._claim = {"kind": self.kind.key, "request": request, "seed": TaskIdentity.of(context).seed(*own)}
-        return self._run("claim", **self._claim, is_first_try=number == 1, reattach=self.reattach)
+        return self._run(
+            "claim",
+            **self._claim,
+            is_first_try=number == 1,
+            was_cleared=self._was_cleared(context),
+            reattach=self.reattach,
+        )
+
+    def _was_cleared(self, context: Context) -> bool:
+        """Whether a person has cleared the task since its first try: Airflow raises the number of the last one then."""
+        return (context["ti"].max_tries or 0) > (self.retries or 0)
 
     def _given_token(self) -> str | None:
         return self.client_request_token or (self.config or {}).get("clientToken")
@@ -146,8 +156,8 @@ class OwningOperator(ClaimingOperator):
         A person clears a task, and Airflow begins the new try before it kills the old one.
         """
         ti, created_at = context["ti"], error.facts.get("created_at")
-        was_cleared = ti.try_number > 1 and ti.max_tries > (self.retries or 0) and not self._given_token()
-        if not was_cleared or error.facts.get("state") not in (self.kind.ending, self.kind.end_state):
+        restarts = ti.try_number > 1 and self._was_cleared(context) and not self._given_token()
+        if not restarts or error.facts.get("state") not in (self.kind.ending, self.kind.end_state):
             return False
         return created_at is not None and datetime.fromisoformat(created_at) < ti.start_date
 

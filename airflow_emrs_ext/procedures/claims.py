@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import Any
@@ -20,6 +20,10 @@ from airflow_emrs_ext.waiting import await_state, look
 # How long a start whose answer was lost is repeated to learn what it started, in seconds.
 _REPEAT_SECONDS = 10.0
 
+# How long a client token is remembered at least, in seconds. The service does not say; what is older is looked for by
+# its tags. A longer listing for each of hundreds of tries at once would be hours of its quota.
+_REMEMBERED_SECONDS = 3600.0
+
 # A task's parameters change between its tries a few times at most; more conflicts in a row have another reason.
 _MOST_CONFLICTS = 10
 
@@ -31,19 +35,21 @@ def claim(
     request: Mapping[str, Any],
     seed: str,
     is_first_try: bool = True,
+    was_cleared: bool = False,
     reattach: bool = True,
 ) -> Steps[Facts]:
     """Start a resource for a task, or find the one that an earlier try of the task started.
 
-    What earlier tries have left active is found by its tags. One that was started with the same parameters is the
-    task's; any other is ended before something else is started. Beyond that, the client tokens of a task are a chain,
-    one per generation: repeating the start with the token of a generation returns that generation's resource. One that
-    has done its work while nobody was looking is the task's, too; one that has ended another way is passed by.
+    The client tokens of a task are a chain, one per generation: repeating the start with the token of a generation
+    returns that generation's resource. One that is active, or has done its work while nobody was looking, is the
+    task's; one that has ended another way is passed by. What tokens cannot find is found by its tags: if it was started
+    with the same parameters it is the task's, else it is ended before something else is started.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
     :param request: parameters of the start operation, without the client token
     :param seed: what the client tokens are made of
     :param is_first_try: there is nothing of earlier tries to look for
+    :param was_cleared: a person has cleared the task since its first try, which begins another chain
     :param reattach: ``False``: end what earlier tries have left active, whatever its parameters
     :return: the facts of the resource
     :raises RequestConflict: the start conflicts with something else than an earlier try's parameters
@@ -51,7 +57,8 @@ def claim(
     claimed = CLAIMED[kind]
     request = marked(request)
     if not is_first_try:
-        found = yield from _take_over(terms, claimed, request, adopts=reattach)
+        age = 0.0 if was_cleared or not reattach else _REMEMBERED_SECONDS
+        found = yield from _take_over(terms, claimed, request, adopts=reattach, age=age)
         if found is not None:
             return found.facts
     return (yield from _next_generation(terms, claimed, request, seed, is_first_try)).facts
@@ -107,16 +114,23 @@ def _next_generation(
 
 
 def _take_over(
-    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], *, adopts: bool, named: bool = True
+    terms: Terms,
+    kind: ClaimedKind[State],
+    request: Mapping[str, Any],
+    *,
+    adopts: bool,
+    named: bool = True,
+    age: float = 0.0,
 ) -> Steps[Snapshot | None]:
     """The newest active resource of the task's earlier tries that was started with this request; the others are ended.
 
     :param adopts: ``False``: end all of them
     :param named: look only at those that have the request's name, to spare a call for each of an application's others
+    :param age: look only at those that were created so many seconds ago, to spare pages
     """
     own: Snapshot | None = None
     ending: list[dict[str, str]] = []
-    for ids, snapshot in (yield from _left_active(terms, kind, request, named=named)):
+    for ids, snapshot in (yield from _left_active(terms, kind, request, named, age)):
         if snapshot.state in kind.on_the_way_out():
             ending.append(ids)
         elif adopts and own is None and is_same_request(snapshot.facts["tags"], request["tags"]):
@@ -134,14 +148,14 @@ def _take_over(
 
 
 def _left_active(
-    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], *, named: bool
+    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], named: bool, age: float
 ) -> Steps[list[tuple[dict[str, str], Snapshot]]]:
     """What carries the tags of the request's task and has not ended, the newest first."""
     owner = owner_tags(request.get("tags") or {})
     if not owner:
         return []
     try:
-        listed = yield from active(terms, kind, *kind.scope(request))
+        listed = yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))
     except RequestRejected as error:
         terms.log.warning("Whether earlier tries have left %ss active is not known: %s", kind.name.lower(), error)
         return []
@@ -156,14 +170,20 @@ def _left_active(
     return sorted(found, key=lambda one: one[1].facts["created_at"], reverse=True)
 
 
-def active(terms: Terms, kind: ClaimedKind[State], *scope: str) -> Steps[list[dict[str, Any]]]:
+def active(terms: Terms, kind: ClaimedKind[State], *scope: str, **filters: Any) -> Steps[list[dict[str, Any]]]:
     """The entries of a listing of what has not ended.
 
     :param scope: an application's id, for what belongs to one
+    :param filters: further ones of the listing
     """
     states = [state for state in kind.states if state.is_active]
-    listed: list[dict[str, Any]] = yield from getattr(api, f"list_{kind.key}s")(terms, *scope, states=states)
+    listing = getattr(api, f"list_{kind.key}s")
+    listed: list[dict[str, Any]] = yield from listing(terms, *scope, states=states, **filters)
     return listed
+
+
+def _created_before(terms: Terms, age: float) -> dict[str, Any]:
+    return {"created_at_before": datetime.fromtimestamp(terms.clock() - age, timezone.utc)} if age else {}
 
 
 def _ended(kind: ClaimedKind[State]) -> list[State]:

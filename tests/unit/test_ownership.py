@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -84,13 +84,10 @@ def described(session_id: str, state: str, created_at: datetime, **more: Any) ->
 EARLIER = datetime(2026, 5, 1, 11, tzinfo=timezone.utc)
 
 
-def claimed(
-    answers: list[Any], request: dict[str, Any] = REQUEST, *, is_first_try: bool = False
-) -> tuple[str, Stepper]:
-    stepper = Stepper(answers)
-    facts = stepper.run(
-        lambda terms: claim(terms, kind="session", request=request, seed="seed", is_first_try=is_first_try)
-    )
+def claimed(answers: list[Any], request: dict[str, Any] = REQUEST, **more: Any) -> tuple[str, Stepper]:
+    stepper = Stepper(answers, now=NOW.timestamp())
+    given = {"is_first_try": False, **more}
+    facts = stepper.run(lambda terms: claim(terms, kind="session", request=request, seed="seed", **given))
     return facts["session_id"], stepper
 
 
@@ -141,6 +138,16 @@ def test_what_an_earlier_try_has_left_is_gone_on_with_and_the_rest_is_ended() ->
     ended = [one for operation, one in operations(stepper) if operation == "terminate_session"]
     assert sorted(ended) == ["changed", "older"]
     assert "start_session" not in dict(operations(stepper))
+
+
+def test_a_retry_looks_only_for_what_is_too_old_for_its_token() -> None:
+    request = {**REQUEST, "tags": identity().tags}
+    for was_cleared in (True, False):
+        _, stepper = claimed(
+            [listed(), started("a"), described("a", "SUBMITTED", NOW)], request, was_cleared=was_cleared
+        )
+        limit = None if was_cleared else NOW - timedelta(hours=1)
+        assert stepper.calls[0].parameters.get("createdAtBefore") == limit
 
 
 def test_a_first_try_looks_for_nothing() -> None:

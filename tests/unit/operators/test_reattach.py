@@ -21,17 +21,17 @@ from airflow_emrs_ext.operators.application import (
     EmrServerlessDeleteApplicationOperator,
 )
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.procedures import claims
 from tests.polling import eventually
 from tests.running import TaskInstance, TaskRun, context_of, run_task
 
 pytestmark = pytest.mark.airflow
 
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
-SECOND_TRY: dict[str, Any] = {"try_number": 2, "max_tries": 3}
+SECOND_TRY: dict[str, Any] = {"try_number": 2, "max_tries": 2}
 # Of a task with two retries that was cleared after its first try.
 CLEARED: dict[str, Any] = {"try_number": 2, "max_tries": 3}
-FIRST_TRY: dict[str, Any] = {"try_number": 1, "max_tries": 3}
-BEFORE_CLEARING: dict[str, Any] = {"try_number": 1, "max_tries": 2}
+FIRST_TRY: dict[str, Any] = {"try_number": 1, "max_tries": 2}
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def operator(application_id: str, **arguments: Any) -> EmrServerlessStartJobRunO
             "execution_role_arn": "arn:aws:iam::123456789012:role/job",
             "job_driver": spark_submit("s3://b/j.py"),
             "waiter_delay": 0.1,
+            "retries": 2,
             **arguments,
         }
     )
@@ -115,20 +116,20 @@ def test_a_success_that_nobody_saw_is_the_result(emr: LocalEmr, application_id: 
 def test_one_that_failed_or_that_a_person_cleared_is_followed_by_another(
     emr: LocalEmr, application_id: str, succeeded: bool
 ) -> None:
-    left = lose(emr, application_id, BEFORE_CLEARING)
+    left = lose(emr, application_id, FIRST_TRY)
     emr.finish(left, succeeded=succeeded)
     ended = eventually(lambda: [one for one in emr.job_runs() if one["state"] != "RUNNING"])[0]
     # The service dates its answers in whole seconds: one that has failed in this second could be the new one.
     created = datetime.fromisoformat(ended["createdAt"]).timestamp()
     eventually(lambda: time.time() > created + 2)
     emr.script([ScriptedAttempt()])
-    run = go_on(application_id, CLEARED if succeeded else {**BEFORE_CLEARING, "try_number": 2})
+    run = go_on(application_id, CLEARED if succeeded else SECOND_TRY)
     assert run.error is None
     assert ids(emr) == [left, run.result["job_run_id"]]
 
 
 def test_what_runs_when_a_person_clears_the_task_is_gone_on_with(emr: LocalEmr, application_id: str) -> None:
-    left = lose(emr, application_id, BEFORE_CLEARING)
+    left = lose(emr, application_id, FIRST_TRY)
     ending = end_when_found(emr, left)
     run = go_on(application_id, CLEARED)
     ending.join()
@@ -152,7 +153,8 @@ def test_what_runs_is_ended_before_another_is_started(
     assert not overlap(first, second)
 
 
-def test_a_forgotten_token_doubles_nothing(emr: LocalEmr, application_id: str) -> None:
+def test_a_forgotten_token_doubles_nothing(emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "_REMEMBERED_SECONDS", 0.001)
     left = lose(emr, application_id, FIRST_TRY)
     emr.configure(client_token_seconds=0.001)
     ending = end_when_found(emr, left)
@@ -246,23 +248,23 @@ def test_the_two_kinds_of_retries_are_warned_of(
         assert go_on(application_id, {**FIRST_TRY, "run_id": run_id}, **arguments, **more).error is None
         return caplog.text + capsys.readouterr().out
 
-    assert "attempts" not in said("one")
-    assert "up to 9 attempts" in said("two", retries=2)
+    assert "attempts" not in said("one", retries=0)
+    assert "up to 9 attempts" in said("two")
 
 
 def test_an_application_is_created_once(emr: LocalEmr) -> None:
     def create(task_instance: dict[str, Any], **arguments: Any) -> str:
         run = run_task(
             lambda: EmrServerlessCreateApplicationOperator(
-                task_id="a_task", release_label="emr-7.9.0", waiter_delay=0.1, **arguments
+                task_id="a_task", release_label="emr-7.9.0", waiter_delay=0.1, retries=2, **arguments
             ),
             **task_instance,
         )
         assert run.error is None
         return str(run.result["application_id"])
 
-    first = create(BEFORE_CLEARING)
-    assert create({**BEFORE_CLEARING, "try_number": 2}) == first
+    first = create(FIRST_TRY)
+    assert create(SECOND_TRY) == first
     assert create({"try_number": 3, "max_tries": 4}) == first
     other = create({"try_number": 4, "max_tries": 4}, architecture="ARM64")
     assert other != first
