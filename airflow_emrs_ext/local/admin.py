@@ -156,8 +156,8 @@ async def _add_fault(endpoint: Endpoint, request: Request) -> Any:
     return {"faults": endpoint.faults.as_list()}
 
 
-async def _clear_faults(endpoint: Endpoint, _: Request) -> Any:
-    endpoint.faults.clear()
+async def _clear_faults(endpoint: Endpoint, request: Request) -> Any:
+    endpoint.faults.clear(_query(request, "applicationId").get("applicationId"))
     return {}
 
 

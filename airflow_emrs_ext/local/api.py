@@ -90,7 +90,7 @@ class Api:
         operation = route.operation
         call["operation"] = operation.name
         call["parameters"] = dict(route.labels)
-        fault = self._faults.take(operation.name)
+        fault = self._faults.take(operation.name, route.labels.get("applicationId"))
         if fault is not None:
             call["fault"] = fault.fault
             await self._before_effect(fault, receive)

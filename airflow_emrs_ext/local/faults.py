@@ -28,6 +28,8 @@ class Fault:
     :param seconds: for ``delay`` (default 1), ``stall`` (default 3600) and ``drop`` (default 0)
     :param status: HTTP status for ``error``; default 500
     :param code: error code for ``error``; default: the usual one of the status
+    :param application_id: the application whose calls are hit; default: any
+    :param after: how many calls pass before the first that is hit
     """
 
     operation: str
@@ -36,6 +38,8 @@ class Fault:
     seconds: float | None = None
     status: int | None = None
     code: str | None = None
+    application_id: str | None = None
+    after: int = 0
 
     def __post_init__(self) -> None:
         if self.fault not in KINDS:
@@ -56,6 +60,10 @@ class Fault:
             self.code = _DEFAULT_CODES.get(self.status, "InternalServerException")
         if not isinstance(self.code, str) or not self.code.isalnum() or not self.code.isascii():
             raise ValueError(f"code: must be an error code such as ConflictException, not {self.code!r}")
+        if self.application_id is not None and not isinstance(self.application_id, str):
+            raise ValueError(f"application_id: must be an application's id, not {self.application_id!r}")
+        if not _is_integer(self.after) or self.after < 0:
+            raise ValueError(f"after: must be an integer of at least 0, not {self.after!r}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], operations: Collection[str]) -> Fault:
@@ -86,19 +94,26 @@ class Faults:
         """Let a fault wait for calls."""
         self._waiting.append(fault)
 
-    def clear(self) -> None:
-        """Forget every fault."""
-        self._waiting.clear()
+    def clear(self, application_id: str | None = None) -> None:
+        """Forget every fault, or those of one application."""
+        self._waiting = [one for one in self._waiting if application_id not in (None, one.application_id)]
 
-    def take(self, operation: str) -> Fault | None:
-        """The fault that hits this call of ``operation``, if any; it counts as used once more."""
+    def take(self, operation: str, application_id: str | None = None) -> Fault | None:
+        """The fault that hits this call of ``operation``, if any; it counts as used once more.
+
+        :param application_id: the application that the call is for, where it is for one
+        """
         for fault in self._waiting:
-            if fault.operation in ("*", operation):
-                if fault.times is not None:
-                    fault.times -= 1
-                    if fault.times == 0:
-                        self._waiting.remove(fault)
-                return fault
+            if fault.operation not in ("*", operation) or fault.application_id not in (None, application_id):
+                continue
+            if fault.after:
+                fault.after -= 1
+                continue
+            if fault.times is not None:
+                fault.times -= 1
+                if fault.times == 0:
+                    self._waiting.remove(fault)
+            return fault
         return None
 
     def as_list(self) -> list[dict[str, Any]]:

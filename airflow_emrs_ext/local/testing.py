@@ -159,6 +159,8 @@ class LocalEmr:
         seconds: float | None = None,
         status: int | None = None,
         code: str | None = None,
+        application_id: str | None = None,
+        after: int = 0,
     ) -> None:
         """Make calls of an operation fail.
 
@@ -170,14 +172,27 @@ class LocalEmr:
         :param seconds: for ``delay`` (default 1), ``stall`` (default 3600) and ``drop`` (default 0)
         :param status: HTTP status for ``error``; default 500
         :param code: error code for ``error``, e.g. ``ServiceQuotaExceededException``; its status is then the API's own
+        :param application_id: only calls for this application
+        :param after: how many calls pass before the first that fails
         """
-        optional = {"seconds": seconds, "status": status, "code": code}
+        optional = {"seconds": seconds, "status": status, "code": code, "application_id": application_id}
         given = {name: value for name, value in optional.items() if value is not None}
-        self._call("POST", "faults", {"operation": operation, "fault": fault, "times": times, **given})
+        self._call("POST", "faults", {"operation": operation, "fault": fault, "times": times, "after": after, **given})
 
-    def clear_faults(self) -> None:
-        """Forget every injected fault."""
-        self._call("DELETE", "faults")
+    def faults(self, application_id: str | None = None) -> list[dict[str, Any]]:
+        """The injected faults that are still to hit a call.
+
+        :param application_id: only those that are for one application
+        """
+        faults: list[dict[str, Any]] = self._call("GET", "faults")["faults"]
+        return [one for one in faults if application_id in (None, one["application_id"])]
+
+    def clear_faults(self, application_id: str | None = None) -> None:
+        """Forget every injected fault.
+
+        :param application_id: only those that are for one application
+        """
+        self._call("DELETE", "faults", applicationId=application_id)
 
     def configure(self, **settings: Any) -> dict[str, Any]:
         """Change settings of the service while it runs.

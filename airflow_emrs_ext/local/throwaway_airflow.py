@@ -34,6 +34,8 @@ _COMPONENTS_3 = {
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
 _COMPONENTS_2 = {"scheduler": ["scheduler", "--skip-serve-logs"], "triggerer": ["triggerer", "--skip-serve-logs"]}
+_WEB_SERVER_2 = {"webserver": ["webserver", "--hostname", "127.0.0.1"]}
+_IS_3 = int(version("apache-airflow").partition(".")[0]) >= 3
 
 
 class AirflowDidNotWork(Exception):
@@ -65,7 +67,7 @@ class ThrowawayAirflow:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "AWS_"))}
         port = str(_free_port())
         self.url = f"http://127.0.0.1:{port}"
-        """Where the API server of Airflow 3 answers."""
+        """Where the API server of Airflow 3 answers, or the web server of Airflow 2 if it runs."""
         self._environ = {
             **inherited,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -79,6 +81,8 @@ class ThrowawayAirflow:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__API__PORT": port,
             "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": port,
+            "AIRFLOW__WEBSERVER__WORKERS": "1",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
             **environ,
         }
@@ -90,24 +94,45 @@ class ThrowawayAirflow:
         self.command("db", "migrate")
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """Start the components, and at the end stop them with all that they started."""
+    def running(self, *, with_web_server: bool = False) -> Iterator[None]:
+        """Start the components, and at the end stop them with all that they started.
+
+        :param with_web_server: on Airflow 2, the web server too; Airflow 3 has its API server in any case
+        """
+        components = dict(_COMPONENTS_3 if _IS_3 else _COMPONENTS_2)
+        if with_web_server and not _IS_3:
+            components.update(_WEB_SERVER_2)
         try:
-            components = _COMPONENTS_3 if int(version("apache-airflow").partition(".")[0]) >= 3 else _COMPONENTS_2
-            for name, arguments in components.items():
-                with self.log_file(name).open("wb") as log:
-                    self._processes[name] = subprocess.Popen(
-                        [sys.executable, "-I", "-S", guard.__file__, sys.executable, "-m", "airflow", *arguments],
-                        stdin=subprocess.PIPE,
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                        env=self._environ,
-                        cwd=self.home,
-                        start_new_session=True,
-                    )
+            for name in components:
+                self.start(name)
             yield
         finally:
             self._end()
+
+    def start(self, component: str) -> None:
+        """Start a component: ``scheduler``, ``triggerer`` or another of those that :meth:`running` starts."""
+        arguments = {**_COMPONENTS_2, **_WEB_SERVER_2, **(_COMPONENTS_3 if _IS_3 else {})}[component]
+        with self.log_file(component).open("ab") as log:
+            self._processes[component] = subprocess.Popen(
+                [sys.executable, "-I", "-S", guard.__file__, sys.executable, "-m", "airflow", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environ,
+                cwd=self.home,
+                start_new_session=True,
+            )
+
+    def kill(self, component: str) -> None:
+        """End a component with all that it started, by SIGKILL; :meth:`start` starts it again."""
+        process = self._processes.pop(component)
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
+
+    def leader(self, component: str) -> int:
+        """The process id of a component's leader, whose only child is the component; for what a test does to it."""
+        return self._processes[component].pid
 
     def command(self, *arguments: str) -> str:
         """Run a command of Airflow's command line and return what it printed.
@@ -139,7 +164,7 @@ class ThrowawayAirflow:
         """
         deadline = time.monotonic() + seconds
         while (seen := look()) is None:
-            for name, process in self._processes.items():
+            for name, process in list(self._processes.items()):
                 if process.poll() is not None:
                     log = self.log_file(name)
                     end = _last_lines(log.read_text(errors="replace"))

@@ -5,17 +5,39 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from tests.faults.postgres import PostgresAirflow, postgres
 
+IS_3 = AIRFLOW_VERSION.major >= 3
 _OVER = ("success", "failed")
+# A worker that is gone is noticed in seconds instead of minutes.
+_ON_3 = {
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "1",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "6",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+}
+_ON_2 = {
+    "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.default",
+    "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+    # A worker for each task: those of a fixed number are not replaced when they are killed.
+    "AIRFLOW__CORE__PARALLELISM": "0",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_ENABLED": "False",
+    "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "1",
+    "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "6",
+    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
+}
+_POOL = "AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT"
 
 
 class Deployment:
@@ -32,51 +54,95 @@ class Deployment:
 
     def trigger(self, dag_id: str, run_id: str = "run") -> None:
         """Begin a DAG run."""
-        self._api("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
+        date = {"logical_date": None} if IS_3 else {}
+        self._api("POST", f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, **date})
 
     def wait_for_task(self, dag_id: str, task_id: str, *states: str, within: float = 60) -> None:
         """Until a task instance is in one of the states."""
-        self._wait(f"{dag_id}.{task_id} {states}", lambda: self.task_state(dag_id, task_id) in states, within)
+        self.wait_for(f"{dag_id}.{task_id} {states}", lambda: self.task_state(dag_id, task_id) in states, within)
 
     def wait_for_end(self, dag_id: str, within: float = 120) -> str:
         """Until the DAG run is over; how it ended."""
-        return self._wait(
-            f"the end of {dag_id}",
-            lambda: (state := self.airflow.run_state(dag_id)) in _OVER and state,
-            within,
+        return str(
+            self.wait_for(
+                f"the end of {dag_id}",
+                lambda: (state := self.airflow.run_state(dag_id)) in _OVER and state,
+                within,
+            )
         )
+
+    def wait_for(self, what: str, look: Callable[[], Any], within: float) -> Any:
+        """The first truthy thing that ``look`` sees."""
+        return self.airflow.wait_for(what, lambda: look() or None, within)
 
     def task_state(self, dag_id: str, task_id: str) -> str | None:
         """The state of a task instance, as the metadata database has it."""
         rows = self.airflow.query("SELECT state FROM task_instance WHERE dag_id = ? AND task_id = ?", dag_id, task_id)
         return rows[0][0] if rows else None
 
+    def tries(self, dag_id: str, task_id: str) -> int:
+        """How often a task instance has been tried."""
+        rows = self.airflow.query(
+            "SELECT try_number FROM task_instance WHERE dag_id = ? AND task_id = ?", dag_id, task_id
+        )
+        return int(rows[0][0]) if rows else 0
+
     def mark(self, dag_id: str, task_id: str, state: str, run_id: str = "run") -> None:
         """Mark a task instance, as a person does in the UI."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        self._api("PATCH", path, {"new_state": state})
+        body = {"new_state": state} if IS_3 else {"new_state": state, "dry_run": False}
+        self._api("PATCH", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", body)
+
+    def mark_run(self, dag_id: str, state: str, run_id: str = "run") -> None:
+        """Mark a DAG run, as a person does in the UI."""
+        self._api("PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", {"state": state})
 
     def clear(self, dag_id: str, task_id: str, run_id: str = "run") -> None:
         """Clear a task instance, as a person does in the UI."""
         self._api(
             "POST",
-            f"/api/v2/dags/{dag_id}/clearTaskInstances",
-            {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False},
+            f"/dags/{dag_id}/clearTaskInstances",
+            {
+                "dry_run": False,
+                "dag_run_id": run_id,
+                "task_ids": [task_id],
+                "only_failed": False,
+                "reset_dag_runs": True,
+            },
         )
+
+    def pause(self, dag_id: str, is_paused: bool = True) -> None:
+        """Pause a DAG, or let it go on."""
+        self._api("PATCH", f"/dags/{dag_id}", {"is_paused": is_paused})
 
     def signal_task(self, dag_id: str, task_id: str, number: int) -> None:
         """Send a signal to the process in which a task runs; SIGKILL takes the worker around it along."""
-        process = self._wait(f"a process of {dag_id}.{task_id}", lambda: self._process(dag_id, task_id), 30)
-        if number == signal.SIGKILL:
-            # The worker first: it would report the end of its task.
-            parent = process.parent()
-            if parent is not None:
-                parent.kill()
-        process.send_signal(number)
+        process = self.wait_for(f"a process of {dag_id}.{task_id}", lambda: self._process(dag_id, task_id), 30)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if number == signal.SIGKILL:
+                # The worker first: it would report the end of its task.
+                for one in reversed(self._worker(process)):
+                    one.kill()
+            process.send_signal(number)
+
+    def kill(self, component: str) -> None:
+        """SIGKILL a component and all that it started: ``scheduler``, ``triggerer``."""
+        self.airflow.kill(component)
+
+    def start(self, component: str) -> None:
+        """Start a component that was killed."""
+        self.airflow.start(component)
 
     def active_sessions(self, dag_id: str) -> list[dict[str, Any]]:
         """The sessions that a DAG has started and that have not ended."""
         return [session for session in self.sessions(dag_id) if session["state"] not in ("TERMINATED", "FAILED")]
+
+    def answers(self) -> bool:
+        """Whether the API can be called."""
+        try:
+            self._api("GET", "/dags")
+        except OSError:
+            return False
+        return True
 
     def sessions(self, dag_id: str) -> list[dict[str, Any]]:
         """Every session that a DAG has started, oldest first, as the endpoint recorded it."""
@@ -96,53 +162,80 @@ class Deployment:
             return psutil.Process(int(rows[0][0]))
         return None
 
-    def _wait(self, what: str, look: Callable[[], Any], seconds: float) -> Any:
-        return self.airflow.wait_for(what, lambda: look() or None, seconds)
+    def _worker(self, process: psutil.Process) -> list[psutil.Process]:
+        """The processes between a task's and the scheduler, the nearest first."""
+        guard = self.airflow.leader("scheduler")
+        return [one for one in process.parents() if one.ppid() != guard and guard in map(_pid, one.parents())]
 
     def _api(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        if self._token is None and path != "/auth/token":
-            self._token = self._api("GET", "/auth/token")["access_token"]
+        if not IS_3:
+            return self._request(method, f"/api/v1{path}", body)
+        if self._token is None:
+            self._token = self._request("GET", "/auth/token")["access_token"]
+        return self._request(method, f"/api/v2{path}", body, Authorization=f"Bearer {self._token}")
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None, **headers: str) -> Any:
         request = urllib.request.Request(
             f"{self.airflow.url}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"},
+            headers={"Content-Type": "application/json", **headers},
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=30) as response:
-            return json.loads(response.read() or b"null")
+        try:
+            with opener.open(request, timeout=60) as response:
+                return json.loads(response.read() or b"null")
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from error
 
 
 @contextlib.contextmanager
-def deployed(emr: LocalEmr, home: Path, dags: dict[str, str], **settings: str) -> Iterator[Deployment]:
+def deployed(
+    emr: LocalEmr,
+    home: Path,
+    dags: Mapping[str, str],
+    *,
+    dag_ids: Iterable[str] | None = None,
+    slots: int = 4,
+    **settings: str,
+) -> Iterator[Deployment]:
     """Run a real Airflow with these DAG files.
 
     :param home: folder for everything of it
     :param dags: name of a DAG file to its text
+    :param dag_ids: the DAGs in them; default: one in each file, named as the file
+    :param slots: how many tasks run at the same time
     :param settings: environment variables of every component
     """
     folder = home / "dags"
-    environ = {
-        **emr.environ,
-        "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
-        "AIRFLOW__CORE__PARALLELISM": "4",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        # A worker that is gone is noticed in seconds instead of minutes.
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "1",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "6",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-        **settings,
-    }
-    airflow = ThrowawayAirflow(home / "airflow", folder, environ)
-    airflow.make_home()
-    folder.mkdir(parents=True)
-    for name, text in dags.items():
-        (folder / name).write_text(text)
-    with airflow.running():
+    with contextlib.ExitStack() as stack:
+        environ = {
+            **emr.environ,
+            "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
+            **(_ON_3 if IS_3 else _ON_2),
+            **({"AIRFLOW__CORE__PARALLELISM": str(slots)} if IS_3 else {_POOL: str(slots)}),
+            **settings,
+        }
+        make = ThrowawayAirflow
+        if not IS_3:
+            environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = stack.enter_context(postgres())
+            make = PostgresAirflow
+        airflow = make(home / "airflow", folder, environ)
+        airflow.make_home()
+        (airflow.home / "webserver_config.py").write_text("AUTH_ROLE_PUBLIC = 'Admin'\nWTF_CSRF_ENABLED = False\n")
+        folder.mkdir(parents=True)
+        for name, text in dags.items():
+            (folder / name).write_text(text)
+        stack.enter_context(airflow.running(with_web_server=True))
         deployment = Deployment(airflow, emr)
-        for name in dags:
-            airflow.wait_for_dag(Path(name).stem)
+        for dag_id in dag_ids or [Path(name).stem for name in dags]:
+            airflow.wait_for_dag(dag_id)
+        deployment.wait_for("the API", deployment.answers, 90)
         yield deployment
+
+
+def _pid(process: psutil.Process) -> int:
+    return process.pid
 
 
 def most_at_once(sessions: list[dict[str, Any]]) -> int:

@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.airflow,
     pytest.mark.faults,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(AIRFLOW_VERSION.release < (3, 3), reason="the deployment is Airflow 3.3's"),
+    pytest.mark.skipif(AIRFLOW_VERSION.release < (2, 11), reason="the deployments are of Airflow 2.11 and 3.3"),
 ]
 
 START = "start_session"
@@ -31,7 +31,12 @@ ROLE = "arn:aws:iam::123456789012:role/session"
 
 DAG = """
 import datetime
-from airflow.sdk import dag, task
+
+try:
+    from airflow.sdk import dag, task
+except ImportError:
+    from airflow.decorators import dag, task
+
 from airflow_emrs_ext.operators.session import emr_serverless_session
 
 

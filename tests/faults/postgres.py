@@ -1,0 +1,94 @@
+"""PostgreSQL for an Airflow 2: with SQLite it runs no tasks as processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from airflow_emrs_ext.local.spark import guard
+from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from tests.polling import eventually
+
+# The server refuses to run as root. Its guard is root, and an interpreter that nobody may read becomes nobody.
+_USER = "nobody" if os.geteuid() == 0 else None
+_AS_NOBODY = """
+import os, pwd, sys
+os.setgroups([])
+os.setuid(pwd.getpwnam("nobody").pw_uid)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+_SETTINGS = {"listen_addresses": "", "max_connections": "500", "fsync": "off", "synchronous_commit": "off"}
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """A server of its own with an empty database, as long as the context lasts; its URL, as SQLAlchemy takes it."""
+    package = find_spec("pgserver")
+    assert package is not None
+    assert package.submodule_search_locations
+    programs = Path(package.submodule_search_locations[0]) / "pginstall/bin"
+    with tempfile.TemporaryDirectory(prefix="emrs-pg-", ignore_cleanup_errors=True) as folder:
+        if _USER:
+            subprocess.run(["chown", _USER, folder], check=True)
+        data = f"{folder}/data"
+        _run(folder, programs / "initdb", "-D", data, "-U", "airflow", "-A", "trust", "-E", "UTF8", "--no-sync")
+        settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-S", guard.__file__),
+                *([sys.executable, "-I", "-S", "-c", _AS_NOBODY] if _USER else []),
+                *(str(programs / "postgres"), "-D", data, "-k", folder, *settings),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            start_new_session=True,
+        )
+        try:
+            url = f"postgresql+psycopg2://airflow@/postgres?host={folder}"
+            eventually(lambda: _answers(url), within=30)
+            yield url
+        finally:
+            assert server.stdin is not None
+            server.stdin.close()
+            server.wait()
+
+
+class PostgresAirflow(ThrowawayAirflow):
+    """A throwaway Airflow whose metadata database is PostgreSQL."""
+
+    def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        """What the metadata database says."""
+        return _query(self._environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], statement.replace("?", "%s"), values)
+
+
+def _run(folder: str, *command: Path | str) -> None:
+    done = subprocess.run(command, cwd=folder, user=_USER, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(_query(url, "SELECT 1"))
+    except import_module("psycopg2").OperationalError:
+        return False
+
+
+def _query(url: str, statement: str, values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+    connection = import_module("psycopg2").connect(url.replace("+psycopg2", ""))
+    with contextlib.closing(connection), connection, connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return [tuple(_plain(value) for value in row) for row in cursor.fetchall()]
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
