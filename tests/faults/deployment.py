@@ -23,6 +23,8 @@ _OVER = ("success", "failed")
 # A worker that is gone is noticed in seconds instead of minutes.
 _ON_3 = {
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
@@ -33,6 +35,8 @@ _ON_2 = {
     # A worker for each task: those of a fixed number are not replaced when they are killed.
     "AIRFLOW__CORE__PARALLELISM": "0",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_ENABLED": "False",
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
     "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "10",
     "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
@@ -45,11 +49,13 @@ class Deployment:
 
     :param airflow: whose components run
     :param emr: the endpoint that the tasks call
+    :param dags_folder: where its DAG files are
     """
 
-    def __init__(self, airflow: ThrowawayAirflow, emr: LocalEmr) -> None:
+    def __init__(self, airflow: ThrowawayAirflow, emr: LocalEmr, dags_folder: Path) -> None:
         self.airflow = airflow
         self.emr = emr
+        self.dags_folder = dags_folder
         self._token: str | None = None
 
     def trigger(self, dag_id: str, run_id: str = "run") -> None:
@@ -110,13 +116,28 @@ class Deployment:
             },
         )
 
+    def set_variable(self, key: str, value: str) -> None:
+        """Give a Variable its first value."""
+        self._api("POST", "/variables", {"key": key, "value": value})
+
     def pause(self, dag_id: str, is_paused: bool = True) -> None:
         """Pause a DAG, or let it go on."""
         self._api("PATCH", f"/dags/{dag_id}", {"is_paused": is_paused})
 
+    def process(self, dag_id: str, task_id: str) -> psutil.Process | None:
+        """The process in which a task runs, if it does."""
+        rows = self.airflow.query(
+            "SELECT pid FROM task_instance WHERE dag_id = ? AND task_id = ? AND state = 'running'", dag_id, task_id
+        )
+        if not rows or not rows[0][0]:
+            return None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(int(rows[0][0]))
+        return None
+
     def signal_task(self, dag_id: str, task_id: str, number: int) -> None:
         """Send a signal to the process in which a task runs; SIGKILL takes the worker around it along."""
-        process = self.wait_for(f"a process of {dag_id}.{task_id}", lambda: self._process(dag_id, task_id), 30)
+        process = self.wait_for(f"a process of {dag_id}.{task_id}", lambda: self.process(dag_id, task_id), 30)
         with contextlib.suppress(psutil.NoSuchProcess):
             if number == signal.SIGKILL:
                 # The worker first: it would report the end of its task.
@@ -151,16 +172,6 @@ class Deployment:
     def looks_at(self, session_id: str) -> list[dict[str, Any]]:
         """The calls of GetSession for a session."""
         return [call for call in self.emr.calls("GetSession") if call["parameters"].get("sessionId") == session_id]
-
-    def _process(self, dag_id: str, task_id: str) -> psutil.Process | None:
-        rows = self.airflow.query(
-            "SELECT pid FROM task_instance WHERE dag_id = ? AND task_id = ? AND state = 'running'", dag_id, task_id
-        )
-        if not rows or not rows[0][0]:
-            return None
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return psutil.Process(int(rows[0][0]))
-        return None
 
     def _worker(self, process: psutil.Process) -> list[psutil.Process]:
         """The processes between a task's and the scheduler, the nearest first."""
@@ -227,7 +238,7 @@ def deployed(
         for name, text in dags.items():
             (folder / name).write_text(text)
         stack.enter_context(airflow.running(with_web_server=True))
-        deployment = Deployment(airflow, emr)
+        deployment = Deployment(airflow, emr, folder)
         for dag_id in dag_ids or [Path(name).stem for name in dags]:
             airflow.wait_for_dag(dag_id)
         deployment.wait_for("the API", deployment.answers, 90)

@@ -1,0 +1,74 @@
+"""One DAG for each scenario of the file beside this one: a task that starts a job run or a session."""
+
+import json
+import time
+from datetime import timedelta
+from pathlib import Path
+
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow import DAG
+
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
+
+FILE = Path(__file__).with_suffix(".json")
+ROLE = "arn:aws:iam::123456789012:role/work"
+
+
+class Held:
+    """An operator that stops where a test wants to find it: there is a file, and it goes no further."""
+
+    def hold(self, where):
+        gate = FILE.parent / f"{self.dag_id}.{where}"
+        try:
+            gate.rename(f"{gate}.reached")
+        except FileNotFoundError:
+            return
+        time.sleep(600)
+
+    def defer(self, **kwargs):
+        self.hold("deferral")
+        super().defer(**kwargs)
+
+    def post_execute(self, context, result=None):
+        self.hold("end")
+        super().post_execute(context, result)
+
+
+class StartJobRun(Held, EmrServerlessStartJobRunOperator):
+    pass
+
+
+class StartSession(Held, EmrServerlessStartSessionOperator):
+    pass
+
+
+def durations(parameters):
+    """Seconds as what Airflow takes."""
+    return {
+        name: timedelta(seconds=value) if name.endswith(("_timeout", "retry_delay")) else value
+        for name, value in parameters.items()
+    }
+
+
+for scenario in json.loads(FILE.read_text()):
+    with DAG(dag_id=scenario["dag_id"], schedule=None, **durations(scenario["dag"])):
+        common = {
+            "task_id": "start",
+            "application_id": scenario["application_id"],
+            "execution_role_arn": ROLE,
+            "deferrable": scenario["deferrable"],
+            "waiter_delay": 5,
+            "retry_delay": timedelta(seconds=1),
+            **durations(scenario["parameters"]),
+        }
+        argument = f"{{{{ var.value.get('{scenario['dag_id']}', '{scenario['argument']}') }}}}"
+        if scenario["kind"] == "session":
+            StartSession(idle_timeout_minutes=argument, **common)
+        else:
+            StartJobRun(
+                job_driver={"sparkSubmit": {"entryPoint": "s3://jobs/job.py", "entryPointArguments": [argument]}},
+                **common,
+            )

@@ -1,0 +1,30 @@
+"""The facts of the fault tests, as JSON: one file per case in ``build/faults``."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(os.environ.get("EMRS_FAULTS_REPORT", Path(__file__).parents[2] / "build" / "faults"))
+
+
+def record(suite: str, case: str, *, operator: str, **facts: Any) -> dict[str, Any]:
+    """Write down what a case showed.
+
+    :return: the facts
+    """
+    row = {
+        "suite": suite,
+        "case": case,
+        "operator": operator,
+        "airflow": version("apache-airflow"),
+        "amazon_provider": version("apache-airflow-providers-amazon"),
+        **facts,
+    }
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{suite}-{case}-{row['airflow']}.json").write_text(json.dumps(row, indent=1) + "\n")
+    print(json.dumps(row))
+    return row

@@ -1,0 +1,304 @@
+"""Tasks to which something happens, many at a time in one real Airflow, and what is found afterwards.
+
+A scenario is a DAG with one task that starts a job run or a session on an application of its own, so that what happens
+to one scenario happens to no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession, local_emr
+from tests.faults.deployment import Deployment, deployed
+from tests.faults.report import record
+from tests.polling import eventually
+
+TASK = "start"
+DAGS = Path(__file__).parent / "dags"
+
+# So many scenarios are under way at a time; the others would only wait for a worker.
+_AT_ONCE = 12
+_SLOTS = 8
+
+_OVER = {"SUCCESS", "FAILED", "CANCELLED", "TERMINATED"}
+_triggerer = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What happens to a task, and what is to be found afterwards.
+
+    :param suite: table that it is a line of
+    :param name: what happens
+    :param kind: ``job_run`` or ``session``
+    :param deferrable: whether the task waits in the triggerer
+    :param act: makes it happen
+    :param parameters: of the operator; durations in seconds
+    :param dag: of the DAG, likewise
+    :param lasts: seconds until a job run ends, or a session is ready
+    :param succeeds: whether it does
+    :param started: how many job runs or sessions the task starts
+    :param left: how many of them are active afterwards that no task owns
+    :param ends: how the DAG run ends
+    """
+
+    suite: str
+    name: str
+    kind: str
+    deferrable: bool
+    act: Callable[[Scene], None]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    dag: Mapping[str, Any] = field(default_factory=dict)
+    lasts: float = 20.0
+    succeeds: bool = True
+    started: int = 1
+    left: int = 0
+    ends: str = "success"
+
+    @property
+    def mode(self) -> str:
+        """How the task waits."""
+        return "deferrable" if self.deferrable else "blocking"
+
+    @property
+    def operator(self) -> str:
+        """What the task is for."""
+        return self.kind.replace("_", " ")
+
+    @property
+    def id(self) -> str:
+        """Name of the DAG."""
+        words = f"{self.suite} {self.name} {self.kind} {self.mode}"
+        return "_".join("".join(letter if letter.isalnum() else " " for letter in words).split())
+
+
+class Scene:
+    """A scenario as it is performed."""
+
+    def __init__(self, scenario: Scenario, deployment: Deployment, application_id: str) -> None:
+        self.scenario = scenario
+        self.deployment = deployment
+        self.application_id = application_id
+        self.dag_id = scenario.id
+        self._process: psutil.Process | None = None
+
+    @property
+    def emr(self) -> LocalEmr:
+        """The endpoint."""
+        return self.deployment.emr
+
+    @property
+    def operation(self) -> str:
+        """What the name of each API operation on one thing of this kind ends with."""
+        return "JobRun" if self.scenario.kind == "job_run" else "Session"
+
+    def inject(self, operation: str, fault: Any, **options: Any) -> None:
+        """Make calls for this scenario's application fail."""
+        self.emr.inject(operation, fault, application_id=self.application_id, **options)
+
+    def wait_for_fault(self) -> None:
+        """Until every fault has hit its calls."""
+        self._wait("the fault", lambda: not self.emr.faults(self.application_id), 90)
+
+    def gate(self, where: str) -> Path:
+        """Let the task stop at a place; the file that says that it has come there."""
+        gate = self.deployment.dags_folder / f"{self.dag_id}.{where}"
+        gate.touch()
+        return gate.with_name(f"{gate.name}.reached")
+
+    def begin(self) -> None:
+        """Begin the DAG run."""
+        self.deployment.trigger(self.dag_id)
+
+    def wait_until_it_waits(self) -> None:
+        """Until the task waits for what it has started, and has looked at it once more than to begin with."""
+        state = "deferred" if self.scenario.deferrable else "running"
+        self._wait("that the task waits", lambda: self.state() == state and self.looks() > 1, 90)
+        self._process = self.deployment.process(self.dag_id, TASK)
+
+    def looks(self) -> int:
+        """How often the service has been asked about the newest job run or session."""
+        started = self.started()
+        if not started:
+            return 0
+        calls = self.emr.calls(f"Get{self.operation}")
+        return sum(call["parameters"].get(self._id) == started[-1][self._id] for call in calls)
+
+    def state(self) -> str | None:
+        """The state of the task."""
+        return self.deployment.task_state(self.dag_id, TASK)
+
+    def wait_for_state(self, *states: str) -> None:
+        """Until the task is in one of these states."""
+        self._wait(f"the task {states}", lambda: self.state() in states, 90)
+
+    def kill_worker(self) -> None:
+        """SIGKILL of the worker that runs the task, until Airflow has noticed."""
+        self.deployment.signal_task(self.dag_id, TASK, signal.SIGKILL)
+        self._wait("Airflow to notice", lambda: self.state() != "running", 90)
+
+    def kill_triggerer(self) -> None:
+        """SIGKILL of the triggerer, and another one."""
+        with _triggerer:
+            self.deployment.kill("triggerer")
+            self.deployment.start("triggerer")
+
+    def wait_for_end(self) -> str:
+        """Until the DAG run is over; how it ended."""
+        return self.deployment.wait_for_end(self.dag_id, within=180)
+
+    def wait_until_alone(self) -> None:
+        """Until nothing of the task is there that could end what it has started: neither its process nor a trigger."""
+        process = self._process
+        self._wait("the process to end", lambda: process is None or not process.is_running(), 60)
+        # A trigger that ends nothing looks like one that does not know yet.
+        threading.Event().wait(8)
+
+    def started(self) -> list[dict[str, Any]]:
+        """What the task has started, oldest first, as the endpoint recorded it."""
+        listed = self.emr.job_runs if self.scenario.kind == "job_run" else self.emr.sessions
+        return listed(self.application_id)
+
+    def active(self) -> list[dict[str, Any]]:
+        """What of it has not ended."""
+        return [one for one in self.started() if one["state"] not in _OVER]
+
+    def left(self) -> list[dict[str, Any]]:
+        """What of it has not ended, and is not the result of a task."""
+        result = self.deployment.airflow.result(self.dag_id, TASK) if self.state() == "success" else None
+        owned = result.get("session_id" if self._id == "sessionId" else "job_run_id") if result else None
+        return [one for one in self.active() if one[self._id] != owned]
+
+    def facts(self, dag_run: str) -> dict[str, Any]:
+        """What is found."""
+        return {
+            "started": len(self.started()),
+            "most_active_at_once": most_at_once(self.started()),
+            "left_active": len(self.left()),
+            "dag_run": dag_run,
+            "task": self.state(),
+            "tries": self.deployment.tries(self.dag_id, TASK),
+        }
+
+    @property
+    def _id(self) -> str:
+        return "jobRunId" if self.scenario.kind == "job_run" else "sessionId"
+
+    def _wait(self, what: str, look: Callable[[], Any], within: float) -> None:
+        self.deployment.wait_for(f"{self.dag_id}: {what}", look, within)
+
+
+def most_at_once(resources: Iterable[Mapping[str, Any]]) -> int:
+    """How many of these were active at the same time."""
+    moments: list[tuple[str, int]] = []
+    for resource in resources:
+        history = resource["stateHistory"]
+        moments.append((history[0]["at"], 1))
+        moments += [(change["at"], -1) for change in history if change["state"] in _OVER][:1]
+    active = most = 0
+    for _, step in sorted(moments):
+        active += step
+        most = max(most, active)
+    return most
+
+
+@contextlib.contextmanager
+def performed(scenarios: Iterable[Scenario], home: Path) -> Iterator[dict[str, Future[dict[str, Any]]]]:
+    """Perform scenarios, many at a time; the facts of each, by its id, as soon as they are known.
+
+    :param home: folder for everything
+    """
+    scenarios = list(scenarios)
+    with contextlib.ExitStack() as stack:
+        emr = stack.enter_context(local_emr(application_start_seconds=0.05))
+        applications = {scenario.id: _application(emr) for scenario in scenarios}
+        specifications = [
+            {
+                "dag_id": scenario.id,
+                "application_id": applications[scenario.id],
+                "kind": scenario.kind,
+                "deferrable": scenario.deferrable,
+                "argument": "15",
+                "dag": dict(scenario.dag),
+                "parameters": dict(scenario.parameters),
+            }
+            for scenario in scenarios
+        ]
+        for scenario in scenarios:
+            attempt = ScriptedAttempt(running_after=0.2, ends_after=scenario.lasts, succeeded=scenario.succeeds)
+            session = ScriptedSession(ready_after=scenario.lasts)
+            emr.script([attempt], session=session, name=f"{scenario.id}.*")
+        files = {
+            "scenarios.py": (DAGS / "scenarios.py").read_text(),
+            "scenarios.json": json.dumps(specifications, indent=1),
+        }
+        dag_ids = [scenario.id for scenario in scenarios]
+        deployment = stack.enter_context(deployed(emr, home, files, dag_ids=dag_ids, slots=_SLOTS))
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        stack.callback(pool.shutdown, cancel_futures=True)
+        yield {
+            scenario.id: pool.submit(_perform, Scene(scenario, deployment, applications[scenario.id]))
+            for scenario in scenarios
+        }
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[dict[str, Any]]]]:
+    """The outcomes of the scenarios that the tests of a module have been chosen for."""
+    chosen = [
+        item.callspec.params["scenario"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module and hasattr(item, "callspec")
+    ]
+    with performed(chosen, tmp_path_factory.mktemp("deployment")) as found:
+        yield found
+
+
+def check(scenario: Scenario, outcomes: Mapping[str, Future[dict[str, Any]]]) -> None:
+    """Hold what is found against what is to be found."""
+    facts = outcomes[scenario.id].result()
+    expected = {
+        "started": scenario.started,
+        "most_active_at_once": min(scenario.started, 1),
+        "left_active": scenario.left,
+        "dag_run": scenario.ends,
+    }
+    assert {name: facts[name] for name in expected} == expected
+
+
+def _application(emr: LocalEmr) -> str:
+    return str(
+        emr.client("emr-serverless").create_application(
+            releaseLabel="emr-7.13.0", type="SPARK", interactiveConfiguration={"sessionEnabled": True}
+        )["applicationId"]
+    )
+
+
+def _perform(scene: Scene) -> dict[str, Any]:
+    scenario = scene.scenario
+    scene.scenario.act(scene)
+    dag_run = scene.wait_for_end()
+    with contextlib.suppress(AssertionError):
+        # What is being ended needs its time; what is not is found below.
+        eventually(lambda: len(scene.left()) <= scenario.left, within=30)
+    return record(
+        scenario.suite,
+        scenario.id,
+        operator=scenario.operator,
+        what=scenario.name,
+        mode=scenario.mode,
+        **scene.facts(dag_run),
+    )
