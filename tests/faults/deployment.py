@@ -15,7 +15,6 @@ import psutil
 
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
 from tests.faults.postgres import PostgresAirflow, postgres
 
 IS_3 = AIRFLOW_VERSION.major >= 3
@@ -34,7 +33,6 @@ _ON_2 = {
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
     # A worker for each task: those of a fixed number are not replaced when they are killed.
     "AIRFLOW__CORE__PARALLELISM": "0",
-    "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_ENABLED": "False",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
     "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "1",
@@ -52,7 +50,7 @@ class Deployment:
     :param dags_folder: where its DAG files are
     """
 
-    def __init__(self, airflow: ThrowawayAirflow, emr: LocalEmr, dags_folder: Path) -> None:
+    def __init__(self, airflow: PostgresAirflow, emr: LocalEmr, dags_folder: Path) -> None:
         self.airflow = airflow
         self.emr = emr
         self.dags_folder = dags_folder
@@ -227,11 +225,7 @@ def deployed(
             **({"AIRFLOW__CORE__PARALLELISM": str(slots)} if IS_3 else {_POOL: str(slots)}),
             **settings,
         }
-        make = ThrowawayAirflow
-        if not IS_3:
-            environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = stack.enter_context(postgres())
-            make = PostgresAirflow
-        airflow = make(home / "airflow", folder, environ)
+        airflow = PostgresAirflow(home / "airflow", folder, environ, stack.enter_context(postgres()))
         airflow.make_home()
         (airflow.home / "webserver_config.py").write_text("AUTH_ROLE_PUBLIC = 'Admin'\nWTF_CSRF_ENABLED = False\n")
         folder.mkdir(parents=True)

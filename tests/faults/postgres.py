@@ -1,4 +1,4 @@
-"""PostgreSQL for an Airflow 2: with SQLite it runs no tasks as processes of their own."""
+"""PostgreSQL for an Airflow with many processes: on SQLite they lock each other out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,11 +64,18 @@ def postgres() -> Iterator[str]:
 
 
 class PostgresAirflow(ThrowawayAirflow):
-    """A throwaway Airflow whose metadata database is PostgreSQL."""
+    """A throwaway Airflow whose metadata database is PostgreSQL.
+
+    :param url: of the database, as SQLAlchemy takes it
+    """
+
+    def __init__(self, home: Path, dags_folder: Path, environ: Mapping[str, str], url: str) -> None:
+        super().__init__(home, dags_folder, {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url, **environ})
+        self._url = url
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         """What the metadata database says."""
-        return _query(self._environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], statement.replace("?", "%s"), values)
+        return _query(self._url, statement.replace("?", "%s"), values)
 
 
 def _run(folder: str, *command: Path | str) -> None:
