@@ -19,10 +19,17 @@ from typing import Any
 import psutil
 import pytest
 
+from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession, local_emr
 from tests.faults.deployment import Deployment, deployed
 from tests.faults.report import record
 from tests.polling import eventually
+
+needs_deployment = [
+    pytest.mark.airflow,
+    pytest.mark.timeout(1200),
+    pytest.mark.skipif(AIRFLOW_VERSION.release < (2, 11), reason="the deployments are of Airflow 2.11 and 3.3"),
+]
 
 TASK = "start"
 DAGS = Path(__file__).parent / "dags"
@@ -51,6 +58,8 @@ class Scenario:
     :param started: how many job runs or sessions the task starts
     :param left: how many of them are active afterwards that no task owns
     :param ends: how the DAG run ends
+    :param tries: how often the task is tried; ``None``: as often as it happens
+    :param then: looks once more at what is found
     """
 
     suite: str
@@ -65,6 +74,8 @@ class Scenario:
     started: int = 1
     left: int = 0
     ends: str = "success"
+    tries: int | None = None
+    then: Callable[[Scene], Any] = lambda scene: None
 
     @property
     def mode(self) -> str:
@@ -154,6 +165,18 @@ class Scene:
             self.deployment.kill("triggerer")
             self.deployment.start("triggerer")
 
+    def clear(self) -> None:
+        """Clear the task, as a person does."""
+        self.deployment.clear(self.dag_id, TASK)
+
+    def change_argument(self, value: str) -> None:
+        """Change what the task's templates render to."""
+        self.deployment.set_variable(self.dag_id, value)
+
+    def will_last(self, seconds: float) -> None:
+        """What is started from now on succeeds, and takes so long to."""
+        script(self.emr, self.scenario, lasts=seconds, succeeds=True)
+
     def wait_for_end(self) -> str:
         """Until the DAG run is over; how it ended."""
         return self.deployment.wait_for_end(self.dag_id, within=180)
@@ -169,6 +192,12 @@ class Scene:
         """What the task has started, oldest first, as the endpoint recorded it."""
         listed = self.emr.job_runs if self.scenario.kind == "job_run" else self.emr.sessions
         return listed(self.application_id)
+
+    def arguments(self) -> list[str]:
+        """The argument of each, oldest first."""
+        if self.scenario.kind == "session":
+            return [str(one["idleTimeoutMinutes"]) for one in self.started()]
+        return [one["jobDriver"]["sparkSubmit"]["entryPointArguments"][0] for one in self.started()]
 
     def active(self) -> list[dict[str, Any]]:
         """What of it has not ended."""
@@ -197,6 +226,12 @@ class Scene:
 
     def _wait(self, what: str, look: Callable[[], Any], within: float) -> None:
         self.deployment.wait_for(f"{self.dag_id}: {what}", look, within)
+
+
+def script(emr: LocalEmr, scenario: Scenario, *, lasts: float, succeeds: bool) -> None:
+    """Say what the job runs and sessions of a scenario do."""
+    attempt = ScriptedAttempt(running_after=0.2, ends_after=lasts, succeeded=succeeds)
+    emr.script([attempt], session=ScriptedSession(ready_after=lasts), name=f"{scenario.id}.*")
 
 
 def most_at_once(resources: Iterable[Mapping[str, Any]]) -> int:
@@ -236,9 +271,7 @@ def performed(scenarios: Iterable[Scenario], home: Path) -> Iterator[dict[str, F
             for scenario in scenarios
         ]
         for scenario in scenarios:
-            attempt = ScriptedAttempt(running_after=0.2, ends_after=scenario.lasts, succeeded=scenario.succeeds)
-            session = ScriptedSession(ready_after=scenario.lasts)
-            emr.script([attempt], session=session, name=f"{scenario.id}.*")
+            script(emr, scenario, lasts=scenario.lasts, succeeds=scenario.succeeds)
         files = {
             "scenarios.py": (DAGS / "scenarios.py").read_text(),
             "scenarios.json": json.dumps(specifications, indent=1),
@@ -275,6 +308,7 @@ def check(scenario: Scenario, outcomes: Mapping[str, Future[dict[str, Any]]]) ->
         "most_active_at_once": min(scenario.started, 1),
         "left_active": scenario.left,
         "dag_run": scenario.ends,
+        "tries": facts["tries"] if scenario.tries is None else scenario.tries,
     }
     assert {name: facts[name] for name in expected} == expected
 
@@ -289,12 +323,12 @@ def _application(emr: LocalEmr) -> str:
 
 def _perform(scene: Scene) -> dict[str, Any]:
     scenario = scene.scenario
-    scene.scenario.act(scene)
+    scenario.act(scene)
     dag_run = scene.wait_for_end()
     with contextlib.suppress(AssertionError):
         # What is being ended needs its time; what is not is found below.
         eventually(lambda: len(scene.left()) <= scenario.left, within=30)
-    return record(
+    facts = record(
         scenario.suite,
         scenario.id,
         operator=scenario.operator,
@@ -302,3 +336,5 @@ def _perform(scene: Scene) -> dict[str, Any]:
         mode=scenario.mode,
         **scene.facts(dag_run),
     )
+    scenario.then(scene)
+    return facts

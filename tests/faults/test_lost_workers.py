@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import pytest
 
-from airflow_emrs_ext._compat import AIRFLOW_VERSION
-from tests.faults.scenes import Scenario, Scene, check, outcomes
+from tests.faults.scenes import Scenario, Scene, check, needs_deployment, outcomes
 
 __all__ = ["outcomes"]
 
-pytestmark = [
-    pytest.mark.airflow,
-    pytest.mark.faults,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(AIRFLOW_VERSION.release < (2, 11), reason="the deployments are of Airflow 2.11 and 3.3"),
-]
+pytestmark = [*needs_deployment, pytest.mark.faults]
 
 SUITE = "lost worker"
 # Until Airflow has noticed the loss and the retry has begun.
@@ -66,32 +61,32 @@ def twice(scene: Scene) -> None:
 
 
 def _scenarios() -> Iterator[Scenario]:
-    def scenario(name: str, act: Act, lasts: float = LONG, **more: Any) -> Scenario:
-        return Scenario(SUITE, name, kind, deferrable, act, lasts=lasts, **{"parameters": RETRY, **more})
-
     for kind, noun in (("job_run", "JobRun"), ("session", "Session")):
         start, get = f"Start{noun}", f"Get{noun}"
         for deferrable in (False, True):
-            yield scenario(f"before {start}", at_call(start, "stall"))
-            yield scenario(f"{start} had its effect, no answer yet", at_call(start, "drop"))
-            yield scenario(f"{start} had its effect, over at the retry", at_call(start, "drop"), SHORT)
-            yield scenario(f"{start} answered, before the first {get}", at_call(get, "stall"))
-            yield scenario(f"no answer yet to the first {get}", at_call(get, "drop"))
-            yield scenario(f"{start} had its effect, and the retry is killed too", twice)
+            where: dict[str, Any] = {"suite": SUITE, "kind": kind, "deferrable": deferrable, "parameters": RETRY}
+            at = partial(Scenario, **where, lasts=LONG)
+            at_end = partial(Scenario, **where, lasts=SHORT)
+            yield at(name=f"before {start}", act=at_call(start, "stall"))
+            yield at(name=f"{start} had its effect, no answer yet", act=at_call(start, "drop"))
+            yield at_end(name=f"{start} had its effect, over at the retry", act=at_call(start, "drop"))
+            yield at(name=f"{start} answered, before the first {get}", act=at_call(get, "stall"))
+            yield at(name=f"no answer yet to the first {get}", act=at_call(get, "drop"))
+            yield at(name=f"{start} had its effect, and the retry is killed too", act=twice)
             of = "triggerer" if deferrable else "worker"
-            yield scenario(f"before a later {get} ({of})", at_call(get, "stall", after=1, of=of))
-            yield scenario(f"no answer yet to a later {get} ({of})", at_call(get, "drop", after=1, of=of))
+            yield at(name=f"before a later {get} ({of})", act=at_call(get, "stall", after=1, of=of))
+            yield at(name=f"no answer yet to a later {get} ({of})", act=at_call(get, "drop", after=1, of=of))
             if kind == "job_run":
-                for operation in ("ListJobRunAttempts", "GetApplication"):
-                    yield scenario(f"before {operation} ({of})", at_call(operation, "stall", of=of), SHORT)
-                    yield scenario(f"no answer yet to {operation} ({of})", at_call(operation, "drop", of=of), SHORT)
+                for call in ("ListJobRunAttempts", "GetApplication"):
+                    yield at_end(name=f"before {call} ({of})", act=at_call(call, "stall", of=of))
+                    yield at_end(name=f"no answer yet to {call} ({of})", act=at_call(call, "drop", of=of))
+                failed: dict[str, Any] = {"succeeds": False, "started": 2, "ends": "failed"}
+                once = {**where, "parameters": {"retries": 1}, **failed}
+                name = f"{start} had its effect, failed at the retry"
+                yield Scenario(name=name, act=at_call(start, "drop"), lasts=SHORT, **once)
             if deferrable:
-                yield scenario("before the deferral", at_gate("deferral"))
-            yield scenario("after the last call", at_gate("end"), SHORT)
-        deferrable = False
-        failed = {"lasts": SHORT, "succeeds": False, "started": 2, "ends": "failed", "parameters": {"retries": 1}}
-        if kind == "job_run":
-            yield scenario(f"{start} had its effect, failed at the retry", at_call(start, "drop"), **failed)
+                yield at(name="before the deferral", act=at_gate("deferral"))
+            yield at_end(name="after the last call", act=at_gate("end"))
 
 
 SCENARIOS = list(_scenarios())
