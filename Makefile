@@ -16,6 +16,9 @@ MAKEFLAGS += --no-builtin-rules
 LEGS := 3.3.2 2.10.3
 NEWEST := $(firstword $(LEGS))
 
+# The Airflows whose tasks are killed: the newest and the last of Airflow 2.
+FAULT_LEGS := $(NEWEST) 2.11.2
+
 # The images of Amazon MWAA, each with its Python and the day as of which its lock is resolved; and the Spark Connect
 # clients. What these test takes long and depends on few lines of the package: they are no part of `make test`.
 MWAA := 2.10.1 2.10.3 2.11.0 2.11.2 3.0.6 3.2.1 3.3.1
@@ -61,7 +64,7 @@ newest_bin := $(call leg_env,$(NEWEST))/bin
 help:
 	@echo 'make demo      an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make test      the tests of the wheel on Airflow $(LEGS)'
-	@echo 'make test-faults   kill, clear and time out tasks of a real Airflow, and count what is left running'
+	@echo 'make test-faults   kill, clear and time out tasks of a real Airflow $(FAULT_LEGS), count what is left running'
 	@echo 'make test-mwaa     sessions with the packages of each image of Amazon MWAA'
 	@echo 'make test-clients  Spark Connect clients $(CLIENTS) in a session'
 	@echo 'make lint      ruff and mypy'
@@ -69,11 +72,11 @@ help:
 	@echo 'make bench     the benchmarks, with their tables'
 	@echo 'make docs      the documentation, in docs/_build/html'
 	@echo 'make wheel     the wheel, in build/dist'
-	@echo 'make lock      resolve the locks of Airflow $(LEGS) anew'
+	@echo 'make lock      resolve the locks of Airflow $(sort $(LEGS) $(FAULT_LEGS)) anew'
 	@echo 'make lock-matrix   resolve the locks of the MWAA images and the clients, as of their days'
 	@echo 'make clean     remove everything that these targets made'
 	@echo
-	@echo 'One leg only: $(LEGS:%=make test-airflow-%) make test-mwaa-$(lastword $(MWAA)). More for pytest: make test PYTEST_ARGS="-k name"'
+	@echo 'One leg only: $(LEGS:%=make test-airflow-%) make test-faults-$(NEWEST) make test-mwaa-$(lastword $(MWAA)). More for pytest: make test PYTEST_ARGS="-k name"'
 
 # --- environments -----------------------------------------------------------------------------------------------------
 
@@ -109,10 +112,10 @@ $(WHEEL): $(PACKAGE_FILES) | $(TOOLS)/.stamp
 	@touch $@
 
 lock: | $(TOOLS)/.stamp
-	for leg in $(LEGS); do \
+	for leg in $(sort $(LEGS) $(FAULT_LEGS)); do \
 		$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
-			--extra dev --constraint tests/locks/airflow-$$leg.in --output-file tests/locks/airflow-$$leg.txt \
-			pyproject.toml; done
+			--extra dev --output-file tests/locks/airflow-$$leg.txt pyproject.toml tests/locks/airflow-$$leg.in; \
+	done
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 		--extra docs --constraint tests/locks/airflow-$(NEWEST).in --output-file tests/locks/docs.txt pyproject.toml
 
@@ -138,11 +141,17 @@ test-airflow-%: .venv-airflow-%/.installed
 	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest --numprocesses $(WORKERS) \
 		--dist loadgroup $(call select,$*) $(PYTEST_ARGS)
 
-test-faults: .venv-airflow-$(NEWEST)/.installed
-	@for runner in simulated spark; do \
-		echo "== faults, with sessions that are $$runner"; \
-		( cd tests && EMRS_TEST_WHEEL=1 EMRS_TEST_RUNNER=$$runner PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
-			../$(<D)/bin/pytest -m faults --capture no $(PYTEST_ARGS) faults ); done
+test-faults:
+	@status=0; for leg in $(FAULT_LEGS); do $(MAKE) --no-print-directory "test-faults-$$leg" || status=$$?; done; \
+		exit $$status
+
+# The tables come last, whatever the tests say.
+test-faults-%: .venv-airflow-%/.installed
+	@echo "== faults on Airflow $*"
+	@rm -f build/faults/*-$*.json
+	@status=0; ( cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
+		../$(<D)/bin/pytest -m faults $(PYTEST_ARGS) faults ) || status=$$?; \
+		$(<D)/bin/python -m tests.faults.tables $*; exit $$status
 
 # The endpoint is the newest leg's: an image has no packages of Spark itself.
 matrix_tests = cd tests && EMRS_TEST_WHEEL=1 EMRS_LOCAL_PYTHON="$(CURDIR)/$(newest_bin)/python" \

@@ -15,6 +15,7 @@ from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
 
 FILE = Path(__file__).with_suffix(".json")
 ROLE = "arn:aws:iam::123456789012:role/work"
+DURATIONS = ("dagrun_timeout", "execution_timeout", "retry_delay")
 
 
 class Held:
@@ -48,7 +49,7 @@ class StartSession(Held, EmrServerlessStartSessionOperator):
 def durations(parameters):
     """Seconds as what Airflow takes."""
     return {
-        name: timedelta(seconds=value) if name.endswith(("_timeout", "retry_delay")) else value
+        name: timedelta(seconds=value) if name in DURATIONS else value
         for name, value in parameters.items()
     }
 
