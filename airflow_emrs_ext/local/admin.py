@@ -162,11 +162,19 @@ async def _clear_faults(endpoint: Endpoint, request: Request) -> Any:
 
 
 async def _calls(endpoint: Endpoint, request: Request) -> Any:
-    operation = _query(request, "operation").get("operation")
+    query = _query(request, "operation", "applicationId")
+    operation, application_id = query.get("operation"), query.get("applicationId")
     known = endpoint.api.protocol.model.operation_names
     if operation is not None and operation not in known:
         raise ValueError(f"operation: must be one of {', '.join(known)}, not {operation}")
-    return {"calls": [call for call in endpoint.api.calls if operation in (None, call["operation"])]}
+    return {
+        "calls": [
+            call
+            for call in endpoint.api.calls
+            if operation in (None, call["operation"])
+            and application_id in (None, call["parameters"].get("applicationId"))
+        ]
+    }
 
 
 async def _clear_calls(endpoint: Endpoint, _: Request) -> Any:

@@ -224,12 +224,15 @@ class LocalEmr:
         sessions: list[dict[str, Any]] = self._call("GET", "sessions", applicationId=application_id)["sessions"]
         return sessions
 
-    def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
+    def calls(self, operation: str | None = None, *, application_id: str | None = None) -> list[dict[str, Any]]:
         """Every EMR API call that reached the endpoint, oldest first: operation, time, status, error code, ids.
 
         :param operation: only those of one operation
+        :param application_id: only those for one application
         """
-        calls: list[dict[str, Any]] = self._call("GET", "calls", operation=operation)["calls"]
+        calls: list[dict[str, Any]] = self._call("GET", "calls", operation=operation, applicationId=application_id)[
+            "calls"
+        ]
         return calls
 
     def reset(self) -> None:

@@ -39,6 +39,11 @@ _ON_2 = {
     "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "10",
     "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
 }
+# What every task imports. The scheduler loads plugins, and its workers are forked from it: a try begins seconds earlier.
+_IMPORTED_ONCE = """
+import airflow_emrs_ext.operators.job_run
+import airflow_emrs_ext.operators.session
+"""
 _POOL = "AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT"
 
 
@@ -228,6 +233,8 @@ def deployed(
         airflow = PostgresAirflow(home / "airflow", folder, environ, stack.enter_context(postgres()))
         airflow.make_home()
         (airflow.home / "webserver_config.py").write_text("AUTH_ROLE_PUBLIC = 'Admin'\nWTF_CSRF_ENABLED = False\n")
+        (airflow.home / "plugins").mkdir()
+        (airflow.home / "plugins/imported_once.py").write_text(_IMPORTED_ONCE)
         folder.mkdir(parents=True)
         for name, text in dags.items():
             (folder / name).write_text(text)

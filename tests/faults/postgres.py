@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -72,10 +73,15 @@ class PostgresAirflow(ThrowawayAirflow):
     def __init__(self, home: Path, dags_folder: Path, environ: Mapping[str, str], url: str) -> None:
         super().__init__(home, dags_folder, {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url, **environ})
         self._url = url
+        self._of_thread = threading.local()
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         """What the metadata database says."""
-        return _query(self._url, statement.replace("?", "%s"), values)
+        if not hasattr(self._of_thread, "connection"):
+            self._of_thread.connection = _connect(self._url)
+        with self._of_thread.connection.cursor() as cursor:
+            cursor.execute(statement.replace("?", "%s"), values)
+            return [tuple(_plain(value) for value in row) for row in cursor.fetchall()]
 
 
 def _run(folder: str, *command: Path | str) -> None:
@@ -85,16 +91,16 @@ def _run(folder: str, *command: Path | str) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        return bool(_query(url, "SELECT 1"))
+        _connect(url).close()
     except import_module("psycopg2").OperationalError:
         return False
+    return True
 
 
-def _query(url: str, statement: str, values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+def _connect(url: str) -> Any:
     connection = import_module("psycopg2").connect(url.replace("+psycopg2", ""))
-    with contextlib.closing(connection), connection, connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return [tuple(_plain(value) for value in row) for row in cursor.fetchall()]
+    connection.autocommit = True
+    return connection
 
 
 def _plain(value: Any) -> Any:

@@ -34,9 +34,8 @@ needs_deployment = [
 TASK = "start"
 DAGS = Path(__file__).parent / "dags"
 
-# So many scenarios are under way at a time; the others would only wait for a worker.
+# So many scenarios are under way at a time, each with a worker: more would only wait for the processor.
 _AT_ONCE = 12
-_SLOTS = 8
 
 _OVER = {"SUCCESS", "FAILED", "CANCELLED", "TERMINATED"}
 _triggerer = threading.Lock()
@@ -143,7 +142,7 @@ class Scene:
         started = self.started()
         if not started:
             return 0
-        calls = self.emr.calls(f"Get{self.operation}")
+        calls = self.emr.calls(f"Get{self.operation}", application_id=self.application_id)
         return sum(call["parameters"].get(self._id) == started[-1][self._id] for call in calls)
 
     def state(self) -> str | None:
@@ -277,7 +276,7 @@ def performed(scenarios: Iterable[Scenario], home: Path) -> Iterator[dict[str, F
             "scenarios.json": json.dumps(specifications, indent=1),
         }
         dag_ids = [scenario.id for scenario in scenarios]
-        deployment = stack.enter_context(deployed(emr, home, files, dag_ids=dag_ids, slots=_SLOTS))
+        deployment = stack.enter_context(deployed(emr, home, files, dag_ids=dag_ids, slots=_AT_ONCE))
         pool = ThreadPoolExecutor(_AT_ONCE)
         stack.callback(pool.shutdown, cancel_futures=True)
         yield {

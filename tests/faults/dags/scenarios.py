@@ -6,9 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, get_parsing_context
 except ImportError:
     from airflow import DAG
+    from airflow.utils.dag_parsing_context import get_parsing_context
 
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
@@ -48,13 +49,13 @@ class StartSession(Held, EmrServerlessStartSessionOperator):
 
 def durations(parameters):
     """Seconds as what Airflow takes."""
-    return {
-        name: timedelta(seconds=value) if name in DURATIONS else value
-        for name, value in parameters.items()
-    }
+    return {name: timedelta(seconds=value) if name in DURATIONS else value for name, value in parameters.items()}
 
 
 for scenario in json.loads(FILE.read_text()):
+    # A task needs its own DAG only.
+    if get_parsing_context().dag_id not in (None, scenario["dag_id"]):
+        continue
     with DAG(dag_id=scenario["dag_id"], schedule=None, **durations(scenario["dag"])):
         common = {
             "task_id": "start",

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
-from concurrent.futures import Future
-from typing import Any
 
-import pytest
-
-from tests.faults.scenes import Scenario, Scene, check, needs_deployment, outcomes
-
-__all__ = ["outcomes"]
-
-pytestmark = [*needs_deployment, pytest.mark.faults]
+from tests.faults.scenes import Scenario, Scene
 
 SUITE = "lost answer"
 THROTTLED_SECONDS = float(os.environ.get("EMRS_FAULTS_THROTTLED_SECONDS", "180"))
@@ -79,8 +70,3 @@ SCENARIOS = [
         (f"Get{noun} answers 500, is reset, is throttled, three times each", broken_while_it_waits),
     )
 ]
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
-def test_one_is_started_and_no_task_fails(scenario: Scenario, outcomes: Mapping[str, Future[dict[str, Any]]]) -> None:
-    check(scenario, outcomes)

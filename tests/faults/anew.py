@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
-import pytest
-
-from tests.faults.scenes import Scenario, Scene, check, needs_deployment, outcomes
-
-__all__ = ["outcomes"]
-
-pytestmark = [*needs_deployment, pytest.mark.faults]
+from tests.faults.scenes import Scenario, Scene
 
 SUITE = "anew"
 RETRY = {"retries": 2}
@@ -101,8 +94,3 @@ def _scenarios() -> Iterator[Scenario]:
 
 
 SCENARIOS = list(_scenarios())
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
-def test_something_new_is_started(scenario: Scenario, outcomes: Mapping[str, Future[dict[str, Any]]]) -> None:
-    check(scenario, outcomes)
