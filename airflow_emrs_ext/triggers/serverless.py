@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -81,14 +82,14 @@ class ProcedureTrigger(BaseTrigger):
         journal = Journal.of(self)
         journal.write()
         least = min(_LEAST_SECONDS, float(self.patience.get("waiter_delay", _LEAST_SECONDS)))
+        until = time.monotonic() + least
         try:
-            _, outcome = await asyncio.gather(asyncio.sleep(least), self._outcome())
-        except asyncio.CancelledError:
+            outcome = await self._outcome()
+            await asyncio.sleep(until - time.monotonic())
+        except asyncio.CancelledError as cancelled:
             # Airflow bounds the time of its own on_kill (3.3 and newer), not the time that this takes; and it may
             # cancel a trigger whose task another triggerer goes on with.
-            if await self._is_task_gone():
-                await self._look_after_what_is_left()
-                journal.erase()
+            await _through_repetitions(cancelled, self._look_after_what_is_left(journal))
             raise
         journal.erase()
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
@@ -115,8 +116,24 @@ class ProcedureTrigger(BaseTrigger):
             self.log.exception("Whether the task is still deferred is not known")
             return False
 
-    async def _look_after_what_is_left(self) -> None:
+    async def _look_after_what_is_left(self, journal: Journal) -> None:
         """Look after what a deferred task has started that a user has ended, marked or cleared."""
-        if self.on_kill_procedure:
+        if self.on_kill_procedure and await self._is_task_gone():
             async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_A_TIME)):
                 await self._run(self.on_kill_procedure, self.on_kill_arguments)
+            journal.erase()
+
+
+async def _through_repetitions(cancelled: asyncio.CancelledError, work: Coroutine[Any, Any, None]) -> None:
+    """Do what follows a cancellation, although Airflow repeats the cancellation every second until the trigger is gone.
+
+    Another one, with other words, or one that is for the work itself, is the triggerer's shutdown, which ends the work.
+    """
+    task = asyncio.create_task(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as again:
+            if again.args != cancelled.args:
+                task.cancel()
+                raise

@@ -52,7 +52,10 @@ async def cancelled(emr: LocalEmr, trigger: Any) -> None:
     looking = len(emr.calls("GetSession"))
     task = asyncio.create_task(run())
     await asyncio.to_thread(eventually, lambda: len(emr.calls("GetSession")) > looking)
-    task.cancel()
+    # As Airflow does it: again and again, until the trigger is gone.
+    while not task.done():
+        task.cancel("by a user")
+        await asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
         await task
 
@@ -77,6 +80,31 @@ async def test_airflow_2_finds_the_answer_in_its_database(emr: LocalEmr, ids: di
     initdb()
     await cancelled(emr, waiting(ids))
     assert {one["state"] for one in emr.sessions()} <= {"TERMINATING", "TERMINATED"}
+
+
+async def test_a_shutdown_does_not_wait_for_what_a_kill_has_begun(
+    emr: LocalEmr, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def answer(trigger: Any) -> bool:
+        asked.set()
+        await asyncio.Event().wait()
+        return False
+
+    async def run() -> None:
+        async for _ in waiting(ids).run():
+            pass
+
+    monkeypatch.setattr(serverless, "is_deferred_to", answer)
+    task = asyncio.create_task(run())
+    await asyncio.to_thread(eventually, lambda: emr.calls("GetSession"))
+    task.cancel("by a user")
+    await asked.wait()
+    task.cancel("the triggerer shuts down")
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 5)
+    assert emr.calls("TerminateSession") == []
 
 
 async def test_what_cannot_be_known_ends_nothing(
