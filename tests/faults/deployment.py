@@ -31,15 +31,17 @@ _ON_3 = {
 _ON_2 = {
     "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.default",
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-    # A worker for each task: those of a fixed number are not replaced when they are killed.
+    # A worker for each task: those of a fixed number are not replaced when they are killed. It is forked from the
+    # scheduler, and would close the connections that that keeps.
     "AIRFLOW__CORE__PARALLELISM": "0",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_ENABLED": "False",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
     "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "10",
     "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
 }
-# What every task imports. The scheduler loads plugins, and its workers are forked from it: a try begins seconds earlier.
+# What every task imports. The scheduler loads plugins, and workers are forked from it: a try begins seconds earlier.
 _IMPORTED_ONCE = """
 import airflow_emrs_ext.operators.job_run
 import airflow_emrs_ext.operators.session
