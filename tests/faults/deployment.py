@@ -8,6 +8,7 @@ import signal
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ _ON_3 = {
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
@@ -37,9 +39,12 @@ _ON_2 = {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_ENABLED": "False",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+    "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "10",
-    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
+    # Long enough for the callback of the first detection to be worked off before there is a second.
+    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "10",
+    "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "300",
 }
 # What every task imports. The scheduler loads plugins, and workers are forked from it: a try begins seconds earlier.
 _IMPORTED_ONCE = """
@@ -162,11 +167,11 @@ class Deployment:
         """The sessions that a DAG has started and that have not ended."""
         return [session for session in self.sessions(dag_id) if session["state"] not in ("TERMINATED", "FAILED")]
 
-    def answers(self) -> bool:
-        """Whether the API can be called."""
+    def has(self, dag_id: str) -> bool:
+        """Whether the API answers, and knows a DAG."""
         try:
-            self._api("GET", "/dags")
-        except OSError:
+            self._api("GET", f"/dags/{dag_id}")
+        except (OSError, AssertionError):
             return False
         return True
 
@@ -244,7 +249,7 @@ def deployed(
         deployment = Deployment(airflow, emr, folder)
         for dag_id in dag_ids or [Path(name).stem for name in dags]:
             airflow.wait_for_dag(dag_id)
-        deployment.wait_for("the API", deployment.answers, 90)
+            deployment.wait_for(f"{dag_id} in the API", partial(deployment.has, dag_id), 90)
         yield deployment
 
 
