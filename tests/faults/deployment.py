@@ -254,18 +254,4 @@ def deployed(
 
 
 def _pid(process: psutil.Process) -> int:
-    return process.pid
-
-
-def most_at_once(sessions: list[dict[str, Any]]) -> int:
-    """How many of these sessions were active at the same time."""
-    moments: list[tuple[str, int]] = []
-    for session in sessions:
-        history = session["stateHistory"]
-        moments.append((history[0]["at"], 1))
-        moments += [(change["at"], -1) for change in history if change["state"] in ("TERMINATING", "FAILED")][:1]
-    active = most = 0
-    for _, step in sorted(moments):
-        active += step
-        most = max(most, active)
-    return most
+    return int(process.pid)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -295,7 +295,7 @@ def outcomes(
 ) -> Iterator[dict[str, Future[dict[str, Any]]]]:
     """The outcomes of the scenarios that the tests of a module have been chosen for."""
     chosen = [
-        item.callspec.params["scenario"]
+        cast("Scenario", item.callspec.params["scenario"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.module is request.module and hasattr(item, "callspec")
     ]
