@@ -8,6 +8,7 @@ import signal
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ _ON_3 = {
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
@@ -31,15 +33,20 @@ _ON_3 = {
 _ON_2 = {
     "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.default",
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-    # A worker for each task: those of a fixed number are not replaced when they are killed.
+    # A worker for each task: those of a fixed number are not replaced when they are killed. It is forked from the
+    # scheduler, and would close the connections that that keeps.
     "AIRFLOW__CORE__PARALLELISM": "0",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_ENABLED": "False",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+    "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "10",
-    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
+    # Long enough for the callback of the first detection to be worked off before there is a second.
+    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "10",
+    "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "300",
 }
-# What every task imports. The scheduler loads plugins, and its workers are forked from it: a try begins seconds earlier.
+# What every task imports. The scheduler loads plugins, and workers are forked from it: a try begins seconds earlier.
 _IMPORTED_ONCE = """
 import airflow_emrs_ext.operators.job_run
 import airflow_emrs_ext.operators.session
@@ -160,11 +167,11 @@ class Deployment:
         """The sessions that a DAG has started and that have not ended."""
         return [session for session in self.sessions(dag_id) if session["state"] not in ("TERMINATED", "FAILED")]
 
-    def answers(self) -> bool:
-        """Whether the API can be called."""
+    def has(self, dag_id: str) -> bool:
+        """Whether the API answers, and knows a DAG."""
         try:
-            self._api("GET", "/dags")
-        except OSError:
+            self._api("GET", f"/dags/{dag_id}")
+        except (OSError, AssertionError):
             return False
         return True
 
@@ -242,23 +249,9 @@ def deployed(
         deployment = Deployment(airflow, emr, folder)
         for dag_id in dag_ids or [Path(name).stem for name in dags]:
             airflow.wait_for_dag(dag_id)
-        deployment.wait_for("the API", deployment.answers, 90)
+            deployment.wait_for(f"{dag_id} in the API", partial(deployment.has, dag_id), 90)
         yield deployment
 
 
 def _pid(process: psutil.Process) -> int:
-    return process.pid
-
-
-def most_at_once(sessions: list[dict[str, Any]]) -> int:
-    """How many of these sessions were active at the same time."""
-    moments: list[tuple[str, int]] = []
-    for session in sessions:
-        history = session["stateHistory"]
-        moments.append((history[0]["at"], 1))
-        moments += [(change["at"], -1) for change in history if change["state"] in ("TERMINATING", "FAILED")][:1]
-    active = most = 0
-    for _, step in sorted(moments):
-        active += step
-        most = max(most, active)
-    return most
+    return int(process.pid)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -36,6 +36,9 @@ DAGS = Path(__file__).parent / "dags"
 
 # So many scenarios are under way at a time, each with a worker: more would only wait for the processor.
 _AT_ONCE = 12
+
+# Airflow parses a whole file for many a reason.
+_IN_A_FILE = 20
 
 _OVER = {"SUCCESS", "FAILED", "CANCELLED", "TERMINATED"}
 _triggerer = threading.Lock()
@@ -271,10 +274,11 @@ def performed(scenarios: Iterable[Scenario], home: Path) -> Iterator[dict[str, F
         ]
         for scenario in scenarios:
             script(emr, scenario, lasts=scenario.lasts, succeeds=scenario.succeeds)
-        files = {
-            "scenarios.py": (DAGS / "scenarios.py").read_text(),
-            "scenarios.json": json.dumps(specifications, indent=1),
-        }
+        files = {}
+        for number, first in enumerate(range(0, len(specifications), _IN_A_FILE)):
+            some = specifications[first : first + _IN_A_FILE]
+            files[f"scenarios_{number}.py"] = (DAGS / "scenarios.py").read_text()
+            files[f"scenarios_{number}.json"] = json.dumps(some, indent=1)
         dag_ids = [scenario.id for scenario in scenarios]
         deployment = stack.enter_context(deployed(emr, home, files, dag_ids=dag_ids, slots=_AT_ONCE))
         pool = ThreadPoolExecutor(_AT_ONCE)
@@ -291,7 +295,7 @@ def outcomes(
 ) -> Iterator[dict[str, Future[dict[str, Any]]]]:
     """The outcomes of the scenarios that the tests of a module have been chosen for."""
     chosen = [
-        item.callspec.params["scenario"]
+        cast("Scenario", item.callspec.params["scenario"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.module is request.module and hasattr(item, "callspec")
     ]

@@ -1,12 +1,11 @@
-"""However a task ends, it leaves no session running, and never starts two: a real Airflow, and real kills.
+"""However a task ends, it leaves no session running, and never starts two: real Airflow, real kills, real Spark.
 
 Each case is a DAG of its own: a session between a setup and a teardown, and a task that works in it. The sessions are
-simulated, or with ``EMRS_TEST_RUNNER=spark`` Spark Connect servers.
+Spark Connect servers, or with ``EMRS_TEST_RUNNER=simulated`` simulated.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -15,28 +14,25 @@ import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedSession, local_emr
-from tests.faults.deployment import Deployment, deployed, most_at_once
+from tests.faults.deployment import Deployment, deployed
+from tests.faults.report import record
+from tests.faults.scenes import most_at_once
 from tests.polling import eventually
 
 pytestmark = [
     pytest.mark.airflow,
     pytest.mark.faults,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(AIRFLOW_VERSION.release < (2, 11), reason="the deployments are of Airflow 2.11 and 3.3"),
+    pytest.mark.skipif(AIRFLOW_VERSION.release < (3, 3), reason="Spark is the same with every Airflow"),
 ]
 
 START = "start_session"
-RUNNER = os.environ.get("EMRS_TEST_RUNNER", "simulated")
+RUNNER = os.environ.get("EMRS_TEST_RUNNER", "spark")
 ROLE = "arn:aws:iam::123456789012:role/session"
 
 DAG = """
 import datetime
-
-try:
-    from airflow.sdk import dag, task
-except ImportError:
-    from airflow.decorators import dag, task
-
+from airflow.sdk import dag, task
 from airflow_emrs_ext.operators.session import emr_serverless_session
 
 
@@ -185,6 +181,16 @@ def test_no_session_is_left(name: str, mode: str, deployment: Deployment) -> Non
     deployment.emr.clear_faults()
     eventually(lambda: not deployment.active_sessions(dag_id), within=20)
     sessions = deployment.sessions(dag_id)
-    print(json.dumps({"case": name, "mode": mode, "dag_run": ended, "sessions": len(sessions)}))
+    record(
+        "session on Spark",
+        dag_id,
+        operator="session",
+        what=name.replace("_", " "),
+        mode=mode,
+        started=len(sessions),
+        most_active_at_once=most_at_once(sessions),
+        left_active=len(deployment.active_sessions(dag_id)),
+        dag_run=ended,
+    )
     assert ended == case.ends
     assert most_at_once(sessions) == 1

@@ -104,6 +104,24 @@ def test_a_fault_hits_as_often_as_it_says(emr: LocalEmr, client: Any) -> None:
     assert client.list_applications()["applications"] == []
 
 
+def test_a_fault_may_be_for_the_later_calls_of_one_application(emr: LocalEmr, client: Any) -> None:
+    mine, other = (client.create_application(**NEW)["applicationId"] for _ in range(2))
+    emr.inject("GetApplication", "error", application_id=mine, after=1)
+    emr.inject("*", "error", application_id=other, times=None)
+    assert len(emr.faults()) == 2
+    client.get_application(applicationId=mine)
+    with pytest.raises(botocore.exceptions.ClientError, match="InternalServerException"):
+        client.get_application(applicationId=mine)
+    client.get_application(applicationId=mine)
+    assert emr.faults(mine) == []
+    assert [call["status"] for call in emr.calls("GetApplication", application_id=mine)] == [200, 500, 200]
+    with pytest.raises(botocore.exceptions.ClientError, match="InternalServerException"):
+        client.get_application(applicationId=other)
+    emr.clear_faults(other)
+    client.get_application(applicationId=other)
+    assert emr.faults() == []
+
+
 def test_other_services_are_not_hit(emr: LocalEmr) -> None:
     emr.inject("*", "reset", times=None)
     assert emr.client("s3").list_buckets()["Buckets"] == []
@@ -135,6 +153,7 @@ def test_the_oldest_fault_comes_first() -> None:
         ({"operation": "StartJobRun", "fault": "delay", "seconds": -1}, "seconds: must be at least 0"),
         ({"operation": "StartJobRun", "fault": "error", "status": 200}, "status: must be an HTTP status from 400"),
         ({"operation": "StartJobRun", "fault": "error", "code": "a b"}, "code: must be an error code"),
+        ({"operation": "StartJobRun", "fault": "reset", "after": -1}, "after: must be an integer of at least 0"),
     ],
 )
 def test_unusable_faults_are_refused_and_named(arguments: dict[str, Any], expected: str, emr: LocalEmr) -> None:
