@@ -82,13 +82,13 @@ def mask_secret(secret: str) -> None:
     _mask(secret)
 
 
-async def is_deferred_to(trigger: BaseTrigger) -> bool:
-    """Whether the task of a trigger is still deferred to it.
+async def has_owner(trigger: BaseTrigger) -> bool:
+    """Whether the task of a trigger is still deferred to it, or waits for a retry that nobody but Airflow asked for.
 
     A trigger is cancelled when a user has ended its task, and when its triggerer shuts down: another triggerer goes on
     then. What cannot be known counts as still deferred, because what is ended by mistake is lost.
     """
-    return await sync_to_async(_is_deferred_in_3 if AIRFLOW_3 else _is_deferred_in_2)(trigger)
+    return await sync_to_async(_has_owner_in_3 if AIRFLOW_3 else _has_owner_in_2)(trigger)
 
 
 def count_dag_runs(context: Any, dag_id: str, run_id: str, *, active: bool = False) -> int:
@@ -126,15 +126,15 @@ def state_of_task(ti: Any, *, seconds: float) -> str | None:
         return None
 
 
-def _is_deferred_in_2(trigger: Any) -> bool:
+def _has_owner_in_2(trigger: Any) -> bool:
     ti = trigger.task_instance
     state, trigger_id = _row(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
-    return state == "deferred" and trigger_id == trigger.trigger_id
+    return state == "up_for_retry" or (state == "deferred" and trigger_id == trigger.trigger_id)
 
 
-def _is_deferred_in_3(trigger: Any) -> bool:
+def _has_owner_in_3(trigger: Any) -> bool:
     found = _states_in_3(trigger.task_instance)
-    return "deferred" in found or not found
+    return not found or not {"deferred", "up_for_retry"}.isdisjoint(found)
 
 
 def _states_in_2(ti: Any) -> list[str | None]:
@@ -187,7 +187,7 @@ __all__ = [
     "conf",
     "count_dag_runs",
     "has_ended",
-    "is_deferred_to",
+    "has_owner",
     "mask_secret",
     "state_of_task",
 ]

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from airflow_emrs_ext import settings
 
@@ -24,12 +23,9 @@ _CUT = "=cut="
 
 @dataclass(frozen=True)
 class TaskIdentity:
-    """The task that starts something: the same in each of its tries, until a person clears it.
+    """The task that starts something: the same in each of its tries.
 
     :param map_index: of a mapped task, else -1
-    :param started: when the DAG run started; a DAG run that was deleted and made again has the same id
-    :param last_try: the number of the task's last try: Airflow raises it when a person clears the task, and leaves it
-        when it tries the task again by itself
     :param deployment: name of the Airflow that runs it; another one may have equal DAGs in the same account
     """
 
@@ -37,8 +33,6 @@ class TaskIdentity:
     run_id: str
     task_id: str
     map_index: int
-    started: Any
-    last_try: int
     deployment: str = ""
 
     @classmethod
@@ -46,9 +40,7 @@ class TaskIdentity:
         """The identity of the task in an execution context."""
         ti = context["ti"]
         map_index = -1 if ti.map_index is None else ti.map_index
-        # `airflow tasks test` makes up a DAG run that never starts: nothing of an earlier one is this one's.
-        started = getattr(context.get("dag_run"), "start_date", None) or uuid4()
-        return cls(ti.dag_id, ti.run_id, ti.task_id, map_index, started, ti.max_tries, settings.deployment())
+        return cls(ti.dag_id, ti.run_id, ti.task_id, map_index, settings.deployment())
 
     @property
     def name(self) -> str:
@@ -67,8 +59,8 @@ class TaskIdentity:
         return {f"{_PREFIX}{name}": _tag_value(value) for name, value in values.items()}
 
     def seed(self, *more: Any) -> str:
-        """What client tokens are made of: this task, in this DAG run, since it was last cleared."""
-        parts = [self.dag_id, self.run_id, self.task_id, self.map_index, *more, self.started, self.last_try]
+        """What client tokens are made of: this task, in this DAG run."""
+        parts = [self.dag_id, self.run_id, self.task_id, self.map_index, self.deployment, *more]
         return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 
@@ -89,6 +81,15 @@ def marked(request: Mapping[str, Any]) -> dict[str, Any]:
 def is_same_request(tags: Mapping[str, str], others: Mapping[str, str]) -> bool:
     """Whether two requests with these tags had the same parameters."""
     return tags.get(_REQUEST) == others.get(_REQUEST)
+
+
+def is_named_after_task(request: Mapping[str, Any]) -> bool:
+    """Whether a request has the name that its task gives if the user gives none, the same in each try."""
+    task = owner(request.get("tags") or {})
+    if not {"dag_id", "task_id"} <= task.keys():
+        return False
+    identity = TaskIdentity(task["dag_id"], "", task["task_id"], int(task.get("map_index", -1)))
+    return bool(request.get("name") == identity.name)
 
 
 def owner_tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -60,18 +60,22 @@ class ClaimingOperator(EmrServerlessOperator):
             return self.hook.run(look(self.kind, ids, replace(self.hook.terms, log=self.log))).facts
         number = context["ti"].try_number
         own = () if self.reattach else (number,)
-        self._claim = {"kind": self.kind.key, "request": request, "seed": TaskIdentity.of(context).seed(*own)}
-        return self._run(
-            "claim",
-            **self._claim,
-            is_first_try=number == 1,
-            was_cleared=self._was_cleared(context),
-            reattach=self.reattach,
-        )
+        # `airflow tasks test` makes up a DAG run that never starts: nothing from before this try is this one's.
+        started = getattr(context.get("dag_run"), "start_date", None) or context["ti"].start_date
+        self._claim = {
+            "kind": self.kind.key,
+            "request": request,
+            "seed": TaskIdentity.of(context).seed(*own),
+            "epoch": {"tries": self._tries_before_clear(context), "began": started.timestamp()},
+        }
+        return self._run("claim", **self._claim, is_first_try=number == 1, reattach=self.reattach)
 
-    def _was_cleared(self, context: Context) -> bool:
-        """Whether a person has cleared the task since its first try: Airflow raises the number of the last one then."""
-        return (context["ti"].max_tries or 0) > (self.retries or 0)
+    def _tries_before_clear(self, context: Context) -> int:
+        """How many tries there were when a person last cleared the task; 0: nobody has.
+
+        Airflow adds them to the number of retries then, and leaves that number when it tries the task again by itself.
+        """
+        return max(0, (context["ti"].max_tries or 0) - (self.retries or 0))
 
     def _given_token(self) -> str | None:
         return self.client_request_token or (self.config or {}).get("clientToken")
@@ -156,7 +160,7 @@ class OwningOperator(ClaimingOperator):
         A person clears a task, and Airflow begins the new try before it kills the old one.
         """
         ti, created_at = context["ti"], error.facts.get("created_at")
-        restarts = ti.try_number > 1 and self._was_cleared(context) and not self._given_token()
+        restarts = ti.try_number > 1 and self._tries_before_clear(context) and not self._given_token()
         if not restarts or error.facts.get("state") not in (self.kind.ending, self.kind.end_state):
             return False
         return created_at is not None and datetime.fromisoformat(created_at) < ti.start_date

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from itertools import count
@@ -11,7 +12,7 @@ from typing import Any
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected
 from airflow_emrs_ext.models import CLAIMED, ClaimedKind, OwnedKind, Snapshot
-from airflow_emrs_ext.ownership import is_same_request, marked, owner_tags, token
+from airflow_emrs_ext.ownership import is_named_after_task, is_same_request, marked, owner_tags, token
 from airflow_emrs_ext.procedures.owned import Facts, abandon, briefly, request_end
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
@@ -24,8 +25,28 @@ _REPEAT_SECONDS = 10.0
 # its tags. A longer listing for each of hundreds of tries at once would be hours of its quota.
 _REMEMBERED_SECONDS = 3600.0
 
+# How far the clocks of Airflow's database and of a worker may be apart, in seconds; the service's own is read.
+_SKEW_SECONDS = 5.0
+
 # A task's parameters change between its tries a few times at most; more conflicts in a row have another reason.
 _MOST_CONFLICTS = 10
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Which of a task's results are of today: those from before a person cleared it are not.
+
+    :param tries: how many tries there were when a person cleared the task; each has made one generation at most
+    :param began: when the DAG run started, in seconds since the epoch, by Airflow's clock. A DAG run that was cleared
+        after its end has started again, one that was deleted and made again has the same id.
+    """
+
+    tries: int = 0
+    began: float | None = None
+
+    def includes(self, generation: int, age: float, now: float) -> bool:
+        """Whether a generation that was created ``age`` seconds ago is of this epoch."""
+        return generation >= self.tries and (self.began is None or now - age > self.began - _SKEW_SECONDS)
 
 
 def claim(
@@ -35,21 +56,22 @@ def claim(
     request: Mapping[str, Any],
     seed: str,
     is_first_try: bool = True,
-    was_cleared: bool = False,
+    epoch: Mapping[str, Any] | None = None,
     reattach: bool = True,
 ) -> Steps[Facts]:
     """Start a resource for a task, or find the one that an earlier try of the task started.
 
     The client tokens of a task are a chain, one per generation: repeating the start with the token of a generation
     returns that generation's resource. One that is active, or has done its work while nobody was looking, is the
-    task's; one that has ended another way is passed by. What tokens cannot find is found by its tags: if it was started
-    with the same parameters it is the task's, else it is ended before something else is started.
+    task's; one that has ended another way, or before a person cleared the task, is passed by. What is too old for its
+    token is found by its tags: if it was started with the same parameters it is the task's, else it is ended before
+    something else is started.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
     :param request: parameters of the start operation, without the client token
     :param seed: what the client tokens are made of
     :param is_first_try: there is nothing of earlier tries to look for
-    :param was_cleared: a person has cleared the task since its first try, which begins another chain
+    :param epoch: the fields of :class:`Epoch`
     :param reattach: ``False``: end what earlier tries have left active, whatever its parameters
     :return: the facts of the resource
     :raises RequestConflict: the start conflicts with something else than an earlier try's parameters
@@ -57,19 +79,19 @@ def claim(
     claimed = CLAIMED[kind]
     request = marked(request)
     if not is_first_try:
-        age = 0.0 if was_cleared or not reattach else _REMEMBERED_SECONDS
+        age = _REMEMBERED_SECONDS if reattach else 0.0
         found = yield from _take_over(terms, claimed, request, adopts=reattach, age=age)
         if found is not None:
             return found.facts
-    return (yield from _next_generation(terms, claimed, request, seed, is_first_try)).facts
+    return (yield from _next_generation(terms, claimed, request, seed, Epoch(**(epoch or {})))).facts
 
 
-def abandon_claim(terms: Terms, *, kind: str, request: Mapping[str, Any], seed: str, **_: Any) -> Steps[Facts]:
+def abandon_claim(terms: Terms, *, kind: str, request: Mapping[str, Any], seed: str, epoch: Any) -> Steps[Facts]:
     """End what a task has started whose answer it did not see: the repeated request tells which it is."""
     owned = CLAIMED[kind]
     brief = briefly(terms, _REPEAT_SECONDS)
     try:
-        snapshot = yield from _next_generation(brief, owned, marked(request), seed, True)
+        snapshot = yield from _next_generation(brief, owned, marked(request), seed, Epoch(**epoch))
     except EmrError as error:
         terms.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
         return {}
@@ -77,7 +99,7 @@ def abandon_claim(terms: Terms, *, kind: str, request: Mapping[str, Any], seed: 
 
 
 def _next_generation(
-    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], seed: str, is_first_try: bool
+    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], seed: str, epoch: Epoch
 ) -> Steps[Snapshot]:
     """The first generation that is of use, started if it is not there yet."""
     conflicts = 0
@@ -91,10 +113,11 @@ def _next_generation(
             if conflicts == _MOST_CONFLICTS:
                 raise
             if conflicts == 1:
-                yield from _take_over(terms, kind, request, adopts=False, named=False)
+                yield from _take_over(terms, kind, request, adopts=False, named=is_named_after_task(request))
             continue
         ids = kind.ids_of(started)
-        began = _answered_at(started, terms) if began is None else began
+        answered = _answered_at(started, terms)
+        began = answered if began is None else began
         try:
             snapshot = yield from look(kind, ids, terms)
             if isinstance(kind, OwnedKind) and snapshot.state == kind.ending:
@@ -105,8 +128,9 @@ def _next_generation(
             raise
         created = datetime.fromisoformat(snapshot.facts["created_at"]).timestamp()
         # One that this very start has made and that failed at once is the task's, too: others would fail as fast.
-        is_new = is_first_try or created >= began
-        if kind.is_useful(snapshot.state) or (snapshot.state == kind.failure and is_new):
+        is_new = created >= began
+        is_todays = is_new or snapshot.state.is_active or epoch.includes(generation, answered - created, terms.clock())
+        if is_todays and (kind.is_useful(snapshot.state) or (snapshot.state == kind.failure and is_new)):
             terms.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
             return snapshot
         terms.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_emrs_ext._compat import is_deferred_to
+from airflow_emrs_ext._compat import has_owner
 from airflow_emrs_ext.exceptions import Crashed, EmrError
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.outcome import Outcome
@@ -110,7 +110,7 @@ class ProcedureTrigger(BaseTrigger):
 
     async def _is_task_gone(self) -> bool:
         try:
-            return not await is_deferred_to(self)
+            return not await has_owner(self)
         except Exception:
             # Whatever kept Airflow from saying it: a triggerer that shuts down must not end what another goes on with.
             self.log.exception("Whether the task is still deferred is not known")

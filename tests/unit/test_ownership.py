@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.exceptions import RequestConflict, RequestRejected
-from airflow_emrs_ext.ownership import TaskIdentity, marked, owner, owner_tags, token
+from airflow_emrs_ext.ownership import TaskIdentity, is_named_after_task, marked, owner, owner_tags, token
 from airflow_emrs_ext.procedures.claims import claim
 from tests.unit.stepping import Stepper, client_error
 
@@ -19,7 +19,7 @@ REQUEST: dict[str, Any] = {"application_id": "00fapp", "execution_role_arn": "ro
 
 
 def identity(**parts: Any) -> TaskIdentity:
-    given = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "started": NOW, "last_try": 0, **parts}
+    given = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, **parts}
     return TaskIdentity(**given)
 
 
@@ -44,18 +44,24 @@ def test_names_tell_mapped_tasks_apart_and_fit() -> None:
     assert len(identity(dag_id="d" * 300).name) == 256
 
 
-def test_tokens_differ_by_task_run_start_and_generation() -> None:
+def test_a_name_of_ones_own_is_told_from_the_tasks() -> None:
+    for one in (identity(), identity(map_index=3), identity(dag_id="größe")):
+        assert is_named_after_task({"name": one.name, "tags": one.tags})
+        assert not is_named_after_task({"name": "mine", "tags": one.tags})
+    assert not is_named_after_task({"name": identity().name, "tags": {"team": "data"}})
+
+
+def test_tokens_differ_by_task_run_deployment_and_generation() -> None:
     others = [
         {"task_id": "u"},
         {"run_id": "s"},
         {"map_index": 0},
-        {"started": datetime(2026, 5, 2, tzinfo=timezone.utc)},
-        {"last_try": 1},
+        {"deployment": "another"},
     ]
     seeds = {identity().seed(), *(identity(**other).seed() for other in others)}
-    assert len(seeds) == 6
+    assert len(seeds) == 5
     tokens = {token(seed, generation) for seed in seeds for generation in range(3)}
-    assert len(tokens) == 18
+    assert len(tokens) == 15
     assert all(re.fullmatch(r"[A-Za-z0-9._-]{1,64}", one) for one in tokens)
     assert identity().seed() == identity().seed()
 
@@ -140,14 +146,56 @@ def test_what_an_earlier_try_has_left_is_gone_on_with_and_the_rest_is_ended() ->
     assert "start_session" not in dict(operations(stepper))
 
 
-def test_a_retry_looks_only_for_what_is_too_old_for_its_token() -> None:
+@pytest.mark.parametrize("reattach", [True, False])
+def test_a_retry_lists_only_what_is_too_old_for_its_token(reattach: bool) -> None:
     request = {**REQUEST, "tags": identity().tags}
-    for was_cleared in (True, False):
-        _, stepper = claimed(
-            [listed(), started("a"), described("a", "SUBMITTED", NOW)], request, was_cleared=was_cleared
+    _, stepper = claimed([listed(), started("a"), described("a", "SUBMITTED", NOW)], request, reattach=reattach)
+    limit = NOW - timedelta(hours=1) if reattach else None
+    assert stepper.calls[0].parameters.get("createdAtBefore") == limit
+
+
+AN_HOUR_AGO = NOW.timestamp() - 3600
+
+
+@pytest.mark.parametrize(
+    ("tries", "began", "found"),
+    [
+        (0, AN_HOUR_AGO - 60, "a"),
+        (0, AN_HOUR_AGO + 1, "a"),
+        (0, AN_HOUR_AGO + 60, "c"),
+        (1, AN_HOUR_AGO - 60, "b"),
+        (2, AN_HOUR_AGO - 60, "c"),
+    ],
+    ids=["of this DAG run", "clocks differ", "of a DAG run before", "cleared after one try", "cleared after two"],
+)
+def test_a_success_counts_if_nobody_has_cleared_it(tries: int, began: float, found: str) -> None:
+    request = {"application_id": "00fapp"}
+    answers = [
+        *(job_run("a"), described_job_run("a", "SUCCESS", EARLIER)),
+        *(job_run("b"), described_job_run("b", "SUCCESS", EARLIER)),
+        *(job_run("c"), described_job_run("c", "SUBMITTED", NOW)),
+    ]
+    stepper = Stepper(answers, now=NOW.timestamp())
+    facts = stepper.run(
+        lambda terms: claim(
+            terms,
+            kind="job_run",
+            request={**request, "execution_role_arn": "role", "job_driver": {}},
+            seed="seed",
+            is_first_try=False,
+            epoch={"tries": tries, "began": began},
         )
-        limit = None if was_cleared else NOW - timedelta(hours=1)
-        assert stepper.calls[0].parameters.get("createdAtBefore") == limit
+    )
+    assert facts["job_run_id"] == found
+
+
+def job_run(job_run_id: str) -> dict[str, Any]:
+    return {"applicationId": "00fapp", "jobRunId": job_run_id, "arn": "arn", **DATED}
+
+
+def described_job_run(job_run_id: str, state: str, created_at: datetime) -> dict[str, Any]:
+    run = {**described(job_run_id, state, created_at)["session"], "jobRunId": job_run_id, "executionRole": "role"}
+    return {"jobRun": {**run, "jobDriver": {"sparkSubmit": {"entryPoint": "s3://b/j.py"}}}}
 
 
 def test_a_first_try_looks_for_nothing() -> None:

@@ -67,7 +67,7 @@ async def test_a_cancelled_trigger_asks_why(
     async def answer(trigger: Any) -> bool:
         return not gone
 
-    monkeypatch.setattr(serverless, "is_deferred_to", answer)
+    monkeypatch.setattr(serverless, "has_owner", answer)
     await cancelled(emr, waiting(ids))
     states = {one["state"] for one in emr.sessions()}
     assert states <= ({"TERMINATING", "TERMINATED"} if gone else {"SUBMITTED", "STARTING"})
@@ -96,7 +96,7 @@ async def test_a_shutdown_does_not_wait_for_what_a_kill_has_begun(
         async for _ in waiting(ids).run():
             pass
 
-    monkeypatch.setattr(serverless, "is_deferred_to", answer)
+    monkeypatch.setattr(serverless, "has_owner", answer)
     task = asyncio.create_task(run())
     await asyncio.to_thread(eventually, lambda: emr.calls("GetSession"))
     task.cancel("by a user")
@@ -113,6 +113,6 @@ async def test_what_cannot_be_known_ends_nothing(
     async def answer(trigger: Any) -> bool:
         raise ConnectionError("the database is away")
 
-    monkeypatch.setattr(serverless, "is_deferred_to", answer)
+    monkeypatch.setattr(serverless, "has_owner", answer)
     await cancelled(emr, waiting(ids))
     assert {one["state"] for one in emr.sessions()} <= {"SUBMITTED", "STARTING"}
