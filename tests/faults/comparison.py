@@ -1,4 +1,4 @@
-"""``python -m tests.faults.comparison``: the tables of ``docs/explanation/comparison.md``, from what was written down."""
+"""``python -m tests.faults.comparison``: the tables of ``docs/explanation/comparison.md``, from the tests' facts."""
 
 from __future__ import annotations
 

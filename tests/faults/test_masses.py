@@ -78,12 +78,11 @@ def test_all_are_marked_as_failed(kind: str, tmp_path: Path) -> None:
     check_marked(kind, facts)
 
 
-@both
-def test_all_are_marked_as_failed_and_the_triggerer_is_killed(kind: str, tmp_path: Path) -> None:
-    with deferred(kind, "marked", KILLED, tmp_path) as (mass, _):
+def test_all_are_marked_as_failed_and_the_triggerer_is_killed(tmp_path: Path) -> None:
+    with deferred(OURS, "marked", KILLED, tmp_path) as (mass, _):
         facts = masses.mark_failed(mass, kills_triggerer_after=20)
-        write_down(kind, "all marked failed at once, triggerer killed 20 s later", facts)
-    check_marked(kind, facts)
+        write_down(OURS, "all marked failed at once, triggerer killed 20 s later", facts)
+    check_marked(OURS, facts)
 
 
 def check_marked(kind: str, facts: dict[str, Any]) -> None:
