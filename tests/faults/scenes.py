@@ -51,7 +51,7 @@ class Scenario:
 
     :param suite: table that it is a line of
     :param name: what happens
-    :param kind: ``job_run`` or ``session``
+    :param kind: ``job_run`` or ``session``, or ``amazon_job_run``: the Amazon provider's operator, in its defaults
     :param deferrable: whether the task waits in the triggerer
     :param act: makes it happen
     :param parameters: of the operator; durations in seconds
@@ -115,7 +115,7 @@ class Scene:
     @property
     def operation(self) -> str:
         """What the name of each API operation on one thing of this kind ends with."""
-        return "JobRun" if self.scenario.kind == "job_run" else "Session"
+        return "Session" if self.scenario.kind == "session" else "JobRun"
 
     def inject(self, operation: str, fault: Any, **options: Any) -> None:
         """Make calls for this scenario's application fail."""
@@ -123,7 +123,7 @@ class Scene:
 
     def wait_for_fault(self) -> None:
         """Until every fault has hit its calls."""
-        self._wait("the fault", lambda: not self.emr.faults(self.application_id), 90)
+        self._wait("the fault", lambda: not self.emr.faults(self.application_id), 180)
 
     def gate(self, where: str) -> Path:
         """Let the task stop at a place; the file that says that it has come there."""
@@ -138,7 +138,8 @@ class Scene:
     def wait_until_it_waits(self) -> None:
         """Until the task waits for what it has started, and has looked at it once more than to begin with."""
         state = "deferred" if self.scenario.deferrable else "running"
-        self._wait("that the task waits", lambda: self.state() == state and self.looks() > 1, 90)
+        looks = 1 if self._looks_once_a_minute else 2
+        self._wait("that the task waits", lambda: self.state() == state and self.looks() >= looks, 90)
         self._process = self.deployment.process(self.dag_id, TASK)
 
     def looks(self) -> int:
@@ -182,18 +183,19 @@ class Scene:
 
     def wait_for_end(self) -> str:
         """Until the DAG run is over; how it ended."""
-        return self.deployment.wait_for_end(self.dag_id, within=180)
+        return self.deployment.wait_for_end(self.dag_id, within=360 if self._looks_once_a_minute else 180)
 
     def wait_until_alone(self) -> None:
         """Until nothing of the task is there that could end what it has started: neither its process nor a trigger."""
         process = self._process
-        self._wait("the process to end", lambda: process is None or not process.is_running(), 60)
+        within = 180 if self._looks_once_a_minute else 60
+        self._wait("the process to end", lambda: process is None or not process.is_running(), within)
         # A trigger that ends nothing looks like one that does not know yet.
         threading.Event().wait(8)
 
     def started(self) -> list[dict[str, Any]]:
         """What the task has started, oldest first, as the endpoint recorded it."""
-        listed = self.emr.job_runs if self.scenario.kind == "job_run" else self.emr.sessions
+        listed = self.emr.sessions if self.scenario.kind == "session" else self.emr.job_runs
         return listed(self.application_id)
 
     def arguments(self) -> list[str]:
@@ -208,7 +210,9 @@ class Scene:
 
     def left(self) -> list[dict[str, Any]]:
         """What of it has not ended, and is not the result of a task."""
-        result = self.deployment.airflow.result(self.dag_id, TASK) if self.state() == "success" else None
+        if self.state() != "success" or self.scenario.kind == "amazon_job_run":
+            return self.active()
+        result = self.deployment.airflow.result(self.dag_id, TASK)
         owned = result.get("session_id" if self._id == "sessionId" else "job_run_id") if result else None
         return [one for one in self.active() if one[self._id] != owned]
 
@@ -225,7 +229,11 @@ class Scene:
 
     @property
     def _id(self) -> str:
-        return "jobRunId" if self.scenario.kind == "job_run" else "sessionId"
+        return "sessionId" if self.scenario.kind == "session" else "jobRunId"
+
+    @property
+    def _looks_once_a_minute(self) -> bool:
+        return self.scenario.kind == "amazon_job_run"
 
     def _wait(self, what: str, look: Callable[[], Any], within: float) -> None:
         self.deployment.wait_for(f"{self.dag_id}: {what}", look, within)

@@ -62,15 +62,17 @@ for scenario in json.loads(FILE.read_text()):
             "application_id": scenario["application_id"],
             "execution_role_arn": ROLE,
             "deferrable": scenario["deferrable"],
-            "waiter_delay": 5,
             "retry_delay": timedelta(seconds=1),
             **durations(scenario["parameters"]),
         }
         argument = f"{{{{ var.value.get('{scenario['dag_id']}', '{scenario['argument']}') }}}}"
+        job = {"sparkSubmit": {"entryPoint": "s3://jobs/job.py", "entryPointArguments": [argument]}}
         if scenario["kind"] == "session":
-            StartSession(idle_timeout_minutes=argument, **common)
+            StartSession(idle_timeout_minutes=argument, **{"waiter_delay": 5, **common})
+        elif scenario["kind"] == "job_run":
+            StartJobRun(job_driver=job, **{"waiter_delay": 5, **common})
         else:
-            StartJobRun(
-                job_driver={"sparkSubmit": {"entryPoint": "s3://jobs/job.py", "entryPointArguments": [argument]}},
-                **common,
-            )
+            # Imported here: it takes long, and most files have no such task.
+            from airflow.providers.amazon.aws.operators.emr import EmrServerlessStartJobOperator
+
+            EmrServerlessStartJobOperator(job_driver=job, name=f"{scenario['dag_id']}.start", **common)
