@@ -12,7 +12,7 @@ SUITE = "lost worker"
 # Until Airflow has noticed the loss and the retry has begun.
 RETRY = {"retries": 2}
 # Longer and shorter than that takes.
-LONG, SHORT = 40.0, 2.0
+LONG, SHORT = 45.0, 2.0
 
 Act = Callable[[Scene], None]
 
