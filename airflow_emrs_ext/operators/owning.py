@@ -142,7 +142,10 @@ class OwningOperator(ClaimingOperator):
         try:
             yield
         except _Killed:
-            raise TaskKilled("The task was killed while it was starting, waiting or working.", self._ids) from None
+            self._is_working = False
+            ids = dict(self._ids)
+            self.end_started()
+            raise TaskKilled("The task was killed while it was starting, waiting or working.", ids) from None
         finally:
             self._is_working = False
 
@@ -166,15 +169,15 @@ class OwningOperator(ClaimingOperator):
         return created_at is not None and datetime.fromisoformat(created_at) < ti.start_date
 
     def on_kill(self) -> None:
-        """End what a task has started that is killed while it waits in a worker, and end its work."""
-        interrupted = sys.exc_info()[1]
-        # Airflow calls this after its own timeout, too; then there is nothing that could go on.
-        self.end_started("timeout" if isinstance(interrupted, AirflowTaskTimeout) else "kill")
-        # Airflow 3 calls this from its handler of SIGTERM and then lets the task go on, which would start anew what has
-        # just been ended.
-        is_over = isinstance(interrupted, (AirflowTaskTimeout, _Killed))
-        if self._is_working and not is_over and threading.current_thread() is threading.main_thread():
+        """End what a task has started that is killed while it waits in a worker, and end its work.
+
+        The handler of a signal calls this in the middle of anything, which may hold a lock that ending needs, too: of
+        the log, or of a client. So that is left first, and what was started is ended then. Airflow 3 would go on with
+        the task otherwise.
+        """
+        if self._is_working and threading.current_thread() is threading.main_thread():
             raise _Killed
+        self.end_started("timeout" if isinstance(sys.exc_info()[1], AirflowTaskTimeout) else "kill")
 
     def end_started(self, event: Event = "kill") -> None:
         """End what a task has started that will not go on."""
@@ -216,7 +219,8 @@ class OwningOperator(ClaimingOperator):
             self._end()
 
     def _end(self) -> None:
-        self._run("abandon", kind=self.kind.key, ids=self._ids)
+        ids, self._ids, self._claim = self._ids, {}, {}
+        self._run("abandon", kind=self.kind.key, ids=ids)
 
     def _abandon_claim(self, event: Event) -> None:
         if self._claim and self._ends_on(event):

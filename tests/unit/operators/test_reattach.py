@@ -239,6 +239,42 @@ def test_a_signal_that_no_person_sent_leaves_the_job_run_to_the_next_try(
     assert bool(emr.calls("CancelJobRun")) is ends
 
 
+def test_a_signal_in_the_middle_of_a_log_line_ends_the_job_run(
+    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Log:
+        """As Airflow's: it holds a lock while it writes."""
+
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.is_interrupted = False
+
+        def info(self, *_: Any) -> None:
+            assert self.lock.acquire(timeout=5)
+            try:
+                if not self.is_interrupted and emr.job_runs():
+                    self.is_interrupted = True
+                    os.kill(os.getpid(), signal.SIGUSR1)
+                    eventually(lambda: False, within=1)
+            finally:
+                self.lock.release()
+
+        warning = error = debug = exception = info
+
+        def log(self, level: int, *arguments: Any) -> None:
+            self.info(*arguments)
+
+    task = operator(application_id)
+    monkeypatch.setattr(type(task), "log", Log())
+    before = signal.signal(signal.SIGUSR1, lambda *_: task.on_kill())
+    try:
+        with pytest.raises(TaskKilled):
+            task.execute(context_of(TaskInstance()))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    eventually(lambda: emr.job_runs()[0]["state"] == "CANCELLED")
+
+
 def test_the_two_kinds_of_retries_are_warned_of(
     emr: LocalEmr, application_id: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
