@@ -69,8 +69,9 @@ class TaskRun:
         facts = getattr(self.error, "facts", None)
         text = json.dumps({"result": self.result, "error": error, "facts": facts, "xcoms": self.xcoms}, sort_keys=True)
         text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", "<time>", text)
-        text = re.sub(r"\b00[0-9a-z]{14}\b", "<id>", text)
+        # A digest may look like an id.
         text = re.sub(r"ext:request\": \"[0-9a-f]{16}", 'ext:request": "<request>', text)
+        text = re.sub(r"\b00[0-9a-z]{14}\b", "<id>", text)
         text = re.sub(r"(_hour\": |after |duration_(seconds|milliseconds)\": )[0-9.e-]+", r"\1<number>", text)
         return dict(json.loads(re.sub(r": <number>", ': "<number>"', text)))
 
