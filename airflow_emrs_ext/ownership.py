@@ -13,6 +13,7 @@ from airflow_emrs_ext import settings
 
 _PREFIX = "airflow-emrs-ext:"
 _REQUEST = f"{_PREFIX}request"
+_GENERATION = f"{_PREFIX}generation"
 _LONGEST_VALUE = 256
 _LONGEST_NAME = 256
 # What a tag does not allow, and the mark of what stands for it: its bytes in UTF-8 as =XX.
@@ -78,6 +79,17 @@ def marked(request: Mapping[str, Any]) -> dict[str, Any]:
     return {**request, "tags": {**tags, _REQUEST: print_of_all[:16]}}
 
 
+def numbered(request: Mapping[str, Any], generation: int) -> dict[str, Any]:
+    """A request of :func:`marked` whose tags, if they name a task, tell its generation, too."""
+    tags = request.get("tags") or {}
+    return {**request, "tags": {**tags, _GENERATION: str(generation)}} if owner_tags(tags) else dict(request)
+
+
+def generation_of(tags: Mapping[str, str]) -> int:
+    """The generation that a resource's tags tell."""
+    return int(tags.get(_GENERATION, 0))
+
+
 def is_same_request(tags: Mapping[str, str], others: Mapping[str, str]) -> bool:
     """Whether two requests with these tags had the same parameters."""
     return tags.get(_REQUEST) == others.get(_REQUEST)
@@ -94,7 +106,7 @@ def is_named_after_task(request: Mapping[str, Any]) -> bool:
 
 def owner_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Those of a resource's tags that name its task; none: no task of this package owns it."""
-    return {key: value for key, value in tags.items() if key.startswith(_PREFIX) and key != _REQUEST}
+    return {key: tags[key] for key in tags if key.startswith(_PREFIX) and key not in (_REQUEST, _GENERATION)}
 
 
 def owner(tags: Mapping[str, str]) -> dict[str, str]:

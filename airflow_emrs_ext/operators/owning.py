@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from airflow_emrs_ext import settings
@@ -15,7 +14,6 @@ from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralEr
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, TaskKilled, WaitTimeout
 from airflow_emrs_ext.models import ClaimedKind, OwnedKind
 from airflow_emrs_ext.operators.base import EmrServerlessOperator
-from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.ownership import TaskIdentity
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.waiting import look
@@ -58,24 +56,29 @@ class ClaimingOperator(EmrServerlessOperator):
         if token := self._given_token():
             ids = self.kind.ids_of(getattr(self.hook, self.kind.starts)(**request, client_token=token))
             return self.hook.run(look(self.kind, ids, replace(self.hook.terms, log=self.log))).facts
-        number = context["ti"].try_number
-        own = () if self.reattach else (number,)
+        ti = context["ti"]
+        own = () if self.reattach else (ti.try_number,)
+        # When a person clears a task, Airflow adds the tries that there were to its retries; it leaves that number when
+        # it tries the task again by itself.
+        cleared = max(0, (ti.max_tries or 0) - (self.retries or 0))
         # `airflow tasks test` makes up a DAG run that never starts: nothing from before this try is this one's.
-        started = getattr(context.get("dag_run"), "start_date", None) or context["ti"].start_date
+        started = getattr(context.get("dag_run"), "start_date", None) or ti.start_date
         self._claim = {
             "kind": self.kind.key,
             "request": request,
             "seed": TaskIdentity.of(context).seed(*own),
-            "epoch": {"tries": self._tries_before_clear(context), "began": started.timestamp()},
+            "try_number": ti.try_number,
+            "epoch": {
+                "tries": cleared if self.reattach else 0,
+                "began": started.timestamp(),
+                "ends": self._ends_on("kill"),
+            },
         }
-        return self._run("claim", **self._claim, is_first_try=number == 1, reattach=self.reattach)
+        return self._run("claim", **self._claim, reattach=self.reattach)
 
-    def _tries_before_clear(self, context: Context) -> int:
-        """How many tries there were when a person last cleared the task; 0: nobody has.
-
-        Airflow adds them to the number of retries then, and leaves that number when it tries the task again by itself.
-        """
-        return max(0, (context["ti"].max_tries or 0) - (self.retries or 0))
+    def _ends_on(self, event: Event) -> bool:
+        """Whether what the task has started is ended then."""
+        return False
 
     def _given_token(self) -> str | None:
         return self.client_request_token or (self.config or {}).get("clientToken")
@@ -148,25 +151,6 @@ class OwningOperator(ClaimingOperator):
             raise TaskKilled("The task was killed while it was starting, waiting or working.", ids) from None
         finally:
             self._is_working = False
-
-    def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:
-        """The one end of both modes: return the result, or raise the error."""
-        if outcome.error is not None and self._was_ended_by_an_earlier_try(context, outcome.error):
-            self.log.info("The kill of an earlier try ended what this one had found; starting anew")
-            result: dict[str, Any] = super().execute(context)
-            return result
-        return super().finish(context, outcome)
-
-    def _was_ended_by_an_earlier_try(self, context: Context, error: EmrError) -> bool:
-        """Whether the wait ended because the end that an earlier try had asked for came after this try's claim.
-
-        A person clears a task, and Airflow begins the new try before it kills the old one.
-        """
-        ti, created_at = context["ti"], error.facts.get("created_at")
-        restarts = ti.try_number > 1 and self._tries_before_clear(context) and not self._given_token()
-        if not restarts or error.facts.get("state") not in (self.kind.ending, self.kind.end_state):
-            return False
-        return created_at is not None and datetime.fromisoformat(created_at) < ti.start_date
 
     def on_kill(self) -> None:
         """End what a task has started that is killed while it waits in a worker, and end its work.

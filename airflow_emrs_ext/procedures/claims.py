@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -12,7 +12,15 @@ from typing import Any
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected
 from airflow_emrs_ext.models import CLAIMED, ClaimedKind, OwnedKind, Snapshot
-from airflow_emrs_ext.ownership import is_named_after_task, is_same_request, marked, owner_tags, token
+from airflow_emrs_ext.ownership import (
+    generation_of,
+    is_named_after_task,
+    is_same_request,
+    marked,
+    numbered,
+    owner_tags,
+    token,
+)
 from airflow_emrs_ext.procedures.owned import Facts, abandon, briefly, request_end
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
@@ -34,19 +42,27 @@ _MOST_CONFLICTS = 10
 
 @dataclass(frozen=True)
 class Epoch:
-    """Which of a task's results are of today: those from before a person cleared it are not.
+    """Which of what a task has started is of today: what is from before a person cleared it is not.
 
     :param tries: how many tries there were when a person cleared the task; each has made one generation at most
     :param began: when the DAG run started, in seconds since the epoch, by Airflow's clock. A DAG run that was cleared
         after its end has started again, one that was deleted and made again has the same id.
+    :param ends: whether what is active and not of today is ended; ``False``: it is the task's all the same
     """
 
     tries: int = 0
     began: float | None = None
+    ends: bool = False
 
-    def includes(self, generation: int, age: float, now: float) -> bool:
-        """Whether a generation that was created ``age`` seconds ago is of this epoch."""
-        return generation >= self.tries and (self.began is None or now - age > self.began - _SKEW_SECONDS)
+    def includes(self, generation: int, state: State, created: float | None = None) -> bool:
+        """Whether a generation is of this epoch.
+
+        :param created: when it was created, in seconds since the epoch, by the worker's clock
+        """
+        if state.is_active and not self.ends:
+            return True
+        is_old = created is not None and self.began is not None and created < self.began - _SKEW_SECONDS
+        return generation >= self.tries and not is_old
 
 
 def claim(
@@ -55,7 +71,7 @@ def claim(
     kind: str,
     request: Mapping[str, Any],
     seed: str,
-    is_first_try: bool = True,
+    try_number: int = 1,
     epoch: Mapping[str, Any] | None = None,
     reattach: bool = True,
 ) -> Steps[Facts]:
@@ -63,112 +79,132 @@ def claim(
 
     The client tokens of a task are a chain, one per generation: repeating the start with the token of a generation
     returns that generation's resource. One that is active, or has done its work while nobody was looking, is the
-    task's; one that has ended another way, or before a person cleared the task, is passed by. What is too old for its
-    token is found by its tags: if it was started with the same parameters it is the task's, else it is ended before
-    something else is started.
+    task's; one that has ended another way is passed by, and so is one from before a person cleared the task, after its
+    end. What is too old for its token is found by its tags: if it was started with the same parameters it is the
+    task's, else it is ended before something else is started.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
     :param request: parameters of the start operation, without the client token
     :param seed: what the client tokens are made of
-    :param is_first_try: there is nothing of earlier tries to look for
+    :param try_number: the task's; of the first there is nothing of earlier ones to look for
     :param epoch: the fields of :class:`Epoch`
     :param reattach: ``False``: end what earlier tries have left active, whatever its parameters
     :return: the facts of the resource
     :raises RequestConflict: the start conflicts with something else than an earlier try's parameters
     """
-    claimed = CLAIMED[kind]
+    claimed, of = CLAIMED[kind], Epoch(**(epoch or {}))
     request = marked(request)
-    if not is_first_try:
+    if try_number > 1:
         age = _REMEMBERED_SECONDS if reattach else 0.0
-        found = yield from _take_over(terms, claimed, request, adopts=reattach, age=age)
+        found = yield from _take_over(terms, claimed, request, of if reattach else None, age=age)
         if found is not None:
             return found.facts
-    return (yield from _next_generation(terms, claimed, request, seed, Epoch(**(epoch or {})))).facts
+    own = yield from _next_generation(terms, claimed, request, seed, of, count())
+    assert own is not None, "unreachable: count() does not end"
+    return own.facts
 
 
-def abandon_claim(terms: Terms, *, kind: str, request: Mapping[str, Any], seed: str, epoch: Any) -> Steps[Facts]:
+def abandon_claim(
+    terms: Terms, *, kind: str, request: Mapping[str, Any], seed: str, try_number: int, epoch: Mapping[str, Any]
+) -> Steps[Facts]:
     """End what a task has started whose answer it did not see: the repeated request tells which it is."""
     owned = CLAIMED[kind]
     brief = briefly(terms, _REPEAT_SECONDS)
     try:
-        snapshot = yield from _next_generation(brief, owned, marked(request), seed, Epoch(**epoch))
+        # What comes after as many generations as there were tries is another try's.
+        own = yield from _next_generation(brief, owned, marked(request), seed, Epoch(**epoch), range(try_number))
     except EmrError as error:
         terms.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
         return {}
-    return (yield from abandon(terms, kind=kind, ids={name: snapshot.facts[name] for name in owned.id_names}))
+    if own is None:
+        return {}
+    return (yield from abandon(terms, kind=kind, ids={name: own.facts[name] for name in owned.id_names}))
 
 
 def _next_generation(
-    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], seed: str, epoch: Epoch
-) -> Steps[Snapshot]:
-    """The first generation that is of use, started if it is not there yet."""
+    terms: Terms,
+    kind: ClaimedKind[State],
+    request: Mapping[str, Any],
+    seed: str,
+    epoch: Epoch,
+    generations: Iterable[int],
+) -> Steps[Snapshot | None]:
+    """The first of the generations that is of use, started if it is not there yet."""
     conflicts = 0
     began: float | None = None
-    for generation in count():
+    for generation in generations:
+        start = {**numbered(request, generation), "client_token": token(seed, generation)}
         try:
-            started = yield from getattr(api, kind.starts)(terms, **request, client_token=token(seed, generation))
+            started = yield from getattr(api, kind.starts)(terms, **start)
         except RequestConflict:
             # An earlier try sent other parameters with this token; its name may have been another one, too.
             conflicts += 1
             if conflicts == _MOST_CONFLICTS:
                 raise
             if conflicts == 1:
-                yield from _take_over(terms, kind, request, adopts=False, named=is_named_after_task(request))
+                yield from _take_over(terms, kind, request, None, named=is_named_after_task(request))
             continue
         ids = kind.ids_of(started)
         answered = _answered_at(started, terms)
         began = answered if began is None else began
         try:
             snapshot = yield from look(kind, ids, terms)
-            if isinstance(kind, OwnedKind) and snapshot.state == kind.ending:
-                terms.log.info("%s is %s; waiting for its end", kind.label(ids), snapshot.state)
-                snapshot = yield from await_state(kind, ids, _ended(kind), terms)
+            created = datetime.fromisoformat(snapshot.facts["created_at"]).timestamp()
+            # One that this very start has made and that failed at once is the task's, too: others would fail as fast.
+            is_new = created >= began
+            is_own = is_new or epoch.includes(generation, snapshot.state, terms.clock() - (answered - created))
+            if isinstance(kind, OwnedKind) and (not is_own or snapshot.state == kind.ending):
+                snapshot = yield from _see_out(terms, kind, ids, snapshot)
         except EmrError as error:
             error.facts = {**ids, **error.facts}
             raise
-        created = datetime.fromisoformat(snapshot.facts["created_at"]).timestamp()
-        # One that this very start has made and that failed at once is the task's, too: others would fail as fast.
-        is_new = created >= began
-        is_todays = is_new or snapshot.state.is_active or epoch.includes(generation, answered - created, terms.clock())
-        if is_todays and (kind.is_useful(snapshot.state) or (snapshot.state == kind.failure and is_new)):
+        if is_own and (kind.is_useful(snapshot.state) or (snapshot.state == kind.failure and is_new)):
             terms.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
             return snapshot
         terms.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)
-    raise AssertionError("unreachable: count() does not end")
+    return None
 
 
 def _take_over(
     terms: Terms,
     kind: ClaimedKind[State],
     request: Mapping[str, Any],
+    epoch: Epoch | None,
     *,
-    adopts: bool,
     named: bool = True,
     age: float = 0.0,
 ) -> Steps[Snapshot | None]:
     """The newest active resource of the task's earlier tries that was started with this request; the others are ended.
 
-    :param adopts: ``False``: end all of them
+    :param epoch: what of them the task goes on with; ``None``: end all of them
     :param named: look only at those that have the request's name, to spare a call for each of an application's others
     :param age: look only at those that were created so many seconds ago, to spare pages
     """
     own: Snapshot | None = None
-    ending: list[dict[str, str]] = []
     for ids, snapshot in (yield from _left_active(terms, kind, request, named, age)):
-        if snapshot.state in kind.on_the_way_out():
-            ending.append(ids)
-        elif adopts and own is None and is_same_request(snapshot.facts["tags"], request["tags"]):
+        tags = snapshot.facts["tags"]
+        is_todays = epoch is not None and epoch.includes(generation_of(tags), snapshot.state)
+        is_alike = is_same_request(tags, request["tags"]) and snapshot.state not in kind.on_the_way_out()
+        if own is None and is_todays and is_alike:
             terms.log.info("%s of an earlier try is %s: going on with it", kind.label(ids), snapshot.state)
             own = snapshot
         elif isinstance(kind, OwnedKind):
-            terms.log.info("%s of an earlier try is %s: %s it", kind.label(ids), snapshot.state, kind.verb)
-            yield from request_end(terms, kind, ids)
-            ending.append(ids)
+            yield from _see_out(terms, kind, ids, snapshot)
         else:
             terms.log.warning("%s of an earlier try is %s, and stays", kind.label(ids), snapshot.state)
-    for ids in ending:
-        yield from await_state(kind, ids, _ended(kind), terms)
     return own
+
+
+def _see_out(terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], snapshot: Snapshot) -> Steps[Snapshot]:
+    """End what an earlier try has left, unless it ends already, and wait until it is over."""
+    if snapshot.state.is_terminal:
+        return snapshot
+    if snapshot.state == kind.ending:
+        terms.log.info("%s of an earlier try is %s; waiting for its end", kind.label(ids), snapshot.state)
+    else:
+        terms.log.info("%s of an earlier try is %s: %s it", kind.label(ids), snapshot.state, kind.verb)
+        yield from request_end(terms, kind, ids)
+    return (yield from await_state(kind, ids, [state for state in kind.states if state.is_terminal], terms))
 
 
 def _left_active(
@@ -208,10 +244,6 @@ def active(terms: Terms, kind: ClaimedKind[State], *scope: str, **filters: Any) 
 
 def _created_before(terms: Terms, age: float) -> dict[str, Any]:
     return {"created_at_before": datetime.fromtimestamp(terms.clock() - age, timezone.utc)} if age else {}
-
-
-def _ended(kind: ClaimedKind[State]) -> list[State]:
-    return [state for state in kind.states if state.is_terminal]
 
 
 def _answered_at(response: Mapping[str, Any], terms: Terms) -> float:

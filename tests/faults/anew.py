@@ -83,8 +83,11 @@ def _scenarios() -> Iterator[Scenario]:
             yield Scenario(name="cleared after failure", act=clear_after_failure, **failed, **two)
         else:
             yield Scenario(name="cleared after success, ended since", act=clear_after_its_end, **done, **two)
+            there = "cleared after success, still there"
+            yield Scenario(name=there, act=clear_after_success, **done, **two)
+            kept: dict[str, Any] = {**done, "parameters": {**RETRY, "terminate_on_kill": False}}
             one = with_arguments("15")
-            yield Scenario(name="cleared after success, still there", act=clear_after_success, then=one, **done)
+            yield Scenario(name=f"{there}, keep", act=clear_after_success, then=one, **kept)
         changed = "arguments changed"
         yield Scenario(name=f"{changed}, cleared after success", act=change_after_success, **done, **other)
         waits = {**done, **other, "lasts": 600.0}

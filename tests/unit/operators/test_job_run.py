@@ -103,6 +103,7 @@ def test_every_parameter_reaches_the_service(emr: LocalEmr, application_id: str)
     assert re.fullmatch("[0-9a-f]{16}", found["tags"].pop("airflow-emrs-ext:request"))
     assert found["tags"] == {
         "team": "data",
+        "airflow-emrs-ext:generation": "0",
         "airflow-emrs-ext:dag_id": "a_dag",
         "airflow-emrs-ext:run_id": "manual__2026-05-01",
         "airflow-emrs-ext:task_id": "a_task",

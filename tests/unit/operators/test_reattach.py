@@ -62,6 +62,12 @@ def lose(emr: LocalEmr, application_id: str, task_instance: dict[str, Any], **ar
     return str(eventually(lambda: [one for one in emr.job_runs() if one["state"] == "RUNNING"])[-1]["jobRunId"])
 
 
+def let_it_age(emr: LocalEmr) -> None:
+    """Return when what there is cannot be new: the service dates its answers in whole seconds."""
+    created = datetime.fromisoformat(emr.job_runs()[-1]["createdAt"]).timestamp()
+    eventually(lambda: time.time() > created + 2)
+
+
 def go_on(application_id: str, task_instance: dict[str, Any], **arguments: Any) -> TaskRun:
     return run_task(lambda: operator(application_id, **arguments), **task_instance)
 
@@ -118,35 +124,78 @@ def test_one_that_failed_or_that_a_person_cleared_is_followed_by_another(
 ) -> None:
     left = lose(emr, application_id, FIRST_TRY)
     emr.finish(left, succeeded=succeeded)
-    ended = eventually(lambda: [one for one in emr.job_runs() if one["state"] != "RUNNING"])[0]
-    # The service dates its answers in whole seconds: one that has failed in this second could be the new one.
-    created = datetime.fromisoformat(ended["createdAt"]).timestamp()
-    eventually(lambda: time.time() > created + 2)
+    eventually(lambda: [one for one in emr.job_runs() if one["state"] != "RUNNING"])
+    let_it_age(emr)
     emr.script([ScriptedAttempt()])
     run = go_on(application_id, CLEARED if succeeded else SECOND_TRY)
     assert run.error is None
     assert ids(emr) == [left, run.result["job_run_id"]]
 
 
-def test_what_runs_when_a_person_clears_the_task_is_gone_on_with(emr: LocalEmr, application_id: str) -> None:
-    left = lose(emr, application_id, FIRST_TRY)
+@pytest.mark.parametrize("remembered", [3600.0, 0.001], ids=["by its token", "by its tags"])
+def test_what_runs_when_a_person_clears_the_task_is_gone_on_with_if_a_kill_keeps_it(
+    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch, remembered: float
+) -> None:
+    monkeypatch.setattr(claims, "_REMEMBERED_SECONDS", remembered)
+    left = lose(emr, application_id, FIRST_TRY, cancel_on_kill=False)
     ending = end_when_found(emr, left)
-    run = go_on(application_id, CLEARED)
+    run = go_on(application_id, CLEARED, cancel_on_kill=False)
     ending.join()
     assert (run.error, ids(emr)) == (None, [left])
 
 
+@pytest.mark.parametrize("remembered", [3600.0, 0.001], ids=["by its token", "by its tags"])
+def test_a_lost_try_after_a_clear_is_gone_on_with(
+    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch, remembered: float
+) -> None:
+    monkeypatch.setattr(claims, "_REMEMBERED_SECONDS", remembered)
+    before = lose(emr, application_id, FIRST_TRY)
+    let_it_age(emr)
+    emr.script([ScriptedAttempt(hold=True)])
+    left = lose(emr, application_id, CLEARED)
+    let_it_age(emr)
+    ending = end_when_found(emr, left)
+    run = go_on(application_id, {"try_number": 3, "max_tries": 3})
+    ending.join()
+    assert (run.error, ids(emr)) == (None, [before, left])
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_a_lost_answer_is_told_from_what_the_next_try_starts(
+    emr: LocalEmr, application_id: str, try_number: int
+) -> None:
+    first = lose(emr, application_id, FIRST_TRY)
+    let_it_age(emr)
+    emr.script([ScriptedAttempt(hold=True)])
+    task = operator(application_id, deferrable=True)
+    with pytest.raises(TaskDeferred):
+        task.execute(context_of(TaskInstance(**CLEARED)))
+    second = ids(emr)[1]
+    task._run("abandon_claim", **{**task._claim, "try_number": try_number})
+    states = {one["jobRunId"]: one["state"] for one in emr.job_runs()}
+    assert states[first] == "CANCELLED"
+    assert (states[second] != "CANCELLED") is (try_number == 1)
+    assert set(states) == {first, second}
+
+
 @pytest.mark.parametrize(
-    "changed",
-    [{"reattach": False}, {"job_driver": spark_submit("s3://b/new.py")}, {"name": "another"}],
-    ids=lambda changed: next(iter(changed)),
+    ("changed", "task_instance"),
+    [
+        ({"reattach": False}, SECOND_TRY),
+        ({"job_driver": spark_submit("s3://b/new.py")}, SECOND_TRY),
+        ({"name": "another"}, SECOND_TRY),
+        ({}, CLEARED),
+        ({}, {**FIRST_TRY, "max_tries": 3}),
+    ],
+    ids=["no reattach", "another driver", "another name", "cleared", "cleared before its first try"],
 )
 def test_what_runs_is_ended_before_another_is_started(
-    emr: LocalEmr, application_id: str, changed: dict[str, Any]
+    emr: LocalEmr, application_id: str, changed: dict[str, Any], task_instance: dict[str, Any]
 ) -> None:
     left = lose(emr, application_id, FIRST_TRY)
+    let_it_age(emr)
     emr.script([ScriptedAttempt()])
-    run = go_on(application_id, SECOND_TRY, **changed)
+    run = go_on(application_id, task_instance, **changed)
     assert run.error is None
     first, second = emr.job_runs()
     assert (first["jobRunId"], first["state"]) == (left, "CANCELLED")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -274,6 +275,9 @@ def test_the_late_kill_of_an_earlier_try_costs_the_next_one_nothing(
         operator(application_id, deferrable=True).execute(context_of(TaskInstance()))
     # Launched: what is scripted from now on is for the next one.
     (first,) = eventually(lambda: [one for one in emr.sessions() if one["logPath"]])
+    # The service dates its answers in whole seconds: one of this second could be the new one.
+    created = datetime.fromisoformat(first["createdAt"]).timestamp()
+    eventually(lambda: time.time() > created + 2)
 
     def kill() -> None:
         eventually(lambda: emr.calls("ListSessions"))
