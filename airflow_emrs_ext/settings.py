@@ -46,6 +46,12 @@ def journal_folder() -> Path:
     return Path(named) if named else Path(conf.get("logging", "base_log_folder")) / "emrs_ext_journal"
 
 
+def studio_url() -> str:
+    """The address of the EMR Studio that console links open; empty: none."""
+    named: str = conf.get(SECTION, "studio_url", fallback="")
+    return named.rstrip("/")
+
+
 def default_deferrable() -> bool:
     """Airflow's own ``[operators] default_deferrable``."""
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
