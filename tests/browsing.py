@@ -35,6 +35,7 @@ def make_users(airflow: Any) -> None:
     (airflow.home / "passwords.json").write_text(json.dumps({name: name for name in (PERMITTED, FORBIDDEN)}))
     if not IS_3:
         (airflow.home / "webserver_config.py").write_text("WTF_CSRF_ENABLED = False\n")
+        airflow.command("sync-perm")
         for name, role in ((PERMITTED, "Viewer"), (FORBIDDEN, "Public")):
             about = ["--firstname", name, "--lastname", name, "--email", f"{name}@example.com", "--password", name]
             airflow.command("users", "create", "--username", name, "--role", role, *about)
@@ -94,14 +95,22 @@ class Browser:
             return Page(307, asked.headers, "")
         return Page(asked.status, asked.headers, answer["page"])
 
-    def links(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, str | None]:
-        """The links of a task, by name, as the UI gets them."""
-        run = urllib.parse.quote(run_id, safe="")
-        path = f"/dags/{dag_id}/dagRuns/{run}/taskInstances/{task_id}/links"
-        page = self.get(f"{self.url}/api/{'v2' if IS_3 else 'v1'}{path}?map_index={map_index}", **self._headers)
+    def link(self, name: str, dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+        """The whole address of a link of a task, as the UI gets it by its name."""
+        if IS_3:
+            run = urllib.parse.quote(run_id, safe="")
+            path = f"/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances/{task_id}/links?map_index={map_index}"
+        else:
+            # The ids of DAG runs that are started by hand carry their date.
+            _, _, date = run_id.partition("__")
+            query = {"dag_id": dag_id, "task_id": task_id, "map_index": map_index, "execution_date": date}
+            path = f"/extra_links?{urllib.parse.urlencode({**query, 'link_name': name})}"
+        page = self.get(f"{self.url}{path}", **self._headers)
         assert page.status == 200, page.text
         found = json.loads(page.text)
-        return dict(found.get("extra_links", found))
+        address = found.get("extra_links", found)[name] if IS_3 else found["url"]
+        assert address, f"{name} is not shown"
+        return urllib.parse.urljoin(f"{self.url}/", address)
 
     def get(self, url: str, **headers: str) -> Page:
         """The answer to a request, redirects not followed."""
