@@ -46,6 +46,11 @@ def journal_folder() -> Path:
     return Path(named) if named else Path(conf.get("logging", "base_log_folder")) / "emrs_ext_journal"
 
 
+def task_view() -> bool:
+    """Whether the UI's page of each task has a tab for its job run or session."""
+    return bool(conf.getboolean(SECTION, "task_view", fallback=OPTIONS["task_view"]["default"] == "True"))
+
+
 def studio_url() -> str:
     """The address of the EMR Studio that console links open; empty: none."""
     named: str = conf.get(SECTION, "studio_url", fallback="")
