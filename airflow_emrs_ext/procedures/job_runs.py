@@ -8,12 +8,10 @@ from typing import Any
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.models import JOB_RUN, attempt_facts, log_locations
-from airflow_emrs_ext.procedures.owned import Facts, await_owned, briefly, request_end
+from airflow_emrs_ext.procedures.owned import REPORT_SECONDS, Facts, await_owned, briefly, request_end
 from airflow_emrs_ext.states import JobRunState
 from airflow_emrs_ext.steps import Steps, Terms
 
-# How long each call of a report is repeated when the wait itself is over, in seconds.
-_REPORT_SECONDS = 3.0
 _ENDED = tuple(state for state in JobRunState if state.is_terminal)
 
 
@@ -71,14 +69,19 @@ def _job_run_report(terms: Terms, facts: Facts) -> Steps[Facts]:
 
     What may not be read is left out: the outcome of the run is worth more than its decoration.
     """
-    brief = briefly(terms, _REPORT_SECONDS)
+    brief = briefly(terms, REPORT_SECONDS)
     application_id, job_run_id = facts["application_id"], facts["job_run_id"]
     attempts: list[Facts] = []
-    monitoring: Mapping[str, Any] = {}
+    application: Mapping[str, Any] = {}
     try:
         listed = yield from api.list_job_run_attempts(brief, application_id, job_run_id)
         attempts = sorted((attempt_facts(attempt) for attempt in listed), key=lambda attempt: attempt["attempt"])
-        monitoring = (yield from api.get_application(brief, application_id)).get("monitoringConfiguration", {})
+        application = yield from api.get_application(brief, application_id)
     except EmrError as error:
         terms.log.warning("The report on job run %s is incomplete: %s", job_run_id, error)
-    return {**facts, "attempts": attempts, "log_locations": log_locations(facts, monitoring)}
+    return {
+        **facts,
+        "attempts": attempts,
+        "architecture": application.get("architecture"),
+        "log_locations": log_locations(facts, application.get("monitoringConfiguration", {})),
+    }
