@@ -62,6 +62,11 @@ def prices() -> Mapping[str, Any]:
     return given if isinstance(given, Mapping) else {}
 
 
+def injects_openlineage(information: str) -> bool:
+    """OpenLineage's own ``[openlineage] spark_inject_…_info``, of ``parent_job`` or ``transport``."""
+    return bool(conf.getboolean("openlineage", f"spark_inject_{information}_info", fallback=False))
+
+
 def default_deferrable() -> bool:
     """Airflow's own ``[operators] default_deferrable``."""
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
