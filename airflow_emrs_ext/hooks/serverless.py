@@ -69,6 +69,7 @@ class EmrServerlessHook(AwsBaseHook):
     list_job_runs = _verb(api.list_job_runs)
     list_job_run_attempts = _verb(api.list_job_run_attempts)
     cancel_job_run = _verb(api.cancel_job_run)
+    get_dashboard_for_job_run = _verb(api.get_dashboard_for_job_run)
     start_session = _verb(api.start_session)
     # GetSession: the Amazon provider calls its AWS session get_session.
     describe_session = _verb(api.get_session)
