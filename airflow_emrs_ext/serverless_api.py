@@ -202,6 +202,18 @@ def cancel_job_run(
     return (yield from patiently(call, terms))
 
 
+def get_dashboard_for_job_run(
+    terms: Terms, /, application_id: str, job_run_id: str, *, attempt: int | None = None
+) -> Steps[str]:
+    """GetDashboardForJobRun: a URL for one use within the hour; refused before the attempt is RUNNING.
+
+    The URL is a secret: whoever has it sees the job run and its logs.
+    """
+    call = _call("get_dashboard_for_job_run", application_id=application_id, job_run_id=job_run_id, attempt=attempt)
+    url: str = (yield from patiently(call, terms))["url"]
+    return url
+
+
 def start_session(
     terms: Terms,
     /,
