@@ -60,6 +60,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "",
         "example": "production",
     },
+    "prices": {
+        "description": "What the service charges, to estimate the cost of job runs and sessions: a JSON object of "
+        "Regions, each of architectures (X86_64, ARM64), each with vcpu_hour, memory_gb_hour and storage_gb_hour; and "
+        "the currency, USD unless given. Default: no estimate.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "default": "",
+        "example": '{"eu-west-1": {"X86_64": {"vcpu_hour": 0.05, "memory_gb_hour": 0.006, "storage_gb_hour": 0.0001}}}',
+    },
     "journal_folder": {
         "description": "Folder in which a triggerer notes what its deferred tasks have started, so that the next one "
         "that starts with the same folder ends it if the task was marked or timed out meanwhile. A folder that "

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from airflow_emrs_ext._compat import AIRFLOW_3, conf
 from airflow_emrs_ext.provider_info import OPTIONS, SECTION
+
+log = logging.getLogger(__name__)
 
 
 def _float(option: str) -> float:
@@ -49,6 +55,16 @@ def journal_folder() -> Path:
     """Where a triggerer notes what its deferred tasks have started: the option's, else beside the task logs."""
     named: str = conf.get(SECTION, "journal_folder", fallback="")
     return Path(named) if named else Path(conf.get("logging", "base_log_folder")) / "emrs_ext_journal"
+
+
+def prices() -> Mapping[str, Any]:
+    """Prices per Region and architecture, and their currency; empty where the user has given none that can be read."""
+    try:
+        given = json.loads(conf.get(SECTION, "prices", fallback="") or "{}")
+    except ValueError as error:
+        log.warning("[emrs_ext] prices is no JSON, and no cost is estimated: %s", error)
+        return {}
+    return given if isinstance(given, Mapping) else {}
 
 
 def default_deferrable() -> bool:

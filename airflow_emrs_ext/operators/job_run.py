@@ -67,8 +67,9 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
         (what was shown at the end, for each attempt: ``attempt``, ``places``, ``text``, ``note``),
         ``created_at``, ``started_at``, ``ended_at``, ``updated_at``, ``queued_duration_milliseconds``,
         ``total_execution_duration_seconds``, ``total_resource_utilization`` and ``billed_resource_utilization``
-        (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``log_locations``, ``retry_policy``,
-        ``monitoring_configuration``, ``tags``
+        (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``cost`` (``amount``, ``currency``; ``None`` without
+        ``[emrs_ext] prices``), ``architecture``, ``log_locations``, ``retry_policy``, ``monitoring_configuration``,
+        ``tags``
     :raises JobRunFailed: it ended FAILED
     :raises JobRunCancelled: it was cancelled from outside, or by the service at its time limit
     :raises WaitTimeout: the deadline passed
@@ -76,6 +77,7 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
     """
 
     kind = JOB_RUN
+    counts_cost = True
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",

@@ -173,8 +173,11 @@ class EmrServerlessTerminateSessionOperator(_SessionOperator):
     :param application_id: of the application, where no ``session`` is given
     :param session_id: of the session, likewise
     :param wait_for_completion: ``False``: request the end and return at least the ids
-    :return: as :class:`EmrServerlessStartSessionOperator`
+    :return: as :class:`EmrServerlessStartSessionOperator`, with ``architecture``, and ``cost`` (``amount``,
+        ``currency``; ``None`` without ``[emrs_ext] prices``)
     """
+
+    counts_cost = True
 
     def __init__(self, *, wait_for_completion: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -10,15 +10,13 @@ from airflow_emrs_ext.diagnosis import diagnose
 from airflow_emrs_ext.driver_logs.reports import LONGEST_EXCERPT, Excerpt, excerpt
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed
 from airflow_emrs_ext.models import JOB_RUN, attempt_facts, log_locations
-from airflow_emrs_ext.procedures.owned import Facts, await_owned, briefly, request_end
+from airflow_emrs_ext.procedures.owned import REPORT_SECONDS, Facts, await_owned, briefly, request_end
 from airflow_emrs_ext.states import JobRunState
 from airflow_emrs_ext.steps import Steps, Terms
 
 ShowDriverLogs = Literal["on_failure", "always", "live", "never"]
 """What of the drivers' logs is written to the log of a task, and when."""
 
-# How long each call of a report is repeated when the wait itself is over, in seconds.
-_REPORT_SECONDS = 3.0
 # Of how many attempts the logs are read, the newest.
 _MOST_ATTEMPTS = 10
 _ENDED = tuple(state for state in JobRunState if state.is_terminal)
@@ -89,21 +87,23 @@ def _job_run_report(terms: Terms, facts: Facts) -> Steps[Facts]:
 
     What may not be read is left out: the outcome of the run is worth more than its decoration.
     """
-    brief = briefly(terms, _REPORT_SECONDS)
+    brief = briefly(terms, REPORT_SECONDS)
     application_id, job_run_id = facts["application_id"], facts["job_run_id"]
     attempts: list[Facts] = []
-    monitoring: Mapping[str, Any] = {}
+    application: Mapping[str, Any] = {}
     try:
         listed = yield from api.list_job_run_attempts(brief, application_id, job_run_id)
         attempts = sorted((attempt_facts(attempt) for attempt in listed), key=lambda attempt: attempt["attempt"])
-        monitoring = (yield from api.get_application(brief, application_id)).get("monitoringConfiguration", {})
+        application = yield from api.get_application(brief, application_id)
     except EmrError as error:
         terms.log.warning("The report on job run %s is incomplete: %s", job_run_id, error)
+    monitoring = application.get("monitoringConfiguration", {})
     for attempt in attempts:
         attempt["log_locations"] = log_locations({**facts, "attempt": attempt["attempt"]}, monitoring)
     return {
         **facts,
         "attempts": attempts,
+        "architecture": application.get("architecture"),
         "log_locations": log_locations(facts, monitoring),
         "diagnosis": None,
         "driver_logs": [],
@@ -130,7 +130,7 @@ def _explained(terms: Terms, facts: Facts, show: ShowDriverLogs) -> Steps[Facts]
 
 def _excerpts(terms: Terms, facts: Facts, *, failed: bool) -> Steps[list[Excerpt]]:
     """What matters of the logs of each attempt; the newest is read first, in case none can be."""
-    brief = briefly(terms, _REPORT_SECONDS)
+    brief = briefly(terms, REPORT_SECONDS)
     attempts = facts["attempts"] or [facts]
     found: list[Excerpt] = []
     for attempt in reversed(attempts[-_MOST_ATTEMPTS:]):

@@ -14,6 +14,9 @@ from airflow_emrs_ext.waiting import Rest, await_state, look, patiently, sleep
 
 Facts = dict[str, Any]
 
+REPORT_SECONDS = 3.0
+"""How long each call of a report is repeated when the wait itself is over."""
+
 # How long the end of something that nobody waits for is requested, in seconds. Airflow may end the task seconds after
 # its deadline.
 _END_SECONDS = 60.0
