@@ -23,7 +23,7 @@ AIRFLOW_3 = Version("3.0") <= AIRFLOW_VERSION
 _ENDED = frozenset({"success", "failed", "skipped", "removed", "upstream_failed"})
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
     from airflow.sdk.bases.sensor import PokeReturnValue
     from airflow.sdk.configuration import conf
     from airflow.sdk.exceptions import (
@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from airflow.sdk.observability.stats import Stats as _Stats
 else:
     if AIRFLOW_3:
-        from airflow.sdk import Context
+        from airflow.sdk import BaseOperatorLink, Context
         from airflow.sdk.bases.sensor import PokeReturnValue
     else:
+        from airflow.models.baseoperatorlink import BaseOperatorLink
         from airflow.sensors.base import PokeReturnValue
         from airflow.utils.context import Context
 
@@ -176,6 +177,18 @@ def _row(dag_id: str, run_id: str, task_id: str, map_index: int) -> tuple[str | 
     return (row.state, row.trigger_id) if row else (None, None)
 
 
+def push_links(operator: Any, ti: Any) -> None:
+    """Show the links of a task now: Airflow 3 asks for them when the process ends, Airflow 2 when somebody looks."""
+    if AIRFLOW_3:
+        for link in operator.operator_extra_links:
+            ti.xcom_push(key=link.xcom_key, value=link.get_link(operator, ti_key=ti))
+
+
+def link_base() -> str:
+    """What a link of a task begins with: the UI of Airflow 3 has a base that links are relative to."""
+    return "" if AIRFLOW_3 else f"{conf.get('webserver', 'base_url').rstrip('/')}/"
+
+
 def as_xcoms(facts: dict[str, Any]) -> dict[str, Any]:
     """Facts as XComs of their own (``multiple_outputs``): Airflow 3.0 fails a task that stores ``None`` in one."""
     if Version("3.0") <= AIRFLOW_VERSION < Version("3.1"):
@@ -191,6 +204,7 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
+    "BaseOperatorLink",
     "Context",
     "PokeReturnValue",
     "TaskDeferralError",
@@ -201,6 +215,8 @@ __all__ = [
     "count_metric",
     "has_ended",
     "has_owner",
+    "link_base",
     "mask_secret",
+    "push_links",
     "state_of_task",
 ]

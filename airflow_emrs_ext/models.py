@@ -332,19 +332,22 @@ def attempt_facts(attempt: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def log_locations(facts: Mapping[str, Any], application_monitoring: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the driver's logs of a job run's latest attempt are.
+    """Where the driver's logs of a job run's latest attempt, or of a session, are.
 
-    :param facts: of the job run
+    :param facts: of the job run or session
     :param application_monitoring: the application's MonitoringConfiguration, which the job run's own overrides by type
     :return: ``s3_uri`` (folder of ``stdout.gz`` and ``stderr.gz``), ``cloudwatch_log_group`` and
         ``cloudwatch_log_stream_prefix``, ``None`` where not configured, and ``managed_storage``
     """
-    monitoring = {**application_monitoring, **facts["monitoring_configuration"]}
-    path = f"applications/{facts['application_id']}/jobs/{facts['job_run_id']}"
-    # The service numbers the folders of streaming job runs and of those that may be retried.
-    if facts["mode"] == "STREAMING" or (facts["retry_policy"] or {}).get("maxAttempts", 1) > 1:
-        path += f"/attempts/{facts['attempt']}"
-    worker = f"{facts['type']}_DRIVER"
+    monitoring = {**application_monitoring, **facts.get("monitoring_configuration", {})}
+    path, worker = f"applications/{facts['application_id']}", "SPARK_DRIVER"
+    if "session_id" in facts:
+        path += f"/sessions/{facts['session_id']}"
+    else:
+        path, worker = f"{path}/jobs/{facts['job_run_id']}", f"{facts['type']}_DRIVER"
+        # The service numbers the folders of streaming job runs and of those that may be retried.
+        if facts["mode"] == "STREAMING" or (facts["retry_policy"] or {}).get("maxAttempts", 1) > 1:
+            path += f"/attempts/{facts['attempt']}"
     log_uri = monitoring.get("s3MonitoringConfiguration", {}).get("logUri")
     cloud_watch = monitoring.get("cloudWatchLoggingConfiguration", {})
     group = stream = None

@@ -78,6 +78,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "",
         "example": "/opt/airflow/logs/emrs_ext_journal",
     },
+    "studio_url": {
+        "description": "Address of the EMR Studio in which the console link of a task opens a job run or session. "
+        "Default: none; the link leads to the EMR console, where one chooses a Studio.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "default": "",
+        "example": "https://es-0123456789abcdefghijklmno.emrstudio-prod.us-east-1.amazonaws.com",
+    },
 }
 
 
@@ -93,6 +101,18 @@ def get_provider_info() -> dict[str, Any]:
                 "name": "emr_serverless_session",
                 "class-name": "airflow_emrs_ext.decorators.session.emr_serverless_session_task",
             }
+        ],
+        "extra-links": [
+            f"airflow_emrs_ext.links.serverless.{name}"
+            for name in (
+                "SparkUILink",
+                "DriverStdoutLink",
+                "DriverStderrLink",
+                "SessionDashboardLink",
+                "ConsoleLink",
+                "S3LogsLink",
+                "CloudWatchLogsLink",
+            )
         ],
         "config": {
             SECTION: {

@@ -204,13 +204,13 @@ def cancel_job_run(
 
 def get_dashboard_for_job_run(
     terms: Terms, /, application_id: str, job_run_id: str, *, attempt: int | None = None
-) -> Steps[str]:
-    """GetDashboardForJobRun: a URL for one use within the hour; refused before the attempt is RUNNING.
+) -> Steps[str | None]:
+    """GetDashboardForJobRun: a URL for one use within the hour, of ``attempt`` (default: the latest).
 
-    The URL is a secret: whoever has it sees the job run and its logs.
+    Refused for an attempt that has not been RUNNING.
     """
     call = _call("get_dashboard_for_job_run", application_id=application_id, job_run_id=job_run_id, attempt=attempt)
-    url: str = (yield from patiently(call, terms))["url"]
+    url: str | None = (yield from patiently(call, terms)).get("url")
     return url
 
 

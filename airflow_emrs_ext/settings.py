@@ -67,6 +67,12 @@ def prices() -> Mapping[str, Any]:
     return given if isinstance(given, Mapping) else {}
 
 
+def studio_url() -> str:
+    """The address of the EMR Studio that console links open; empty: none."""
+    named: str = conf.get(SECTION, "studio_url", fallback="")
+    return named.rstrip("/")
+
+
 def default_deferrable() -> bool:
     """Airflow's own ``[operators] default_deferrable``."""
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))

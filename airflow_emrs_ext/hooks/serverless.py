@@ -79,6 +79,7 @@ class EmrServerlessHook(AwsBaseHook):
     list_job_runs = _verb(api.list_job_runs)
     list_job_run_attempts = _verb(api.list_job_run_attempts)
     cancel_job_run = _verb(api.cancel_job_run)
+    get_dashboard_for_job_run = _verb(api.get_dashboard_for_job_run)
     start_session = _verb(api.start_session)
     # GetSession: the Amazon provider calls its AWS session get_session.
     describe_session = _verb(api.get_session)
@@ -86,7 +87,6 @@ class EmrServerlessHook(AwsBaseHook):
     terminate_session = _verb(api.terminate_session)
     get_session_endpoint = _verb(api.get_session_endpoint)
     get_resource_dashboard = _verb(api.get_resource_dashboard)
-    get_dashboard_for_job_run = _verb(api.get_dashboard_for_job_run)
 
     def run(self, steps: Steps[T]) -> T:
         """Drive steps with blocking clients."""

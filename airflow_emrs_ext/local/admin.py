@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from html import escape
@@ -44,6 +45,7 @@ def admin_application(endpoint: Endpoint) -> Starlette:
         "/sessions/{session_id}/busy": {"PUT": _busy_session, "DELETE": _idle_session},
         "/reset": {"POST": _reset},
         "/dashboards/{token}": {"GET": _dashboard},
+        "/dashboards/{token}/logs/{worker_type}/{name}": {"GET": _dashboard_log},
         "/simulated-ui/{application_id}/{driver}": {"GET": _simulated_ui},
     }
     routes = [
@@ -220,13 +222,30 @@ async def _reset(endpoint: Endpoint, _: Request) -> Any:
 
 
 async def _dashboard(endpoint: Endpoint, request: Request) -> Any:
-    if request.method == "HEAD":
-        raise HTTPException(405, "GET only: each visit uses the URL up")
+    _refuse_head(request)
     try:
         url = await endpoint.service.redeem_dashboard(request.path_params["token"])
     except ApiError as error:
-        return HTMLResponse(f"<h1>No dashboard</h1><p>{escape(error.message)}</p>", status_code=error.status or 404)
+        return _no_dashboard(error)
     return RedirectResponse(url, status_code=302)
+
+
+async def _dashboard_log(endpoint: Endpoint, request: Request) -> Any:
+    _refuse_head(request)
+    try:
+        path = endpoint.service.dashboard_log(**request.path_params)
+    except ApiError as error:
+        return _no_dashboard(error)
+    return Response(await asyncio.to_thread(path.read_bytes), media_type="text/plain; charset=utf-8")
+
+
+def _refuse_head(request: Request) -> None:
+    if request.method == "HEAD":
+        raise HTTPException(405, "GET only: each visit uses the URL up")
+
+
+def _no_dashboard(error: ApiError) -> Response:
+    return HTMLResponse(f"<h1>No dashboard</h1><p>{escape(error.message)}</p>", status_code=error.status or 404)
 
 
 async def _simulated_ui(_: Endpoint, request: Request) -> Any:

@@ -9,6 +9,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.links.serverless import LINKS
 from airflow_emrs_ext.models import JOB_RUN
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
@@ -78,6 +79,7 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
 
     kind = JOB_RUN
     counts_cost = True
+    operator_extra_links = LINKS[JOB_RUN.key]
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError, state_of_task
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, TaskKilled, WaitTimeout
+from airflow_emrs_ext.links.serverless import show_links
 from airflow_emrs_ext.models import ClaimedKind, OwnedKind
 from airflow_emrs_ext.operators.base import EmrServerlessOperator
 from airflow_emrs_ext.ownership import TaskIdentity
@@ -127,6 +128,7 @@ class OwningOperator(ClaimingOperator):
         try:
             for key, value in ids.items():
                 context["ti"].xcom_push(key=key, value=value)
+            show_links(self, context["ti"], self.kind.key, ids)
         except Exception:
             # Whatever ends the task here: nobody after it would know of what runs.
             self.abandon(context)

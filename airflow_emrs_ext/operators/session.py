@@ -12,6 +12,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.links.serverless import LINKS
 from airflow_emrs_ext.models import SESSION, session_facts
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
@@ -56,6 +57,7 @@ class EmrServerlessStartSessionOperator(OwningOperator):
     """
 
     kind = SESSION
+    operator_extra_links = LINKS[SESSION.key]
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",

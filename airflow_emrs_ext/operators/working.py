@@ -9,6 +9,7 @@ from typing import Any, cast
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, TaskKilled
 from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
+from airflow_emrs_ext.links.serverless import show_links
 from airflow_emrs_ext.models import SESSION
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator, session_ids
 from airflow_emrs_ext.states import SessionState
@@ -52,6 +53,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
         self.hook.patience = self._patience(context)
         if self.session is not None:
             ids = session_ids(self.session, self.application_id or None)
+            show_links(self, context["ti"], SESSION.key, ids)
             self._run("follow_session", **ids, target_states=_READY)
             yield ids
             return

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_emrs_ext.plugin import listener
+from airflow_emrs_ext.plugin import _compat, listener
 
 
 class EmrExtPlugin(AirflowPlugin):
-    """The listener that looks after what a triggerer has left that was lost."""
+    """The listener that looks after what a triggerer has left that was lost, and the route that the links lead to."""
 
     name = "emrs_ext"
     listeners = [listener]  # noqa: RUF012 - Airflow declares it as an instance attribute
+    fastapi_apps = _compat.fastapi_apps()
+    flask_blueprints = _compat.flask_blueprints()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.driving import Driven
@@ -57,13 +58,7 @@ class Dashboards:
 
         :raises ApiError: the token is unknown, used or expired, or there is no UI
         """
-        ticket = self._tickets.pop(token, None)
-        if ticket is None or ticket.good_until <= time.monotonic():
-            raise ApiError(
-                "AccessDeniedException",
-                "This dashboard URL has expired or was used; call GetDashboardForJobRun or GetResourceDashboard for a"
-                " new one.",
-            )
+        ticket = self._use(token)
         driven = ticket.driven
         url = driven.running.dashboard_url() if driven.running else None
         if url is None and driven.spec is not None:
@@ -71,6 +66,28 @@ class Dashboards:
         if url is None:
             raise ApiError("ResourceNotFoundException", f"{ticket.name} has no dashboard now")
         return url
+
+    def log_file(self, token: str, worker_type: str, name: str) -> Path:
+        """The log that a token leads to below ``/logs/<worker type>/<name>``, as the service's dashboards do.
+
+        :param name: ``stdout.gz`` or ``stderr.gz``
+        :raises ApiError: as :meth:`redeem`; or there is no such log
+        """
+        ticket = self._use(token)
+        path = ticket.driven.log_files.get((worker_type, name.removesuffix(".gz").upper()))
+        if path is None or not path.exists():
+            raise ApiError("ResourceNotFoundException", f"{ticket.name} has no log {worker_type}/{name}")
+        return path
+
+    def _use(self, token: str) -> _Ticket:
+        ticket = self._tickets.pop(token, None)
+        if ticket is None or ticket.good_until <= time.monotonic():
+            raise ApiError(
+                "AccessDeniedException",
+                "This dashboard URL has expired or was used; call GetDashboardForJobRun or GetResourceDashboard for a"
+                " new one.",
+            )
+        return ticket
 
     def _mint(self, name: str, driven: Driven) -> str:
         now = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -64,15 +64,19 @@ class Driven:
 
     :param spec: what the runner was given
     :param running: what the runner gave back, until the driver has ended
+    :param log_files: what its driver has written, also afterwards
     """
 
     spec: DriverSpec | None = None
     running: runners.Attempt | None = None
+    log_files: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     delivery: LogDelivery | None = None
     delivering: asyncio.Task[None] | None = None
 
     def begin_delivering(self, deliver_logs: DeliverLogs | None) -> None:
         """Deliver the logs of the running driver from now on."""
+        if self.running:
+            self.log_files = self.running.log_files
         if deliver_logs and self.spec and self.running:
             self.delivery = deliver_logs(self.spec, self.running.log_files)
             self.delivering = asyncio.create_task(self.delivery.run())

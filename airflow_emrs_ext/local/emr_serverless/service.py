@@ -259,6 +259,13 @@ class EmrServerless:
         """
         return await self._dashboards.redeem(token)
 
+    def dashboard_log(self, token: str, worker_type: str, name: str) -> Path:
+        """The log file behind a token of a dashboard; it is used up.
+
+        :raises ApiError: as :meth:`redeem_dashboard`
+        """
+        return self._dashboards.log_file(token, worker_type, name)
+
     # Sessions
 
     async def start_session(self, **params: Any) -> dict[str, Any]:

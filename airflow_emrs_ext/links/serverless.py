@@ -1,0 +1,117 @@
+"""The links of a task that runs on EMR Serverless.
+
+A link is the address of a route that this package's plugin serves in Airflow's own web server. What it leads to is made
+when somebody clicks: it may be a secret, good once and for an hour, and is kept nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from airflow_emrs_ext._compat import BaseOperatorLink, link_base, push_links
+
+ROUTE = "emr-serverless"
+"""Where the web server serves the route, below Airflow's own address."""
+
+RECORD = "emr_serverless"
+"""The XCom that tells the web server what a task has started, and with which connection it may ask about it."""
+
+
+def path_of(what: str, place: Any, attempt: int | None = None) -> str:
+    """The path of a link, relative to Airflow's address.
+
+    :param what: the link's :attr:`EmrServerlessLink.what`
+    :param place: whatever has ``dag_id``, ``run_id``, ``task_id`` and ``map_index``
+    :param attempt: of the job run; default: the latest
+    """
+    parts = [ROUTE, what, place.dag_id, place.run_id, place.task_id, place.map_index]
+    return "/".join(quote(str(part), safe="") for part in (parts if attempt is None else [*parts, attempt]))
+
+
+def show_links(operator: Any, ti: Any, kind: str, ids: Mapping[str, str]) -> None:
+    """Let the links of a task lead somewhere from now on.
+
+    :param operator: an operator of this package
+    :param ti: its task instance, which stores plain JSON without any secret
+    :param kind: key of :data:`~airflow_emrs_ext.models.OWNED`
+    :param ids: of what the task has started
+    """
+    connection = {name: getattr(operator, name) for name in ("aws_conn_id", "region_name", "verify")}
+    ti.xcom_push(key=RECORD, value={"kind": kind, **ids, **connection})
+    push_links(operator, ti)
+
+
+class EmrServerlessLink(BaseOperatorLink):
+    """Base of the links."""
+
+    what: ClassVar[str]
+    """The link's word in its address."""
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The address, the same for all tries of a task."""
+        return link_base() + path_of(self.what, ti_key)
+
+
+class SparkUILink(EmrServerlessLink):
+    """The Spark UI (Tez UI for Hive) of a job run: live while it runs, the history server afterwards."""
+
+    name = "Spark UI"
+    what = "spark-ui"
+
+
+class DriverStdoutLink(EmrServerlessLink):
+    """What the driver of a job run prints."""
+
+    name = "Driver stdout"
+    what = "driver-stdout"
+
+
+class DriverStderrLink(EmrServerlessLink):
+    """The driver's log of a job run."""
+
+    name = "Driver stderr"
+    what = "driver-stderr"
+
+
+class SessionDashboardLink(EmrServerlessLink):
+    """The Spark UI of a session."""
+
+    name = "Session dashboard"
+    what = "session-dashboard"
+
+
+class ConsoleLink(EmrServerlessLink):
+    """The page of a job run or session in EMR Studio, if ``[emrs_ext] studio_url`` names one, else the EMR console."""
+
+    name = "EMR console"
+    what = "console"
+
+
+class S3LogsLink(EmrServerlessLink):
+    """The folder of the logs in the S3 console."""
+
+    name = "S3 logs"
+    what = "s3-logs"
+
+
+class CloudWatchLogsLink(EmrServerlessLink):
+    """The streams of the logs in the CloudWatch console."""
+
+    name = "CloudWatch logs"
+    what = "cloudwatch-logs"
+
+
+LINKS: Mapping[str, tuple[EmrServerlessLink, ...]] = {
+    "job_run": (
+        SparkUILink(),
+        DriverStdoutLink(),
+        DriverStderrLink(),
+        ConsoleLink(),
+        S3LogsLink(),
+        CloudWatchLogsLink(),
+    ),
+    "session": (SessionDashboardLink(), ConsoleLink(), S3LogsLink(), CloudWatchLogsLink()),
+}
+"""The links of each kind of :data:`~airflow_emrs_ext.models.OWNED`."""

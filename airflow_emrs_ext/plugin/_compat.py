@@ -1,0 +1,80 @@
+"""Every branch on the version of Airflow in what the plugin adds to the web server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from packaging.version import Version
+
+from airflow_emrs_ext._compat import AIRFLOW_3, AIRFLOW_VERSION
+from airflow_emrs_ext.links.serverless import RECORD, ROUTE
+
+HAS_COOKIE = Version("3.1") <= AIRFLOW_VERSION
+"""Whether a browser that follows a link says who it is; in 3.0 only the UI's own script does."""
+
+
+def record_of(place: Any) -> dict[str, Any] | None:
+    """What a task has stored for its links, from Airflow's database; ``None``: nothing.
+
+    :param place: whatever has ``dag_id``, ``run_id``, ``task_id`` and ``map_index``
+    """
+    from airflow.utils.session import create_session
+
+    model: Any = getattr(import_module("airflow.models.xcom"), "XComModel" if AIRFLOW_3 else "BaseXCom")
+    names = ("dag_id", "run_id", "task_id", "map_index")
+    with create_session() as session:
+        found = (
+            session.query(model.value).filter_by(key=RECORD, **{name: getattr(place, name) for name in names}).first()
+        )
+    value: Any = found and found[0]
+    # Airflow 3 stores the text of JSON as JSON. What is no plain JSON is not ours to make objects of.
+    for _ in range(2):
+        try:
+            value = json.loads(value) if isinstance(value, (str, bytes)) else value
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def base_path() -> str:
+    """The path below which the browser finds Airflow; empty: the root."""
+    from airflow.configuration import conf
+
+    address = conf.get("api" if AIRFLOW_3 else "webserver", "base_url", fallback="")
+    return urlsplit(address).path.rstrip("/")
+
+
+class LazyApplication:
+    """An ASGI application that is made when the first request comes: only the web server pays for what it needs."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        import asyncio
+
+        from airflow_emrs_ext.plugin import fastapi_route
+
+        application: Any = await asyncio.to_thread(fastapi_route.application)
+        await application(scope, receive, send)
+
+
+class LazyBlueprints:
+    """The Flask blueprints, made when the web server asks for them."""
+
+    def __iter__(self) -> Iterator[Any]:
+        from airflow_emrs_ext.plugin import flask_route
+
+        yield flask_route.blueprint()
+
+
+def fastapi_apps() -> list[dict[str, Any]]:
+    """What the plugin adds to the API server of Airflow 3."""
+    return [{"app": LazyApplication(), "url_prefix": f"/{ROUTE}", "name": "EMR Serverless"}] if AIRFLOW_3 else []
+
+
+def flask_blueprints() -> Any:
+    """What the plugin adds to the web server of Airflow 2."""
+    return [] if AIRFLOW_3 else LazyBlueprints()

@@ -1,0 +1,105 @@
+"""What the web server answers to a click, whatever framework it is made of: a redirect, or a page that says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_emrs_ext.links.serverless import LINKS, path_of
+from airflow_emrs_ext.plugin._compat import base_path, record_of
+from airflow_emrs_ext.plugin.pages import Alternative, page
+
+HEADERS: Mapping[str, str] = {
+    # What an answer leads to is good once, and a secret.
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A task instance, as a path names it."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer.
+
+    :param location: where to; ``None``: ``body`` is a page
+    """
+
+    status: int
+    location: str | None = None
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=lambda: HEADERS)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a script that has asked in the place of the browser."""
+        return {"location": self.location, "page": self.body}
+
+
+def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
+    """The answer to somebody who may read the logs of the task.
+
+    :param what: the link's word
+    :param attempt: of the job run; default: the latest
+    """
+    # Only who clicks pays for the import of what a click needs.
+    from airflow_emrs_ext.plugin.targets import TARGETS, NoTarget, target
+
+    if what not in TARGETS:
+        return problem(404, "No such link", f"There is no link «{what}».")
+    record = record_of(place)
+    if record is None or record.get("kind") not in LINKS:
+        return problem(
+            404,
+            "Nothing submitted yet",
+            "This task has not submitted anything to EMR Serverless, or is just being tried again. The link leads "
+            "somewhere as soon as it has.",
+        )
+    try:
+        return Answer(307, location=target(what, record, attempt))
+    except NoTarget as none:
+        return problem(
+            none.status,
+            none.title,
+            none.text,
+            alternatives=_alternatives(what, record["kind"], place, attempt),
+            again_after=none.again_after,
+        )
+
+
+def problem(
+    status: int, title: str, text: str, *, alternatives: list[Alternative] | None = None, again_after: int | None = None
+) -> Answer:
+    """A page that says what is the matter."""
+    headers = {**HEADERS, "Content-Security-Policy": _NO_SCRIPTS}
+    if again_after is not None:
+        headers["Retry-After"] = str(again_after)
+    return Answer(status, body=page(title, text, alternatives or [], again_after), headers=headers)
+
+
+def forbidden() -> Answer:
+    """To somebody who is logged in and may not read the task's logs."""
+    return problem(403, "Not permitted", "You may not read the logs of this task. Ask who administers this Airflow.")
+
+
+def url_path(what: str, place: Place, attempt: int | None = None) -> str:
+    """The path of a link as the browser sees it."""
+    return f"{base_path()}/{path_of(what, place, attempt)}"
+
+
+def _alternatives(what: str, kind: str, place: Place, attempt: int | None) -> list[Alternative]:
+    others = [Alternative(link.name, url_path(link.what, place, attempt)) for link in LINKS[kind] if link.what != what]
+    if attempt is None:
+        return others
+    earlier = [Alternative(f"Attempt {number}", url_path(what, place, number)) for number in range(1, attempt)]
+    return [*earlier, *others]

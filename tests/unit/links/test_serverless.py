@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import inspect
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_emrs_ext._compat import AIRFLOW_3
+from airflow_emrs_ext.decorators.session import _SessionTask
+from airflow_emrs_ext.links import serverless
+from airflow_emrs_ext.links.serverless import LINKS, EmrServerlessLink, path_of
+from airflow_emrs_ext.models import OWNED
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
+from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
+from airflow_emrs_ext.plugin.targets import TARGETS
+from airflow_emrs_ext.provider_info import get_provider_info
+
+pytestmark = pytest.mark.airflow
+
+PLACE = SimpleNamespace(dag_id="a.dag", run_id="scheduled__2026-05-01T00:00:00+00:00", task_id="a_task", map_index=3)
+
+
+def test_a_path_names_a_task_instance() -> None:
+    task = "a.dag/scheduled__2026-05-01T00%3A00%3A00%2B00%3A00/a_task/3"
+    assert path_of("console", PLACE) == f"emr-serverless/console/{task}"
+    assert path_of("console", PLACE, 2) == f"emr-serverless/console/{task}/2"
+
+
+def test_a_link_is_below_the_address_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WEBSERVER__BASE_URL", "https://airflow.example.com/base")
+    link = LINKS["job_run"][0].get_link(None, ti_key=PLACE)
+    # The UI of Airflow 3 puts its own address before a relative one; that of Airflow 2 disables such a button.
+    base = "" if AIRFLOW_3 else "https://airflow.example.com/base/"
+    assert link == base + path_of("spark-ui", PLACE)
+
+
+def test_every_link_leads_somewhere_and_is_known_to_airflow() -> None:
+    assert set(LINKS) == set(OWNED)
+    links = [link for of_kind in LINKS.values() for link in of_kind]
+    assert {link.what for link in links} == set(TARGETS)
+    classes = {type(link) for link in links}
+    assert classes == set(EmrServerlessLink.__subclasses__())
+    assert {f"{serverless.__name__}.{one.__name__}" for one in classes} == set(get_provider_info()["extra-links"])
+    assert all(inspect.getdoc(one) for one in classes)
+
+
+@pytest.mark.parametrize(
+    ("operator", "kind"),
+    [
+        (EmrServerlessStartJobRunOperator, "job_run"),
+        (EmrServerlessStartSessionOperator, "session"),
+        (EmrServerlessSparkSqlOperator, "session"),
+        (_SessionTask, "session"),
+    ],
+)
+def test_operators_have_the_links_of_what_they_start(operator: type, kind: str) -> None:
+    assert operator.operator_extra_links == LINKS[kind]
