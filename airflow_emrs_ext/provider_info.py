@@ -36,6 +36,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "300",
         "example": "60",
     },
+    "driver_log_interval": {
+        "description": "How often a driver's log is looked at that a task shows live, and how long the last upload of "
+        "a driver that has failed is waited for, in seconds. The service uploads about every 15 s.",
+        "version_added": "0.1.0",
+        "type": "float",
+        "default": "15",
+        "example": "30",
+    },
     "default_tags": {
         "description": "Whether job runs and sessions are tagged with the DAG, run and task that start them. The sweep "
         "operator finds them by these tags. Tagging needs the permission emr-serverless:TagResource.",

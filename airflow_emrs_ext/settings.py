@@ -34,6 +34,11 @@ def progress_interval() -> float:
     return _float("progress_interval")
 
 
+def driver_log_interval() -> float:
+    """How often a driver's log is looked at, and how long its last upload is waited for, in seconds."""
+    return _float("driver_log_interval")
+
+
 def default_tags() -> bool:
     """Whether what a task starts is tagged with the task's ids."""
     return bool(conf.getboolean(SECTION, "default_tags", fallback=OPTIONS["default_tags"]["default"] == "True"))
