@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as _airflow_version
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         TaskDeferred,
     )
     from airflow.sdk.log import mask_secret as _mask
+    from airflow.sdk.observability.stats import Stats as _Stats
 else:
     if AIRFLOW_3:
         from airflow.sdk import BaseOperatorLink, Context
@@ -53,6 +55,11 @@ else:
 
         # What 3.0 offers in public also tells the supervisor, over a socket that it does not share between threads.
         _mask = _secrets_masker().add_mask
+
+    try:
+        from airflow.sdk.observability.stats import Stats as _Stats
+    except ImportError:
+        from airflow.stats import Stats as _Stats
 
     try:
         from airflow.sdk.configuration import conf
@@ -76,6 +83,11 @@ else:
             TaskDeferralError,
             TaskDeferred,
         )
+
+
+def count_metric(name: str, amount: int, tags: Mapping[str, str]) -> None:
+    """Add to one of Airflow's metrics, wherever they go."""
+    _Stats.incr(name, amount, tags=dict(tags))
 
 
 def mask_secret(secret: str) -> None:
@@ -200,6 +212,7 @@ __all__ = [
     "as_xcoms",
     "conf",
     "count_dag_runs",
+    "count_metric",
     "has_ended",
     "has_owner",
     "link_base",

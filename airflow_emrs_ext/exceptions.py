@@ -28,6 +28,10 @@ class EmrError(AirflowException):
         self.message = message
         self.facts: dict[str, Any] = dict(facts or {})
 
+    def restate(self, message: str, facts: Mapping[str, Any]) -> None:
+        """Say it better, once more is known."""
+        self.message, self.args, self.facts = message, (message,), dict(facts)
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         EmrError._by_name[cls.__name__] = cls

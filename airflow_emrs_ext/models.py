@@ -5,13 +5,13 @@ Operators, sensors and the trigger know only :class:`ResourceKind`; another reso
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, ClassVar, Generic, TypeVar
 
+from airflow_emrs_ext.diagnosis import Diagnosis, Remedy, diagnose, remedy_for
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, SessionEnded, UnknownState
 from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState, State
 from airflow_emrs_ext.steps import Call
@@ -222,11 +222,16 @@ class JobRun(OwnedKind[JobRunState]):
         error_class = _JOB_RUN_ERRORS.get(snapshot.state)
         if error_class is None:
             return None
-        attempt = f", attempt {snapshot.attempt}" if snapshot.attempt and snapshot.attempt > 1 else ""
-        details = snapshot.state_details or "the service gave no details"
-        return error_class(
-            f"{self.label(ids)} of application {ids['application_id']} is {snapshot.state}{attempt}: {details}",
-            snapshot.facts,
+        diagnosis = diagnose(snapshot.state, snapshot.state_details).as_facts()
+        facts = {**snapshot.facts, "diagnosis": diagnosis}
+        return error_class(self.end_of(facts), facts)
+
+    def end_of(self, facts: Mapping[str, Any]) -> str:
+        """What an error says of a job run that has ended badly: what happened, why, and what to do."""
+        attempt = f", attempt {facts['attempt']}" if facts["attempt"] > 1 else ""
+        return (
+            f"{self.label({'job_run_id': facts['job_run_id']})} of application {facts['application_id']} is "
+            f"{facts['state']}{attempt}: {Diagnosis(**facts['diagnosis']).sentences(facts['state_details'])}"
         )
 
 
@@ -269,19 +274,22 @@ class Session(OwnedKind[SessionState]):
         if snapshot.state not in self.on_the_way_out():
             return None
         details = (snapshot.state_details or "the service gave no details").rstrip(". ")
-        advice = next(advice for pattern, advice in _SESSION_ENDS if re.search(pattern, f"{snapshot.state} {details}"))
+        remedy = remedy_for(f"{snapshot.state} {details}", _SESSION_ENDS)
         return SessionEnded(
-            f"{self.label(ids)} of application {ids['application_id']} is {snapshot.state}: {details}. {advice}",
+            f"{self.label(ids)} of application {ids['application_id']} is {snapshot.state}: {details}. "
+            f"{remedy.advice if remedy else ''}",
             snapshot.facts,
         )
 
 
 # What to do about a session that has ended, by its state and the service's own words.
-_SESSION_ENDS: tuple[tuple[str, str], ...] = (
-    (r"(?i)idle", "Start another; raise `idle_timeout_minutes` if it has to rest for longer."),
-    (r"(?i)24 ?h|longest|maximum (life|duration|session)", "Start another: a session lives for 24 hours at most."),
-    (r"^FAILED", "Its driver's logs, in its dashboard, say more; then start another."),
-    (r"", "Somebody ended it: start another."),
+_SESSION_ENDS: tuple[Remedy, ...] = (
+    Remedy(r"(?i)idle", "Start another; raise `idle_timeout_minutes` if it has to rest for longer."),
+    Remedy(
+        r"(?i)24 ?h|longest|maximum (life|duration|session)", "Start another: a session lives for 24 hours at most."
+    ),
+    Remedy(r"^FAILED", "Its driver's logs, in its dashboard, say more; then start another."),
+    Remedy(r"", "Somebody ended it: start another."),
 )
 
 APPLICATION = Application()

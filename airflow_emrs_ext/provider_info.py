@@ -36,6 +36,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "300",
         "example": "60",
     },
+    "driver_log_interval": {
+        "description": "How often a driver's log is looked at that a task shows live, and how long the last upload of "
+        "a driver that has failed is waited for, in seconds. The service uploads about every 15 s.",
+        "version_added": "0.1.0",
+        "type": "float",
+        "default": "15",
+        "example": "30",
+    },
     "default_tags": {
         "description": "Whether job runs and sessions are tagged with the DAG, run and task that start them. The sweep "
         "operator finds them by these tags. Tagging needs the permission emr-serverless:TagResource.",
@@ -51,6 +59,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": "string",
         "default": "",
         "example": "production",
+    },
+    "prices": {
+        "description": "What the service charges, to estimate the cost of job runs and sessions: a JSON object of "
+        "Regions, each of architectures (X86_64, ARM64), each with vcpu_hour, memory_gb_hour and storage_gb_hour; and "
+        "the currency, USD unless given. Default: no estimate.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "default": "",
+        "example": '{"eu-west-1": {"X86_64": {"vcpu_hour": 0.05, "memory_gb_hour": 0.006, "storage_gb_hour": 0.0001}}}',
     },
     "journal_folder": {
         "description": "Folder in which a triggerer notes what its deferred tasks have started, so that the next one "

@@ -6,9 +6,8 @@ Each names the operator's parameter; ``docs/errors.md`` shows them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -22,6 +21,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from airflow_emrs_ext.diagnosis import Remedy, remedy_for
 from airflow_emrs_ext.exceptions import (
     ConfigurationError,
     EmrError,
@@ -59,13 +59,6 @@ _ERROR_CLASSES: dict[str, type[EmrError]] = {
     "ServiceQuotaExceededException": QuotaExceeded,
     "ConflictException": RequestConflict,
 }
-
-
-class Remedy(NamedTuple):
-    """What to do about a refusal whose message matches ``pattern``."""
-
-    pattern: str
-    advice: str
 
 
 REMEDIES: tuple[Remedy, ...] = (
@@ -162,6 +155,17 @@ _BY_CODE: dict[str, str] = {
 }
 
 
+# Of the calls that read a driver's logs, where the usual codes have a reason of their own.
+_OF_LOGS: dict[tuple[str, str], str] = {
+    ("get_object", "AccessDenied"): "Allow `s3:GetObject` on the objects under the log URI, `s3:ListBucket` on the "
+    "bucket, and `kms:Decrypt` if they are encrypted, to the principal of `aws_conn_id`.",
+    ("get_object", "NoSuchBucket"): "Create the bucket of the log URI, or correct its name in "
+    "`configuration_overrides` or the application's `monitoring_configuration`.",
+    ("get_log_events", "AccessDeniedException"): "Allow `logs:GetLogEvents` on the log group to the principal of "
+    "`aws_conn_id`.",
+}
+
+
 def is_passing(error: ClientError | BotoCoreError) -> bool:
     """Whether the same call may well succeed later: throttling, a server error, a network failure."""
     if isinstance(error, ClientError):
@@ -190,14 +194,15 @@ def refusal(operation: str, parameters: Mapping[str, Any], error: ClientError | 
     else:
         code, said, error_class = type(error).__name__, str(error), ConfigurationError
     facts["code"] = code
-    sentence = f"{operation} was refused: {code}: {said.rstrip('. ')}. {_remedy(code, said, error_class)}"
+    sentence = f"{operation} was refused: {code}: {said.rstrip('. ')}. {_remedy(operation, code, said, error_class)}"
     return error_class(sentence.rstrip(), facts)
 
 
-def _remedy(code: str, said: str, error_class: type[EmrError]) -> str:
-    for pattern, advice in REMEDIES:
-        if re.search(pattern, said):
-            return advice
+def _remedy(operation: str, code: str, said: str, error_class: type[EmrError]) -> str:
+    if advice := _OF_LOGS.get((operation, code)):
+        return advice
+    if remedy := remedy_for(said, REMEDIES):
+        return remedy.advice
     if error_class is ConfigurationError:
         return "Check `aws_conn_id`, `region_name`, `verify` and the credentials that they lead to."
     return _BY_CODE.get(code, "")

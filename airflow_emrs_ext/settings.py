@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from airflow_emrs_ext._compat import AIRFLOW_3, conf
 from airflow_emrs_ext.provider_info import OPTIONS, SECTION
+
+log = logging.getLogger(__name__)
 
 
 def _float(option: str) -> float:
@@ -26,6 +32,11 @@ def patience() -> float:
 def progress_interval() -> float:
     """Longest silence in the task log while waiting, in seconds."""
     return _float("progress_interval")
+
+
+def driver_log_interval() -> float:
+    """How often a driver's log is looked at, and how long its last upload is waited for, in seconds."""
+    return _float("driver_log_interval")
 
 
 def default_tags() -> bool:
@@ -49,6 +60,21 @@ def journal_folder() -> Path:
 def task_view() -> bool:
     """Whether the UI's page of each task has a tab for its job run or session."""
     return bool(conf.getboolean(SECTION, "task_view", fallback=OPTIONS["task_view"]["default"] == "True"))
+
+
+def prices() -> Mapping[str, Any]:
+    """Prices per Region and architecture, and their currency; empty where the user has given none that can be read."""
+    try:
+        given = json.loads(conf.get(SECTION, "prices", fallback="") or "{}")
+    except ValueError as error:
+        log.warning("[emrs_ext] prices is no JSON, and no cost is estimated: %s", error)
+        return {}
+    return given if isinstance(given, Mapping) else {}
+
+
+def injects_openlineage(information: str) -> bool:
+    """OpenLineage's own ``[openlineage] spark_inject_…_info``, of ``parent_job`` or ``transport``."""
+    return bool(conf.getboolean("openlineage", f"spark_inject_{information}_info", fallback=False))
 
 
 def studio_url() -> str:

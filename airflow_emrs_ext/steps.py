@@ -12,16 +12,28 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 T = TypeVar("T")
 
 
+class Sink(Protocol):
+    """What takes the body of an answer, piece by piece, so that it is never in memory as a whole."""
+
+    def feed(self, chunk: bytes, /) -> bool:
+        """Take the next piece; ``False``: the rest is not wanted."""
+
+
 @dataclass(frozen=True)
 class Call:
     """An API call that a driver is to make.
 
     :param operation: botocore's client method, e.g. ``get_job_run``
     :param parameters: its arguments in the API's own member names
+    :param service: botocore's name of the service
+    :param sink: for an answer with a body: makes what its pieces are fed to, anew for each repetition; the answer's
+        ``Body`` is the fed sink then
     """
 
     operation: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    service: str = "emr-serverless"
+    sink: Callable[[], Sink] | None = None
 
 
 @dataclass(frozen=True)
@@ -43,12 +55,15 @@ class Patience:
         in seconds
     :param deadline: when the whole wait ends, in seconds since the epoch; ``None``: never
     :param progress_interval: longest silence in the log, in seconds
+    :param driver_log_interval: how often a driver's log is looked at, and how long its last upload is waited for, in
+        seconds
     """
 
     waiter_delay: float = 30.0
     call_patience: float = 1800.0
     deadline: float | None = None
     progress_interval: float = 300.0
+    driver_log_interval: float = 15.0
 
     def before_deadline(self, moment: float) -> float:
         """``moment``, or the deadline if that comes sooner."""
@@ -65,11 +80,36 @@ class Log(Protocol):
     def log(self, level: int, message: str, /, *arguments: Any) -> Any: ...
 
 
+class Notes(Protocol):
+    """What one run of a procedure leaves to the next, in case it is interrupted; plain JSON."""
+
+    def read(self) -> Mapping[str, Any]:
+        """What was left."""
+
+    def write(self, notes: Mapping[str, Any], /) -> None:
+        """Leave this instead."""
+
+
+class NoNotes:
+    """Nothing is left: whoever goes on begins anew."""
+
+    def read(self) -> Mapping[str, Any]:
+        """Nothing."""
+        return {}
+
+    def write(self, notes: Mapping[str, Any], /) -> None:
+        """Forget it."""
+
+
 @dataclass(frozen=True)
 class Terms:
-    """The terms on which a procedure runs: its patience, and the log, clock and chance that tests replace."""
+    """The terms on which a procedure runs: its patience, and the log, clock and chance that tests replace.
+
+    :param notes: where it notes how far it has come
+    """
 
     patience: Patience = Patience()
     log: Log = field(default_factory=lambda: logging.getLogger("airflow_emrs_ext"))
     clock: Callable[[], float] = time.time
     uniform: Callable[[float, float], float] = random.uniform
+    notes: Notes = field(default_factory=NoNotes)

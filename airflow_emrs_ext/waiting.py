@@ -9,7 +9,7 @@ decisions, log the same lines and raise the same errors.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import Any
 
@@ -69,14 +69,25 @@ def _code(error: ClientError | BotoCoreError) -> dict[str, str]:
     return {"code": error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__}
 
 
+Rest = Callable[[Snapshot, float], Steps[None]]
+"""How a wait spends so many seconds between two looks; told what it saw last."""
+
+
+def sleep(snapshot: Snapshot, seconds: float) -> Steps[None]:
+    """Do nothing else meanwhile."""
+    yield Sleep(seconds)
+
+
 def await_state(
     kind: ResourceKind[State],
     ids: Mapping[str, str],
     targets: Iterable[State],
     terms: Terms,
+    rest: Rest = sleep,
 ) -> Steps[Snapshot]:
     """Look at a resource until it is in one of ``targets``.
 
+    :param rest: what else is done while nothing is to be seen
     :return: the observation that ended the wait
     :raises TargetUnreachable: the resource can no longer reach any of ``targets`` (or the kind's own error: see
         :meth:`~airflow_emrs_ext.models.ResourceKind.ended`)
@@ -100,7 +111,7 @@ def await_state(
                 snapshot.facts,
             )
         progress.waiting(snapshot)
-        yield Sleep(pause_before_next_look(now - started, now, terms))
+        yield from rest(snapshot, pause_before_next_look(now - started, now, terms))
 
 
 def look(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -24,3 +25,9 @@ def eventually(look: Callable[[], T | None], *, within: float = 15.0) -> T:
         if time.monotonic() > deadline:
             raise AssertionError(f"not seen within {within} s, last: {seen!r}")
         pause.wait(0.02)
+
+
+def let_it_age(resources: Iterable[Mapping[str, Any]]) -> None:
+    """Wait until these cannot be new: the service dates its answers in whole seconds."""
+    newest = max(datetime.fromisoformat(one["createdAt"]).timestamp() for one in resources)
+    eventually(lambda: time.time() > newest + 2)

@@ -5,21 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from aiohttp import ClientPayloadError
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from asgiref.sync import sync_to_async
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ResponseStreamingError
 
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext import settings
 from airflow_emrs_ext.service_model import extend
-from airflow_emrs_ext.steps import Call, Patience, Sleep, Steps, Terms
+from airflow_emrs_ext.steps import Call, Patience, Sink, Sleep, Steps, Terms
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_SERVICE = "emr-serverless"
+
+# What other services are asked for may be out of a private network's reach; the job run's outcome is not to wait long
+# for it. A user's own setting stays.
+_BESIDE = Config(connect_timeout=5, read_timeout=30)
+
+_CHUNK_BYTES = 64 << 10
 
 
 def _verb(
@@ -48,9 +57,10 @@ class EmrServerlessHook(AwsBaseHook):
     """
 
     def __init__(self, *args: Any, patience: Patience | None = None, **kwargs: Any) -> None:
-        kwargs["client_type"] = "emr-serverless"
+        kwargs["client_type"] = _SERVICE
         super().__init__(*args, **kwargs)
         self.patience = patience or default_patience()
+        self._clients: dict[str, Any] = {}
 
     @property
     def terms(self) -> Terms:
@@ -79,7 +89,7 @@ class EmrServerlessHook(AwsBaseHook):
     get_resource_dashboard = _verb(api.get_resource_dashboard)
 
     def run(self, steps: Steps[T]) -> T:
-        """Drive steps with the blocking client."""
+        """Drive steps with blocking clients."""
         answer: Any = None
         while True:
             try:
@@ -92,15 +102,17 @@ class EmrServerlessHook(AwsBaseHook):
                 continue
             try:
                 # Making the client may call STS: its failures are for the steps to judge, too.
-                answer = getattr(self.conn, step.operation)(**step.parameters)
+                answer = getattr(self._client_of(step.service), step.operation)(**step.parameters)
+                if step.sink is not None:
+                    answer["Body"] = _drain(answer["Body"], step.sink())
             except (ClientError, BotoCoreError) as error:
                 answer = error
 
     async def arun(self, steps: Steps[T]) -> T:
-        """Drive steps with an asynchronous client of their own."""
+        """Drive steps with asynchronous clients of their own."""
         answer: Any = None
-        client: Any = None
-        async with AsyncExitStack() as clients:
+        clients: dict[str, Any] = {}
+        async with AsyncExitStack() as stack:
             while True:
                 try:
                     step = _next_step(steps, answer)
@@ -111,18 +123,39 @@ class EmrServerlessHook(AwsBaseHook):
                     answer = None
                     continue
                 try:
-                    client = client or await clients.enter_async_context(await self._open_client())
-                    answer = await getattr(client, step.operation)(**step.parameters)
+                    if step.service not in clients:
+                        # The connection may be read from the metadata database: not on the event loop.
+                        opened = await sync_to_async(self._make_client)(step.service, asynchronous=True)
+                        clients[step.service] = await stack.enter_async_context(opened)
+                    answer = await getattr(clients[step.service], step.operation)(**step.parameters)
+                    if step.sink is not None:
+                        answer["Body"] = await _adrain(answer["Body"], step.sink())
                 except (ClientError, BotoCoreError) as error:
                     answer = error
+
+    def _client_of(self, service: str) -> Any:
+        if service == _SERVICE:
+            return self.conn
+        if service not in self._clients:
+            self._clients[service] = self._make_client(service, asynchronous=False)
+        return self._clients[service]
+
+    def _make_client(self, service: str, *, asynchronous: bool) -> Any:
+        """A client of any service, with the connection, Region and endpoints of this hook."""
+        if service == _SERVICE:
+            return self.get_client_type(region_name=self.region_name, deferrable=asynchronous)
+        session = self.get_session(region_name=self.region_name, deferrable=asynchronous)
+        make = session.create_client if asynchronous else session.client
+        return make(
+            service,
+            endpoint_url=self.conn_config.get_service_endpoint_url(service_name=service),
+            config=_BESIDE.merge(self._get_config()),
+            verify=self.verify,
+        )
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
         """The session of boto3 (or, deferrable, of aiobotocore) that clients are made from, one that knows sessions."""
         return extend(super().get_session(region_name=region_name, deferrable=deferrable))
-
-    async def _open_client(self) -> Any:
-        # The connection may be read from the metadata database: not on the event loop.
-        return await sync_to_async(lambda: self.get_client_type(region_name=self.region_name, deferrable=True))()
 
     def _get_config(self, config: Config | None = None) -> Config:
         merged: Config = super()._get_config(config)
@@ -139,10 +172,33 @@ def _next_step(steps: Steps[Any], answer: Any) -> Call | Sleep:
     return steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
 
 
+def _drain(body: Any, sink: Sink) -> Sink:
+    """Feed the body of an answer to a sink."""
+    with closing(body):
+        for chunk in body.iter_chunks(_CHUNK_BYTES):
+            if not sink.feed(chunk):
+                break
+    return sink
+
+
+async def _adrain(body: Any, sink: Sink) -> Sink:
+    """As :func:`_drain`, for a body of aiobotocore's."""
+    try:
+        async with body:
+            async for chunk in body.iter_chunks(_CHUNK_BYTES):
+                if not sink.feed(chunk):
+                    break
+    except ClientPayloadError as error:
+        # Not every aiobotocore says it in botocore's words.
+        raise ResponseStreamingError(error=error) from error
+    return sink
+
+
 def default_patience() -> Patience:
     """The waiting times of Airflow's configuration, without a deadline."""
     return Patience(
         waiter_delay=settings.waiter_delay(),
         call_patience=settings.patience(),
         progress_interval=settings.progress_interval(),
+        driver_log_interval=settings.driver_log_interval(),
     )

@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
-from airflow_emrs_ext import settings
+from airflow_emrs_ext import cost, settings
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook, default_patience
@@ -48,6 +48,9 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
     aws_hook_class = EmrServerlessHook
     template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay")
     ui_color = "#ff9900"
+
+    counts_cost: ClassVar[bool] = False
+    """Whether the operator adds what it sees the end of to the metrics: one operator per job run or session does."""
 
     def __init__(
         self,
@@ -120,6 +123,10 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
         if isinstance(outcome.error, (Crashed, InvalidEvent)):
             self.abandon(context)
         facts = outcome.error.facts if outcome.error else outcome.result or {}
+        if facts.get("ended_at"):
+            facts["cost"] = cost.estimate(facts)
+            if self.counts_cost:
+                cost.count(facts, {"dag_id": context["ti"].dag_id, "task_id": self.task_id})
         self.log.info("%s", summary(facts))
         if outcome.error is not None:
             raise outcome.error
@@ -189,6 +196,8 @@ def summary(facts: Mapping[str, Any]) -> str:
     parts = [f"{resource or 'nothing started'}: {facts.get('state', 'state unknown')}"]
     if attempts := facts.get("attempts"):
         parts.append("attempts " + ", ".join(f"{one['attempt']} {one['state']}" for one in attempts))
+    if billed := cost.in_words(facts):
+        parts.append(billed)
     if s3_uri := (facts.get("log_locations") or {}).get("s3_uri"):
         parts.append(f"logs {s3_uri}")
     return "; ".join(parts)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
+from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.serverless import LINKS
 from airflow_emrs_ext.models import JOB_RUN
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
+from airflow_emrs_ext.procedures.job_runs import ShowDriverLogs
 from airflow_emrs_ext.states import JobRunState
 
 Structure = Mapping[str, Any]
@@ -50,6 +52,9 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
     :param wait_for: ``completion`` (default for BATCH): until SUCCESS; ``running`` (default for STREAMING): until it
         runs; ``submission``: not at all
     :param wait_for_completion: the Amazon provider's word for it: ``True`` is ``completion``, ``False`` ``submission``
+    :param show_driver_logs: what the task log shows of the drivers' stdout and stderr: ``on_failure`` (default): what
+        says why an attempt has failed; ``always``: also the last lines of a success; ``live``: every line, while the
+        task waits; ``never``: nothing is read
     :param cancel_on_kill: cancel the job run when the task is killed, marked or cleared; a worker that is shut down
         leaves it to the task's next try, if there is one
     :param cancel_on_timeout: cancel the job run when the wait ends before it does
@@ -59,11 +64,14 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
         whatever has become of it; default: the task's
     :param config: further members of StartJobRun in the API's own form, for what has no parameter here
     :return: ``application_id``, ``job_run_id``, ``arn``, ``name``, ``mode``, ``type``, ``state``, ``state_details``,
-        ``attempt``, ``attempts`` (each with ``attempt``, ``state``, ``state_details``, ``created_at``, ``updated_at``),
+        ``attempt``, ``attempts`` (each with ``attempt``, ``state``, ``state_details``, ``created_at``, ``updated_at``,
+        ``log_locations``), ``diagnosis`` (of a failure: ``exception``, ``place``, ``why``, ``advice``), ``driver_logs``
+        (what was shown at the end, for each attempt: ``attempt``, ``places``, ``text``, ``note``),
         ``created_at``, ``started_at``, ``ended_at``, ``updated_at``, ``queued_duration_milliseconds``,
         ``total_execution_duration_seconds``, ``total_resource_utilization`` and ``billed_resource_utilization``
-        (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``log_locations``, ``retry_policy``,
-        ``monitoring_configuration``, ``tags``
+        (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``cost`` (``amount``, ``currency``; ``None`` without
+        ``[emrs_ext] prices``), ``architecture``, ``log_locations``, ``retry_policy``, ``monitoring_configuration``,
+        ``tags``
     :raises JobRunFailed: it ended FAILED
     :raises JobRunCancelled: it was cancelled from outside, or by the service at its time limit
     :raises WaitTimeout: the deadline passed
@@ -71,6 +79,7 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
     """
 
     kind = JOB_RUN
+    counts_cost = True
     operator_extra_links = LINKS[JOB_RUN.key]
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
@@ -87,6 +96,7 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
         "tags",
         "client_request_token",
         "config",
+        "show_driver_logs",
     )
     template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
         "job_driver": "json",
@@ -113,6 +123,7 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
         tags: Mapping[str, str] | None = None,
         wait_for: WaitFor | None = None,
         wait_for_completion: bool | None = None,
+        show_driver_logs: ShowDriverLogs = "on_failure",
         cancel_on_kill: bool = True,
         cancel_on_timeout: bool = True,
         client_request_token: str | None = None,
@@ -137,6 +148,7 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
         self.tags = tags
         self.wait_for = wait_for
         self.wait_for_completion = wait_for_completion
+        self.show_driver_logs = show_driver_logs
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
         self.client_request_token = client_request_token
@@ -146,6 +158,11 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
         """Submit the job run, then wait for it."""
         request = self._request(context)
         targets = self._targets(request.get("mode"))
+        choices = get_args(ShowDriverLogs)
+        if self.show_driver_logs not in choices:
+            raise ConfigurationError(
+                f"`show_driver_logs` is {self.show_driver_logs!r}; it takes one of {', '.join(choices)}."
+            )
         self._warn_of_multiplied_retries()
         claimed = self.claim(context, request)
         self.own(context, {name: claimed[name] for name in JOB_RUN.id_names})
@@ -157,6 +174,7 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
             **self._ids,
             target_states=[str(state) for state in targets],
             cancel_on_timeout=self.cancel_on_timeout,
+            show_driver_logs=self.show_driver_logs,
         )
 
     def _warn_of_multiplied_retries(self) -> None:
@@ -195,11 +213,12 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
             and {key: whole_number(retry_policy[key], "retry_policy") for key in retry_policy},
             tags=self.tags,
         )
-        return {
+        whole = {
             **given,
             **self.ownership(context, given),
             "application_id": id_of(self.application_id, "application_id"),
         }
+        return lineage.with_properties(lineage.named(whole), lineage.transport(context))
 
 
 class EmrServerlessCancelJobRunOperator(EmrServerlessOperator):

@@ -10,9 +10,12 @@ from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestReject
 from airflow_emrs_ext.models import OWNED, OwnedKind, ResourceKind, Snapshot
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
-from airflow_emrs_ext.waiting import await_state, look, patiently
+from airflow_emrs_ext.waiting import Rest, await_state, look, patiently, sleep
 
 Facts = dict[str, Any]
+
+REPORT_SECONDS = 3.0
+"""How long each call of a report is repeated when the wait itself is over."""
 
 # How long the end of something that nobody waits for is requested, in seconds. Airflow may end the task seconds after
 # its deadline.
@@ -23,14 +26,21 @@ _KILL_SECONDS = 86_400.0
 
 
 def await_owned(
-    terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], targets: Iterable[State], *, end_on_timeout: bool
+    terms: Terms,
+    kind: OwnedKind[State],
+    ids: Mapping[str, str],
+    targets: Iterable[State],
+    *,
+    end_on_timeout: bool,
+    rest: Rest = sleep,
 ) -> Steps[Snapshot]:
     """Wait until a resource is in one of ``targets``.
 
     :param end_on_timeout: request its end if the wait ends before it does
+    :param rest: what else is done meanwhile
     """
     try:
-        return (yield from await_state(kind, ids, targets, terms))
+        return (yield from await_state(kind, ids, targets, terms, rest))
     except EmrError as error:
         error.facts = {**ids, **error.facts}
         if end_on_timeout and not isinstance(error, ResourceNotFound) and not _is_over(kind, error.facts.get("state")):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airflow_emrs_ext.exceptions import ResourceNotFound
+from airflow_emrs_ext import serverless_api as api
+from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
 from airflow_emrs_ext.models import SESSION
-from airflow_emrs_ext.procedures.owned import Facts, await_owned, request_end
+from airflow_emrs_ext.procedures.owned import REPORT_SECONDS, Facts, await_owned, briefly, request_end
 from airflow_emrs_ext.states import SessionState
 from airflow_emrs_ext.steps import Steps, Terms
 from airflow_emrs_ext.waiting import await_state
@@ -44,7 +45,19 @@ def terminate_session(
         facts = yield from request_end(terms, SESSION, ids)
         if not wait_for_completion:
             return facts
-        return (yield from await_state(SESSION, ids, _ENDED, terms)).facts
+        ended = (yield from await_state(SESSION, ids, _ENDED, terms)).facts
+        return {**ended, "architecture": (yield from _architecture(terms, application_id))}
     except ResourceNotFound:
         terms.log.info("Session %s does not exist (any more)", session_id)
         return {**ids, "state": str(SessionState.TERMINATED), "state_details": "not found"}
+
+
+def _architecture(terms: Terms, application_id: str) -> Steps[str | None]:
+    """What the prices of an application's workers depend on; what may not be read is left out."""
+    try:
+        application = yield from api.get_application(briefly(terms, REPORT_SECONDS), application_id)
+    except EmrError as error:
+        terms.log.warning("The architecture of application %s is not known: %s", application_id, error)
+        return None
+    architecture: str | None = application.get("architecture")
+    return architecture

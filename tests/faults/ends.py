@@ -99,7 +99,7 @@ def _under_policy(verb: str, ends: bool, where: Mapping[str, Any]) -> Iterator[S
     yield scenario("DAG run marked failed", mark_run_failed, **failed)
     # Airflow may take the end of the old try's process for the new try's, and fail that one: hence the retries.
     retries = {"retries": 3}
-    yield scenario("cleared", clear, retries, lasts=45.0, started=2 if ends else 1)
+    yield scenario("cleared", clear, retries, lasts=75.0, started=2 if ends else 1)
     if not where["deferrable"]:
         yield scenario("SIGTERM, no retries left", terminate, **failed)
         yield scenario("SIGTERM, retries left", terminate, retries, lasts=30.0)

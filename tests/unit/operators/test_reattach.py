@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -22,7 +20,7 @@ from airflow_emrs_ext.operators.application import (
 )
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.procedures import claims
-from tests.polling import eventually
+from tests.polling import eventually, let_it_age
 from tests.running import TaskInstance, TaskRun, context_of, run_task
 
 pytestmark = pytest.mark.airflow
@@ -60,12 +58,6 @@ def lose(emr: LocalEmr, application_id: str, task_instance: dict[str, Any], **ar
     with pytest.raises(TaskDeferred):
         operator(application_id, deferrable=True, **arguments).execute(context_of(TaskInstance(**task_instance)))
     return str(eventually(lambda: [one for one in emr.job_runs() if one["state"] == "RUNNING"])[-1]["jobRunId"])
-
-
-def let_it_age(emr: LocalEmr) -> None:
-    """Return when what there is cannot be new: the service dates its answers in whole seconds."""
-    created = datetime.fromisoformat(emr.job_runs()[-1]["createdAt"]).timestamp()
-    eventually(lambda: time.time() > created + 2)
 
 
 def go_on(application_id: str, task_instance: dict[str, Any], **arguments: Any) -> TaskRun:
@@ -125,7 +117,7 @@ def test_one_that_failed_or_that_a_person_cleared_is_followed_by_another(
     left = lose(emr, application_id, FIRST_TRY)
     emr.finish(left, succeeded=succeeded)
     eventually(lambda: [one for one in emr.job_runs() if one["state"] != "RUNNING"])
-    let_it_age(emr)
+    let_it_age(emr.job_runs())
     emr.script([ScriptedAttempt()])
     run = go_on(application_id, CLEARED if succeeded else SECOND_TRY)
     assert run.error is None
@@ -150,10 +142,10 @@ def test_a_lost_try_after_a_clear_is_gone_on_with(
 ) -> None:
     monkeypatch.setattr(claims, "_REMEMBERED_SECONDS", remembered)
     before = lose(emr, application_id, FIRST_TRY)
-    let_it_age(emr)
+    let_it_age(emr.job_runs())
     emr.script([ScriptedAttempt(hold=True)])
     left = lose(emr, application_id, CLEARED)
-    let_it_age(emr)
+    let_it_age(emr.job_runs())
     ending = end_when_found(emr, left)
     run = go_on(application_id, {"try_number": 3, "max_tries": 3})
     ending.join()
@@ -165,7 +157,7 @@ def test_a_lost_answer_is_told_from_what_the_next_try_starts(
     emr: LocalEmr, application_id: str, try_number: int
 ) -> None:
     first = lose(emr, application_id, FIRST_TRY)
-    let_it_age(emr)
+    let_it_age(emr.job_runs())
     emr.script([ScriptedAttempt(hold=True)])
     task = operator(application_id, deferrable=True)
     with pytest.raises(TaskDeferred):
@@ -193,7 +185,7 @@ def test_what_runs_is_ended_before_another_is_started(
     emr: LocalEmr, application_id: str, changed: dict[str, Any], task_instance: dict[str, Any]
 ) -> None:
     left = lose(emr, application_id, FIRST_TRY)
-    let_it_age(emr)
+    let_it_age(emr.job_runs())
     emr.script([ScriptedAttempt()])
     run = go_on(application_id, task_instance, **changed)
     assert run.error is None

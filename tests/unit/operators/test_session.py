@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -36,7 +35,7 @@ from airflow_emrs_ext.operators.session import (
     EmrServerlessTerminateSessionOperator,
 )
 from airflow_emrs_ext.sensors.serverless import EmrServerlessSessionSensor
-from tests.polling import eventually
+from tests.polling import eventually, let_it_age
 from tests.running import TaskInstance, TaskRun, context_of, run_task
 
 pytestmark = pytest.mark.airflow
@@ -275,14 +274,13 @@ def test_the_late_kill_of_an_earlier_try_costs_the_next_one_nothing(
         operator(application_id, deferrable=True).execute(context_of(TaskInstance()))
     # Launched: what is scripted from now on is for the next one.
     (first,) = eventually(lambda: [one for one in emr.sessions() if one["logPath"]])
-    # The service dates its answers in whole seconds: one of this second could be the new one.
-    created = datetime.fromisoformat(first["createdAt"]).timestamp()
-    eventually(lambda: time.time() > created + 2)
+    let_it_age(emr.sessions())
 
     def kill() -> None:
         eventually(lambda: emr.calls("ListSessions"))
         emr.script(session=ScriptedSession())
-        killed.hook.terminate_session(application_id, first["sessionId"])
+        ids = {"application_id": application_id, "session_id": first["sessionId"]}
+        killed._run("abandon", kind="session", ids=ids)
 
     killer = threading.Thread(target=kill)
     killer.start()

@@ -1,0 +1,57 @@
+"""The end of a log that is packed with gzip, without the whole of it in memory."""
+
+from __future__ import annotations
+
+import zlib
+
+KEPT_BYTES = 1 << 20
+"""How much of a log is kept at most."""
+
+_GZIP = 31
+_STEP_BYTES = 1 << 18
+# The service begins another file after 128 MB: what is longer is no log of its.
+_MOST_BYTES = 1 << 30
+
+
+class GzipTail:
+    """A sink for a packed log that keeps its end.
+
+    :param skip: how many bytes at the beginning are not wanted
+    :param keep: how many bytes are kept at most
+    """
+
+    def __init__(self, skip: int = 0, keep: int = KEPT_BYTES) -> None:
+        self.size = 0
+        self._skip, self._keep = skip, keep
+        self._inflate = zlib.decompressobj(_GZIP)
+        self._kept = bytearray()
+
+    @property
+    def end(self) -> bytes:
+        """What is kept."""
+        return bytes(self._kept[-self._keep :])
+
+    @property
+    def omitted(self) -> int:
+        """How many bytes between what was skipped and what is kept are lost."""
+        return max(0, self.size - self._skip - len(self.end))
+
+    def feed(self, chunk: bytes) -> bool:
+        """Unpack the next piece."""
+        while chunk:
+            try:
+                self._take(self._inflate.decompress(chunk, _STEP_BYTES))
+            except zlib.error:
+                return False  # broken: what came before it is all there is
+            if self.size > _MOST_BYTES:
+                return False
+            chunk = self._inflate.unconsumed_tail
+            if self._inflate.eof:
+                chunk, self._inflate = self._inflate.unused_data, zlib.decompressobj(_GZIP)
+        return True
+
+    def _take(self, data: bytes) -> None:
+        before, self.size = self.size, self.size + len(data)
+        self._kept += data[max(0, self._skip - before) :]
+        if len(self._kept) > 2 * self._keep:
+            del self._kept[: -self._keep]

@@ -1,0 +1,54 @@
+"""The end of a packed log."""
+
+from __future__ import annotations
+
+import gzip
+import random
+
+import pytest
+
+from airflow_emrs_ext.driver_logs.inflating import GzipTail
+
+LINES = b"".join(b"%d %d\n" % (number, random.Random(number).getrandbits(60)) for number in range(20_000))
+
+
+def fed(packed: bytes, piece: int = 1000, **limits: int) -> GzipTail:
+    tail = GzipTail(**limits)
+    for start in range(0, len(packed), piece):
+        if not tail.feed(packed[start : start + piece]):
+            break
+    return tail
+
+
+@pytest.mark.parametrize("piece", [1, 1000, 1 << 30])
+def test_a_log_is_whole_however_it_arrives(piece: int) -> None:
+    text = LINES[:50_000]
+    tail = fed(gzip.compress(text), piece)
+    assert (tail.end, tail.size, tail.omitted) == (text, len(text), 0)
+
+
+def test_only_the_end_is_kept() -> None:
+    tail = fed(gzip.compress(LINES), keep=5000)
+    assert tail.end == LINES[-5000:]
+    assert tail.omitted == len(LINES) - 5000
+
+
+def test_what_was_seen_is_skipped() -> None:
+    tail = fed(gzip.compress(LINES), skip=len(LINES) - 77)
+    assert (tail.end, tail.size, tail.omitted) == (LINES[-77:], len(LINES), 0)
+    assert fed(gzip.compress(LINES), skip=len(LINES)).end == b""
+
+
+def test_what_was_packed_in_parts_is_one_log() -> None:
+    assert fed(gzip.compress(b"one\n") + gzip.compress(b"two\n"), 7).end == b"one\ntwo\n"
+
+
+def test_a_shorter_log_is_told_by_its_size() -> None:
+    tail = fed(gzip.compress(b"new\n"), skip=1000)
+    assert (tail.end, tail.size) == (b"", 4)
+
+
+def test_what_is_broken_ends_there() -> None:
+    assert fed(b"no gzip at all").end == b""
+    packed = gzip.compress(LINES)[:10_000]
+    assert fed(packed + b"broken" * 3).end.startswith(fed(packed).end[:1000])
