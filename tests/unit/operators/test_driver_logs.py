@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,7 @@ Caused by: java.lang.OutOfMemoryError: Java heap space
 EXIT_1 = "Job failed, please check complete logs in configured logging destination. ExitCode: 1."
 S3 = {"s3MonitoringConfiguration": {"logUri": "s3://driver-logs/here/"}}
 CLOUD_WATCH = {"cloudWatchLoggingConfiguration": {"enabled": True, "logGroupName": "/driver/logs"}}
+MANAGED = {"managedPersistenceMonitoringConfiguration": {"enabled": True}}
 NOT_MANAGED = {"managedPersistenceMonitoringConfiguration": {"enabled": False}}
 
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
@@ -103,6 +105,28 @@ def test_a_failure_shows_the_traceback_and_says_the_exception_and_the_line(
     (shown,) = facts_of(task)["driver_logs"]
     assert shown["text"] == TRACEBACK.rstrip("\n")
     assert shown["places"] == [facts_of(task)["log_locations"]["s3_uri"] + "stdout.gz"]
+
+
+@pytest.mark.parametrize("monitoring", [CLOUD_WATCH, MANAGED], ids=["cloudwatch", "managed"])
+@IN_BOTH_MODES
+def test_the_log_may_be_elsewhere(emr: LocalEmr, said: Said, monitoring: dict[str, Any], deferrable: bool) -> None:
+    emr.script([failing(stdout=f"counting\n{TRACEBACK}")])
+    task = start(application(emr, monitoring), deferrable=deferrable)
+    assert "ValueError: the third column is empty (job.py, line 9, in main)" in str(task.error)
+    assert 'raise ValueError("the third column is empty")' in said()
+
+
+@IN_BOTH_MODES
+def test_what_a_dashboard_does_not_give_is_explained_without_its_url(
+    emr: LocalEmr, said: Said, deferrable: bool
+) -> None:
+    emr.configure(dashboard_url_seconds=0.001)
+    emr.script([failing(stdout=TRACEBACK)])
+    task = start(application(emr, MANAGED), deferrable=deferrable)
+    note = facts_of(task)["driver_logs"][0]["note"]
+    assert "cannot be read without a browser" in note
+    assert "Driver stdout" in note
+    assert "/_emrs/dashboards/" not in json.dumps(facts_of(task)) + said()
 
 
 @IN_BOTH_MODES

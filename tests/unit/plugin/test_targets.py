@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from airflow_emrs_ext.driver_logs.sources import log_url
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession
 from airflow_emrs_ext.plugin import targets
-from airflow_emrs_ext.plugin.targets import NoTarget, log_url, target
+from airflow_emrs_ext.plugin.targets import NoTarget, target
 from tests.polling import eventually
 
 pytestmark = pytest.mark.airflow
