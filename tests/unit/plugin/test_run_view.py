@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -61,6 +63,25 @@ def test_secrets_of_the_configuration_are_hidden(emr: LocalEmr) -> None:
     assert "hush" not in html
     assert "spark.a.password=***" in html
     assert "shown" in html
+
+
+def test_the_log_of_the_driver_and_the_cost(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+    prices = {"us-east-1": {"X86_64": {"vcpu_hour": 1, "memory_gb_hour": 1, "storage_gb_hour": 1}}}
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__PRICES", json.dumps(prices))
+    emr.client("s3").create_bucket(Bucket="logs")
+    trace = 'Traceback (most recent call last):\n  File "/tmp/job.py", line 5, in <module>\nValueError: <boom>\n'
+    emr.script([ScriptedAttempt(succeeded=False, stdout=trace)])
+    monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs/here"}}
+    html = run_view(job_run(emr, "FAILED", configurationOverrides={"monitoringConfiguration": monitoring}), LINKS)
+    assert "ValueError: &lt;boom&gt;" in html
+    assert re.search(r"Estimated cost</dt><dd>[0-9.]+ USD", html)
+
+
+def test_managed_storage_is_not_asked_by_each_reload(emr: LocalEmr) -> None:
+    emr.script([ScriptedAttempt(hold=True, stdout="hello\n")])
+    work = job_run(emr, "RUNNING")
+    assert "Driver log" not in run_view(work, LINKS)
+    assert emr.calls("GetDashboardForJobRun") == []
 
 
 def test_session(emr: LocalEmr) -> None:
