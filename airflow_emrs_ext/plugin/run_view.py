@@ -9,12 +9,15 @@ from datetime import datetime, timezone
 from html import escape
 from typing import Any
 
-from airflow_emrs_ext.exceptions import RequestRejected
+from airflow_emrs_ext.cost import estimate
+from airflow_emrs_ext.driver_logs.sources import STREAMS, sources
+from airflow_emrs_ext.exceptions import EmrError, RequestRejected
 from airflow_emrs_ext.models import JOB_RUN, attempt_facts, to_json
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded
 from airflow_emrs_ext.plugin.targets import Work
 
 _RELOAD_SECONDS = 10
+_LINES = 20
 _STYLE = """<style>
 body { max-width: 60rem }
 h2 { font-size: 1rem; margin: 1.5rem 0 .5rem }
@@ -68,9 +71,10 @@ def run_view(work: Work, alternatives: Sequence[Alternative]) -> str:
     parts = [
         f'<h1>{escape(title)} <span class="state {_kind(work, facts)}">{escape(facts["state"])}</span></h1>{details}',
         _section("Course", _course(work)),
-        _section("Resources", _list(_resources(facts))),
+        _section("Resources", _list(_resources({**facts, "architecture": work.application.get("architecture")}))),
         _section("What it is", _list(_identity(work))),
         links(alternatives),
+        _log(work),
         f"<details><summary>Configuration</summary><pre>{escape(_configuration(work))}</pre></details>",
         f"{SCRIPT}{_OPEN}</script>",
     ]
@@ -120,8 +124,25 @@ def _attempts(work: Work) -> list[dict[str, Any]]:
     return sorted((attempt_facts(one) for one in listed), key=lambda one: int(one["attempt"]))
 
 
+def _log(work: Work) -> str:
+    """The last lines of the driver, where they can be read without a visit to the dashboard."""
+    parts = []
+    for stream in STREAMS:
+        for source in sources(work.locations):
+            try:
+                text = work.hook.run(source.read(work.hook.terms, stream)).text
+            except EmrError:
+                continue  # not there yet, or not for this connection: the link to it says which
+            if lines := text.splitlines()[-_LINES:]:
+                parts.append(_section(f"Driver {stream}, last lines", f"<pre>{escape(chr(10).join(lines))}</pre>"))
+            break
+    return "".join(parts)
+
+
 def _resources(facts: Mapping[str, Any]) -> dict[str, str]:
     shown: dict[str, str] = {}
+    if money := estimate(facts):
+        shown["About"] = f"{money['amount']:g} {money['currency']}"
     for name, used in (("Billed", "billed_resource_utilization"), ("Used", "total_resource_utilization")):
         if figures := facts.get(used):
             shown[name] = (

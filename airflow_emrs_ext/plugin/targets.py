@@ -81,14 +81,17 @@ class Work:
         return self.kind.read(self.ids, self.described).facts
 
     @cached_property
+    def application(self) -> dict[str, Any]:
+        """The application as the service describes it; empty to those who may not read it."""
+        try:
+            return self.hook.get_application(self.ids["application_id"])
+        except RequestRejected:
+            return {}
+
+    @cached_property
     def locations(self) -> dict[str, Any]:
         """Where the logs are, application defaults included."""
-        try:
-            application = self.hook.get_application(self.ids["application_id"])
-        except RequestRejected:
-            # Whoever may not read the application knows what the job run itself says.
-            application = {}
-        return log_locations(self.facts, application.get("monitoringConfiguration", {}))
+        return log_locations(self.facts, self.application.get("monitoringConfiguration", {}))
 
     @property
     def region(self) -> str:

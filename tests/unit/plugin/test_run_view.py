@@ -53,6 +53,16 @@ def test_a_run_that_has_not_started(emr: LocalEmr) -> None:
     assert "Until it started" in run_view(job_run(emr, "SUBMITTED"), LINKS)
 
 
+def test_the_last_lines_of_the_driver(emr: LocalEmr) -> None:
+    emr.client("s3").create_bucket(Bucket="logs")
+    emr.script(attempts=[ScriptedAttempt(stdout="".join(f"line {n} <b>\n" for n in range(100)))])
+    monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs"}}
+    html = run_view(job_run(emr, "SUCCESS", configurationOverrides={"monitoringConfiguration": monitoring}), LINKS)
+    assert "line 80 &lt;b&gt;\nline 81" in html
+    assert "line 99" in html
+    assert "line 79" not in html
+
+
 def test_secrets_of_the_configuration_are_hidden(emr: LocalEmr) -> None:
     properties = {"spark.my.token": "hush", "spark.mine": "shown"}
     classified = [{"classification": "spark-defaults", "properties": properties}]
