@@ -9,15 +9,15 @@ from datetime import datetime, timezone
 from html import escape
 from typing import Any
 
-from airflow_emrs_ext import cost
-from airflow_emrs_ext.driver_logs.reports import excerpt
-from airflow_emrs_ext.driver_logs.sources import to_follow
-from airflow_emrs_ext.exceptions import RequestRejected
+from airflow_emrs_ext.cost import estimate
+from airflow_emrs_ext.driver_logs.sources import STREAMS, sources
+from airflow_emrs_ext.exceptions import EmrError, RequestRejected
 from airflow_emrs_ext.models import JOB_RUN, attempt_facts, to_json
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded
 from airflow_emrs_ext.plugin.targets import Work
 
 _RELOAD_SECONDS = 10
+_LINES = 20
 _STYLE = """<style>
 body { max-width: 60rem }
 h2 { font-size: 1rem; margin: 1.5rem 0 .5rem }
@@ -29,8 +29,7 @@ dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere }
 .line { display: grid; grid-template-columns: 15rem 1fr; align-items: center; margin: .25rem 0 }
 .line div { height: 1.1rem; position: relative; background: color-mix(in srgb, var(--line) 35%, transparent) }
 .line i { position: absolute; inset: 0 auto; min-width: 3px; background: currentColor; opacity: .75 }
-pre { border: 1px solid var(--line); font-size: .8rem; margin: 0 0 .25rem; max-height: 24rem; overflow: auto;
-  padding: .75rem; white-space: pre-wrap }
+pre { border: 1px solid var(--line); overflow: auto; padding: .75rem; font-size: .8rem }
 </style>"""
 # In a frame of Airflow's UI, which may open no windows, the UI itself opens the links.
 _OPEN = """
@@ -72,10 +71,10 @@ def run_view(work: Work, alternatives: Sequence[Alternative]) -> str:
     parts = [
         f'<h1>{escape(title)} <span class="state {_kind(work, facts)}">{escape(facts["state"])}</span></h1>{details}',
         _section("Course", _course(work)),
-        _section("Resources", _list(_resources(facts, work.application.get("architecture")))),
-        _log(work),
+        _section("Resources", _list(_resources({**facts, "architecture": work.application.get("architecture")}))),
         _section("What it is", _list(_identity(work))),
         links(alternatives),
+        _log(work),
         f"<details><summary>Configuration</summary><pre>{escape(_configuration(work))}</pre></details>",
         f"{SCRIPT}{_OPEN}</script>",
     ]
@@ -126,31 +125,30 @@ def _attempts(work: Work) -> list[dict[str, Any]]:
 
 
 def _log(work: Work) -> str:
-    """What matters of the driver's log."""
-    facts = work.facts
-    if work.kind is not JOB_RUN or facts["started_at"] is None:
-        return ""
-    run = {**facts, "log_locations": work.locations}
-    # A look at managed storage costs a dashboard, of which the service makes one per second: not with each reload.
-    if not (_is_over(work, facts) or to_follow(run)):
-        return ""
-    hook = work.hook
-    found = hook.run(excerpt(hook.terms, run, failed=facts["state"] == work.kind.failure, waits=False))
-    text = "\n".join(found.lines) or found.note
-    where = f"<small>{escape(' and '.join(found.places))}</small>" if found.places else ""
-    return _section(f"Driver log, attempt {found.attempt}", f"<pre>{escape(text)}</pre>{where}")
+    """The last lines of the driver, where they can be read without a visit to the dashboard."""
+    parts = []
+    for stream in STREAMS:
+        for source in sources(work.locations):
+            try:
+                text = work.hook.run(source.read(work.hook.terms, stream)).text
+            except EmrError:
+                continue  # not there yet, or not for this connection: the link to it says which
+            if lines := text.splitlines()[-_LINES:]:
+                parts.append(_section(f"Driver {stream}, last lines", f"<pre>{escape(chr(10).join(lines))}</pre>"))
+            break
+    return "".join(parts)
 
 
-def _resources(facts: Mapping[str, Any], architecture: str | None) -> dict[str, str]:
+def _resources(facts: Mapping[str, Any]) -> dict[str, str]:
     shown: dict[str, str] = {}
+    if money := estimate(facts):
+        shown["About"] = f"{money['amount']:g} {money['currency']}"
     for name, used in (("Billed", "billed_resource_utilization"), ("Used", "total_resource_utilization")):
         if figures := facts.get(used):
             shown[name] = (
                 f"{figures['vcpu_hour']:.3f} vCPU-hours, {figures['memory_gb_hour']:.3f} GB-hours of memory, "
                 f"{figures['storage_gb_hour']:.3f} GB-hours of storage"
             )
-    if estimate := cost.estimate({**facts, "architecture": architecture}):
-        shown["Estimated cost"] = f"{estimate['amount']:g} {estimate['currency']}"
     if (seconds := facts.get("total_execution_duration_seconds")) is not None:
         shown["Ran for"] = _duration(seconds)
     if (waited := facts.get("queued_duration_milliseconds")) is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
@@ -13,7 +14,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AirflowException
-from airflow_emrs_ext.driver_logs.sources import log_url
 from airflow_emrs_ext.exceptions import EmrError, RequestRejected, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.models import JOB_RUN, OWNED, log_locations
@@ -82,7 +82,7 @@ class Work:
 
     @cached_property
     def application(self) -> dict[str, Any]:
-        """Its application; empty for whom may not read that, and knows what the job run itself says."""
+        """The application as the service describes it; empty to those who may not read it."""
         try:
             return self.hook.get_application(self.ids["application_id"])
         except RequestRejected:
@@ -220,6 +220,12 @@ def driver_log(work: Work, name: str) -> str:
         "No logs are kept",
         "The monitoring configuration switches managed storage off and names neither a bucket nor a log group.",
     )
+
+
+def log_url(dashboard_url: str, worker_type: str, name: str) -> str:
+    """The URL of a log in managed storage: that of the dashboard with another path."""
+    url = urlsplit(dashboard_url)
+    return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/logs/{worker_type}/{name}.gz"))
 
 
 def console_page(work: Work) -> str:

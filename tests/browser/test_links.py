@@ -60,8 +60,8 @@ class Site:
 
     @property
     def task(self) -> str:
-        """The page of the task."""
-        return f"{self.airflow.url}/dags/visits/runs/{quote(self.run_id, safe='')}/tasks/count"
+        """The page of the task that has its links."""
+        return f"{self.airflow.url}/dags/visits/runs/{quote(self.run_id, safe='')}/tasks/count/details"
 
     @property
     def spark_ui(self) -> str:
@@ -134,10 +134,10 @@ def picture(page: Page, name: str, **clip: int) -> None:
 
 def spark_ui(site: Site, page: Page, attempt: int = 1) -> str:
     """The Spark UI on a page, which must be the one of this job run; its address."""
-    expect(page.get_by_text("count of the visits").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("td", has_text="count of the visits").first).to_be_visible(timeout=PATIENCE_MS)
     address = page.url
     page.goto(f"{address.rstrip('/').removesuffix('/jobs')}/environment/")
-    expect(page.get_by_text(f"{site.job_run_id}-{attempt}").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("td", has_text=f"{site.job_run_id}-{attempt}").first).to_be_visible(timeout=PATIENCE_MS)
     page.goto(address)
     return address
 
@@ -152,6 +152,13 @@ def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: 
     expect(button).to_be_visible(timeout=PATIENCE_MS)
     assert site.airflow.task_states("visits")[0].state == "running"
     picture(page, "task")
+
+    with context.expect_page() as opened:
+        page.locator("a[target=_blank]", has_text="EMR Serverless").click()
+    expect(opened.value.get_by_text("RUNNING").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(opened.value.get_by_text(site.job_run_id)).to_be_visible()
+    picture(opened.value, "run")
+    opened.value.close()
 
     for name in ("spark-ui", "spark-ui-again"):
         with context.expect_page() as opened:
@@ -180,6 +187,16 @@ def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: 
         button.click()
     assert f"/history/{site.job_run_id}-1" in spark_ui(site, opened.value)
     picture(opened.value, "history-server")
+    opened.value.close()
+
+    # The tab of the task shows the same run, and its links open in windows of their own.
+    page.goto(site.task.removesuffix("details") + "plugin/emr-serverless")
+    view = page.frame_locator("iframe")
+    expect(view.locator(".state", has_text="SUCCESS")).to_be_visible(timeout=PATIENCE_MS)
+    picture(page, "tab")
+    with context.expect_page() as opened:
+        view.get_by_role("link", name="Spark UI").click()
+    spark_ui(site, opened.value)
     context.close()
 
 

@@ -1,0 +1,28 @@
+"""What the plugin costs the components that are no web server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.airflow
+
+WITHOUT_FRAMEWORKS = """
+import sys
+import airflow.plugins_manager
+before = set(sys.modules)
+# As on a worker that has neither; Airflow 2 itself uses Flask everywhere.
+sys.modules.update({name: None for name in ("fastapi", "starlette") if name not in before})
+from airflow_emrs_ext.plugin import EmrExtPlugin
+assert EmrExtPlugin.fastapi_apps or EmrExtPlugin.flask_blueprints
+added = {name for name in set(sys.modules) - before if sys.modules[name] is not None}
+heavy = ("boto3", "botocore", "airflow.providers.", "airflow_emrs_ext.hooks", "airflow_emrs_ext.plugin.targets")
+print(*sorted(name for name in added if name.startswith(heavy)))
+"""
+
+
+def test_whoever_does_not_serve_the_links_loads_nothing_for_them() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_FRAMEWORKS], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
