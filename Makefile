@@ -32,6 +32,12 @@ mwaa-3.3.1 := 3.12 2026-08-20
 CLIENTS := 3.5.6 4.0.4 4.1.3
 CLIENTS_DAY := 2026-10-01
 
+# The web servers that serve the links of tasks: environments of the above where they have the version.
+web-3.1.8 := 3.12 2026-03-11
+web-3.2.2 := 3.12 2026-05-29
+WEB := web-3.1.8 web-3.2.2
+LINKS := mwaa-2.10.3 mwaa-2.11.2 mwaa-3.0.6 $(WEB) airflow-$(NEWEST)
+
 # Airflow 2.10 ends at Python 3.12. Override with `make PYTHON=…`.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3 python; do \
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' \
@@ -60,20 +66,22 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo test test-faults test-mwaa test-clients lint format bench docs wheel lock lock-matrix clean
+.PHONY: help demo test test-faults test-mwaa test-clients test-links test-browser lint format bench docs wheel lock lock-matrix clean
 help:
 	@echo 'make demo      an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make test      the tests of the wheel on Airflow $(LEGS)'
 	@echo 'make test-faults   kill, clear and time out tasks of a real Airflow $(FAULT_LEGS), count what is left running'
 	@echo 'make test-mwaa     sessions with the packages of each image of Amazon MWAA'
 	@echo 'make test-clients  Spark Connect clients $(CLIENTS) in a session'
+	@echo 'make test-links    the links of tasks in the web servers of $(LINKS)'
+	@echo 'make test-browser  the links in Chromium (apt-get install chromium), Airflow $(NEWEST), real Spark'
 	@echo 'make lint      ruff and mypy'
 	@echo 'make format    let ruff rewrite what it can'
 	@echo 'make bench     the benchmarks, with their tables'
 	@echo 'make docs      the documentation, in docs/_build/html'
 	@echo 'make wheel     the wheel, in build/dist'
-	@echo 'make lock      resolve the locks of Airflow $(sort $(LEGS) $(FAULT_LEGS)) anew'
-	@echo 'make lock-matrix   resolve the locks of the MWAA images and the clients, as of their days'
+	@echo 'make lock      resolve the locks of Airflow $(sort $(LEGS) $(FAULT_LEGS)) and the browser anew'
+	@echo 'make lock-matrix   resolve the locks of the MWAA images, the clients and the web servers, as of their days'
 	@echo 'make clean     remove everything that these targets made'
 	@echo
 	@echo 'One leg only: $(LEGS:%=make test-airflow-%) make test-faults-$(NEWEST) make test-mwaa-$(lastword $(MWAA)). More for pytest: make test PYTEST_ARGS="-k name"'
@@ -118,9 +126,14 @@ lock: | $(TOOLS)/.stamp
 	done
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 		--extra docs --constraint tests/locks/airflow-$(NEWEST).in --output-file tests/locks/docs.txt pyproject.toml
+	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
+		--extra dev --constraint tests/locks/airflow-$(NEWEST).txt --output-file tests/locks/browser.txt \
+		pyproject.toml tests/locks/browser.in
 
 # The client of an older image is the newest that its other packages admit, whenever it appeared.
-lock-matrix: $(MWAA:%=lock-mwaa-%) $(CLIENTS:%=lock-client-%)
+lock-matrix: $(MWAA:%=lock-mwaa-%) $(CLIENTS:%=lock-client-%) $(WEB:%=lock-%)
+lock-web-%: | $(TOOLS)/.stamp
+	$(call resolve,$(lastword $(web-$*))) --output-file tests/locks/web-$*.txt pyproject.toml tests/locks/web-$*.in
 lock-mwaa-%: | $(TOOLS)/.stamp
 	$(call resolve,$(lastword $(mwaa-$*))) --output-file tests/locks/mwaa-$*.txt pyproject.toml tests/locks/mwaa-$*.in
 lock-client-%: | $(TOOLS)/.stamp
@@ -169,6 +182,17 @@ test-client-%: .venv-client-%/.installed .venv-airflow-$(NEWEST)/.installed
 	@echo "== Spark Connect client $*"
 	$(matrix_tests) matrix/test_clients.py
 
+test-links: $(LINKS:%=test-links-%)
+test-links-%: .venv-%/.installed .venv-airflow-$(NEWEST)/.installed
+	@echo "== links in the web server of $*"
+	$(matrix_tests) system/test_links.py
+
+# The pictures that it takes are for people to look at; the documentation shows three of them.
+test-browser: .venv-browser/.installed
+	@echo "== links in Chromium"
+	cd tests && EMRS_TEST_WHEEL=1 EMRS_TEST_PICTURES="$(CURDIR)/build/pictures" \
+		PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest $(PYTEST_ARGS) browser/test_links.py
+
 lint: .venv-airflow-$(NEWEST)/.locked
 	@echo "== lint"
 	$(newest_bin)/ruff check .
@@ -188,6 +212,6 @@ docs: .venv-docs/.installed
 	@echo "documentation: docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-docs $(TOOLS) build dist docs/_build .demo .emrs-local \
+	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-web-* .venv-browser .venv-docs $(TOOLS) build dist docs/_build .demo .emrs-local \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find airflow_emrs_ext tests dags -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -78,6 +78,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "",
         "example": "/opt/airflow/logs/emrs_ext_journal",
     },
+    "task_view": {
+        "description": "Whether the page of a task in the UI of Airflow 3.1 and newer has a tab that shows its job run "
+        "or session. Airflow shows it on the page of every task, also of those that have none.",
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "default": "True",
+        "example": "False",
+    },
     "studio_url": {
         "description": "Address of the EMR Studio in which the console link of a task opens a job run or session. "
         "Default: none; the link leads to the EMR console, where one chooses a Studio.",
@@ -105,6 +113,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             f"airflow_emrs_ext.links.serverless.{name}"
             for name in (
+                "RunLink",
                 "SparkUILink",
                 "DriverStdoutLink",
                 "DriverStderrLink",

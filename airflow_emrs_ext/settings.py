@@ -57,6 +57,11 @@ def journal_folder() -> Path:
     return Path(named) if named else Path(conf.get("logging", "base_log_folder")) / "emrs_ext_journal"
 
 
+def task_view() -> bool:
+    """Whether the UI's page of each task has a tab for its job run or session."""
+    return bool(conf.getboolean(SECTION, "task_view", fallback=OPTIONS["task_view"]["default"] == "True"))
+
+
 def prices() -> Mapping[str, Any]:
     """Prices per Region and architecture, and their currency; empty where the user has given none that can be read."""
     try:
@@ -65,6 +70,11 @@ def prices() -> Mapping[str, Any]:
         log.warning("[emrs_ext] prices is no JSON, and no cost is estimated: %s", error)
         return {}
     return given if isinstance(given, Mapping) else {}
+
+
+def injects_openlineage(information: str) -> bool:
+    """OpenLineage's own ``[openlineage] spark_inject_…_info``, of ``parent_job`` or ``transport``."""
+    return bool(conf.getboolean("openlineage", f"spark_inject_{information}_info", fallback=False))
 
 
 def studio_url() -> str:

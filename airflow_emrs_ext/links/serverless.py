@@ -103,8 +103,16 @@ class CloudWatchLogsLink(EmrServerlessLink):
     what = "cloudwatch-logs"
 
 
+class RunLink(EmrServerlessLink):
+    """A page of this package that shows the job run or session at a glance."""
+
+    name = "EMR Serverless"
+    what = "run"
+
+
 LINKS: Mapping[str, tuple[EmrServerlessLink, ...]] = {
     "job_run": (
+        RunLink(),
         SparkUILink(),
         DriverStdoutLink(),
         DriverStderrLink(),
@@ -112,6 +120,6 @@ LINKS: Mapping[str, tuple[EmrServerlessLink, ...]] = {
         S3LogsLink(),
         CloudWatchLogsLink(),
     ),
-    "session": (SessionDashboardLink(), ConsoleLink(), S3LogsLink(), CloudWatchLogsLink()),
+    "session": (RunLink(), SessionDashboardLink(), ConsoleLink(), S3LogsLink(), CloudWatchLogsLink()),
 }
 """The links of each kind of :data:`~airflow_emrs_ext.models.OWNED`."""

@@ -58,15 +58,16 @@ class ThrowawayAirflow:
     :param home: made anew; what was there is lost
     :param dags_folder: the folder of the DAG files
     :param environ: further environment variables of every component
+    :param base_path: where Airflow is below the root of its host, e.g. ``/airflow``; default: there
     """
 
-    def __init__(self, home: Path, dags_folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, home: Path, dags_folder: Path, environ: Mapping[str, str], *, base_path: str = "") -> None:
         self.home = home
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         # Nothing of another Airflow or AWS account in the caller's environment may reach this one.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "AWS_"))}
         port = str(_free_port())
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{port}{base_path}"
         """Where the API server of Airflow 3 answers, or the web server of Airflow 2 if it runs."""
         self._environ = {
             **inherited,
@@ -83,6 +84,8 @@ class ThrowawayAirflow:
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": port,
             "AIRFLOW__WEBSERVER__WORKERS": "1",
+            "AIRFLOW__WEBSERVER__BASE_URL": self.url,
+            **({"AIRFLOW__API__BASE_URL": self.url} if base_path else {}),
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
             **environ,
         }
@@ -94,14 +97,17 @@ class ThrowawayAirflow:
         self.command("db", "migrate")
 
     @contextlib.contextmanager
-    def running(self, *, with_web_server: bool = False) -> Iterator[None]:
+    def running(self, *, with_web_server: bool = False, only_web_server: bool = False) -> Iterator[None]:
         """Start the components, and at the end stop them with all that they started.
 
         :param with_web_server: on Airflow 2, the web server too; Airflow 3 has its API server in any case
+        :param only_web_server: that and no other component
         """
         components = dict(_COMPONENTS_3 if _IS_3 else _COMPONENTS_2)
         if with_web_server and not _IS_3:
             components.update(_WEB_SERVER_2)
+        if only_web_server:
+            components = {"api-server": _COMPONENTS_3["api-server"]} if _IS_3 else dict(_WEB_SERVER_2)
         try:
             for name in components:
                 self.start(name)

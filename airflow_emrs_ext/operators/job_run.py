@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
+from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.serverless import LINKS
@@ -212,11 +213,12 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
             and {key: whole_number(retry_policy[key], "retry_policy") for key in retry_policy},
             tags=self.tags,
         )
-        return {
+        whole = {
             **given,
             **self.ownership(context, given),
             "application_id": id_of(self.application_id, "application_id"),
         }
+        return lineage.with_properties(lineage.named(whole), lineage.transport(context))
 
 
 class EmrServerlessCancelJobRunOperator(EmrServerlessOperator):

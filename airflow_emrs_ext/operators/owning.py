@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-from airflow_emrs_ext import settings
+from airflow_emrs_ext import lineage, settings
 from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError, state_of_task
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, TaskKilled, WaitTimeout
 from airflow_emrs_ext.links.serverless import show_links
@@ -62,6 +62,7 @@ class ClaimingOperator(EmrServerlessOperator):
         # When a person clears a task, Airflow adds the tries that there were to its retries; it leaves that number when
         # it tries the task again by itself.
         cleared = max(0, (ti.max_tries or 0) - (self.retries or 0))
+        parents = self.parents(context)
         # `airflow tasks test` makes up a DAG run that never starts: nothing from before this try is this one's.
         started = getattr(context.get("dag_run"), "start_date", None) or ti.start_date
         self._claim = {
@@ -74,8 +75,13 @@ class ClaimingOperator(EmrServerlessOperator):
                 "began": started.timestamp(),
                 "ends": self._ends_on("kill"),
             },
+            "parents": parents if self.reattach else parents[-1:],
         }
         return self._run("claim", **self._claim, reattach=self.reattach)
+
+    def parents(self, context: Context) -> list[dict[str, str]]:
+        """Spark properties that name the parent of what the task starts, for each generation."""
+        return []
 
     def _ends_on(self, event: Event) -> bool:
         """Whether what the task has started is ended then."""
@@ -121,6 +127,10 @@ class OwningOperator(ClaimingOperator):
             # Whatever nobody foresaw between the answer and here must not leave anything without an owner.
             self._abandon_claim("timeout")
             raise
+
+    def parents(self, context: Context) -> list[dict[str, str]]:
+        """OpenLineage's."""
+        return lineage.parents(context)
 
     def own(self, context: Context, ids: Mapping[str, str]) -> None:
         """Take the ids of what has been started, for this process and, as XComs, for those after it."""

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pendulum
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
+from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.serverless import LINKS
@@ -137,12 +138,21 @@ class EmrServerlessStartSessionOperator(OwningOperator):
         )
         if self._given_token():
             raise ConfigurationError("`config` has a clientToken; the tokens of a session are the operator's own.")
-        return {
+        whole = {
             "idle_timeout_minutes": _IDLE_TIMEOUT_MINUTES,
             **given,
             **self.ownership(context, given),
             "application_id": id_of(self.application_id, "application_id"),
         }
+        transport = lineage.transport(context)
+        if not (transport or lineage.parents(context)):
+            return whole
+        if lineage.spark_defaults((overrides or {}).get("runtimeConfiguration")) is None:
+            # What a session gives replaces the application's, as a whole.
+            application = self.hook.get_application(whole["application_id"])
+            defaults = lineage.spark_defaults(application.get("runtimeConfiguration"))
+            whole = lineage.with_properties(whole, defaults or {})
+        return lineage.with_properties(whole, transport)
 
 
 class _SessionOperator(EmrServerlessOperator):

@@ -13,4 +13,5 @@ class EmrExtPlugin(AirflowPlugin):
     name = "emrs_ext"
     listeners = [listener]  # noqa: RUF012 - Airflow declares it as an instance attribute
     fastapi_apps = _compat.fastapi_apps()
+    external_views = _compat.external_views()
     flask_blueprints = _compat.flask_blueprints()

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
+from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AIRFLOW_3, AIRFLOW_VERSION
-from airflow_emrs_ext.links.serverless import RECORD, ROUTE
+from airflow_emrs_ext.links.serverless import RECORD, ROUTE, RunLink
 
 HAS_COOKIE = Version("3.1") <= AIRFLOW_VERSION
 """Whether a browser that follows a link says who it is; in 3.0 only the UI's own script does."""
@@ -73,6 +74,21 @@ class LazyBlueprints:
 def fastapi_apps() -> list[dict[str, Any]]:
     """What the plugin adds to the API server of Airflow 3."""
     return [{"app": LazyApplication(), "url_prefix": f"/{ROUTE}", "name": "EMR Serverless"}] if AIRFLOW_3 else []
+
+
+def external_views() -> list[dict[str, Any]]:
+    """What the plugin adds to the page of a task in Airflow 3.1 and newer."""
+    if not HAS_COOKIE or not settings.task_view():
+        return []
+    words = "{DAG_ID}/{RUN_ID}/{TASK_ID}/{MAP_INDEX}"
+    return [
+        {
+            "name": RunLink.name,
+            "href": f"{ROUTE}/{RunLink.what}/{words}",
+            "destination": "task_instance",
+            "url_route": ROUTE,
+        }
+    ]
 
 
 def flask_blueprints() -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_emrs_ext.links.serverless import LINKS, path_of
+from airflow_emrs_ext.links.serverless import LINKS, RunLink, path_of
 from airflow_emrs_ext.plugin._compat import base_path, record_of
-from airflow_emrs_ext.plugin.pages import Alternative, page
+from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, page
 
 HEADERS: Mapping[str, str] = {
     # What an answer leads to is good once, and a secret.
@@ -16,7 +17,11 @@ HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+_PAGE_HEADERS: Mapping[str, str] = {
+    **HEADERS,
+    # No scripts; in a frame of Airflow's own UI and no other.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+}
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,10 @@ def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
     :param attempt: of the job run; default: the latest
     """
     # Only who clicks pays for the import of what a click needs.
-    from airflow_emrs_ext.plugin.targets import TARGETS, NoTarget, target
+    from airflow_emrs_ext.plugin.run_view import run_view
+    from airflow_emrs_ext.plugin.targets import TARGETS, NoTarget, Work, explained, target
 
-    if what not in TARGETS:
+    if what not in (*TARGETS, RunLink.what):
         return problem(404, "No such link", f"There is no link «{what}».")
     record = record_of(place)
     if record is None or record.get("kind") not in LINKS:
@@ -66,6 +72,10 @@ def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
             "somewhere as soon as it has.",
         )
     try:
+        if what == RunLink.what:
+            with explained():
+                body = run_view(Work(record, attempt), _alternatives(what, record["kind"], place, attempt))
+            return scripted(body)
         return Answer(307, location=target(what, record, attempt))
     except NoTarget as none:
         return problem(
@@ -81,10 +91,18 @@ def problem(
     status: int, title: str, text: str, *, alternatives: list[Alternative] | None = None, again_after: int | None = None
 ) -> Answer:
     """A page that says what is the matter."""
-    headers = {**HEADERS, "Content-Security-Policy": _NO_SCRIPTS}
+    headers = dict(_PAGE_HEADERS)
     if again_after is not None:
         headers["Retry-After"] = str(again_after)
     return Answer(status, body=page(title, text, alternatives or [], again_after), headers=headers)
+
+
+def scripted(page: str) -> Answer:
+    """A page with this package's own scripts, and none that somebody else could have put into it."""
+    nonce = secrets.token_urlsafe(16)
+    policy = f"{_PAGE_HEADERS['Content-Security-Policy']}; script-src 'nonce-{nonce}'; connect-src 'self'"
+    body = page.replace(SCRIPT, f'<script nonce="{nonce}">')
+    return Answer(200, body=body, headers={**_PAGE_HEADERS, "Content-Security-Policy": policy})
 
 
 def forbidden() -> Answer:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -13,11 +12,15 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BeforeValidator
 
 from airflow_emrs_ext.links.serverless import ROUTE
 from airflow_emrs_ext.plugin._compat import HAS_COOKIE, base_path
-from airflow_emrs_ext.plugin.answers import HEADERS, Answer, Place, answer, forbidden, problem, url_path
+from airflow_emrs_ext.plugin.answers import HEADERS, Answer, Place, answer, forbidden, problem, scripted, url_path
 from airflow_emrs_ext.plugin.pages import script_page
+
+# The UI leaves this word of an external view's address as it is where a task is not mapped.
+MapIndex = Annotated[int, BeforeValidator(lambda value: -1 if value == "{MAP_INDEX}" else value)]
 
 _PATH = "/{what}/{dag_id}/{run_id}/{task_id}/{map_index}"
 _ATTEMPT = "/{attempt}"
@@ -61,12 +64,14 @@ def _add(app: FastAPI, prefix: str, endpoint: Any, **options: Any) -> None:
         app.add_api_route(prefix + path, endpoint, methods=["GET"], response_model=None, **options)
 
 
-def _open(what: str, dag_id: str, run_id: str, task_id: str, map_index: int, attempt: int | None = None) -> Response:
+def _open(
+    what: str, dag_id: str, run_id: str, task_id: str, map_index: MapIndex, attempt: int | None = None
+) -> Response:
     return _response(answer(what, Place(dag_id, run_id, task_id, map_index), attempt))
 
 
 def _open_for_script(
-    what: str, dag_id: str, run_id: str, task_id: str, map_index: int, attempt: int | None = None
+    what: str, dag_id: str, run_id: str, task_id: str, map_index: MapIndex, attempt: int | None = None
 ) -> Response:
     given = answer(what, Place(dag_id, run_id, task_id, map_index), attempt)
     # A redirect is for the browser to follow, and not for the script.
@@ -74,7 +79,7 @@ def _open_for_script(
 
 
 def _page_that_asks(
-    what: str, dag_id: str, run_id: str, task_id: str, map_index: int, attempt: int | None = None
+    what: str, dag_id: str, run_id: str, task_id: str, map_index: MapIndex, attempt: int | None = None
 ) -> Response:
     place = Place(dag_id, run_id, task_id, map_index)
     path = url_path(what, place, attempt)
@@ -83,13 +88,8 @@ def _page_that_asks(
         "answers": _in_script(root + _FOR_SCRIPT + path[len(root) :]),
         "login": _in_script(_login_url(path)),
     }
-    nonce = secrets.token_urlsafe(16)
-    policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; connect-src 'self'; "
-        "frame-ancestors 'self'"
-    )
-    body = script_page("Opening", script).replace("<script>", f'<script nonce="{nonce}">')
-    return HTMLResponse(body, headers={**HEADERS, "Content-Security-Policy": policy})
+    shown = scripted(script_page("Opening", script))
+    return HTMLResponse(shown.body, headers=dict(shown.headers))
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
+from urllib.parse import urljoin
 
 from flask import Blueprint, Response, redirect, request
 
 from airflow_emrs_ext.links.serverless import ROUTE
-from airflow_emrs_ext.plugin.answers import Answer, Place, answer, forbidden
+from airflow_emrs_ext.plugin.answers import Answer, Place, answer, forbidden, url_path
 
 _PATH = "/<what>/<dag_id>/<run_id>/<task_id>/<int(signed=True):map_index>"
 _ATTEMPT = "/<int:attempt>"
@@ -23,15 +24,17 @@ def blueprint() -> Blueprint:
 
 
 def _open(what: str, dag_id: str, run_id: str, task_id: str, map_index: int, attempt: int | None = None) -> Any:
+    place = Place(dag_id, run_id, task_id, map_index)
     # Modules of Airflow 2, which Airflow 3 does not have.
     details = import_module("airflow.auth.managers.models.resource_details")
     auth_manager = import_module("airflow.www.extensions.init_auth_manager").get_auth_manager()
     if auth_manager.is_authorized_dag(
         method="GET", access_entity=details.DagAccessEntity.TASK_LOGS, details=details.DagDetails(id=dag_id)
     ):
-        return _response(answer(what, Place(dag_id, run_id, task_id, map_index), attempt))
+        return _response(answer(what, place, attempt))
     if not auth_manager.is_logged_in():
-        return redirect(auth_manager.get_url_login(next_url=request.url))
+        back = urljoin(request.host_url, url_path(what, place, attempt))
+        return redirect(auth_manager.get_url_login(next_url=back))
     return _response(forbidden())
 
 

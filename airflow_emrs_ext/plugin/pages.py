@@ -19,6 +19,10 @@ ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; marg
 """
 
 
+SCRIPT = "<script>"
+"""How a script of this package begins in a page. Nobody else's text can: it is escaped."""
+
+
 class Alternative(NamedTuple):
     """Another link that is worth a try."""
 
@@ -31,18 +35,28 @@ def page(title: str, text: str, alternatives: Sequence[Alternative], again_after
 
     :param again_after: seconds after which the browser loads it again
     """
-    refresh = "" if again_after is None else f'<meta http-equiv="refresh" content="{again_after}">'
+    refresh = "" if again_after is None else reloaded(again_after)
+    return document(title, f"<h1>{escape(title)}</h1><p>{escape(text)}</p>{links(alternatives)}", refresh)
+
+
+def links(alternatives: Sequence[Alternative]) -> str:
+    """A list of links of the same task."""
     items = "".join(f'<li><a href="{escape(one.path)}">{escape(one.name)}</a></li>' for one in alternatives)
-    others = f"<nav><p>Of the same task:</p><ul>{items}</ul></nav>" if items else ""
-    return _document(title, f"<h1>{escape(title)}</h1><p>{escape(text)}</p>{others}", refresh)
+    return f"<nav><p>Of the same task:</p><ul>{items}</ul></nav>" if items else ""
+
+
+def reloaded(seconds: int) -> str:
+    """For the head of a page that the browser loads again after so many seconds."""
+    return f'<meta http-equiv="refresh" content="{seconds}">'
 
 
 def script_page(title: str, script: str) -> str:
     """A page whose script does what the browser cannot do by itself; ``script`` is this package's own text."""
-    return _document(title, f'<h1 id="title">{escape(title)}</h1><p id="text"></p><script>{script}</script>')
+    return document(title, f'<h1 id="title">{escape(title)}</h1><p id="text"></p>{SCRIPT}{script}</script>')
 
 
-def _document(title: str, body: str, head: str = "") -> str:
+def document(title: str, body: str, head: str = "") -> str:
+    """A whole page; ``body`` and ``head`` are markup."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)} · EMR Serverless</title>'
         f'<meta name="viewport" content="width=device-width">{head}<style>{_STYLE}</style></head>'

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -67,22 +68,30 @@ class Work:
         return EmrServerlessHook(**self.connection, patience=Patience(call_patience=PATIENCE_SECONDS))
 
     @cached_property
-    def facts(self) -> dict[str, Any]:
-        """As the operators report them."""
+    def described(self) -> dict[str, Any]:
+        """As the service describes it."""
         described = self.kind.describe(self.ids)
         attempt = {} if self.attempt is None else {"attempt": self.attempt}
         call = Call(described.operation, {**described.parameters, **attempt})
-        return self.kind.read(self.ids, self.hook.run(patiently(call, self.hook.terms))).facts
+        return self.hook.run(patiently(call, self.hook.terms))
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """As the operators report them."""
+        return self.kind.read(self.ids, self.described).facts
+
+    @cached_property
+    def application(self) -> dict[str, Any]:
+        """Its application; empty for whom may not read that, and knows what the job run itself says."""
+        try:
+            return self.hook.get_application(self.ids["application_id"])
+        except RequestRejected:
+            return {}
 
     @cached_property
     def locations(self) -> dict[str, Any]:
         """Where the logs are, application defaults included."""
-        try:
-            application = self.hook.get_application(self.ids["application_id"])
-        except RequestRejected:
-            # Whoever may not read the application knows what the job run itself says.
-            application = {}
-        return log_locations(self.facts, application.get("monitoringConfiguration", {}))
+        return log_locations(self.facts, self.application.get("monitoringConfiguration", {}))
 
     @property
     def region(self) -> str:
@@ -258,8 +267,18 @@ def target(what: str, record: Mapping[str, Any], attempt: int | None = None) -> 
     :param what: key of :data:`TARGETS`
     :raises NoTarget: there is none
     """
-    try:
+    with explained():
         return TARGETS[what](Work(record, attempt))
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """A block whose calls may fail, in words for a person.
+
+    :raises NoTarget: one did
+    """
+    try:
+        yield
     except ServiceUnavailable as error:
         raise _busy(error.message) from error
     except ResourceNotFound as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected
+from airflow_emrs_ext.lineage import with_properties
 from airflow_emrs_ext.models import CLAIMED, ClaimedKind, OwnedKind, Snapshot
 from airflow_emrs_ext.ownership import (
     generation_of,
@@ -73,6 +74,7 @@ def claim(
     seed: str,
     try_number: int = 1,
     epoch: Mapping[str, Any] | None = None,
+    parents: Sequence[Mapping[str, str]] = (),
     reattach: bool = True,
 ) -> Steps[Facts]:
     """Start a resource for a task, or find the one that an earlier try of the task started.
@@ -88,6 +90,7 @@ def claim(
     :param seed: what the client tokens are made of
     :param try_number: the task's; of the first there is nothing of earlier ones to look for
     :param epoch: the fields of :class:`Epoch`
+    :param parents: Spark properties that name the parent, of each generation; those after the last have the last's
     :param reattach: ``False``: end what earlier tries have left active, whatever its parameters
     :return: the facts of the resource
     :raises RequestConflict: the start conflicts with something else than an earlier try's parameters
@@ -99,20 +102,29 @@ def claim(
         found = yield from _take_over(terms, claimed, request, of if reattach else None, age=age)
         if found is not None:
             return found.facts
-    own = yield from _next_generation(terms, claimed, request, seed, of, count())
+    requests = _requests(request, seed, parents, count())
+    own = yield from _next_generation(terms, claimed, request, requests, of)
     assert own is not None, "unreachable: count() does not end"
     return own.facts
 
 
 def abandon_claim(
-    terms: Terms, *, kind: str, request: Mapping[str, Any], seed: str, try_number: int, epoch: Mapping[str, Any]
+    terms: Terms,
+    *,
+    kind: str,
+    request: Mapping[str, Any],
+    seed: str,
+    try_number: int,
+    epoch: Mapping[str, Any],
+    parents: Sequence[Mapping[str, str]] = (),
 ) -> Steps[Facts]:
     """End what a task has started whose answer it did not see: the repeated request tells which it is."""
     owned = CLAIMED[kind]
     brief = briefly(terms, _REPEAT_SECONDS)
     try:
         # What comes after as many generations as there were tries is another try's.
-        own = yield from _next_generation(brief, owned, marked(request), seed, Epoch(**epoch), range(try_number))
+        requests = _requests(marked(request), seed, parents, range(try_number))
+        own = yield from _next_generation(brief, owned, marked(request), requests, Epoch(**epoch))
     except EmrError as error:
         terms.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
         return {}
@@ -125,15 +137,16 @@ def _next_generation(
     terms: Terms,
     kind: ClaimedKind[State],
     request: Mapping[str, Any],
-    seed: str,
+    requests: Iterable[tuple[int, dict[str, Any]]],
     epoch: Epoch,
-    generations: Iterable[int],
 ) -> Steps[Snapshot | None]:
-    """The first of the generations that is of use, started if it is not there yet."""
+    """The first of the generations that is of use, started if it is not there yet.
+
+    :param requests: of each generation, with its number
+    """
     conflicts = 0
     began: float | None = None
-    for generation in generations:
-        start = {**numbered(request, generation), "client_token": token(seed, generation)}
+    for generation, start in requests:
         try:
             started = yield from getattr(api, kind.starts)(terms, **start)
         except RequestConflict:
@@ -163,6 +176,17 @@ def _next_generation(
             return snapshot
         terms.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)
     return None
+
+
+def _requests(
+    request: Mapping[str, Any], seed: str, parents: Sequence[Mapping[str, str]], generations: Iterable[int]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The request of each generation, the same in each try."""
+    for generation in generations:
+        own = numbered(request, generation)
+        if parents:
+            own = with_properties(own, parents[min(generation, len(parents) - 1)])
+        yield generation, {**own, "client_token": token(seed, generation)}
 
 
 def _take_over(

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
 from tests.faults.deployment import Deployment, deployed
 from tests.faults.forwarder import Forwarder, forwarded
+from tests.faults.report import most_at_once
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ ROLE = "arn:aws:iam::123456789012:role/job-run"
 TASK = "job"
 
 _OVER = ("SUCCESS", "FAILED", "CANCELLED")
+# One whose end has been requested is not active.
 _ENDING = ("CANCELLING", *_OVER)
 # What is neither waiting nor over.
 _MOVING = ("None", "scheduled", "queued", "running", "restarting", "up_for_retry")
@@ -163,7 +165,7 @@ class Mass:
         return {
             "tasks": self.size,
             "started": sum(map(len, runs.values())),
-            "most_active_at_once": max(map(most_active, runs.values())),
+            "most_active_at_once": max(most_at_once(of_one, _ENDING) for of_one in runs.values()),
             "left_active": self.left(),
             "failed_tasks": self.states()["failed"],
             "tries": self.tries(),
@@ -253,20 +255,6 @@ def last_end(mass: Mass, ids: set[str], began: float) -> int | None:
     return round(max(datetime.fromisoformat(run["stateHistory"][-1]["at"]).timestamp() for run in runs) - began)
 
 
-def most_active(runs: list[dict[str, Any]]) -> int:
-    """How many of these job runs were active at the same time, one whose end has been requested being none."""
-    moments: list[tuple[str, int]] = []
-    for run in runs:
-        history = run["stateHistory"]
-        moments.append((history[0]["at"], 1))
-        moments += [(change["at"], -1) for change in history if change["state"] in _ENDING][:1]
-    active = most = 0
-    for _, step in sorted(moments):
-        active += step
-        most = max(most, active)
-    return most
-
-
 def pause(seconds: float) -> None:
     """Let time pass."""
     threading.Event().wait(seconds)
@@ -295,6 +283,7 @@ def deferred(kind: str, dag_id: str, size: int, home: Path, *, retries: int = 2)
             "AWS_ENDPOINT_URL": forwarder.url,
             # Eight tasks that start at once on a small machine may be silent for longer than a lost one is elsewhere.
             **dict.fromkeys(_SILENCE, "120"),
+            "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "20",
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "30",
         }
         with deployed(emr, home, {f"{dag_id}.py": dag}, slots=8, **settings) as deployment:

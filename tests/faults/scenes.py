@@ -22,7 +22,7 @@ import pytest
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession, local_emr
 from tests.faults.deployment import IS_3, Deployment, deployed
-from tests.faults.report import record
+from tests.faults.report import most_at_once, record
 from tests.polling import eventually
 
 needs_deployment = [
@@ -220,7 +220,7 @@ class Scene:
         """What is found."""
         return {
             "started": len(self.started()),
-            "most_active_at_once": most_at_once(self.started()),
+            "most_active_at_once": most_at_once(self.started(), _OVER),
             "left_active": len(self.left()),
             "dag_run": dag_run,
             "task": self.state(),
@@ -243,20 +243,6 @@ def script(emr: LocalEmr, scenario: Scenario, *, lasts: float, succeeds: bool) -
     """Say what the job runs and sessions of a scenario do."""
     attempt = ScriptedAttempt(running_after=0.2, ends_after=lasts, succeeded=succeeds)
     emr.script([attempt], session=ScriptedSession(ready_after=lasts), name=f"{scenario.id}.*")
-
-
-def most_at_once(resources: Iterable[Mapping[str, Any]]) -> int:
-    """How many of these were active at the same time."""
-    moments: list[tuple[str, int]] = []
-    for resource in resources:
-        history = resource["stateHistory"]
-        moments.append((history[0]["at"], 1))
-        moments += [(change["at"], -1) for change in history if change["state"] in _OVER][:1]
-    active = most = 0
-    for _, step in sorted(moments):
-        active += step
-        most = max(most, active)
-    return most
 
 
 @contextlib.contextmanager

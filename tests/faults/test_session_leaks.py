@@ -15,8 +15,7 @@ import pytest
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedSession, local_emr
 from tests.faults.deployment import Deployment, deployed
-from tests.faults.report import record
-from tests.faults.scenes import most_at_once
+from tests.faults.report import most_at_once, record
 from tests.polling import eventually
 
 pytestmark = [
@@ -27,6 +26,7 @@ pytestmark = [
 ]
 
 START = "start_session"
+_OVER = ("FAILED", "TERMINATED")
 RUNNER = os.environ.get("EMRS_TEST_RUNNER", "spark")
 ROLE = "arn:aws:iam::123456789012:role/session"
 
@@ -188,9 +188,9 @@ def test_no_session_is_left(name: str, mode: str, deployment: Deployment) -> Non
         what=name.replace("_", " "),
         mode=mode,
         started=len(sessions),
-        most_active_at_once=most_at_once(sessions),
+        most_active_at_once=most_at_once(sessions, _OVER),
         left_active=len(deployment.active_sessions(dag_id)),
         dag_run=ended,
     )
     assert ended == case.ends
-    assert most_at_once(sessions) == 1
+    assert most_at_once(sessions, _OVER) == 1

@@ -8,7 +8,7 @@ import pytest
 from airflow_emrs_ext._compat import AIRFLOW_3
 from airflow_emrs_ext.decorators.session import _SessionTask
 from airflow_emrs_ext.links import serverless
-from airflow_emrs_ext.links.serverless import LINKS, EmrServerlessLink, path_of
+from airflow_emrs_ext.links.serverless import LINKS, EmrServerlessLink, RunLink, path_of
 from airflow_emrs_ext.models import OWNED
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
@@ -29,7 +29,7 @@ def test_a_path_names_a_task_instance() -> None:
 
 def test_a_link_is_below_the_address_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WEBSERVER__BASE_URL", "https://airflow.example.com/base")
-    link = LINKS["job_run"][0].get_link(None, ti_key=PLACE)
+    link = LINKS["job_run"][1].get_link(None, ti_key=PLACE)
     # The UI of Airflow 3 puts its own address before a relative one; that of Airflow 2 disables such a button.
     base = "" if AIRFLOW_3 else "https://airflow.example.com/base/"
     assert link == base + path_of("spark-ui", PLACE)
@@ -38,7 +38,7 @@ def test_a_link_is_below_the_address_of_airflow(monkeypatch: pytest.MonkeyPatch)
 def test_every_link_leads_somewhere_and_is_known_to_airflow() -> None:
     assert set(LINKS) == set(OWNED)
     links = [link for of_kind in LINKS.values() for link in of_kind]
-    assert {link.what for link in links} == set(TARGETS)
+    assert {link.what for link in links} == {*TARGETS, RunLink.what}
     classes = {type(link) for link in links}
     assert classes == set(EmrServerlessLink.__subclasses__())
     assert {f"{serverless.__name__}.{one.__name__}" for one in classes} == set(get_provider_info()["extra-links"])

@@ -1,0 +1,229 @@
+"""A page that shows a job run or session at a glance."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from html import escape
+from typing import Any
+
+from airflow_emrs_ext import cost
+from airflow_emrs_ext.driver_logs.reports import excerpt
+from airflow_emrs_ext.driver_logs.sources import to_follow
+from airflow_emrs_ext.exceptions import RequestRejected
+from airflow_emrs_ext.models import JOB_RUN, attempt_facts, to_json
+from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded
+from airflow_emrs_ext.plugin.targets import Work
+
+_RELOAD_SECONDS = 10
+_STYLE = """<style>
+body { max-width: 60rem }
+h2 { font-size: 1rem; margin: 1.5rem 0 .5rem }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.5rem; margin: 0 }
+dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere }
+.state { border: 1px solid currentColor; border-radius: 1rem; font-size: .8rem; padding: .1rem .7rem }
+.good { color: #1a7f37 } .bad { color: #cf222e } .now { color: var(--link) }
+@media (prefers-color-scheme: dark) { .good { color: #3fb950 } .bad { color: #f85149 } }
+.line { display: grid; grid-template-columns: 15rem 1fr; align-items: center; margin: .25rem 0 }
+.line div { height: 1.1rem; position: relative; background: color-mix(in srgb, var(--line) 35%, transparent) }
+.line i { position: absolute; inset: 0 auto; min-width: 3px; background: currentColor; opacity: .75 }
+pre { border: 1px solid var(--line); font-size: .8rem; margin: 0 0 .25rem; max-height: 24rem; overflow: auto;
+  padding: .75rem; white-space: pre-wrap }
+</style>"""
+# In a frame of Airflow's UI, which may open no windows, the UI itself opens the links.
+_OPEN = """
+for (const link of document.querySelectorAll("nav a")) link.onclick = (event) => {
+  if (window.parent === window) return;
+  event.preventDefault();
+  const opener = window.parent.document.createElement("a");
+  Object.assign(opener, { href: link.href, target: "_blank", rel: "noopener" }).click();
+};
+"""
+# What a name of a setting says that its value is not for everybody who may read a log.
+_SECRET = re.compile(r"(?i)(pass(word|wd)|secret|token|credential|api_?key|private_?key)")
+_SETTING = re.compile(r"(?P<name>[\w.-]+)=(?P<value>\"[^\"]*\"|'[^']*'|\S+)")
+_IDENTITY = (
+    *("application_id", "job_run_id", "session_id", "mode", "type", "release_label", "idle_timeout_minutes"),
+    *("created_at", "started_at", "ended_at"),
+)
+_CONFIGURATION = (
+    "jobDriver",
+    "configurationOverrides",
+    "executionRole",
+    "executionRoleArn",
+    "executionTimeoutMinutes",
+    "retryPolicy",
+    "networkConfiguration",
+    "tags",
+)
+
+
+def run_view(work: Work, alternatives: Sequence[Alternative]) -> str:
+    """The page of a job run or session; it loads itself again while that is active.
+
+    :raises EmrError: the service refuses to tell
+    """
+    facts = work.facts
+    state = work.kind.states(facts["state"])
+    title = facts["name"] or work.kind.label(work.ids)
+    details = f"<p>{escape(facts['state_details'])}</p>" if facts["state_details"] else ""
+    parts = [
+        f'<h1>{escape(title)} <span class="state {_kind(work, facts)}">{escape(facts["state"])}</span></h1>{details}',
+        _section("Course", _course(work)),
+        _section("Resources", _list(_resources(facts, work.application.get("architecture")))),
+        _log(work),
+        _section("What it is", _list(_identity(work))),
+        links(alternatives),
+        f"<details><summary>Configuration</summary><pre>{escape(_configuration(work))}</pre></details>",
+        f"{SCRIPT}{_OPEN}</script>",
+    ]
+    return document(title, "".join(parts), _STYLE + ("" if state.is_terminal else reloaded(_RELOAD_SECONDS)))
+
+
+def _course(work: Work) -> str:
+    """The attempts on a line of time, the wait before them included."""
+    facts = work.facts
+    now = datetime.now(timezone.utc)
+    begin = _moment(facts["created_at"]) or now
+    end = _moment(facts["ended_at"]) or (_moment(facts["updated_at"]) or now if _is_over(work, facts) else now)
+    lines: list[tuple[str, str, datetime | None, datetime | None]] = [
+        ("Until it started", "now", begin, _moment(facts["started_at"]) or end)
+    ]
+    for attempt in _attempts(work):
+        over = _moment(attempt["updated_at"]) if _is_over(work, attempt) else end
+        lines.append(
+            (f"{attempt['attempt']}: {attempt['state']}", _kind(work, attempt), _moment(attempt["created_at"]), over)
+        )
+    if work.kind is not JOB_RUN and facts["started_at"]:
+        lines.append((facts["state"], _kind(work, facts), _moment(facts["started_at"]), end))
+    whole = max(1.0, (end - begin).total_seconds())
+    return "".join(_line(*line, begin=begin, whole=whole) for line in lines)
+
+
+def _line(
+    label: str, kind: str, since: datetime | None, until: datetime | None, *, begin: datetime, whole: float
+) -> str:
+    if since is None or until is None:
+        return ""
+    left = min(100.0, max(0.0, (since - begin).total_seconds() / whole * 100))
+    width = min(100.0 - left, max(0.0, (until - since).total_seconds() / whole * 100))
+    took = _duration((until - since).total_seconds())
+    label = f"{label}, {took}"
+    bar = f'<i class="{kind}" style="left:{left:.2f}%;width:{width:.2f}%"></i>'
+    return f'<div class="line"><span>{escape(label)}</span><div>{bar}</div></div>'
+
+
+def _attempts(work: Work) -> list[dict[str, Any]]:
+    if work.kind is not JOB_RUN:
+        return []
+    try:
+        listed = work.hook.list_job_run_attempts(*work.ids.values())
+    except RequestRejected:
+        return []  # it may be seen and its attempts not: the page shows the rest
+    return sorted((attempt_facts(one) for one in listed), key=lambda one: int(one["attempt"]))
+
+
+def _log(work: Work) -> str:
+    """What matters of the driver's log."""
+    facts = work.facts
+    if work.kind is not JOB_RUN or facts["started_at"] is None:
+        return ""
+    run = {**facts, "log_locations": work.locations}
+    # A look at managed storage costs a dashboard, of which the service makes one per second: not with each reload.
+    if not (_is_over(work, facts) or to_follow(run)):
+        return ""
+    hook = work.hook
+    found = hook.run(excerpt(hook.terms, run, failed=facts["state"] == work.kind.failure, waits=False))
+    text = "\n".join(found.lines) or found.note
+    where = f"<small>{escape(' and '.join(found.places))}</small>" if found.places else ""
+    return _section(f"Driver log, attempt {found.attempt}", f"<pre>{escape(text)}</pre>{where}")
+
+
+def _resources(facts: Mapping[str, Any], architecture: str | None) -> dict[str, str]:
+    shown: dict[str, str] = {}
+    for name, used in (("Billed", "billed_resource_utilization"), ("Used", "total_resource_utilization")):
+        if figures := facts.get(used):
+            shown[name] = (
+                f"{figures['vcpu_hour']:.3f} vCPU-hours, {figures['memory_gb_hour']:.3f} GB-hours of memory, "
+                f"{figures['storage_gb_hour']:.3f} GB-hours of storage"
+            )
+    if estimate := cost.estimate({**facts, "architecture": architecture}):
+        shown["Estimated cost"] = f"{estimate['amount']:g} {estimate['currency']}"
+    if (seconds := facts.get("total_execution_duration_seconds")) is not None:
+        shown["Ran for"] = _duration(seconds)
+    if (waited := facts.get("queued_duration_milliseconds")) is not None:
+        shown["Queued for"] = _duration(waited / 1000)
+    return shown
+
+
+def _identity(work: Work) -> dict[str, str]:
+    facts = {**work.facts, "release_label": work.facts.get("release_label") or _described(work).get("releaseLabel")}
+    shown = {name: facts[name] for name in _IDENTITY if facts.get(name) is not None}
+    return {name.replace("_", " ").capitalize(): str(value) for name, value in shown.items()}
+
+
+def _configuration(work: Work) -> str:
+    described = _described(work)
+    shown = {name: described[name] for name in _CONFIGURATION if described.get(name)}
+    return json.dumps(_hidden(shown), indent=2, ensure_ascii=False, default=_plain)
+
+
+def _described(work: Work) -> Mapping[str, Any]:
+    (described,) = (value for name, value in work.described.items() if name != "ResponseMetadata")
+    structure: Mapping[str, Any] = described
+    return structure
+
+
+def _hidden(value: Any, name: str = "") -> Any:
+    """A structure without the values of settings whose names say that they are secret."""
+    if isinstance(value, Mapping):
+        return {key: _hidden(one, str(key)) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_hidden(one, name) for one in value]
+    if isinstance(value, str):
+        return "***" if _SECRET.search(name) else _SETTING.sub(_hidden_setting, value)
+    return value
+
+
+def _hidden_setting(found: re.Match[str]) -> str:
+    return f"{found['name']}=***" if _SECRET.search(found["name"]) else found[0]
+
+
+def _kind(work: Work, facts: Mapping[str, Any]) -> str:
+    """The class of a state in the page's style."""
+    state = work.kind.states(facts["state"])
+    if not state.is_terminal:
+        return "now"
+    # A session succeeds while it lives, and ends without having failed.
+    return "good" if state.is_success or (work.kind is not JOB_RUN and state != work.kind.failure) else "bad"
+
+
+def _is_over(work: Work, facts: Mapping[str, Any]) -> bool:
+    return work.kind.states(facts["state"]).is_terminal
+
+
+def _section(title: str, body: str) -> str:
+    return f"<h2>{title}</h2>{body}" if body else ""
+
+
+def _list(entries: Mapping[str, str]) -> str:
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in entries.items())
+    return f"<dl>{items}</dl>" if items else ""
+
+
+def _moment(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(max(0.0, seconds), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
+
+
+def _plain(value: Any) -> Any:
+    return to_json(value) if isinstance(value, datetime) else str(value)

@@ -1,0 +1,213 @@
+"""The links of a task in a browser: real Airflow, real Spark, Debian's Chromium."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from airflow_emrs_ext.local.testing import LocalEmr, local_emr
+from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from tests.browsing import FORBIDDEN, PERMITTED, access, make_users
+
+pytestmark = [pytest.mark.airflow, pytest.mark.spark, pytest.mark.timeout(900)]
+
+PICTURES = Path(os.environ.get("EMRS_TEST_PICTURES", "build/pictures"))
+PATIENCE_MS = 90_000
+
+JOB = """
+import os, sys, time
+from pyspark.sql import SparkSession
+
+spark = SparkSession.builder.getOrCreate()
+spark.sparkContext.setJobDescription("count of the visits")
+print(spark.range(1000).repartition(4).count())
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.1)
+"""
+DAG = """
+from datetime import datetime
+from airflow.sdk import DAG
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+
+with DAG("visits", schedule=None, start_date=datetime(2026, 1, 1)):
+    EmrServerlessStartJobRunOperator(
+        task_id="count",
+        application_id="{application_id}",
+        execution_role_arn="arn:aws:iam::123456789012:role/job",
+        job_driver={{"sparkSubmit": {{"entryPoint": "s3://jobs/visits.py", "entryPointArguments": ["{flag}"]}}}},
+        waiter_delay=1,
+    )
+"""
+STARTED = "SELECT run_id, value FROM xcom WHERE dag_id = 'visits' AND key = 'job_run_id'"
+
+
+@dataclass
+class Site:
+    """A task that waits for a job run."""
+
+    airflow: ThrowawayAirflow
+    run_id: str
+    job_run_id: str
+    finish: Callable[[], object]
+
+    @property
+    def task(self) -> str:
+        """The page of the task."""
+        return f"{self.airflow.url}/dags/visits/runs/{quote(self.run_id, safe='')}/tasks/count"
+
+    @property
+    def spark_ui(self) -> str:
+        """The address of the link."""
+        run_id = quote(self.run_id, safe="")
+        return f"{self.airflow.url}/emr-serverless/spark-ui/visits/{run_id}/count/-1"
+
+
+@pytest.fixture(scope="module")
+def emr() -> Iterator[LocalEmr]:
+    with local_emr(runner="spark", application_start_seconds=0.05, scheduling_seconds=0.05) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def site(emr: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("browser")
+    flag = folder / "flag"
+    s3 = emr.client("s3")
+    s3.create_bucket(Bucket="jobs")
+    s3.put_object(Bucket="jobs", Key="visits.py", Body=JOB)
+    application_id = emr.client("emr-serverless").create_application(type="SPARK", releaseLabel="emr-7.9.0")[
+        "applicationId"
+    ]
+    dags = folder / "dags"
+    dags.mkdir()
+    (dags / "visits.py").write_text(DAG.format(application_id=application_id, flag=flag))
+    environ = {**emr.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://", **access(folder / "home")}
+    airflow = ThrowawayAirflow(folder / "home", dags, environ)
+    airflow.make_home()
+    make_users(airflow)
+    with airflow.running():
+        airflow.wait_for_dag("visits", 180)
+        airflow.command("dags", "trigger", "visits")
+        ((run_id, job_run_id),) = airflow.wait_for("the job run", lambda: airflow.query(STARTED) or None, 180)
+        yield Site(airflow, run_id, job_run_id.strip('"'), flag.touch)
+        flag.touch()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert executable, "install Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--no-proxy-server", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+def new_context(chromium: Browser) -> BrowserContext:
+    context = chromium.new_context(viewport={"width": 1180, "height": 720}, color_scheme="dark")
+    context.set_default_timeout(PATIENCE_MS)
+    return context
+
+
+def log_in(page: Page, user: str) -> None:
+    """Fill in the form of the login page, which must be there."""
+    page.wait_for_url(re.compile(r"/auth/login"))
+    page.locator("input[name=username]").fill(user)
+    page.locator("input[name=password]").fill(user)
+    page.locator("button[type=submit]").click()
+
+
+def picture(page: Page, name: str, **clip: int) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png", **({"clip": clip} if clip else {}))
+
+
+def spark_ui(site: Site, page: Page, attempt: int = 1) -> str:
+    """The Spark UI on a page, which must be the one of this job run; its address."""
+    expect(page.get_by_text("count of the visits").first).to_be_visible(timeout=PATIENCE_MS)
+    address = page.url
+    page.goto(f"{address.rstrip('/').removesuffix('/jobs')}/environment/")
+    expect(page.get_by_text(f"{site.job_run_id}-{attempt}").first).to_be_visible(timeout=PATIENCE_MS)
+    page.goto(address)
+    return address
+
+
+def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: Browser) -> None:
+    context = new_context(chromium)
+    page = context.new_page()
+    page.goto(site.airflow.url)
+    log_in(page, PERMITTED)
+    page.goto(site.task)
+    button = page.get_by_role("link", name="Spark UI")
+    expect(button).to_be_visible(timeout=PATIENCE_MS)
+    assert site.airflow.task_states("visits")[0].state == "running"
+    picture(page, "task")
+
+    for name in ("spark-ui", "spark-ui-again"):
+        with context.expect_page() as opened:
+            button.click()
+        assert "/history/" not in spark_ui(site, opened.value)
+        picture(opened.value, name)
+        opened.value.close()
+
+    with context.expect_page() as opened:
+        page.get_by_role("link", name="Driver stdout").click()
+    expect(opened.value.get_by_text("1000")).to_be_visible(timeout=PATIENCE_MS)
+    opened.value.close()
+
+    with context.expect_page() as opened:
+        page.get_by_role("link", name="S3 logs").click()
+    expect(opened.value.get_by_role("heading", name="No logs on S3")).to_be_visible(timeout=PATIENCE_MS)
+    picture(opened.value, "no-logs-on-s3")
+    # What the page offers instead works.
+    opened.value.get_by_role("link", name="Spark UI").click()
+    spark_ui(site, opened.value)
+    opened.value.close()
+
+    site.finish()
+    site.airflow.wait_for("the end", lambda: site.airflow.run_state("visits") == "success" or None, 180)
+    with context.expect_page() as opened:
+        button.click()
+    assert f"/history/{site.job_run_id}-1" in spark_ui(site, opened.value)
+    picture(opened.value, "history-server")
+    context.close()
+
+
+def test_who_is_not_logged_in_comes_back_after_the_login(site: Site, chromium: Browser) -> None:
+    site.finish()
+    context = new_context(chromium)
+    page = context.new_page()
+    page.goto(site.spark_ui)
+    log_in(page, PERMITTED)
+    spark_ui(site, page)
+    context.close()
+
+
+def test_a_user_without_permission(site: Site, chromium: Browser) -> None:
+    context = new_context(chromium)
+    page = context.new_page()
+    page.goto(site.airflow.url)
+    log_in(page, FORBIDDEN)
+    page.wait_for_url(lambda url: "/auth/login" not in url)
+    response = page.goto(site.spark_ui)
+    assert response is not None
+    assert response.status == 403
+    expect(page.get_by_role("heading", name="Not permitted")).to_be_visible()
+    picture(page, "not-permitted")
+    context.close()
+
+
+def test_nothing_presigned_is_kept(site: Site) -> None:
+    kept = [path for path in site.airflow.home.rglob("*") if path.is_file()]
+    assert any(site.job_run_id.encode() in path.read_bytes() for path in kept)
+    assert [path.name for path in kept if b"/_emrs/dashboards/" in path.read_bytes()] == []

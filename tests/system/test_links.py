@@ -1,0 +1,213 @@
+"""The links of tasks, through Airflow's web server: who may follow them, and where they lead."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import pytest
+
+from airflow_emrs_ext.links.serverless import LINKS, RECORD
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
+from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from tests.browsing import FORBIDDEN, IS_3, PERMITTED, Browser, Page, access, make_users
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
+
+DAG = """
+from datetime import datetime
+{dag_import}
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+
+with DAG("linked", schedule=None, start_date=datetime(2026, 1, 1)):
+    common = dict(
+        aws_conn_id="the_tasks_own",
+        application_id="{application_id}",
+        execution_role_arn="arn:aws:iam::123456789012:role/job",
+        job_driver={{"sparkSubmit": {{"entryPoint": "s3://bucket/job.py"}}}},
+        waiter_delay=1,
+    )
+    mapped = EmrServerlessStartJobRunOperator.partial(task_id="mapped", **common).expand(name=["a", "b"])
+    mapped >> EmrServerlessStartJobRunOperator(task_id="held", name="held", **common)
+"""
+REGION = "eu-west-1"
+# With a plus and a colon, as in the ids of scheduled runs.
+STARTED = "SELECT run_id, value FROM xcom WHERE dag_id = 'linked' AND task_id = ? AND key = ? ORDER BY map_index"
+
+
+@dataclass
+class Site:
+    """An Airflow in which a DAG run holds a job run RUNNING."""
+
+    emr: LocalEmr
+    home: Path
+    dags: Path
+    environ: dict[str, str]
+    run_id: str
+
+    def airflow(self, base_path: str = "") -> ThrowawayAirflow:
+        """The components of this Airflow."""
+        return ThrowawayAirflow(self.home, self.dags, self.environ, base_path=base_path)
+
+    def job_runs(self, name: str) -> list[str]:
+        """The ids of the job runs of a name."""
+        return [run["jobRunId"] for run in self.emr.job_runs() if run["name"] == name]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("links")
+    with local_emr(application_start_seconds=0.05, scheduling_seconds=0.02) as emr:
+        application_id = emr.client("emr-serverless").create_application(type="SPARK", releaseLabel="emr-7.9.0")[
+            "applicationId"
+        ]
+        emr.script(attempts=[ScriptedAttempt(hold=True, stdout="said\n")], name="held")
+        dags = folder / "dags"
+        dags.mkdir()
+        dag_import = "from airflow.sdk import DAG" if IS_3 else "from airflow import DAG"
+        (dags / "linked.py").write_text(DAG.format(application_id=application_id, dag_import=dag_import))
+        environ = {"AWS_EC2_METADATA_DISABLED": "true", **access(folder / "home")}
+        site = Site(emr, folder / "home", dags, environ, "")
+        airflow = site.airflow()
+        airflow.make_home()
+        make_users(airflow)
+        # The connection is in Airflow's database and nowhere else: the web server finds it, and its Region, there.
+        endpoints = {service: {"endpoint_url": emr.url} for service in ("emr-serverless", "s3")}
+        extra = {"region_name": REGION, "service_config": endpoints}
+        connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": json.dumps(extra)}
+        airflow.command("connections", "add", "the_tasks_own", "--conn-json", json.dumps(connection))
+        # The web server looks there for the names of a task's links.
+        airflow.command("dags", "reserialize")
+        running = threading.Thread(target=airflow.command, args=("dags", "test", "linked"))
+        running.start()
+        try:
+            found = airflow.wait_for("the job run", lambda: airflow.query(STARTED, "held", RECORD) or None, 300)
+            site.run_id = found[0][0]
+            yield site
+        finally:
+            for job_run_id in site.job_runs("held"):
+                emr.finish(job_run_id)
+            running.join(120)
+
+
+@dataclass
+class Web:
+    """A web server of that Airflow, and who is there."""
+
+    site: Site
+    url: str
+    nobody: Browser
+    permitted: Browser
+    forbidden: Browser
+
+    def link(self, name: str, task_id: str = "held", map_index: int = -1) -> str:
+        """The address of a link as the UI shows it."""
+        return self.permitted.link(name, "linked", self.site.run_id, task_id, map_index)
+
+
+@pytest.fixture(scope="module", params=["", "/base"], ids=["root", "base-path"])
+def web(request: pytest.FixtureRequest, site: Site) -> Iterator[Web]:
+    airflow = site.airflow(base_path=request.param)
+    with airflow.running(only_web_server=True):
+        nobody = Browser(airflow.url)
+
+        def answers() -> bool | None:
+            try:
+                return nobody.get(f"{airflow.url}/").status < 500 or None
+            except OSError:
+                return None
+
+        airflow.wait_for("the web server", answers, 300)
+        yield Web(site, airflow.url, nobody, Browser(airflow.url, PERMITTED), Browser(airflow.url, FORBIDDEN))
+
+
+def visit(page: Page) -> str:
+    assert page.status == 307, page.text
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(page.location, timeout=30) as response:
+        return str(response.read().decode())
+
+
+def test_every_link_is_there_while_the_task_runs(site: Site, web: Web) -> None:
+    (job_run_id,) = site.job_runs("held")
+    for one in LINKS["job_run"]:
+        address = web.link(one.name)
+        assert address.startswith(f"{web.url}/emr-serverless/{one.what}/linked/")
+        assert job_run_id not in address
+
+
+def test_permitted(site: Site, web: Web) -> None:
+    (job_run_id,) = site.job_runs("held")
+    spark_ui = web.link("Spark UI")
+    first, second = web.permitted.open(spark_ui), web.permitted.open(spark_ui)
+    assert first.location != second.location
+    assert f"{job_run_id}-1" in visit(first)
+    assert f"{job_run_id}-1" in visit(second)
+    assert f"{job_run_id}-1" in visit(web.permitted.open(f"{spark_ui}/1"))
+    assert visit(web.permitted.open(web.link("Driver stdout"))) == "said\n"
+
+
+def test_the_connection_is_the_tasks_own(web: Web) -> None:
+    page = web.permitted.open(web.link("EMR console"))
+    assert page.location == f"https://{REGION}.console.aws.amazon.com/emr/home?region={REGION}#/serverless"
+
+
+def test_mapped_tasks_have_links_of_their_own(site: Site, web: Web) -> None:
+    for map_index, name in enumerate("ab"):
+        (job_run_id,) = site.job_runs(name)
+        assert job_run_id in visit(web.permitted.open(web.link("Spark UI", "mapped", map_index)))
+
+
+def test_nobody_is_sent_to_the_login_and_back(web: Web) -> None:
+    address = web.link("Spark UI")
+    page = web.nobody.open(address)
+    assert page.status in (302, 307)
+    login = urlsplit(urljoin(address, page.location))
+    assert login.path.rstrip("/") == urlsplit(web.url).path + ("/auth/login" if IS_3 else "/login")
+    (back,) = parse_qs(login.query)["next"]
+    assert urlsplit(urljoin(address, back)).path == urlsplit(address).path
+
+
+def test_forbidden(site: Site, web: Web) -> None:
+    calls = len(site.emr.calls("GetDashboardForJobRun"))
+    page = web.forbidden.open(web.link("Spark UI"))
+    assert page.status == 403
+    assert "You may not read the logs of this task" in page.text
+    assert page.headers["Location"] is None
+    assert len(site.emr.calls("GetDashboardForJobRun")) == calls
+
+
+def test_there_is_nothing_to_show(site: Site, web: Web) -> None:
+    address = web.link("Spark UI")
+    for other in (address.replace("/held/", "/another_task/"), address.replace("/spark-ui/", "/no-link/")):
+        page = web.permitted.open(other)
+        assert page.status == 404
+        assert "<h1>" in page.text
+
+
+def test_only_the_path_says_what_is_meant(site: Site, web: Web) -> None:
+    (another,), (held,) = site.job_runs("a"), site.job_runs("held")
+    address = f"{web.link('Spark UI')}?job_run_id={another}&jobRunId={another}&task_id=mapped"
+    assert held in visit(web.permitted.open(address))
+
+
+def test_a_problem_is_a_page_with_other_links(web: Web) -> None:
+    page = web.permitted.open(web.link("CloudWatch logs"))
+    assert page.status == 404
+    assert "No logs in CloudWatch" in page.text
+    assert f'href="{urlsplit(web.link("EMR console")).path}"' in page.text
+
+
+def test_no_presigned_url_is_kept(site: Site, web: Web) -> None:
+    (job_run_id,) = site.job_runs("held")
+    secret = web.permitted.open(web.link("Spark UI")).location
+    assert "/_emrs/dashboards/" in secret
+    kept = [path for path in site.home.rglob("*") if path.is_file()]
+    assert any(job_run_id.encode() in path.read_bytes() for path in kept)
+    assert [path.name for path in kept if b"/_emrs/dashboards/" in path.read_bytes()] == []

@@ -1,0 +1,97 @@
+"""The page of a job run or session, against the local endpoint."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
+from airflow_emrs_ext.plugin.pages import Alternative
+from airflow_emrs_ext.plugin.run_view import run_view
+from airflow_emrs_ext.plugin.targets import Work
+from tests.polling import eventually
+
+pytestmark = pytest.mark.airflow
+
+ROLE = "arn:aws:iam::123456789012:role/job"
+LINKS = [Alternative("Spark UI", "/emr-serverless/spark-ui/d/r/t/-1")]
+
+
+def job_run(emr: LocalEmr, state: str, **parameters: Any) -> Work:
+    client = emr.client("emr-serverless")
+    application_id = client.create_application(type="SPARK", releaseLabel="emr-7.13.0")["applicationId"]
+    driver = {"sparkSubmit": {"entryPoint": "s3://b/j.py", "sparkSubmitParameters": "--conf spark.a.password=hush"}}
+    job_run_id = client.start_job_run(
+        applicationId=application_id, executionRoleArn=ROLE, **{"jobDriver": driver, **parameters}
+    )["jobRunId"]
+    eventually(lambda: emr.job_runs()[0]["state"] == state)
+    ids = {"application_id": application_id, "job_run_id": job_run_id}
+    return Work({"kind": "job_run", **ids, "aws_conn_id": "aws_default"})
+
+
+def test_a_run_with_attempts_that_is_over(emr: LocalEmr) -> None:
+    emr.script(attempts=[ScriptedAttempt(succeeded=False, details="boom <b>"), ScriptedAttempt()])
+    work = job_run(emr, "SUCCESS", name="mine <i>", retryPolicy={"maxAttempts": 2})
+    html = run_view(work, LINKS)
+    for text in ("mine &lt;i&gt;", "SUCCESS", "1: FAILED", "2: SUCCESS", "vCPU-hours", work.ids["job_run_id"]):
+        assert text in html
+    assert 'href="/emr-serverless/spark-ui/d/r/t/-1"' in html
+    assert "emr-7.13.0" in html
+    assert 'http-equiv="refresh"' not in html
+
+
+def test_a_run_that_goes_on_loads_itself_again(emr: LocalEmr) -> None:
+    emr.script(attempts=[ScriptedAttempt(hold=True)])
+    html = run_view(job_run(emr, "RUNNING"), LINKS)
+    assert 'http-equiv="refresh" content="10"' in html
+    assert "1: RUNNING" in html
+
+
+def test_a_run_that_has_not_started(emr: LocalEmr) -> None:
+    emr.configure(scheduling_seconds=600)
+    assert "Until it started" in run_view(job_run(emr, "SUBMITTED"), LINKS)
+
+
+def test_secrets_of_the_configuration_are_hidden(emr: LocalEmr) -> None:
+    properties = {"spark.my.token": "hush", "spark.mine": "shown"}
+    classified = [{"classification": "spark-defaults", "properties": properties}]
+    work = job_run(emr, "SUCCESS", configurationOverrides={"applicationConfiguration": classified})
+    html = run_view(work, LINKS)
+    assert "hush" not in html
+    assert "spark.a.password=***" in html
+    assert "shown" in html
+
+
+def test_the_log_of_the_driver_and_the_cost(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+    prices = {"us-east-1": {"X86_64": {"vcpu_hour": 1, "memory_gb_hour": 1, "storage_gb_hour": 1}}}
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__PRICES", json.dumps(prices))
+    emr.client("s3").create_bucket(Bucket="logs")
+    trace = 'Traceback (most recent call last):\n  File "/tmp/job.py", line 5, in <module>\nValueError: <boom>\n'
+    emr.script([ScriptedAttempt(succeeded=False, stdout=trace)])
+    monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs/here"}}
+    html = run_view(job_run(emr, "FAILED", configurationOverrides={"monitoringConfiguration": monitoring}), LINKS)
+    assert "ValueError: &lt;boom&gt;" in html
+    assert re.search(r"Estimated cost</dt><dd>[0-9.]+ USD", html)
+
+
+def test_managed_storage_is_not_asked_by_each_reload(emr: LocalEmr) -> None:
+    emr.script([ScriptedAttempt(hold=True, stdout="hello\n")])
+    work = job_run(emr, "RUNNING")
+    assert "Driver log" not in run_view(work, LINKS)
+    assert emr.calls("GetDashboardForJobRun") == []
+
+
+def test_session(emr: LocalEmr) -> None:
+    client = emr.client("emr-serverless")
+    application_id = client.create_application(
+        type="SPARK", releaseLabel="emr-7.13.0", interactiveConfiguration={"sessionEnabled": True}
+    )["applicationId"]
+    session_id = client.start_session(applicationId=application_id, executionRoleArn=ROLE)["sessionId"]
+    eventually(lambda: emr.sessions()[0]["state"] == "IDLE")
+    record = {"kind": "session", "application_id": application_id, "session_id": session_id}
+    html = run_view(Work({**record, "aws_conn_id": "aws_default"}), LINKS)
+    assert session_id in html
+    assert "IDLE" in html
