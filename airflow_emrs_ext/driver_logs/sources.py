@@ -20,7 +20,7 @@ from airflow_emrs_ext.waiting import patiently
 
 STREAMS = ("stdout", "stderr")
 
-LOOKS = 3
+LOOKS = 5
 """How often a log is looked at between two uploads: a line is shown that much sooner after its upload."""
 
 # Pages of CloudWatch Logs that are read at a time; each has at most 1 MB.
