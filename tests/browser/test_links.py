@@ -158,16 +158,16 @@ def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: 
     button = page.get_by_role("link", name="Spark UI")
     expect(button).to_be_visible(timeout=PATIENCE_MS)
     assert site.airflow.task_states("visits")[0].state == "running"
-    picture(page, "task")
+    picture(page, "links-task", x=300, y=56, width=868, height=300)
 
     follow(site, page, "EMR Serverless")
     expect(page.get_by_text("RUNNING").first).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text(site.job_run_id).first).to_be_visible()
 
-    for name in ("spark-ui", "spark-ui-again"):
+    for name in ("links-spark-ui", "links-spark-ui-again"):
         follow(site, page, "Spark UI")
         assert "/history/" not in spark_ui(site, page)
-        picture(page, name)
+        picture(page, name, x=0, y=0, width=1180, height=430)
 
     follow(site, page, "Driver stdout")
     expect(page.get_by_text("1000")).to_be_visible(timeout=PATIENCE_MS)
@@ -189,7 +189,7 @@ def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: 
     page.goto(site.task.removesuffix("details") + "plugin/emr-serverless")
     view = page.frame_locator("iframe")
     expect(view.locator(".state", has_text="SUCCESS")).to_be_visible(timeout=PATIENCE_MS)
-    picture(page, "tab")
+    picture(page, "links-run", x=300, y=56, width=868, height=660)
     with context.expect_page() as opened:
         view.get_by_role("link", name="Spark UI").click()
     spark_ui(site, opened.value)
