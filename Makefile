@@ -35,7 +35,8 @@ CLIENTS_DAY := 2026-10-01
 # The web servers that serve the links of tasks: environments of the above where they have the version.
 web-3.1.8 := 3.12 2026-03-11
 web-3.2.2 := 3.12 2026-05-29
-WEB := web-3.1.8 web-3.2.2
+web-3.3.2-fab := 3.12 2026-10-01
+WEB := web-3.1.8 web-3.2.2 web-3.3.2-fab
 LINKS := mwaa-2.10.3 mwaa-2.11.2 mwaa-3.0.6 $(WEB) airflow-$(NEWEST)
 
 # Airflow 2.10 ends at Python 3.12. Override with `make PYTHON=…`.

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
 import os
 import secrets
 import threading
 import time
 from collections.abc import Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib import import_module
@@ -26,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_emrs_ext._compat import mask_secret
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, ResourceNotFound, SessionEnded
 from airflow_emrs_ext.models import SESSION
+from airflow_emrs_ext.secrecy import keep_secrets_out_of_logs
 from airflow_emrs_ext.serverless_api import get_session_endpoint
 from airflow_emrs_ext.steps import Terms
 from airflow_emrs_ext.waiting import look
@@ -127,7 +126,7 @@ class ConnectTunnel:
     def __enter__(self) -> ConnectTunnel:
         require("grpc")
         exempt_loopback_from_proxies(os.environ)
-        logging.getLogger("botocore.parsers").addFilter(_hide_tokens)
+        keep_secrets_out_of_logs()
         # Here, not in the tunnel's thread: the hook reads its connection now, and what is wrong with it is raised now.
         # No client waits yet: it may take the hook's whole patience.
         self._token = self._fetch(replace(self._hook.terms, patience=replace(self._hook.patience, deadline=None)))
@@ -297,10 +296,3 @@ def exempt_loopback_from_proxies(environ: MutableMapping[str, str]) -> None:
         exempt = environ.get("no_grpc_proxy") or environ.get("no_proxy") or ""
         if "127.0.0.1" not in exempt.split(","):
             environ["no_grpc_proxy"] = ",".join(filter(None, [exempt, "127.0.0.1"]))
-
-
-def _hide_tokens(record: logging.LogRecord) -> bool:
-    """Drop the line with which botocore would write a token to the log, at level DEBUG, before it can be masked."""
-    with suppress(TypeError, ValueError):
-        return "authToken" not in record.getMessage()
-    return True

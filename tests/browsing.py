@@ -10,12 +10,16 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from email.message import Message
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
 
 IS_3 = AIRFLOW_VERSION.major >= 3
+HAS_FAB = find_spec("airflow.providers.fab") is not None
+"""Whether the users are in Airflow's database and log in as in Airflow 2."""
+
 IS_3_0 = AIRFLOW_VERSION.release[:2] == (3, 0)
 
 PERMITTED, FORBIDDEN = "anna", "bert"
@@ -23,7 +27,9 @@ PERMITTED, FORBIDDEN = "anna", "bert"
 
 
 def access(home: Path) -> dict[str, str]:
-    """The environment in which Airflow 3 knows the two; each has the own name as password."""
+    """The environment in which Airflow knows the two; each has the own name as password."""
+    if HAS_FAB:
+        return {"AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"}
     return {
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{PERMITTED}:viewer,{FORBIDDEN}:",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
@@ -33,7 +39,7 @@ def access(home: Path) -> dict[str, str]:
 def make_users(airflow: Any) -> None:
     """Make the two, in a home that has been made."""
     (airflow.home / "passwords.json").write_text(json.dumps({name: name for name in (PERMITTED, FORBIDDEN)}))
-    if not IS_3:
+    if HAS_FAB:
         (airflow.home / "webserver_config.py").write_text("WTF_CSRF_ENABLED = False\n")
         airflow.command("sync-perm")
         for name, role in ((PERMITTED, "Viewer"), (FORBIDDEN, "Public")):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_emrs_ext.links.serverless import LINKS, RunLink, path_of
+from airflow_emrs_ext.links.serverless import LINKS, RunLink, SparkUILink, path_of
 from airflow_emrs_ext.plugin._compat import base_path, record_of
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, page
 
@@ -59,12 +59,12 @@ def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
     """
     # Only who clicks pays for the import of what a click needs.
     from airflow_emrs_ext.plugin.run_view import run_view
-    from airflow_emrs_ext.plugin.targets import TARGETS, NoTarget, Work, explained, target
+    from airflow_emrs_ext.plugin.targets import TARGETS, NoTarget, Work, explained, is_record, target
 
     if what not in (*TARGETS, RunLink.what):
         return problem(404, "No such link", f"There is no link «{what}».")
     record = record_of(place)
-    if record is None or record.get("kind") not in LINKS:
+    if record is None or not is_record(record):
         return problem(
             404,
             "Nothing submitted yet",
@@ -74,15 +74,23 @@ def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
     try:
         if what == RunLink.what:
             with explained():
-                body = run_view(Work(record, attempt), _alternatives(what, record["kind"], place, attempt))
-            return scripted(body)
+                return scripted(
+                    run_view(
+                        Work(record, attempt),
+                        _others(what, record["kind"], place, attempt),
+                        lambda number: url_path(SparkUILink.what, place, number),
+                    )
+                )
         return Answer(307, location=target(what, record, attempt))
     except NoTarget as none:
         return problem(
             none.status,
             none.title,
             none.text,
-            alternatives=_alternatives(what, record["kind"], place, attempt),
+            alternatives=[
+                *(Alternative(f"Attempt {n}", url_path(what, place, n)) for n in range(1, none.earlier + 1)),
+                *_others(what, record["kind"], place, attempt),
+            ],
             again_after=none.again_after,
         )
 
@@ -115,9 +123,6 @@ def url_path(what: str, place: Place, attempt: int | None = None) -> str:
     return f"{base_path()}/{path_of(what, place, attempt)}"
 
 
-def _alternatives(what: str, kind: str, place: Place, attempt: int | None) -> list[Alternative]:
-    others = [Alternative(link.name, url_path(link.what, place, attempt)) for link in LINKS[kind] if link.what != what]
-    if attempt is None:
-        return others
-    earlier = [Alternative(f"Attempt {number}", url_path(what, place, number)) for number in range(1, attempt)]
-    return [*earlier, *others]
+def _others(what: str, kind: str, place: Place, attempt: int | None) -> list[Alternative]:
+    """The other links of the same task and attempt."""
+    return [Alternative(link.name, url_path(link.what, place, attempt)) for link in LINKS[kind] if link.what != what]

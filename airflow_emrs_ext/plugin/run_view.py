@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_emrs_ext.cost import estimate
 from airflow_emrs_ext.driver_logs.reports import excerpt
@@ -33,7 +33,7 @@ pre { border: 1px solid var(--line); overflow: auto; padding: .75rem; font-size:
 </style>"""
 # In a frame of Airflow's UI, which may open no windows, the UI itself opens the links.
 _OPEN = """
-for (const link of document.querySelectorAll("nav a")) link.onclick = (event) => {
+for (const link of document.querySelectorAll("a")) link.onclick = (event) => {
   if (window.parent === window) return;
   event.preventDefault();
   const opener = window.parent.document.createElement("a");
@@ -59,9 +59,11 @@ _CONFIGURATION = (
 )
 
 
-def run_view(work: Work, alternatives: Sequence[Alternative]) -> str:
+def run_view(work: Work, alternatives: Sequence[Alternative], ui_of_attempt: Callable[[int], str]) -> str:
     """The page of a job run or session; it loads itself again while that is active.
 
+    :param alternatives: the other links of the task
+    :param ui_of_attempt: the path of the Spark UI of an attempt
     :raises EmrError: the service refuses to tell
     """
     facts = work.facts
@@ -70,7 +72,7 @@ def run_view(work: Work, alternatives: Sequence[Alternative]) -> str:
     details = f"<p>{escape(facts['state_details'])}</p>" if facts["state_details"] else ""
     parts = [
         f'<h1>{escape(title)} <span class="state {_kind(work, facts)}">{escape(facts["state"])}</span></h1>{details}',
-        _section("Course", _course(work)),
+        _section("Course", _course(work, ui_of_attempt)),
         _section("Resources", _list(_resources({**facts, "architecture": work.application.get("architecture")}))),
         _section("What it is", _list(_identity(work))),
         links(alternatives),
@@ -81,37 +83,50 @@ def run_view(work: Work, alternatives: Sequence[Alternative]) -> str:
     return document(title, "".join(parts), _STYLE + ("" if state.is_terminal else reloaded(_RELOAD_SECONDS)))
 
 
-def _course(work: Work) -> str:
-    """The attempts on a line of time, the wait before them included."""
+class _Bar(NamedTuple):
+    """A time on the line."""
+
+    label: str
+    kind: str
+    since: datetime | None
+    until: datetime | None
+    path: str = ""
+
+    def show(self, begin: datetime, seconds: float) -> str:
+        """On a line that begins then and is so many seconds long."""
+        if self.since is None or self.until is None:
+            return ""
+        left = min(100.0, max(0.0, (self.since - begin).total_seconds() / seconds * 100))
+        width = min(100.0 - left, max(0.0, (self.until - self.since).total_seconds() / seconds * 100))
+        label = escape(f"{self.label}, {_duration((self.until - self.since).total_seconds())}")
+        label = f'<a href="{escape(self.path)}">{label}</a>' if self.path else f"<span>{label}</span>"
+        bar = f'<i class="{self.kind}" style="left:{left:.2f}%;width:{width:.2f}%"></i>'
+        return f'<div class="line">{label}<div>{bar}</div></div>'
+
+
+def _course(work: Work, ui_of_attempt: Callable[[int], str]) -> str:
+    """The attempts on a line of time, the wait before the only one included."""
     facts = work.facts
     now = datetime.now(timezone.utc)
     begin = _moment(facts["created_at"]) or now
-    end = _moment(facts["ended_at"]) or (_moment(facts["updated_at"]) or now if _is_over(work, facts) else now)
-    lines: list[tuple[str, str, datetime | None, datetime | None]] = [
-        ("Until it started", "now", begin, _moment(facts["started_at"]) or end)
-    ]
-    for attempt in _attempts(work):
-        over = _moment(attempt["updated_at"]) if _is_over(work, attempt) else end
-        lines.append(
-            (f"{attempt['attempt']}: {attempt['state']}", _kind(work, attempt), _moment(attempt["created_at"]), over)
+    end = _moment(facts["ended_at"]) or _moment(facts["updated_at"]) if _is_over(work, facts) else now
+    started = _moment(facts["started_at"])
+    attempts = _attempts(work)
+    bars = [] if len(attempts) > 1 else [_Bar("Until it started", "now", begin, started or end)]
+    for attempt in attempts:
+        bars.append(
+            _Bar(
+                f"Attempt {attempt['attempt']}: {attempt['state']}",
+                _kind(work, attempt),
+                _moment(attempt["created_at"]),
+                _moment(attempt["updated_at"]) if _is_over(work, attempt) else end,
+                ui_of_attempt(attempt["attempt"]),
+            )
         )
-    if work.kind is not JOB_RUN and facts["started_at"]:
-        lines.append((facts["state"], _kind(work, facts), _moment(facts["started_at"]), end))
-    whole = max(1.0, (end - begin).total_seconds())
-    return "".join(_line(*line, begin=begin, whole=whole) for line in lines)
-
-
-def _line(
-    label: str, kind: str, since: datetime | None, until: datetime | None, *, begin: datetime, whole: float
-) -> str:
-    if since is None or until is None:
-        return ""
-    left = min(100.0, max(0.0, (since - begin).total_seconds() / whole * 100))
-    width = min(100.0 - left, max(0.0, (until - since).total_seconds() / whole * 100))
-    took = _duration((until - since).total_seconds())
-    label = f"{label}, {took}"
-    bar = f'<i class="{kind}" style="left:{left:.2f}%;width:{width:.2f}%"></i>'
-    return f'<div class="line"><span>{escape(label)}</span><div>{bar}</div></div>'
+    if work.kind is not JOB_RUN and started:
+        bars.append(_Bar(facts["state"], _kind(work, facts), started, end))
+    seconds = max(1.0, ((end or now) - begin).total_seconds())
+    return "".join(bar.show(begin, seconds) for bar in bars)
 
 
 def _attempts(work: Work) -> list[dict[str, Any]]:

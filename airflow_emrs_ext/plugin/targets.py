@@ -20,6 +20,7 @@ from airflow_emrs_ext.models import JOB_RUN, OWNED, log_locations
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.turns import Turns
 from airflow_emrs_ext.refusals import is_passing
+from airflow_emrs_ext.secrecy import keep_secrets_out_of_logs
 from airflow_emrs_ext.states import JobRunState
 from airflow_emrs_ext.steps import Call, Patience
 from airflow_emrs_ext.waiting import patiently
@@ -39,14 +40,22 @@ class NoTarget(Exception):
 
     :param status: of the HTTP answer
     :param again_after: seconds after which another try is worth it; ``None``: it is not
+    :param earlier: how many attempts came before this one, and may have more to show
     """
 
-    def __init__(self, status: int, title: str, text: str, *, again_after: int | None = None) -> None:
+    def __init__(self, status: int, title: str, text: str, *, again_after: int | None = None, earlier: int = 0) -> None:
         super().__init__(title)
         self.status = status
         self.title = title
         self.text = text
         self.again_after = again_after
+        self.earlier = earlier
+
+
+def is_record(record: Mapping[str, Any]) -> bool:
+    """Whether an XCom is one that a task has stored for its links; another may have its name."""
+    kind = OWNED.get(str(record.get("kind")))
+    return kind is not None and all(isinstance(record.get(name), str) for name in kind.id_names)
 
 
 class Work:
@@ -57,6 +66,7 @@ class Work:
     """
 
     def __init__(self, record: Mapping[str, Any], attempt: int | None = None) -> None:
+        keep_secrets_out_of_logs()
         self.kind = OWNED[record["kind"]]
         self.ids = {name: str(record[name]) for name in self.kind.id_names}
         self.attempt = attempt
@@ -125,6 +135,7 @@ class Work:
                 "Not started yet",
                 f"The job run is {state}: it has no driver yet. This page tries again by itself.",
                 again_after=_AGAIN_SECONDS,
+                earlier=self.facts["attempt"] - 1,
             )
 
     def require_ui(self) -> None:

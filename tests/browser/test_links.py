@@ -142,6 +142,13 @@ def spark_ui(site: Site, page: Page, attempt: int = 1) -> str:
     return address
 
 
+def follow(site: Site, page: Page, name: str) -> None:
+    """Click on a button of the task, which leads away from Airflow."""
+    page.goto(site.task)
+    page.locator("a[href*='emr-serverless/']:not([href*='/plugin/'])").get_by_text(name, exact=True).click()
+    page.wait_for_url(lambda url: not url.startswith(f"{site.airflow.url}/dags/"))
+
+
 def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: Browser) -> None:
     context = new_context(chromium)
     page = context.new_page()
@@ -151,49 +158,38 @@ def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: 
     button = page.get_by_role("link", name="Spark UI")
     expect(button).to_be_visible(timeout=PATIENCE_MS)
     assert site.airflow.task_states("visits")[0].state == "running"
-    picture(page, "task")
+    picture(page, "links-task", x=300, y=56, width=868, height=300)
 
-    with context.expect_page() as opened:
-        page.locator("a[target=_blank]", has_text="EMR Serverless").click()
-    expect(opened.value.get_by_text("RUNNING").first).to_be_visible(timeout=PATIENCE_MS)
-    expect(opened.value.get_by_text(site.job_run_id)).to_be_visible()
-    picture(opened.value, "run")
-    opened.value.close()
+    follow(site, page, "EMR Serverless")
+    expect(page.get_by_text("RUNNING").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text(site.job_run_id).first).to_be_visible()
 
-    for name in ("spark-ui", "spark-ui-again"):
-        with context.expect_page() as opened:
-            button.click()
-        assert "/history/" not in spark_ui(site, opened.value)
-        picture(opened.value, name)
-        opened.value.close()
+    for name in ("links-spark-ui", "links-spark-ui-again"):
+        follow(site, page, "Spark UI")
+        assert "/history/" not in spark_ui(site, page)
+        picture(page, name, x=0, y=0, width=1180, height=430)
 
-    with context.expect_page() as opened:
-        page.get_by_role("link", name="Driver stdout").click()
-    expect(opened.value.get_by_text("1000")).to_be_visible(timeout=PATIENCE_MS)
-    opened.value.close()
+    follow(site, page, "Driver stdout")
+    expect(page.get_by_text("1000")).to_be_visible(timeout=PATIENCE_MS)
 
-    with context.expect_page() as opened:
-        page.get_by_role("link", name="S3 logs").click()
-    expect(opened.value.get_by_role("heading", name="No logs on S3")).to_be_visible(timeout=PATIENCE_MS)
-    picture(opened.value, "no-logs-on-s3")
+    follow(site, page, "S3 logs")
+    expect(page.get_by_role("heading", name="No logs on S3")).to_be_visible(timeout=PATIENCE_MS)
+    picture(page, "no-logs-on-s3")
     # What the page offers instead works.
-    opened.value.get_by_role("link", name="Spark UI").click()
-    spark_ui(site, opened.value)
-    opened.value.close()
+    page.get_by_role("link", name="Spark UI").click()
+    spark_ui(site, page)
 
     site.finish()
     site.airflow.wait_for("the end", lambda: site.airflow.run_state("visits") == "success" or None, 180)
-    with context.expect_page() as opened:
-        button.click()
-    assert f"/history/{site.job_run_id}-1" in spark_ui(site, opened.value)
-    picture(opened.value, "history-server")
-    opened.value.close()
+    follow(site, page, "Spark UI")
+    assert f"/history/{site.job_run_id}-1" in spark_ui(site, page)
+    picture(page, "history-server")
 
     # The tab of the task shows the same run, and its links open in windows of their own.
     page.goto(site.task.removesuffix("details") + "plugin/emr-serverless")
     view = page.frame_locator("iframe")
     expect(view.locator(".state", has_text="SUCCESS")).to_be_visible(timeout=PATIENCE_MS)
-    picture(page, "tab")
+    picture(page, "links-run", x=300, y=56, width=868, height=660)
     with context.expect_page() as opened:
         view.get_by_role("link", name="Spark UI").click()
     spark_ui(site, opened.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import urllib.request
@@ -12,9 +13,10 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 
+from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.links.serverless import LINKS, RECORD
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from airflow_emrs_ext.local.throwaway_airflow import AirflowDidNotWork, ThrowawayAirflow
 from tests.browsing import FORBIDDEN, IS_3, PERMITTED, Browser, Page, access, make_users
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
@@ -35,7 +37,24 @@ with DAG("linked", schedule=None, start_date=datetime(2026, 1, 1)):
     mapped = EmrServerlessStartJobRunOperator.partial(task_id="mapped", **common).expand(name=["a", "b"])
     mapped >> EmrServerlessStartJobRunOperator(task_id="held", name="held", **common)
 """
+# A run each hour, in either mode; every fifth fails.
+DAY = """
+from datetime import datetime
+from airflow.sdk import DAG
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+
+with DAG("day", schedule=None, start_date=datetime(2026, 1, 1)):
+    EmrServerlessStartJobRunOperator.partial(
+        task_id="hour",
+        aws_conn_id="the_tasks_own",
+        application_id="{application_id}",
+        execution_role_arn="arn:aws:iam::123456789012:role/job",
+        job_driver={{"sparkSubmit": {{"entryPoint": "s3://bucket/job.py"}}}},
+        waiter_delay=1,
+    ).expand_kwargs([{{"name": f"hour-{{n}}", "deferrable": n % 2 == 0}} for n in range(24)])
+"""
 REGION = "eu-west-1"
+SECRET = b"/_emrs/dashboards/"
 # With a plus and a colon, as in the ids of scheduled runs.
 STARTED = "SELECT run_id, value FROM xcom WHERE dag_id = 'linked' AND task_id = ? AND key = ? ORDER BY map_index"
 
@@ -54,6 +73,10 @@ class Site:
         """The components of this Airflow."""
         return ThrowawayAirflow(self.home, self.dags, self.environ, base_path=base_path)
 
+    def files_with(self, text: bytes) -> list[str]:
+        """Whatever Airflow keeps: its database, its logs, and what its components print."""
+        return [path.name for path in self.home.rglob("*") if path.is_file() and text in path.read_bytes()]
+
     def job_runs(self, name: str) -> list[str]:
         """The ids of the job runs of a name."""
         return [run["jobRunId"] for run in self.emr.job_runs() if run["name"] == name]
@@ -71,6 +94,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         dags.mkdir()
         dag_import = "from airflow.sdk import DAG" if IS_3 else "from airflow import DAG"
         (dags / "linked.py").write_text(DAG.format(application_id=application_id, dag_import=dag_import))
+        if IS_3:
+            (dags / "day.py").write_text(DAY.format(application_id=application_id))
         environ = {"AWS_EC2_METADATA_DISABLED": "true", **access(folder / "home")}
         site = Site(emr, folder / "home", dags, environ, "")
         airflow = site.airflow()
@@ -206,8 +231,25 @@ def test_a_problem_is_a_page_with_other_links(web: Web) -> None:
 
 def test_no_presigned_url_is_kept(site: Site, web: Web) -> None:
     (job_run_id,) = site.job_runs("held")
-    secret = web.permitted.open(web.link("Spark UI")).location
-    assert "/_emrs/dashboards/" in secret
-    kept = [path for path in site.home.rglob("*") if path.is_file()]
-    assert any(job_run_id.encode() in path.read_bytes() for path in kept)
-    assert [path.name for path in kept if b"/_emrs/dashboards/" in path.read_bytes()] == []
+    assert SECRET in web.permitted.open(web.link("Spark UI")).location.encode()
+    assert site.files_with(job_run_id.encode())
+    assert site.files_with(SECRET) == []
+
+
+@pytest.mark.skipif(AIRFLOW_VERSION.release < (3, 3), reason="the same on every version, and takes its time")
+def test_a_days_runs_leave_no_presigned_url(site: Site, web: Web) -> None:
+    if urlsplit(web.url).path:
+        pytest.skip("the same below a path")
+    for name in ("hour-*5", "hour-*0"):
+        site.emr.script(attempts=[ScriptedAttempt(succeeded=False, details="boom", stdout="said\n")], name=name)
+    with contextlib.suppress(AirflowDidNotWork):
+        # Runs that have failed fail the command.
+        site.airflow().command("dags", "test", "day")
+    states = [task.state for task in site.airflow().task_states("day")]
+    assert (states.count("success"), states.count("failed")) == (19, 5)
+    ((run_id,),) = site.airflow().query("SELECT DISTINCT run_id FROM xcom WHERE dag_id = 'day'")
+    for hour in range(24):
+        page = web.permitted.open(web.permitted.link("Spark UI", "day", run_id, "hour", hour))
+        assert SECRET in page.location.encode()
+    assert site.files_with(run_id.encode())
+    assert site.files_with(SECRET) == []

@@ -35,24 +35,32 @@ def job_run(emr: LocalEmr, state: str, **parameters: Any) -> Work:
 def test_a_run_with_attempts_that_is_over(emr: LocalEmr) -> None:
     emr.script(attempts=[ScriptedAttempt(succeeded=False, details="boom <b>"), ScriptedAttempt()])
     work = job_run(emr, "SUCCESS", name="mine <i>", retryPolicy={"maxAttempts": 2})
-    html = run_view(work, LINKS)
-    for text in ("mine &lt;i&gt;", "SUCCESS", "1: FAILED", "2: SUCCESS", "vCPU-hours", work.ids["job_run_id"]):
+    html = run_view(work, LINKS, str)
+    for text in (
+        "mine &lt;i&gt;",
+        "SUCCESS",
+        "Attempt 1: FAILED",
+        "Attempt 2: SUCCESS",
+        "vCPU-hours",
+        work.ids["job_run_id"],
+    ):
         assert text in html
     assert 'href="/emr-serverless/spark-ui/d/r/t/-1"' in html
+    assert 'href="2"' in html
     assert "emr-7.13.0" in html
     assert 'http-equiv="refresh"' not in html
 
 
 def test_a_run_that_goes_on_loads_itself_again(emr: LocalEmr) -> None:
     emr.script(attempts=[ScriptedAttempt(hold=True)])
-    html = run_view(job_run(emr, "RUNNING"), LINKS)
+    html = run_view(job_run(emr, "RUNNING"), LINKS, str)
     assert 'http-equiv="refresh" content="10"' in html
     assert "1: RUNNING" in html
 
 
 def test_a_run_that_has_not_started(emr: LocalEmr) -> None:
     emr.configure(scheduling_seconds=600)
-    assert "Until it started" in run_view(job_run(emr, "SUBMITTED"), LINKS)
+    assert "Until it started" in run_view(job_run(emr, "SUBMITTED"), LINKS, str)
 
 
 def test_the_log_of_the_driver_and_the_cost(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +70,7 @@ def test_the_log_of_the_driver_and_the_cost(emr: LocalEmr, monkeypatch: pytest.M
     trace = 'Traceback (most recent call last):\n  File "/tmp/job.py", line 5, in <module>\nValueError: <boom>\n'
     emr.script([ScriptedAttempt(succeeded=False, stdout=trace)])
     monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs/here"}}
-    html = run_view(job_run(emr, "FAILED", configurationOverrides={"monitoringConfiguration": monitoring}), LINKS)
+    html = run_view(job_run(emr, "FAILED", configurationOverrides={"monitoringConfiguration": monitoring}), LINKS, str)
     assert "ValueError: &lt;boom&gt;" in html
     assert re.search(r"[0-9.]+ USD", html)
 
@@ -70,7 +78,7 @@ def test_the_log_of_the_driver_and_the_cost(emr: LocalEmr, monkeypatch: pytest.M
 def test_managed_storage_is_not_asked_by_each_reload(emr: LocalEmr) -> None:
     emr.script([ScriptedAttempt(hold=True, stdout="hello\n")])
     work = job_run(emr, "RUNNING")
-    assert "Driver log" not in run_view(work, LINKS)
+    assert "Driver log" not in run_view(work, LINKS, str)
     assert emr.calls("GetDashboardForJobRun") == []
 
 
@@ -78,7 +86,7 @@ def test_secrets_of_the_configuration_are_hidden(emr: LocalEmr) -> None:
     properties = {"spark.my.token": "hush", "spark.mine": "shown"}
     classified = [{"classification": "spark-defaults", "properties": properties}]
     work = job_run(emr, "SUCCESS", configurationOverrides={"applicationConfiguration": classified})
-    html = run_view(work, LINKS)
+    html = run_view(work, LINKS, str)
     assert "hush" not in html
     assert "spark.a.password=***" in html
     assert "shown" in html
@@ -92,6 +100,6 @@ def test_session(emr: LocalEmr) -> None:
     session_id = client.start_session(applicationId=application_id, executionRoleArn=ROLE)["sessionId"]
     eventually(lambda: emr.sessions()[0]["state"] == "IDLE")
     record = {"kind": "session", "application_id": application_id, "session_id": session_id}
-    html = run_view(Work({**record, "aws_conn_id": "aws_default"}), LINKS)
+    html = run_view(Work({**record, "aws_conn_id": "aws_default"}), LINKS, str)
     assert session_id in html
     assert "IDLE" in html

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from airflow_emrs_ext.driver_logs.sources import log_url
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession
 from airflow_emrs_ext.plugin import targets
-from airflow_emrs_ext.plugin.targets import NoTarget, target
+from airflow_emrs_ext.plugin.targets import NoTarget, is_record, target
 from tests.polling import eventually
 
 pytestmark = pytest.mark.airflow
@@ -113,6 +115,36 @@ def test_each_attempt_has_its_own(work: Fixture) -> None:
     assert visit(target("driver-stdout", record)) == "hello\n"
     assert visit(target("driver-stdout", record, 1)) == "first\n"
     assert no_target(lambda: target("spark-ui", record, 7)).status == 404
+
+
+def test_earlier_attempts_are_offered_while_the_next_has_not_started(work: Fixture) -> None:
+    work.emr.script(attempts=[HOLD])
+    record = work.job_run(work.application(), "RUNNING", retryPolicy={"maxAttempts": 2})
+    work.emr.configure(scheduling_seconds=600)
+    work.emr.finish(record["job_run_id"], succeeded=False)
+    eventually(lambda: work.emr.job_runs()[0]["state"] != "RUNNING")
+    none = no_target(lambda: target("spark-ui", record))
+    assert (none.title, none.earlier) == ("Not started yet", 1)
+    assert record["job_run_id"] in visit(target("spark-ui", record, 1))
+
+
+def test_an_xcom_of_the_same_name_is_no_record() -> None:
+    assert is_record({"kind": "job_run", "application_id": "a", "job_run_id": "b"})
+    for other in ({}, {"kind": []}, {"kind": "job_run", "application_id": "a"}, {"kind": "application"}):
+        assert not is_record(other)
+
+
+def test_addresses_are_not_logged_at_level_debug(work: Fixture, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    work.emr.client("s3").create_bucket(Bucket="logs")
+    work.emr.script(attempts=[ScriptedAttempt(stdout="said")])
+    monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs"}}
+    record = work.job_run(work.application(), "SUCCESS", monitoring)
+    dashboard, log = urlsplit(target("spark-ui", record)), urlsplit(target("driver-stdout", record))
+    assert record["job_run_id"] in caplog.text
+    assert dashboard.path.rpartition("/")[2] not in caplog.text
+    (signature,) = parse_qs(log.query)["X-Amz-Signature"]
+    assert signature not in caplog.text
 
 
 @pytest.mark.parametrize("ended", [False, True])
