@@ -35,6 +35,7 @@ class Follower:
         self._places: dict[str, list[Source]] = {}
         self._run: dict[str, Any] = {}
         self._written: dict[str, datetime | None] = {}
+        self._ended: float | None = None
         self._due = 0.0
         self._failures = 0
         self.has_shown = bool(self._notes)
@@ -62,7 +63,7 @@ class Follower:
         """
         if not facts["started_at"] and facts["attempt"] == 1:
             return
-        yield from self._catch_up(facts, is_last=not has_ended)
+        yield from self._catch_up(facts, is_over=True, is_last=not has_ended)
         if not has_ended or not any(self._places.values()):
             return
         ended_at = datetime.fromisoformat(facts["updated_at"])
@@ -75,7 +76,7 @@ class Follower:
             yield from self._catch_up(facts)
         yield from self._round(is_last=True)
 
-    def _catch_up(self, facts: Mapping[str, Any], *, is_last: bool = False) -> Steps[None]:
+    def _catch_up(self, facts: Mapping[str, Any], *, is_over: bool = False, is_last: bool = False) -> Steps[None]:
         """Show what is new, of attempts that have ended meanwhile first."""
         if self._monitoring is None:
             self._monitoring = yield from self._read_monitoring()
@@ -84,11 +85,21 @@ class Follower:
         attempt = self._notes.setdefault("attempt", first)
         while attempt < facts["attempt"]:
             self._turn_to(facts, attempt)
-            yield from self._round(is_last=True)
+            # Its last upload may be under way; the next driver takes its time to start.
+            is_settled = attempt < facts["attempt"] - 1 or self._is_settled()
+            yield from self._round(is_last=is_over or is_settled)
+            if not (is_over or is_settled):
+                return
             attempt += 1
             self._notes = {"attempt": attempt}
         self._turn_to(facts, attempt)
         yield from self._round(is_last=is_last)
+
+    def _is_settled(self) -> bool:
+        """Whether the attempt that is followed has ended so long ago that nothing more of it will come."""
+        now = self._terms.clock()
+        self._ended = now if self._ended is None else self._ended
+        return now - self._ended >= self._terms.patience.driver_log_interval
 
     def _turn_to(self, facts: Mapping[str, Any], attempt: int) -> None:
         if self._run.get("attempt") == attempt:
@@ -96,7 +107,7 @@ class Follower:
         assert self._monitoring is not None
         self._run = {**facts, "attempt": attempt}
         self._run["log_locations"] = log_locations(self._run, self._monitoring)
-        self._written = {}
+        self._written, self._ended = {}, None
         places = to_follow(self._run)
         if not places and not self._places:
             self._terms.log.warning(

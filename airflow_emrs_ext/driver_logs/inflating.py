@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import zlib
 
-KEPT_BYTES = 1 << 20
-"""How much of a log is kept at most."""
-
 _GZIP = 31
 _MAGIC = b"\x1f\x8b"
 _STEP_BYTES = 1 << 18
@@ -21,7 +18,7 @@ class GzipTail:
     :param keep: how many bytes are kept at most
     """
 
-    def __init__(self, skip: int = 0, keep: int = KEPT_BYTES) -> None:
+    def __init__(self, skip: int = 0, keep: int = 1 << 20) -> None:
         self.size = 0
         self._skip, self._keep = skip, keep
         self._inflate = zlib.decompressobj(_GZIP)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_emrs_ext import serverless_api as api
-from airflow_emrs_ext.driver_logs.inflating import KEPT_BYTES, GzipTail
+from airflow_emrs_ext.driver_logs.inflating import GzipTail
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.steps import Call, Fetch, Steps, Terms
 from airflow_emrs_ext.waiting import patiently
@@ -22,6 +22,10 @@ STREAMS = ("stdout", "stderr")
 
 LOOKS = 5
 """How often a log is looked at between two uploads: a line is shown that much sooner after its upload."""
+
+# How much of a log's end is looked through for a reason, and how much that is new is shown at a time.
+_END_BYTES = 256 << 10
+_NEW_BYTES = 1 << 20
 
 # Pages of CloudWatch Logs that are read at a time; each has at most 1 MB.
 _PAGES = 10
@@ -94,13 +98,14 @@ class S3Logs(Source):
     def read(
         self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
     ) -> Steps[Piece]:
+        most = _END_BYTES if mark is None else _NEW_BYTES
         following, mark = mark is not None, mark or {}
         position = mark.get("position", 0)
         parameters = {"Bucket": self._bucket, "Key": f"{self._prefix}{stream}.gz"}
         if "etag" in mark and not (is_last and mark["held"]):
             parameters["IfNoneMatch"] = mark["etag"]
         try:
-            response = yield from self._get(terms, parameters, position)
+            response = yield from self._get(terms, parameters, position, most)
         except EmrError as error:
             if error.facts.get("code") in _UNCHANGED:
                 return Piece(b"", dict(mark), is_new=False)
@@ -108,19 +113,23 @@ class S3Logs(Source):
         tail: GzipTail = response["Body"]
         if tail.size < position:
             # The service has begun another file and put the old one into its archive.
-            response = yield from self._get(terms, parameters, position := 0)
+            response = yield from self._get(terms, parameters, 0, most)
             tail = response["Body"]
-        data = tail.end
+        data, omitted = tail.end, tail.omitted
+        if omitted:
+            # The first line that is left is none.
+            head = data.find(b"\n") + 1
+            data, omitted = data[head:], omitted + head
         held = len(data) - data.rfind(b"\n") - 1 if following and not is_last else 0
         return Piece(
             data[: len(data) - held],
             {"etag": response["ETag"], "position": tail.size - held, "held": held},
-            omitted=tail.omitted,
+            omitted=omitted,
             written_at=response["LastModified"],
         )
 
-    def _get(self, terms: Terms, parameters: Mapping[str, Any], position: int) -> Steps[dict[str, Any]]:
-        call = Call("get_object", parameters, service="s3", sink=partial(GzipTail, position))
+    def _get(self, terms: Terms, parameters: Mapping[str, Any], position: int, most: int) -> Steps[dict[str, Any]]:
+        call = Call("get_object", parameters, service="s3", sink=partial(GzipTail, position, most))
         return (yield from patiently(call, terms))
 
 
@@ -159,11 +168,12 @@ class CloudWatchLogs(Source):
             before, token = token, page["nextForwardToken"]
             if token == before:
                 break
+        most = _END_BYTES if mark is None else _NEW_BYTES
         data = "".join(f"{event['message']}\n" for event in events).encode()
         return Piece(
-            data[-KEPT_BYTES:],
+            data[-most:],
             {"token": token},
-            omitted=max(0, len(data) - KEPT_BYTES),
+            omitted=max(0, len(data) - most),
             written_at=datetime.fromtimestamp(events[-1]["timestamp"] / 1000, timezone.utc) if events else None,
             is_new=bool(events),
         )
@@ -195,7 +205,8 @@ class ManagedLogs(Source):
         if dashboard is None:
             raise ResourceNotFound(f"{self.place(stream)} is not there: the attempt has no dashboard")
         try:
-            answer = yield Fetch(log_url(dashboard, f"{run['type']}_DRIVER", stream), GzipTail)
+            sink = partial(GzipTail, keep=_END_BYTES)
+            answer = yield Fetch(log_url(dashboard, f"{run['type']}_DRIVER", stream), sink)
         except (ClientError, BotoCoreError) as error:
             raise self._unread(stream, str(error)) from error
         if answer["ContentType"] == "text/html":

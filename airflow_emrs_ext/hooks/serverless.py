@@ -26,7 +26,7 @@ _SERVICE = "emr-serverless"
 
 # What other services are asked for may be out of a private network's reach; the job run's outcome is not to wait long
 # for it. A user's own setting stays.
-_BESIDE = Config(connect_timeout=5, read_timeout=30)
+_BESIDE = Config(connect_timeout=5, read_timeout=10)
 
 
 def _verb(

@@ -165,6 +165,20 @@ def test_a_failure_says_why_and_shows_nothing_twice(emr: LocalEmr, asynchronous:
     assert len([line for line in one.lines.written if "ValueError: no" in line]) == 1
 
 
+def test_both_modes_log_the_same(emr: LocalEmr) -> None:
+    failing = ScriptedAttempt(succeeded=False, ends_after=0.3, stdout="row\nrow\n", stderr="Error: no such class\n")
+    ids = start(emr, {**S3, **CLOUD_WATCH}, failing, retryPolicy={"maxAttempts": 2})
+    eventually(lambda: emr.job_runs()[0]["state"] == "FAILED" or None)
+    logs = []
+    for asynchronous in (False, True):
+        with following(ids, asynchronous) as one:
+            pass
+        assert isinstance(one.error, JobRunFailed)
+        logs.append([*one.lines.written, one.error.message])
+    assert logs[0] == logs[1]
+    assert len([line for line in logs[0] if line == "[stdout] row"]) == 4
+
+
 def test_what_cannot_be_followed_is_shown_at_the_end(emr: LocalEmr) -> None:
     ids = start(emr, {"managedPersistenceMonitoringConfiguration": {"enabled": True}})
     with following(ids, False) as one:

@@ -84,6 +84,15 @@ def test_another_file_is_read_from_its_beginning() -> None:
     assert len(objects.stepper.calls) == 2
 
 
+def test_of_a_long_log_whole_lines_are_left() -> None:
+    text = b"".join(b"line %d\n" % number for number in range(200_000))
+    piece = Objects(text).read({})
+    assert piece.data.startswith(b"line ")
+    assert text.endswith(piece.data)
+    assert (piece.omitted + len(piece.data), piece.mark["position"]) == (len(text), len(text))
+    assert 1_000_000 < len(piece.data) <= 1 << 20
+
+
 def test_the_end_is_read_without_a_mark() -> None:
     piece = Objects(b"one\ntwo").read()
     assert piece.data == b"one\ntwo"
