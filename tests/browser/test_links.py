@@ -29,6 +29,7 @@ from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 spark.sparkContext.setJobDescription("count of the visits")
 print(spark.range(1000).repartition(4).count())
+open(sys.argv[1] + ".counted", "w").close()
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.1)
 """
@@ -96,6 +97,8 @@ def site(emr: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     with airflow.running():
         airflow.wait_for_dag("visits", 180)
         airflow.command("dags", "trigger", "visits")
+        # The Spark UI shows what has been; it does not load itself again.
+        airflow.wait_for("the count", lambda: Path(f"{flag}.counted").exists() or None, 240)
         ((run_id, job_run_id),) = airflow.wait_for("the job run", lambda: airflow.query(STARTED) or None, 180)
         yield Site(airflow, run_id, job_run_id.strip('"'), flag.touch)
         flag.touch()
