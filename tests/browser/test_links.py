@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -57,7 +57,12 @@ class Site:
     airflow: ThrowawayAirflow
     run_id: str
     job_run_id: str
-    finish: Callable[[], object]
+    flag: Path
+
+    def finish(self) -> None:
+        """Let the job end, and the task with it."""
+        self.flag.touch()
+        self.airflow.wait_for("the end", lambda: self.airflow.run_state("visits") == "success" or None, 180)
 
     @property
     def task(self) -> str:
@@ -100,7 +105,7 @@ def site(emr: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
         # The Spark UI shows what has been; it does not load itself again.
         airflow.wait_for("the count", lambda: Path(f"{flag}.counted").exists() or None, 240)
         ((run_id, job_run_id),) = airflow.wait_for("the job run", lambda: airflow.query(STARTED) or None, 180)
-        yield Site(airflow, run_id, job_run_id.strip('"'), flag.touch)
+        yield Site(airflow, run_id, job_run_id.strip('"'), flag)
         flag.touch()
 
 
@@ -183,7 +188,6 @@ def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: 
     spark_ui(site, page)
 
     site.finish()
-    site.airflow.wait_for("the end", lambda: site.airflow.run_state("visits") == "success" or None, 180)
     follow(site, page, "Spark UI")
     assert f"/history/{site.job_run_id}-1" in spark_ui(site, page)
     picture(page, "history-server")
