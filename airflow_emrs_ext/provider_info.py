@@ -37,8 +37,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "example": "60",
     },
     "driver_log_interval": {
-        "description": "How often a driver's log is looked at that a task shows live, and how long the last upload of "
-        "a driver that has failed is waited for, in seconds. The service uploads about every 15 s.",
+        "description": "How often the service uploads a driver's log, in seconds. A task that shows it live looks five "
+        "times as often, and the last upload of a driver that has failed is waited for so long.",
         "version_added": "0.1.0",
         "type": "float",
         "default": "15",

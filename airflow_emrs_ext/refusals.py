@@ -155,8 +155,7 @@ _BY_CODE: dict[str, str] = {
 }
 
 
-# Of the calls that read a driver's logs, where the usual codes have a reason of their own.
-_OF_LOGS: dict[tuple[str, str], str] = {
+LOG_ADVICE: dict[tuple[str, str], str] = {
     ("get_object", "AccessDenied"): "Allow `s3:GetObject` on the objects under the log URI, `s3:ListBucket` on the "
     "bucket, and `kms:Decrypt` if they are encrypted, to the principal of `aws_conn_id`.",
     ("get_object", "NoSuchBucket"): "Create the bucket of the log URI, or correct its name in "
@@ -164,6 +163,7 @@ _OF_LOGS: dict[tuple[str, str], str] = {
     ("get_log_events", "AccessDeniedException"): "Allow `logs:GetLogEvents` on the log group to the principal of "
     "`aws_conn_id`.",
 }
+"""What to do about the refusal of a call that reads a driver's log, by operation and code."""
 
 
 def is_passing(error: ClientError | BotoCoreError) -> bool:
@@ -199,7 +199,7 @@ def refusal(operation: str, parameters: Mapping[str, Any], error: ClientError | 
 
 
 def _remedy(operation: str, code: str, said: str, error_class: type[EmrError]) -> str:
-    if advice := _OF_LOGS.get((operation, code)):
+    if advice := LOG_ADVICE.get((operation, code)):
         return advice
     if remedy := remedy_for(said, REMEDIES):
         return remedy.advice

@@ -35,7 +35,7 @@ def progress_interval() -> float:
 
 
 def driver_log_interval() -> float:
-    """How often a driver's log is looked at, and how long its last upload is waited for, in seconds."""
+    """How often the service uploads a driver's log, in seconds."""
     return _float("driver_log_interval")
 
 

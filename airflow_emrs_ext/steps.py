@@ -37,13 +37,28 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Fetch:
+    """A document of the web that a driver is to get, as a browser would: with cookies, and where it is redirected to.
+
+    The answer is a mapping with the fed sink as ``Body`` and the ``ContentType``.
+
+    :param url: where it is; it may be a secret, and is not shown
+    :param sink: makes what its pieces are fed to
+    """
+
+    url: str = field(repr=False)
+    sink: Callable[[], Sink]
+
+
+@dataclass(frozen=True)
 class Sleep:
     """A pause that a driver is to make, in seconds."""
 
     seconds: float
 
 
-Steps: TypeAlias = Generator[Call | Sleep, Any, T]
+Step: TypeAlias = Call | Fetch | Sleep
+Steps: TypeAlias = Generator[Step, Any, T]
 
 
 @dataclass(frozen=True)
@@ -55,8 +70,7 @@ class Patience:
         in seconds
     :param deadline: when the whole wait ends, in seconds since the epoch; ``None``: never
     :param progress_interval: longest silence in the log, in seconds
-    :param driver_log_interval: how often a driver's log is looked at, and how long its last upload is waited for, in
-        seconds
+    :param driver_log_interval: how often the service uploads a driver's log, in seconds
     """
 
     waiter_delay: float = 30.0
@@ -83,21 +97,21 @@ class Log(Protocol):
 class Notes(Protocol):
     """What one run of a procedure leaves to the next, in case it is interrupted; plain JSON."""
 
-    def read(self) -> Mapping[str, Any]:
+    def recall(self) -> Mapping[str, Any]:
         """What was left."""
 
-    def write(self, notes: Mapping[str, Any], /) -> None:
+    def note(self, notes: Mapping[str, Any], /) -> None:
         """Leave this instead."""
 
 
 class NoNotes:
     """Nothing is left: whoever goes on begins anew."""
 
-    def read(self) -> Mapping[str, Any]:
+    def recall(self) -> Mapping[str, Any]:
         """Nothing."""
         return {}
 
-    def write(self, notes: Mapping[str, Any], /) -> None:
+    def note(self, notes: Mapping[str, Any], /) -> None:
         """Forget it."""
 
 

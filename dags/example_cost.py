@@ -42,8 +42,13 @@ def example_cost():
     ).expand(job_driver=[spark_submit("s3://{{ params.bucket }}/jobs/pi.py", [parts]) for parts in ("5", "10")])
 
     # [cost]
-    # Whatever became of the tasks before it: failed tries are billed, too.
-    cost = EmrServerlessCostOperator(task_id="cost", application_ids=[application_id], trigger_rule="all_done")
+    # Whatever became of the tasks before it: failed tries are billed, too. The template spares a dependency on the
+    # setup, which may be followed by tasks with the default trigger rule only.
+    cost = EmrServerlessCostOperator(
+        task_id="cost",
+        application_ids=["{{ ti.xcom_pull('create_application', key='application_id') }}"],
+        trigger_rule="all_done",
+    )
     # [/cost]
 
     delete_application = EmrServerlessDeleteApplicationOperator(

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import zlib
 
-KEPT_BYTES = 1 << 20
-"""How much of a log is kept at most."""
-
 _GZIP = 31
+_MAGIC = b"\x1f\x8b"
 _STEP_BYTES = 1 << 18
 # The service begins another file after 128 MB: what is longer is no log of its.
 _MOST_BYTES = 1 << 30
 
 
 class GzipTail:
-    """A sink for a packed log that keeps its end.
+    """A sink for a packed log that keeps its end; what is not packed is taken as it is.
 
     :param skip: how many bytes at the beginning are not wanted
     :param keep: how many bytes are kept at most
     """
 
-    def __init__(self, skip: int = 0, keep: int = KEPT_BYTES) -> None:
+    def __init__(self, skip: int = 0, keep: int = 1 << 20) -> None:
         self.size = 0
         self._skip, self._keep = skip, keep
         self._inflate = zlib.decompressobj(_GZIP)
+        self._is_packed: bool | None = None
+        self._head = b""
         self._kept = bytearray()
 
     @property
@@ -38,6 +38,14 @@ class GzipTail:
 
     def feed(self, chunk: bytes) -> bool:
         """Unpack the next piece."""
+        if self._is_packed is None:
+            chunk = self._head = self._head + chunk
+            if len(chunk) < len(_MAGIC):
+                return True
+            self._is_packed = chunk.startswith(_MAGIC)
+        if not self._is_packed:
+            self._take(chunk)
+            return self.size <= _MOST_BYTES
         while chunk:
             try:
                 self._take(self._inflate.decompress(chunk, _STEP_BYTES))

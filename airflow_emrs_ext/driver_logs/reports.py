@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_emrs_ext.driver_logs.causes import Cause, cause_in, last_lines
-from airflow_emrs_ext.driver_logs.sources import STREAMS, Piece, Source, sources
+from airflow_emrs_ext.driver_logs.sources import LOOKS, STREAMS, Piece, Source, sources
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
 from airflow_emrs_ext.steps import Sleep, Steps, Terms
 
@@ -22,7 +22,6 @@ _NOWHERE = (
 
 # Times of files are whole seconds, and not of the same clock as those of job runs.
 _ABOUT = timedelta(seconds=2)
-_LOOKS = 5
 
 
 @dataclass(frozen=True)
@@ -81,23 +80,29 @@ class _Look:
         return {stream: piece.text for stream, piece in self.pieces.items() if piece.data.strip()}
 
     def is_from_before(self, moment: datetime) -> bool:
-        """Whether something of it is older than this, so that a newer upload may be under way."""
-        return any(piece.written_at is None or piece.written_at < moment - _ABOUT for piece in self.pieces.values())
+        """Whether it is older than this, so that a newer upload may be under way."""
+        return is_from_before(moment, (piece.written_at for piece in self.pieces.values()))
 
 
-def excerpt(terms: Terms, attempt: Mapping[str, Any], *, failed: bool, waits: bool) -> Steps[Excerpt]:
+def is_from_before(moment: datetime, written: Iterable[datetime | None]) -> bool:
+    """Whether all of several logs are older than this, as far as that is known."""
+    known = [one for one in written if one is not None]
+    return bool(known) and max(known) < moment - _ABOUT
+
+
+def excerpt(terms: Terms, run: Mapping[str, Any], *, failed: bool, waits: bool) -> Steps[Excerpt]:
     """Read what matters of the logs of an attempt that has ended.
 
-    :param attempt: ``attempt``, ``updated_at`` and ``log_locations`` of its facts
+    :param run: facts of the job run, with number, ``updated_at`` and ``log_locations`` of the attempt
     :param failed: look for the reason
     :param waits: wait for the last upload if what is looked for is not there
     """
-    number, ended_at = attempt["attempt"], datetime.fromisoformat(attempt["updated_at"])
+    number, ended_at = run["attempt"], datetime.fromisoformat(run["updated_at"])
     interval = terms.patience.driver_log_interval
     until = min(terms.clock(), ended_at.timestamp()) + (interval if waits else 0.0)
     notes: list[str] = []
     is_refused = True
-    for source in sources(attempt["log_locations"]):
+    for source in sources(run):
         while True:
             found = yield from _look(terms, source)
             texts = found.texts
@@ -106,7 +111,7 @@ def excerpt(terms: Terms, attempt: Mapping[str, Any], *, failed: bool, waits: bo
             left = until - terms.clock()
             if cause or found.is_refused or not may_come or left <= 0:
                 break
-            yield Sleep(min(left, interval / _LOOKS))
+            yield Sleep(min(left, interval / LOOKS))
         if texts:
             return Excerpt(number, *_shown(source, texts, cause), cause)
         notes.append(found.note or f"{source.place('stdout')} is empty")

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import urlsplit, urlunsplit
 
-from airflow_emrs_ext.driver_logs.inflating import KEPT_BYTES, GzipTail
-from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
-from airflow_emrs_ext.steps import Call, Steps, Terms
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airflow_emrs_ext import serverless_api as api
+from airflow_emrs_ext.driver_logs.inflating import GzipTail
+from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
+from airflow_emrs_ext.steps import Call, Fetch, Steps, Terms
 from airflow_emrs_ext.waiting import patiently
 
 STREAMS = ("stdout", "stderr")
+
+LOOKS = 5
+"""How often a log is looked at between two uploads: a line is shown that much sooner after its upload."""
+
+# How much of a log's end is looked through for a reason, and how much that is new is shown at a time.
+_END_BYTES = 256 << 10
+_NEW_BYTES = 1 << 20
 
 # Pages of CloudWatch Logs that are read at a time; each has at most 1 MB.
 _PAGES = 10
@@ -56,11 +67,14 @@ class Source(ABC):
         """How people find the log there."""
 
     @abstractmethod
-    def read(self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None) -> Steps[Piece]:
+    def read(
+        self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
+    ) -> Steps[Piece]:
         """Read a log.
 
         :param stream: ``stdout`` or ``stderr``
         :param mark: where to begin: that of an earlier piece, or empty: at the beginning; default: its end
+        :param is_last: whether a last line without an end is one; not, it is left for the next piece
         :raises ResourceNotFound: there is none, or not yet
         :raises EmrError: it cannot be read; the message says why, and what to do
         """
@@ -81,14 +95,17 @@ class S3Logs(Source):
     def place(self, stream: str) -> str:
         return f"{self._folder}{stream}.gz"
 
-    def read(self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None) -> Steps[Piece]:
-        mark = mark or {}
+    def read(
+        self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
+    ) -> Steps[Piece]:
+        most = _END_BYTES if mark is None else _NEW_BYTES
+        following, mark = mark is not None, mark or {}
         position = mark.get("position", 0)
         parameters = {"Bucket": self._bucket, "Key": f"{self._prefix}{stream}.gz"}
-        if "etag" in mark:
+        if "etag" in mark and not (is_last and mark["held"]):
             parameters["IfNoneMatch"] = mark["etag"]
         try:
-            response = yield from self._get(terms, parameters, position)
+            response = yield from self._get(terms, parameters, position, most)
         except EmrError as error:
             if error.facts.get("code") in _UNCHANGED:
                 return Piece(b"", dict(mark), is_new=False)
@@ -96,17 +113,23 @@ class S3Logs(Source):
         tail: GzipTail = response["Body"]
         if tail.size < position:
             # The service has begun another file and put the old one into its archive.
-            response = yield from self._get(terms, parameters, position := 0)
+            response = yield from self._get(terms, parameters, 0, most)
             tail = response["Body"]
+        data, omitted = tail.end, tail.omitted
+        if omitted:
+            # The first line that is left is none.
+            head = data.find(b"\n") + 1
+            data, omitted = data[head:], omitted + head
+        held = len(data) - data.rfind(b"\n") - 1 if following and not is_last else 0
         return Piece(
-            tail.end,
-            {"etag": response["ETag"], "position": tail.size},
-            omitted=tail.omitted,
+            data[: len(data) - held],
+            {"etag": response["ETag"], "position": tail.size - held, "held": held},
+            omitted=omitted,
             written_at=response["LastModified"],
         )
 
-    def _get(self, terms: Terms, parameters: Mapping[str, Any], position: int) -> Steps[dict[str, Any]]:
-        call = Call("get_object", parameters, service="s3", sink=partial(GzipTail, position))
+    def _get(self, terms: Terms, parameters: Mapping[str, Any], position: int, most: int) -> Steps[dict[str, Any]]:
+        call = Call("get_object", parameters, service="s3", sink=partial(GzipTail, position, most))
         return (yield from patiently(call, terms))
 
 
@@ -125,8 +148,10 @@ class CloudWatchLogs(Source):
     def place(self, stream: str) -> str:
         return f"log group {self._group}, stream {self._prefix}/{stream}"
 
-    def read(self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None) -> Steps[Piece]:
-        lines: list[str] = []
+    def read(
+        self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
+    ) -> Steps[Piece]:
+        events: list[dict[str, Any]] = []
         token: str | None = (mark or {}).get("token")
         for _ in range(_PAGES if mark is not None else 1):
             parameters: dict[str, Any] = {
@@ -139,30 +164,89 @@ class CloudWatchLogs(Source):
                 page = yield from patiently(Call("get_log_events", parameters, service="logs"), terms)
             except EmrError as error:
                 raise _absent(error, self.place(stream)) from error
-            lines += [event["message"] for event in page["events"]]
+            events += page["events"]
             before, token = token, page["nextForwardToken"]
             if token == before:
                 break
-        data = "".join(f"{line}\n" for line in lines).encode()
-        return Piece(data[-KEPT_BYTES:], {"token": token}, max(0, len(data) - KEPT_BYTES), is_new=bool(lines))
+        most = _END_BYTES if mark is None else _NEW_BYTES
+        data = "".join(f"{event['message']}\n" for event in events).encode()
+        return Piece(
+            data[-most:],
+            {"token": token},
+            omitted=max(0, len(data) - most),
+            written_at=datetime.fromtimestamp(events[-1]["timestamp"] / 1000, timezone.utc) if events else None,
+            is_new=bool(events),
+        )
 
 
-def sources(locations: Mapping[str, Any]) -> list[Source]:
+class ManagedLogs(Source):
+    """Managed storage, which is reached through the dashboard of an attempt only (GetDashboardForJobRun).
+
+    :param run: facts of the job run, with the number of the attempt
+    """
+
+    name = "managed"
+    can_follow = False
+
+    def __init__(self, run: Mapping[str, Any]) -> None:
+        self._run = run
+
+    def place(self, stream: str) -> str:
+        return f"{stream} in managed storage"
+
+    def read(
+        self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
+    ) -> Steps[Piece]:
+        run = self._run
+        # Each URL is good for one use.
+        dashboard = yield from api.get_dashboard_for_job_run(
+            terms, run["application_id"], run["job_run_id"], attempt=run["attempt"]
+        )
+        if dashboard is None:
+            raise ResourceNotFound(f"{self.place(stream)} is not there: the attempt has no dashboard")
+        try:
+            sink = partial(GzipTail, keep=_END_BYTES)
+            answer = yield Fetch(log_url(dashboard, f"{run['type']}_DRIVER", stream), sink)
+        except (ClientError, BotoCoreError) as error:
+            raise self._unread(stream, str(error)) from error
+        if answer["ContentType"] == "text/html":
+            raise self._unread(stream, "the dashboard answered with a page")
+        tail: GzipTail = answer["Body"]
+        return Piece(tail.end, omitted=tail.omitted)
+
+    def _unread(self, stream: str, reason: str) -> EmrError:
+        return ServiceUnavailable(
+            f"{self.place(stream)} cannot be read without a browser ({reason}): click the task's link Driver {stream}, "
+            "or give the job run an S3 log URI or CloudWatch logging"
+        )
+
+
+def log_url(dashboard_url: str, worker_type: str, name: str) -> str:
+    """The URL of a log in managed storage: that of the dashboard with another path."""
+    url = urlsplit(dashboard_url)
+    return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/logs/{worker_type}/{name}.gz"))
+
+
+def sources(run: Mapping[str, Any]) -> list[Source]:
     """Where the logs of an attempt can be read, the most complete first.
 
-    :param locations: as :func:`~airflow_emrs_ext.models.log_locations` makes them
+    :param run: facts of the job run, with number and ``log_locations`` of the attempt
     """
+    locations = run["log_locations"]
     found: list[Source] = []
     if locations["s3_uri"]:
         found.append(S3Logs(locations["s3_uri"]))
     if locations["cloudwatch_log_group"]:
         found.append(CloudWatchLogs(locations["cloudwatch_log_group"], locations["cloudwatch_log_stream_prefix"]))
+    # With a bucket of the user's own the service keeps the logs of the workers there and nowhere else.
+    if locations["managed_storage"] and not locations["s3_uri"]:
+        found.append(ManagedLogs(run))
     return found
 
 
-def to_follow(locations: Mapping[str, Any]) -> Sequence[Source]:
+def to_follow(run: Mapping[str, Any]) -> list[Source]:
     """Where the logs of an attempt can be followed, the most current first: CloudWatch Logs gets each line at once."""
-    found = [source for source in sources(locations) if source.can_follow]
+    found = [source for source in sources(run) if source.can_follow]
     return sorted(found, key=lambda source: not isinstance(source, CloudWatchLogs))
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from aiohttp import ClientPayloadError
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from asgiref.sync import sync_to_async
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ResponseStreamingError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext import settings
+from airflow_emrs_ext.hooks.bodies import adrain, drain, fetch
 from airflow_emrs_ext.service_model import extend
-from airflow_emrs_ext.steps import Call, Patience, Sink, Sleep, Steps, Terms
+from airflow_emrs_ext.steps import Fetch, Patience, Sleep, Step, Steps, Terms
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,9 +26,7 @@ _SERVICE = "emr-serverless"
 
 # What other services are asked for may be out of a private network's reach; the job run's outcome is not to wait long
 # for it. A user's own setting stays.
-_BESIDE = Config(connect_timeout=5, read_timeout=30)
-
-_CHUNK_BYTES = 64 << 10
+_BESIDE = Config(connect_timeout=5, read_timeout=10)
 
 
 def _verb(
@@ -101,10 +99,13 @@ class EmrServerlessHook(AwsBaseHook):
                 answer = None
                 continue
             try:
+                if isinstance(step, Fetch):
+                    answer = fetch(step)
+                    continue
                 # Making the client may call STS: its failures are for the steps to judge, too.
                 answer = getattr(self._client_of(step.service), step.operation)(**step.parameters)
                 if step.sink is not None:
-                    answer["Body"] = _drain(answer["Body"], step.sink())
+                    answer["Body"] = drain(answer["Body"], step.sink())
             except (ClientError, BotoCoreError) as error:
                 answer = error
 
@@ -123,13 +124,16 @@ class EmrServerlessHook(AwsBaseHook):
                     answer = None
                     continue
                 try:
+                    if isinstance(step, Fetch):
+                        answer = await sync_to_async(fetch, thread_sensitive=False)(step)
+                        continue
                     if step.service not in clients:
                         # The connection may be read from the metadata database: not on the event loop.
                         opened = await sync_to_async(self._make_client)(step.service, asynchronous=True)
                         clients[step.service] = await stack.enter_async_context(opened)
                     answer = await getattr(clients[step.service], step.operation)(**step.parameters)
                     if step.sink is not None:
-                        answer["Body"] = await _adrain(answer["Body"], step.sink())
+                        answer["Body"] = await adrain(answer["Body"], step.sink())
                 except (ClientError, BotoCoreError) as error:
                     answer = error
 
@@ -167,31 +171,9 @@ class EmrServerlessHook(AwsBaseHook):
         )
 
 
-def _next_step(steps: Steps[Any], answer: Any) -> Call | Sleep:
+def _next_step(steps: Steps[Any], answer: Any) -> Step:
     """Hand the answer of the last step to the steps, an error by raising it there, and take the next."""
     return steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
-
-
-def _drain(body: Any, sink: Sink) -> Sink:
-    """Feed the body of an answer to a sink."""
-    with closing(body):
-        for chunk in body.iter_chunks(_CHUNK_BYTES):
-            if not sink.feed(chunk):
-                break
-    return sink
-
-
-async def _adrain(body: Any, sink: Sink) -> Sink:
-    """As :func:`_drain`, for a body of aiobotocore's."""
-    try:
-        async with body:
-            async for chunk in body.iter_chunks(_CHUNK_BYTES):
-                if not sink.feed(chunk):
-                    break
-    except ClientPayloadError as error:
-        # Not every aiobotocore says it in botocore's words.
-        raise ResponseStreamingError(error=error) from error
-    return sink
 
 
 def default_patience() -> Patience:

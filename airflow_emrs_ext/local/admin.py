@@ -36,6 +36,7 @@ def admin_application(endpoint: Endpoint) -> Starlette:
         "/config": {"GET": _config, "PATCH": _change_config},
         "/scripts": {"GET": _scripts, "POST": _add_script, "DELETE": _clear_scripts},
         "/finish": {"POST": _finish},
+        "/write": {"POST": _write},
         "/faults": {"GET": _faults, "POST": _add_fault, "DELETE": _clear_faults},
         "/calls": {"GET": _calls, "DELETE": _clear_calls},
         "/job-runs": {"GET": _job_runs},
@@ -145,6 +146,12 @@ async def _fields(request: Request, **kinds: type[Any]) -> dict[str, Any]:
 async def _finish(endpoint: Endpoint, request: Request) -> Any:
     body = await _fields(request, jobRunId=str, succeeded=bool, details=str)
     endpoint.simulated_runner().finish(body["jobRunId"], succeeded=body["succeeded"], details=body["details"])
+    return {}
+
+
+async def _write(endpoint: Endpoint, request: Request) -> Any:
+    body = await _fields(request, jobRunId=str, stdout=str, stderr=str)
+    endpoint.simulated_runner().write(body["jobRunId"], stdout=body["stdout"], stderr=body["stderr"])
     return {}
 
 

@@ -39,6 +39,12 @@ class SimulatedDriver:
         """Whether it has ended."""
         return self._outcome.done()
 
+    def write(self, stdout: str, stderr: str) -> None:
+        """Print this, after what it has printed before."""
+        for path, text in zip(self.log_files.values(), (stdout, stderr), strict=True):
+            with path.open("a", encoding="utf-8") as file:
+                file.write(text)
+
     def end(self, succeeded: bool, details: str) -> None:
         """End it, if it has not ended."""
         if not self.is_over:
@@ -137,10 +143,17 @@ class SimulatedRunner:
         :param details: sentence for ``stateDetails``
         :raises ValueError: no attempt of it runs
         """
-        attempt = self._drivers.get(job_run_id)
-        if not isinstance(attempt, SimulatedAttempt) or attempt.is_over:
-            raise ValueError(f"jobRunId: no attempt of job run {job_run_id} runs in the simulated runner")
-        attempt.end(succeeded, details)
+        self._attempt_of(job_run_id).end(succeeded, details)
+
+    def write(self, job_run_id: str, *, stdout: str = "", stderr: str = "") -> None:
+        """Let the driver of the attempt of a job run that runs now print something.
+
+        :param job_run_id: the job run
+        :param stdout: on its standard output
+        :param stderr: on its standard error
+        :raises ValueError: no attempt of it runs
+        """
+        self._attempt_of(job_run_id).write(stdout, stderr)
 
     def end_session(self, session_id: str, *, succeeded: bool = False, details: str = "") -> None:
         """End the driver of a session, without anybody having asked for it.
@@ -191,6 +204,12 @@ class SimulatedRunner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _attempt_of(self, job_run_id: str) -> SimulatedAttempt:
+        attempt = self._drivers.get(job_run_id)
+        if not isinstance(attempt, SimulatedAttempt) or attempt.is_over:
+            raise ValueError(f"jobRunId: no attempt of job run {job_run_id} runs in the simulated runner")
+        return attempt
 
     def _begin(self, work_id: str, driver: SimulatedDriver, following: Coroutine[Any, Any, None]) -> None:
         self._drivers = {known_id: known for known_id, known in self._drivers.items() if not known.is_over}

@@ -133,6 +133,15 @@ class LocalEmr:
         """
         self._call("POST", "finish", {"jobRunId": job_run_id, "succeeded": succeeded, "details": details})
 
+    def write(self, job_run_id: str, *, stdout: str = "", stderr: str = "") -> None:
+        """Let the driver of the simulated attempt that runs print something, beside what its script says.
+
+        :param job_run_id: the job run
+        :param stdout: on its standard output
+        :param stderr: on its standard error
+        """
+        self._call("POST", "write", {"jobRunId": job_run_id, "stdout": stdout, "stderr": stderr})
+
     def end_session(self, session_id: str, details: str = "", *, succeeded: bool = False) -> None:
         """End the driver of a simulated session, without anybody having asked for it.
 

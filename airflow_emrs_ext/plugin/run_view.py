@@ -10,14 +10,14 @@ from html import escape
 from typing import Any, NamedTuple
 
 from airflow_emrs_ext.cost import estimate
-from airflow_emrs_ext.driver_logs.sources import STREAMS, sources
-from airflow_emrs_ext.exceptions import EmrError, RequestRejected
+from airflow_emrs_ext.driver_logs.reports import excerpt
+from airflow_emrs_ext.driver_logs.sources import to_follow
+from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.models import JOB_RUN, attempt_facts, to_json
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded
 from airflow_emrs_ext.plugin.targets import Work
 
 _RELOAD_SECONDS = 10
-_LINES = 20
 _STYLE = """<style>
 body { max-width: 60rem }
 h2 { font-size: 1rem; margin: 1.5rem 0 .5rem }
@@ -140,18 +140,19 @@ def _attempts(work: Work) -> list[dict[str, Any]]:
 
 
 def _log(work: Work) -> str:
-    """The last lines of the driver, where they can be read without a visit to the dashboard."""
-    parts = []
-    for stream in STREAMS:
-        for source in sources(work.locations):
-            try:
-                text = work.hook.run(source.read(work.hook.terms, stream)).text
-            except EmrError:
-                continue  # not there yet, or not for this connection: the link to it says which
-            if lines := text.splitlines()[-_LINES:]:
-                parts.append(_section(f"Driver {stream}, last lines", f"<pre>{escape(chr(10).join(lines))}</pre>"))
-            break
-    return "".join(parts)
+    """What matters of the driver's log."""
+    facts = work.facts
+    if work.kind is not JOB_RUN or facts["started_at"] is None:
+        return ""
+    run = {**facts, "log_locations": work.locations}
+    # A look at managed storage costs a dashboard, of which the service makes one per second: not with each reload.
+    if not (_is_over(work, facts) or to_follow(run)):
+        return ""
+    hook = work.hook
+    found = hook.run(excerpt(hook.terms, run, failed=facts["state"] == work.kind.failure, waits=False))
+    text = "\n".join(found.lines) or found.note
+    where = f"<small>{escape(' and '.join(found.places))}</small>" if found.places else ""
+    return _section(f"Driver log, attempt {found.attempt}", f"<pre>{escape(text)}</pre>{where}")
 
 
 def _resources(facts: Mapping[str, Any]) -> dict[str, str]:

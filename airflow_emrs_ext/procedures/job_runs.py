@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext.diagnosis import diagnose
+from airflow_emrs_ext.driver_logs.following import Follower
 from airflow_emrs_ext.driver_logs.reports import LONGEST_EXCERPT, Excerpt, excerpt
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed
 from airflow_emrs_ext.models import JOB_RUN, attempt_facts, log_locations
 from airflow_emrs_ext.procedures.owned import REPORT_SECONDS, Facts, await_owned, briefly, request_end
 from airflow_emrs_ext.states import JobRunState
 from airflow_emrs_ext.steps import Steps, Terms
+from airflow_emrs_ext.waiting import sleep
 
 ShowDriverLogs = Literal["on_failure", "always", "live", "never"]
 """What of the drivers' logs is written to the log of a task, and when."""
@@ -39,22 +41,22 @@ def follow_job_run(
     """
     ids = {"application_id": application_id, "job_run_id": job_run_id}
     targets = [JobRunState(state) for state in target_states]
+    follower = None
+    if show_driver_logs == "live":
+        brief = briefly(terms, REPORT_SECONDS)
+        follower = Follower(brief, lambda: _monitoring_of(brief, application_id))
+    rest = follower.rest if follower else sleep
     try:
-        snapshot = yield from await_owned(terms, JOB_RUN, ids, targets, end_on_timeout=cancel_on_timeout)
+        snapshot = yield from await_owned(terms, JOB_RUN, ids, targets, end_on_timeout=cancel_on_timeout, rest=rest)
     except EmrError as error:
         if "attempt" in error.facts:
+            failed = isinstance(error, (JobRunFailed, JobRunCancelled))
             facts = yield from _job_run_report(terms, error.facts)
-            if isinstance(error, (JobRunFailed, JobRunCancelled)):
-                facts = yield from _explained(terms, facts, show=show_driver_logs)
-                error.restate(JOB_RUN.end_of(facts), facts)
-            else:
-                error.facts = facts
+            facts = yield from _with_logs(terms, facts, show_driver_logs, follower, failed=failed)
+            error.restate(JOB_RUN.end_of(facts) if failed else error.message, facts)
         raise
     facts = yield from _job_run_report(terms, snapshot.facts)
-    if show_driver_logs == "always" and snapshot.state.is_terminal:
-        excerpts = yield from _excerpts(terms, facts, failed=False)
-        facts["driver_logs"] = _shown(terms, excerpts)
-    return facts
+    return (yield from _with_logs(terms, facts, show_driver_logs, follower, failed=False))
 
 
 def cancel_job_run(
@@ -110,40 +112,60 @@ def _job_run_report(terms: Terms, facts: Facts) -> Steps[Facts]:
     }
 
 
-def _explained(terms: Terms, facts: Facts, show: ShowDriverLogs) -> Steps[Facts]:
-    """The facts of a job run that has ended badly, with what its driver's log says about it."""
+def _monitoring_of(terms: Terms, application_id: str) -> Steps[Mapping[str, Any]]:
+    """The application's MonitoringConfiguration; what may not be read counts as none."""
+    try:
+        monitoring: Mapping[str, Any] = (yield from api.get_application(terms, application_id)).get(
+            "monitoringConfiguration", {}
+        )
+    except EmrError as error:
+        terms.log.warning("Whether application %s has logs is not known: %s", application_id, error)
+        return {}
+    return monitoring
+
+
+def _with_logs(
+    terms: Terms, facts: Facts, show: ShowDriverLogs, follower: Follower | None, *, failed: bool
+) -> Steps[Facts]:
+    """The facts of a job run whose wait is over, with what is shown of its drivers' logs, and why it has failed."""
+    has_ended = JobRunState(facts["state"]).is_terminal
     excerpts: list[Excerpt] = []
-    if show != "never":
-        excerpts = yield from _excerpts(terms, facts, failed=True)
-    logs = _shown(terms, excerpts)
-    last = excerpts[-1] if excerpts else None
-    cause = last.cause if last else None
-    diagnosis = diagnose(
-        facts["state"],
-        facts["state_details"],
-        exception=cause.exception if cause else "",
-        place=cause.place if cause else "",
-        log="\n".join(last.lines) if last else "",
-    )
-    return {**facts, "diagnosis": diagnosis.as_facts(), "driver_logs": logs}
+    try:
+        if follower:
+            yield from follower.finish(facts, has_ended=has_ended)
+        if (failed and show != "never") or (has_ended and show in ("always", "live")):
+            is_shown = follower is not None and follower.has_shown
+            excerpts = yield from _excerpts(terms, facts, failed=failed, waits=not is_shown)
+            if not is_shown:
+                for one in excerpts:
+                    one.show(terms)
+    except Exception as error:
+        # Whatever a log may hold that nobody foresaw: the outcome of the job run is worth more.
+        terms.log.warning("The driver's log cannot be shown: %s: %s", type(error).__name__, error)
+    if failed:
+        last = excerpts[-1] if excerpts else None
+        cause = last.cause if last else None
+        diagnosis = diagnose(
+            facts["state"],
+            facts["state_details"],
+            exception=cause.exception if cause else "",
+            place=cause.place if cause else "",
+            log="\n".join(last.lines) if last else "",
+        )
+        facts = {**facts, "diagnosis": diagnosis.as_facts()}
+    lengths = [LONGEST_EXCERPT // 4] * (len(excerpts) - 1) + [LONGEST_EXCERPT]
+    return {**facts, "driver_logs": [one.as_facts(most) for one, most in zip(excerpts, lengths, strict=False)]}
 
 
-def _excerpts(terms: Terms, facts: Facts, *, failed: bool) -> Steps[list[Excerpt]]:
+def _excerpts(terms: Terms, facts: Facts, *, failed: bool, waits: bool) -> Steps[list[Excerpt]]:
     """What matters of the logs of each attempt; the newest is read first, in case none can be."""
     brief = briefly(terms, REPORT_SECONDS)
     attempts = facts["attempts"] or [facts]
     found: list[Excerpt] = []
     for attempt in reversed(attempts[-_MOST_ATTEMPTS:]):
         # A driver that has never run has no logs to wait for.
-        waits = facts["started_at"] is not None and attempt is attempts[-1]
-        found.append((yield from excerpt(brief, attempt, failed=failed, waits=waits)))
+        may_come = waits and facts["started_at"] is not None and attempt is attempts[-1]
+        found.append((yield from excerpt(brief, {**facts, **attempt}, failed=failed, waits=may_come)))
         if found[-1].is_refused:
             break
     return found[::-1]
-
-
-def _shown(terms: Terms, excerpts: Sequence[Excerpt]) -> list[Facts]:
-    """The excerpts as facts, the last one at length; they are written to the log."""
-    for one in excerpts:
-        one.show(terms)
-    return [one.as_facts(LONGEST_EXCERPT if one is excerpts[-1] else LONGEST_EXCERPT // 4) for one in excerpts]

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -29,7 +30,9 @@ _ID = ("dag_id", "run_id", "task_id", "map_index")
 class Journal:
     """The entry of one deferred task, there from the beginning of its trigger until its end.
 
-    :param path: its file; ``None``: there is nothing to look after
+    It also keeps the notes of the procedure that the trigger runs, for the next triggerer that runs it.
+
+    :param path: its file; ``None``: there is no task
     :param entry: the task's ids, and the trigger's arguments
     """
 
@@ -38,22 +41,44 @@ class Journal:
 
     @classmethod
     def of(cls, trigger: ProcedureTrigger) -> Journal:
-        """The entry of a trigger; without anything to do at a kill, or without a task, it is none."""
+        """The entry of a trigger; without a task it is none."""
         ti = getattr(trigger, "task_instance", None)
-        if not trigger.on_kill_procedure or ti is None:
+        if ti is None:
             return cls(None, {})
-        entry = {"task": {name: getattr(ti, name) for name in _ID}, **trigger.serialize()[1]}
+        entry = {
+            "task": {name: getattr(ti, name) for name in _ID},
+            "try_number": getattr(ti, "try_number", None),
+            **trigger.serialize()[1],
+        }
         name = sha256(json.dumps([entry["task"], entry["on_kill_arguments"]]).encode()).hexdigest()[:32]
         return cls(settings.journal_folder() / f"{name}.json", entry)
 
     def write(self) -> None:
-        """Make the entry. A folder that cannot be written costs only what it is for."""
+        """Make the entry, if there is anything to do at a kill."""
+        if self.entry.get("on_kill_procedure"):
+            self._save({**self.entry, "notes": self.recall()})
+
+    def recall(self) -> Mapping[str, Any]:
+        """What another triggerer has noted for the same try of the task, which waited for the same."""
+        try:
+            entry = json.loads(self.path.read_text()) if self.path else {}
+        except (OSError, ValueError):
+            return {}
+        is_same = all(entry.get(name) == self.entry.get(name) for name in ("try_number", "arguments"))
+        return dict(entry.get("notes") or {}) if is_same else {}
+
+    def note(self, notes: Mapping[str, Any]) -> None:
+        """Keep this for the next triggerer."""
+        self._save({**self.entry, "notes": dict(notes)})
+
+    def _save(self, entry: Mapping[str, Any]) -> None:
+        """Write the entry. A folder that cannot be written costs only what it is for."""
         if self.path is None:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             draft = self.path.with_suffix(".draft")
-            draft.write_text(json.dumps(self.entry))
+            draft.write_text(json.dumps(entry))
             draft.replace(self.path)
         except OSError as error:
             log.warning("No entry in the journal of deferred tasks: %s. See [emrs_ext] journal_folder.", error)
@@ -61,7 +86,8 @@ class Journal:
     def erase(self) -> None:
         """Remove the entry."""
         if self.path is not None:
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.unlink()
 
 
 def look_after_what_was_left() -> int:
@@ -79,7 +105,7 @@ def look_after_what_was_left() -> int:
             if not has_ended(**entry["task"]):
                 continue
             deadline = entry["patience"].get("deadline")
-            if deadline is None or time.time() < deadline:
+            if entry["on_kill_procedure"] and (deadline is None or time.time() < deadline):
                 log.info("Task %s was ended while it was deferred and no triggerer ran", entry["task"])
                 _end(entry)
                 done += 1

@@ -15,7 +15,7 @@ from airflow_emrs_ext.exceptions import Crashed, EmrError
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.steps import Patience, Terms
+from airflow_emrs_ext.steps import NoNotes, Notes, Patience, Terms
 from airflow_emrs_ext.triggers.journal import Journal
 
 # A scheduler that is busy with the deferral itself takes a trigger that fires within seconds for a lost task and fails
@@ -84,7 +84,7 @@ class ProcedureTrigger(BaseTrigger):
         least = min(_LEAST_SECONDS, float(self.patience.get("waiter_delay", _LEAST_SECONDS)))
         until = time.monotonic() + least
         try:
-            outcome = await self._outcome()
+            outcome = await self._outcome(journal)
             await asyncio.sleep(until - time.monotonic())
         except asyncio.CancelledError as cancelled:
             # Airflow bounds the time of its own on_kill (3.3 and newer), not the time that this takes; and it may
@@ -94,9 +94,9 @@ class ProcedureTrigger(BaseTrigger):
         journal.erase()
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
-    async def _outcome(self) -> Outcome:
+    async def _outcome(self, notes: Notes) -> Outcome:
         try:
-            return Outcome(result=await self._run(self.procedure, self.arguments))
+            return Outcome(result=await self._run(self.procedure, self.arguments, notes))
         except EmrError as error:
             return Outcome(error=error)
         except Exception as error:
@@ -104,9 +104,10 @@ class ProcedureTrigger(BaseTrigger):
             self.log.exception("The trigger failed")
             return Outcome(error=Crashed.by(error, self.arguments))
 
-    async def _run(self, procedure: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    async def _run(self, procedure: str, arguments: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
         hook = self.hook
-        return await hook.arun(PROCEDURES[procedure](Terms(patience=hook.patience, log=self.log), **arguments))
+        terms = Terms(patience=hook.patience, log=self.log, notes=notes)
+        return await hook.arun(PROCEDURES[procedure](terms, **arguments))
 
     async def _is_task_gone(self) -> bool:
         try:
@@ -120,7 +121,7 @@ class ProcedureTrigger(BaseTrigger):
         """Look after what a deferred task has started that a user has ended, marked or cleared."""
         if self.on_kill_procedure and await self._is_task_gone():
             async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_A_TIME)):
-                await self._run(self.on_kill_procedure, self.on_kill_arguments)
+                await self._run(self.on_kill_procedure, self.on_kill_arguments, NoNotes())
             journal.erase()
 
 

@@ -283,6 +283,7 @@ def deferred(kind: str, dag_id: str, size: int, home: Path, *, retries: int = 2)
             "AWS_ENDPOINT_URL": forwarder.url,
             # Eight tasks that start at once on a small machine may be silent for longer than a lost one is elsewhere.
             **dict.fromkeys(_SILENCE, "120"),
+            "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "20",
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "30",
         }
         with deployed(emr, home, {f"{dag_id}.py": dag}, slots=8, **settings) as deployment:

@@ -9,8 +9,9 @@ import pytest
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AIRFLOW_3
+from airflow_emrs_ext.diagnosis import JOB_RUN_FAILURES
 from airflow_emrs_ext.exceptions import EmrError
-from airflow_emrs_ext.refusals import REMEDIES
+from airflow_emrs_ext.refusals import LOG_ADVICE, REMEDIES
 
 ROOT = Path(__file__).parents[2]
 PAGES = {str(page.relative_to(ROOT / "docs")): page.read_text() for page in (ROOT / "docs").rglob("*.md")}
@@ -28,6 +29,12 @@ def test_every_option_is_listed() -> None:
 def test_every_remedy_is_listed() -> None:
     page = " ".join(PAGES["errors.md"].split())
     assert [remedy.advice for remedy in REMEDIES if " ".join(remedy.advice.split()) not in page] == []
+
+
+def test_every_known_failure_is_listed() -> None:
+    page = " ".join(PAGES["errors.md"].split())
+    said = [text for remedy in JOB_RUN_FAILURES for text in (remedy.why, remedy.advice)] + [*LOG_ADVICE.values()]
+    assert [text for text in said if " ".join(text.split()) not in page] == []
 
 
 def test_every_error_that_a_task_raises_is_listed() -> None:

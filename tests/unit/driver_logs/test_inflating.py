@@ -49,6 +49,10 @@ def test_a_shorter_log_is_told_by_its_size() -> None:
 
 
 def test_what_is_broken_ends_there() -> None:
-    assert fed(b"no gzip at all").end == b""
     packed = gzip.compress(LINES)[:10_000]
     assert fed(packed + b"broken" * 3).end.startswith(fed(packed).end[:1000])
+
+
+@pytest.mark.parametrize("piece", [1, 1000])
+def test_what_is_not_packed_is_taken_as_it_is(piece: int) -> None:
+    assert fed(LINES[:5000], piece, skip=10).end == LINES[10:5000]

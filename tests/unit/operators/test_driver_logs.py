@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from airflow_emrs_ext.exceptions import ConfigurationError, JobRunCancelled, Job
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.sensors.serverless import EmrServerlessJobRunSensor
 from tests.running import TaskRun, run_task
 
 pytestmark = pytest.mark.airflow
@@ -32,6 +34,7 @@ Caused by: java.lang.OutOfMemoryError: Java heap space
 EXIT_1 = "Job failed, please check complete logs in configured logging destination. ExitCode: 1."
 S3 = {"s3MonitoringConfiguration": {"logUri": "s3://driver-logs/here/"}}
 CLOUD_WATCH = {"cloudWatchLoggingConfiguration": {"enabled": True, "logGroupName": "/driver/logs"}}
+MANAGED = {"managedPersistenceMonitoringConfiguration": {"enabled": True}}
 NOT_MANAGED = {"managedPersistenceMonitoringConfiguration": {"enabled": False}}
 
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
@@ -103,6 +106,28 @@ def test_a_failure_shows_the_traceback_and_says_the_exception_and_the_line(
     (shown,) = facts_of(task)["driver_logs"]
     assert shown["text"] == TRACEBACK.rstrip("\n")
     assert shown["places"] == [facts_of(task)["log_locations"]["s3_uri"] + "stdout.gz"]
+
+
+@pytest.mark.parametrize("monitoring", [CLOUD_WATCH, MANAGED], ids=["cloudwatch", "managed"])
+@IN_BOTH_MODES
+def test_the_log_may_be_elsewhere(emr: LocalEmr, said: Said, monitoring: dict[str, Any], deferrable: bool) -> None:
+    emr.script([failing(stdout=f"counting\n{TRACEBACK}")])
+    task = start(application(emr, monitoring), deferrable=deferrable)
+    assert "ValueError: the third column is empty (job.py, line 9, in main)" in str(task.error)
+    assert 'raise ValueError("the third column is empty")' in said()
+
+
+@IN_BOTH_MODES
+def test_what_a_dashboard_does_not_give_is_explained_without_its_url(
+    emr: LocalEmr, said: Said, deferrable: bool
+) -> None:
+    emr.configure(dashboard_url_seconds=0.001)
+    emr.script([failing(stdout=TRACEBACK)])
+    task = start(application(emr, MANAGED), deferrable=deferrable)
+    note = facts_of(task)["driver_logs"][0]["note"]
+    assert "cannot be read without a browser" in note
+    assert "Driver stdout" in note
+    assert "/_emrs/dashboards/" not in json.dumps(facts_of(task)) + said()
 
 
 @IN_BOTH_MODES
@@ -191,3 +216,47 @@ def test_an_unknown_choice_is_refused_before_anything_starts(emr: LocalEmr) -> N
     assert isinstance(task.error, ConfigurationError)
     assert "on_failure, always, live, never" in str(task.error)
     assert emr.job_runs() == []
+
+
+@IN_BOTH_MODES
+def test_an_s3_that_cannot_be_reached_hides_nothing(
+    emr: LocalEmr, said: Said, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
+    elsewhere = {"extra": {"service_config": {"s3": {"endpoint_url": "http://127.0.0.1:9"}}}}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", **elsewhere}))
+    emr.script([failing(stdout=TRACEBACK)])
+    task = start(application(emr, S3), deferrable=deferrable)
+    assert isinstance(task.error, JobRunFailed)
+    assert EXIT_1 in str(task.error)
+    assert "cannot be read" in facts_of(task)["driver_logs"][0]["note"]
+    assert "127.0.0.1:9" in said()
+
+
+@IN_BOTH_MODES
+def test_what_crosses_from_the_triggerer_is_small(emr: LocalEmr, deferrable: bool) -> None:
+    frames = "".join(f'  File "/tmp/x/job.py", line {number}, in f\n    {"x" * 300}\n' for number in range(300))
+    text = f"Traceback (most recent call last):\n{frames}ValueError: {'long ' * 5000}\n"
+    emr.script([failing(stdout=text, stderr="y" * 100_000)])
+    task = start(application(emr, S3), deferrable=deferrable, retry_policy={"maxAttempts": 10})
+    assert len(facts_of(task)["driver_logs"]) == 10
+    assert len(json.dumps(facts_of(task))) < 30_000
+    assert len(str(task.error)) < 2_000
+
+
+@IN_BOTH_MODES
+def test_a_sensor_says_the_same(emr: LocalEmr, said: Said, deferrable: bool) -> None:
+    emr.script([failing(stdout=TRACEBACK)])
+    ids = start(application(emr, S3), wait_for="submission").result
+    sensor = run_task(
+        lambda: EmrServerlessJobRunSensor(
+            task_id="sensor",
+            application_id=ids,
+            job_run_id=ids,
+            poke_interval=0.1,
+            timeout=30,
+            deferrable=deferrable,
+        )
+    )
+    assert isinstance(sensor.error, JobRunFailed)
+    assert "ValueError: the third column is empty (job.py, line 9, in main)" in str(sensor.error)
+    assert 'raise ValueError("the third column is empty")' in said()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -61,14 +63,23 @@ def test_a_run_that_has_not_started(emr: LocalEmr) -> None:
     assert "Until it started" in run_view(job_run(emr, "SUBMITTED"), LINKS, str)
 
 
-def test_the_last_lines_of_the_driver(emr: LocalEmr) -> None:
+def test_the_log_of_the_driver_and_the_cost(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+    prices = {"us-east-1": {"X86_64": {"vcpu_hour": 1, "memory_gb_hour": 1, "storage_gb_hour": 1}}}
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__PRICES", json.dumps(prices))
     emr.client("s3").create_bucket(Bucket="logs")
-    emr.script(attempts=[ScriptedAttempt(stdout="".join(f"line {n} <b>\n" for n in range(100)))])
-    monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs"}}
-    html = run_view(job_run(emr, "SUCCESS", configurationOverrides={"monitoringConfiguration": monitoring}), LINKS, str)
-    assert "line 80 &lt;b&gt;\nline 81" in html
-    assert "line 99" in html
-    assert "line 79" not in html
+    trace = 'Traceback (most recent call last):\n  File "/tmp/job.py", line 5, in <module>\nValueError: <boom>\n'
+    emr.script([ScriptedAttempt(succeeded=False, stdout=trace)])
+    monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs/here"}}
+    html = run_view(job_run(emr, "FAILED", configurationOverrides={"monitoringConfiguration": monitoring}), LINKS, str)
+    assert "ValueError: &lt;boom&gt;" in html
+    assert re.search(r"[0-9.]+ USD", html)
+
+
+def test_managed_storage_is_not_asked_by_each_reload(emr: LocalEmr) -> None:
+    emr.script([ScriptedAttempt(hold=True, stdout="hello\n")])
+    work = job_run(emr, "RUNNING")
+    assert "Driver log" not in run_view(work, LINKS, str)
+    assert emr.calls("GetDashboardForJobRun") == []
 
 
 def test_secrets_of_the_configuration_are_hidden(emr: LocalEmr) -> None:

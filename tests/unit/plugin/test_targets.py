@@ -12,9 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from airflow_emrs_ext.driver_logs.sources import log_url
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession
 from airflow_emrs_ext.plugin import targets
-from airflow_emrs_ext.plugin.targets import NoTarget, is_record, log_url, target
+from airflow_emrs_ext.plugin.targets import NoTarget, is_record, target
 from tests.polling import eventually
 
 pytestmark = pytest.mark.airflow
