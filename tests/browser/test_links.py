@@ -133,6 +133,7 @@ def log_in(page: Page, user: str) -> None:
     page.locator("input[name=username]").fill(user)
     page.locator("input[name=password]").fill(user)
     page.locator("button[type=submit]").click()
+    page.wait_for_url(lambda url: "/auth/login" not in url)
 
 
 def picture(page: Page, name: str, **clip: int) -> None:
@@ -218,7 +219,6 @@ def test_a_user_without_permission(site: Site, chromium: Browser) -> None:
     page = context.new_page()
     page.goto(site.airflow.url)
     log_in(page, FORBIDDEN)
-    page.wait_for_url(lambda url: "/auth/login" not in url)
     response = page.goto(site.spark_ui)
     assert response is not None
     assert response.status == 403
