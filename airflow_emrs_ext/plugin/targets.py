@@ -167,7 +167,8 @@ class Work:
         except RequestRejected as error:
             if error.facts.get("code") != "ValidationException":
                 raise
-            raise NoTarget(409, "No dashboard", f"The service has none to show: {error.message}") from error
+            said = f"The service has none to show, and keeps none for more than 30 days. {error.message}"
+            raise NoTarget(409, "No dashboard", said) from error
         if url is None:
             raise NoTarget(
                 409,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -29,6 +29,7 @@ from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 spark.sparkContext.setJobDescription("count of the visits")
 print(spark.range(1000).repartition(4).count())
+open(sys.argv[1] + ".counted", "w").close()
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.1)
 """
@@ -56,7 +57,12 @@ class Site:
     airflow: ThrowawayAirflow
     run_id: str
     job_run_id: str
-    finish: Callable[[], object]
+    flag: Path
+
+    def finish(self) -> None:
+        """Let the job end, and the task with it."""
+        self.flag.touch()
+        self.airflow.wait_for("the end", lambda: self.airflow.run_state("visits") == "success" or None, 180)
 
     @property
     def task(self) -> str:
@@ -96,8 +102,10 @@ def site(emr: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     with airflow.running():
         airflow.wait_for_dag("visits", 180)
         airflow.command("dags", "trigger", "visits")
+        # The Spark UI shows what has been; it does not load itself again.
+        airflow.wait_for("the count", lambda: Path(f"{flag}.counted").exists() or None, 240)
         ((run_id, job_run_id),) = airflow.wait_for("the job run", lambda: airflow.query(STARTED) or None, 180)
-        yield Site(airflow, run_id, job_run_id.strip('"'), flag.touch)
+        yield Site(airflow, run_id, job_run_id.strip('"'), flag)
         flag.touch()
 
 
@@ -125,6 +133,7 @@ def log_in(page: Page, user: str) -> None:
     page.locator("input[name=username]").fill(user)
     page.locator("input[name=password]").fill(user)
     page.locator("button[type=submit]").click()
+    page.wait_for_url(lambda url: "/auth/login" not in url)
 
 
 def picture(page: Page, name: str, **clip: int) -> None:
@@ -180,7 +189,6 @@ def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: 
     spark_ui(site, page)
 
     site.finish()
-    site.airflow.wait_for("the end", lambda: site.airflow.run_state("visits") == "success" or None, 180)
     follow(site, page, "Spark UI")
     assert f"/history/{site.job_run_id}-1" in spark_ui(site, page)
     picture(page, "history-server")
@@ -211,7 +219,6 @@ def test_a_user_without_permission(site: Site, chromium: Browser) -> None:
     page = context.new_page()
     page.goto(site.airflow.url)
     log_in(page, FORBIDDEN)
-    page.wait_for_url(lambda url: "/auth/login" not in url)
     response = page.goto(site.spark_ui)
     assert response is not None
     assert response.status == 403

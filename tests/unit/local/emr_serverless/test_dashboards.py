@@ -69,3 +69,18 @@ async def test_a_runner_without_uis(make_lab: MakeLab) -> None:
     with pytest.raises(ApiError, match="has no dashboard now") as caught:
         await lab.service.redeem_dashboard(await lab.dashboard_token(run_id))
     assert caught.value.code == "ResourceNotFoundException"
+
+
+async def test_the_log_behind_a_dashboard(lab: Lab) -> None:
+    lab.script(HOLD)
+    run_id = await lab.submit(await lab.application())
+    await lab.run_in(run_id, "RUNNING")
+    while_it_runs = lab.service.dashboard_log(await lab.dashboard_token(run_id), "SPARK_DRIVER", "stdout.gz")
+    lab.runner.finish(run_id)
+    await lab.ended(run_id)
+    token = await lab.dashboard_token(run_id)
+    assert lab.service.dashboard_log(token, "SPARK_DRIVER", "stdout.gz") == while_it_runs
+    with pytest.raises(ApiError, match="expired or was used"):
+        lab.service.dashboard_log(token, "SPARK_DRIVER", "stdout.gz")
+    with pytest.raises(ApiError, match="has no log HIVE_DRIVER"):
+        lab.service.dashboard_log(await lab.dashboard_token(run_id), "HIVE_DRIVER", "stdout.gz")
