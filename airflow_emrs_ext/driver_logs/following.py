@@ -17,8 +17,8 @@ _LONGEST_LINE = 8000
 # A place that cannot be reached is tried less and less often.
 _LONGEST_PAUSE = 20.0
 # How long Airflow may take to put a line into a file: what a triggerer has logged less long before it is killed may be
-# lost with it (seen after 6 s on a busy machine), so that it is shown again.
-_SAFE_SECONDS = 15.0
+# lost with it (seen after 21 s on a busy machine), so that it is shown again.
+_SAFE_SECONDS = 60.0
 
 
 class Follower:
