@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,13 +16,16 @@ from airflow_emrs_ext.steps import Sleep, Steps, Terms
 _LONGEST_LINE = 8000
 # A place that cannot be reached is tried less and less often.
 _LONGEST_PAUSE = 20.0
+# How long Airflow may take to put a line into a file: what a triggerer has logged less long before it is killed may be
+# lost with it (seen after 21 s on a busy machine), so that it is shown again.
+_SAFE_SECONDS = 60.0
 
 
 class Follower:
     """Shows the logs of a job run's drivers as they are written, each line once.
 
-    How far it has come is noted (:class:`~airflow_emrs_ext.steps.Notes`) after each piece, so that another one goes on
-    from there.
+    How far it has come is noted (:class:`~airflow_emrs_ext.steps.Notes`), so that another one goes on from there: to
+    the line when :meth:`leave` was called, else from some seconds before.
 
     :param terms: of its calls, which are not to hold up the wait for long
     :param monitoring: steps to the application's MonitoringConfiguration
@@ -32,6 +36,7 @@ class Follower:
         self._read_monitoring = monitoring
         self._monitoring: Mapping[str, Any] | None = None
         self._notes: dict[str, Any] = dict(terms.notes.recall())
+        self._to_note: deque[tuple[float, dict[str, Any]]] = deque()
         self._places: dict[str, list[Source]] = {}
         self._run: dict[str, Any] = {}
         self._written: dict[str, datetime | None] = {}
@@ -75,6 +80,18 @@ class Follower:
             yield Sleep(min(left, interval / LOOKS))
             yield from self._catch_up(facts)
         yield from self._round(is_last=True)
+
+    def leave(self) -> None:
+        """Note how far it has come, because the wait ends here, in good order."""
+        if self._to_note:
+            self._terms.notes.note(self._to_note[-1][1])
+
+    def _note_what_is_safe(self) -> None:
+        safe = None
+        while self._to_note and self._to_note[0][0] <= self._terms.clock() - _SAFE_SECONDS:
+            _, safe = self._to_note.popleft()
+        if safe:
+            self._terms.notes.note(safe)
 
     def _catch_up(self, facts: Mapping[str, Any], *, is_over: bool = False, is_last: bool = False) -> Steps[None]:
         """Show what is new, of attempts that have ended meanwhile first."""
@@ -122,6 +139,7 @@ class Follower:
         for stream in STREAMS:
             failures += yield from self._show_new(stream, is_last=is_last)
         self._failures = min(self._failures + 1, 10) if failures else 0
+        self._note_what_is_safe()
 
     def _show_new(self, stream: str, *, is_last: bool) -> Steps[int]:
         """Show what is new of a stream; whether a place could not be reached."""
@@ -155,4 +173,4 @@ class Follower:
         self.has_shown = True
         self._written[stream] = piece.written_at
         self._notes = {**self._notes, stream: {"place": source.place(stream), "mark": piece.mark}}
-        self._terms.notes.note(self._notes)
+        self._to_note.append((self._terms.clock(), self._notes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
@@ -87,33 +87,35 @@ class EmrServerlessHook(AwsBaseHook):
     get_resource_dashboard = _verb(api.get_resource_dashboard)
 
     def run(self, steps: Steps[T]) -> T:
-        """Drive steps with blocking clients."""
+        """Drive steps with blocking clients; steps that are interrupted are closed."""
         answer: Any = None
-        while True:
-            try:
-                step = _next_step(steps, answer)
-            except StopIteration as stop:
-                return cast("T", stop.value)
-            if isinstance(step, Sleep):
-                time.sleep(step.seconds)
-                answer = None
-                continue
-            try:
-                if isinstance(step, Fetch):
-                    answer = fetch(step)
+        with closing(steps):
+            while True:
+                try:
+                    step = _next_step(steps, answer)
+                except StopIteration as stop:
+                    return cast("T", stop.value)
+                if isinstance(step, Sleep):
+                    time.sleep(step.seconds)
+                    answer = None
                     continue
-                # Making the client may call STS: its failures are for the steps to judge, too.
-                answer = getattr(self._client_of(step.service), step.operation)(**step.parameters)
-                if step.sink is not None:
-                    answer["Body"] = drain(answer["Body"], step.sink())
-            except (ClientError, BotoCoreError) as error:
-                answer = error
+                try:
+                    if isinstance(step, Fetch):
+                        answer = fetch(step)
+                        continue
+                    # Making the client may call STS: its failures are for the steps to judge, too.
+                    answer = getattr(self._client_of(step.service), step.operation)(**step.parameters)
+                    if step.sink is not None:
+                        answer["Body"] = drain(answer["Body"], step.sink())
+                except (ClientError, BotoCoreError) as error:
+                    answer = error
 
     async def arun(self, steps: Steps[T]) -> T:
-        """Drive steps with asynchronous clients of their own."""
+        """Drive steps with asynchronous clients of their own; steps that are interrupted are closed."""
         answer: Any = None
         clients: dict[str, Any] = {}
         async with AsyncExitStack() as stack:
+            stack.callback(steps.close)
             while True:
                 try:
                     step = _next_step(steps, answer)

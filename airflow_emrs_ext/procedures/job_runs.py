@@ -45,6 +45,26 @@ def follow_job_run(
     if show_driver_logs == "live":
         brief = briefly(terms, REPORT_SECONDS)
         follower = Follower(brief, lambda: _monitoring_of(brief, application_id))
+    try:
+        return (
+            yield from _follow(
+                terms, ids, targets, cancel_on_timeout=cancel_on_timeout, show=show_driver_logs, follower=follower
+            )
+        )
+    finally:
+        if follower:
+            follower.leave()
+
+
+def _follow(
+    terms: Terms,
+    ids: Mapping[str, str],
+    targets: Iterable[JobRunState],
+    *,
+    cancel_on_timeout: bool,
+    show: ShowDriverLogs,
+    follower: Follower | None,
+) -> Steps[Facts]:
     rest = follower.rest if follower else sleep
     try:
         snapshot = yield from await_owned(terms, JOB_RUN, ids, targets, end_on_timeout=cancel_on_timeout, rest=rest)
@@ -52,11 +72,11 @@ def follow_job_run(
         if "attempt" in error.facts:
             failed = isinstance(error, (JobRunFailed, JobRunCancelled))
             facts = yield from _job_run_report(terms, error.facts)
-            facts = yield from _with_logs(terms, facts, show_driver_logs, follower, failed=failed)
+            facts = yield from _with_logs(terms, facts, show, follower, failed=failed)
             error.restate(JOB_RUN.end_of(facts) if failed else error.message, facts)
         raise
     facts = yield from _job_run_report(terms, snapshot.facts)
-    return (yield from _with_logs(terms, facts, show_driver_logs, follower, failed=False))
+    return (yield from _with_logs(terms, facts, show, follower, failed=False))
 
 
 def cancel_job_run(

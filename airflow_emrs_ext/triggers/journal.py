@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,10 +35,12 @@ class Journal:
 
     :param path: its file; ``None``: there is no task
     :param entry: the task's ids, and the trigger's arguments
+    :param parent: the process that has started this one
     """
 
     path: Path | None
     entry: Mapping[str, Any]
+    parent: int = field(default_factory=os.getppid)
 
     @classmethod
     def of(cls, trigger: ProcedureTrigger) -> Journal:
@@ -68,7 +71,13 @@ class Journal:
         return dict(entry.get("notes") or {}) if is_same else {}
 
     def note(self, notes: Mapping[str, Any]) -> None:
-        """Keep this for the next triggerer."""
+        """Keep this for the next triggerer.
+
+        In Airflow 3 a parent of this process writes its log. Without that parent the process is about to end, and what
+        it has shown last will not be seen: an older note says where to go on.
+        """
+        if os.getppid() != self.parent:
+            return
         self._save({**self.entry, "notes": dict(notes)})
 
     def _save(self, entry: Mapping[str, Any]) -> None:
