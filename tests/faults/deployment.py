@@ -104,18 +104,9 @@ class Deployment:
         return int(rows[0][0]) if rows else 0
 
     def mark(self, dag_id: str, task_id: str, state: str, run_id: str = "run") -> None:
-        """Mark a task instance, or all of a mapped task, as a person does in the UI."""
-        if IS_3:
-            path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-            self._api("PATCH", path, {"new_state": state})
-            return
-        body = {"task_id": task_id, "dag_run_id": run_id, "new_state": state, "dry_run": False}
-        around = dict.fromkeys(("upstream", "downstream", "future", "past"), False)
-        self._api(
-            "POST",
-            f"/dags/{dag_id}/updateTaskInstancesState",
-            {**body, **{f"include_{which}": include for which, include in around.items()}},
-        )
+        """Mark a task instance, as a person does in the UI."""
+        body = {"new_state": state} if IS_3 else {"new_state": state, "dry_run": False}
+        self._api("PATCH", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", body)
 
     def mark_run(self, dag_id: str, state: str, run_id: str = "run") -> None:
         """Mark a DAG run, as a person does in the UI."""

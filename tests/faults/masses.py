@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
-from tests.faults.deployment import Deployment, deployed
+from tests.faults.deployment import IS_3, Deployment, deployed
 from tests.faults.forwarder import Forwarder, forwarded
 from tests.faults.report import most_at_once
 
@@ -238,7 +238,11 @@ def mark_failed(mass: Mass, *, kills_triggerer_after: float | None = None) -> di
     before = {run["jobRunId"] for run in mass.active()}
     mass.deployment.emr.configure(quota_scale=1)
     began = time.time()
-    mass.deployment.mark(mass.dag_id, TASK, "failed")
+    if IS_3:
+        mass.deployment.mark(mass.dag_id, TASK, "failed")
+    else:
+        # The REST API of Airflow 2 marks no mapped task as a whole; the tasks of a DAG run that is marked are, too.
+        mass.deployment.mark_run(mass.dag_id, "failed")
     if kills_triggerer_after is not None:
         pause(kills_triggerer_after)
         restart_triggerer(mass)
