@@ -121,5 +121,15 @@ LINKS: Mapping[str, tuple[EmrServerlessLink, ...]] = {
         CloudWatchLogsLink(),
     ),
     "session": (RunLink(), SessionDashboardLink(), ConsoleLink(), S3LogsLink(), CloudWatchLogsLink()),
+    "eks_job_run": (
+        RunLink(),
+        SparkUILink(),
+        DriverStdoutLink(),
+        DriverStderrLink(),
+        ConsoleLink(),
+        S3LogsLink(),
+        CloudWatchLogsLink(),
+    ),
+    "managed_endpoint": (RunLink(), ConsoleLink()),
 }
 """The links of each kind of :data:`~airflow_emrs_ext.models.OWNED`."""

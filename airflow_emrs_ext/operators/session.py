@@ -13,9 +13,10 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.links.serverless import LINKS
 from airflow_emrs_ext.models import SESSION, session_facts
-from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request, whole_number
+from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request_of, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
 from airflow_emrs_ext.states import SessionState
 
@@ -26,7 +27,7 @@ _IDLE_TIMEOUT_MINUTES = 15
 _READY = [str(state) for state in SessionState if state.is_success]
 
 
-class EmrServerlessStartSessionOperator(OwningOperator):
+class EmrServerlessStartSessionOperator(OwningOperator[EmrServerlessHook]):
     """Start an EMR Serverless session and wait until it is ready (StartSession).
 
     A try that follows a lost worker finds the session that the earlier try had started. If the task ends before the
@@ -57,6 +58,7 @@ class EmrServerlessStartSessionOperator(OwningOperator):
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
+    aws_hook_class = EmrServerlessHook
     kind = SESSION
     operator_extra_links = LINKS[SESSION.key]
     template_fields: Sequence[str] = aws_template_fields(
@@ -110,16 +112,17 @@ class EmrServerlessStartSessionOperator(OwningOperator):
     def act(self, context: Context) -> dict[str, Any]:
         """Start the session or find the task's own, then wait for it."""
         claimed = self.claim(context, self._request(context))
-        ids = {name: claimed[name] for name in SESSION.id_names}
+        ids = SESSION.pick(claimed)
         self.own(context, ids)
         if not self.wait_for_completion:
             return claimed
         return self.follow(
             context,
-            "follow_session",
-            **ids,
+            "follow",
+            kind=SESSION.key,
+            ids=ids,
             target_states=_READY,
-            terminate_on_timeout=self.terminate_on_timeout,
+            end_on_timeout=self.terminate_on_timeout,
         )
 
     def _request(self, context: Context) -> dict[str, Any]:
@@ -128,7 +131,7 @@ class EmrServerlessStartSessionOperator(OwningOperator):
             if overrides is not None:
                 raise ConfigurationError("Give `runtime_configuration` or `configuration_overrides`, not both.")
             overrides = {"runtimeConfiguration": _configurations(self.runtime_configuration)}
-        given = request(
+        given = request_of(
             self.config,
             execution_role_arn=self.execution_role_arn,
             configuration_overrides=overrides,
@@ -200,7 +203,7 @@ class EmrServerlessTerminateSessionOperator(_SessionOperator):
         return self.follow(
             context,
             "terminate_session",
-            **session_ids(self.session, self.application_id, self.session_id),
+            ids=session_ids(self.session, self.application_id, self.session_id),
             wait_for_completion=self.wait_for_completion,
         )
 

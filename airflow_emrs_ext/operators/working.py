@@ -54,7 +54,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
         if self.session is not None:
             ids = session_ids(self.session, self.application_id or None)
             show_links(self, context["ti"], SESSION.key, ids)
-            self._run("follow_session", **ids, target_states=_READY)
+            self._run("follow", kind=SESSION.key, ids=ids, target_states=_READY)
             yield ids
             return
         if not self.application_id or not self.execution_role_arn:
@@ -70,7 +70,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
             self.end_started()
             raise
         try:
-            yield {name: facts[name] for name in SESSION.id_names}
+            yield SESSION.pick(facts)
         finally:
             self._end()
 
