@@ -15,21 +15,23 @@ from airflow_emrs_ext.local.emr_serverless import records, views
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity
 from airflow_emrs_ext.local.emr_serverless.dashboards import Dashboards
-from airflow_emrs_ext.local.emr_serverless.driving import DeliverLogs, Driven
-from airflow_emrs_ext.local.emr_serverless.idempotency import ClientTokens
 from airflow_emrs_ext.local.emr_serverless.job_runs import JobRun
 from airflow_emrs_ext.local.emr_serverless.naming import job_run_arn, new_id
-from airflow_emrs_ext.local.emr_serverless.pagination import created_within, group, listing, page
 from airflow_emrs_ext.local.emr_serverless.queueing import Queues
 from airflow_emrs_ext.local.emr_serverless.session_operations import Sessions
 from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionTokens
 from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.emr_serverless.submission import grace_seconds, read_submission
-from airflow_emrs_ext.local.emr_serverless.tags import check_tags, merge_tags, owner_of
-from airflow_emrs_ext.local.emr_serverless.transitions import JOB_RUN, Lifecycle, Listener
+from airflow_emrs_ext.local.emr_serverless.tags import MOST_TAGS, owner_of
+from airflow_emrs_ext.local.emr_serverless.transitions import JOB_RUN
 from airflow_emrs_ext.local.emr_serverless.walk import Walker
 from airflow_emrs_ext.local.errors import ApiError, validation_error
+from airflow_emrs_ext.local.resources.driving import DeliverLogs, Driven
+from airflow_emrs_ext.local.resources.idempotency import ClientTokens
+from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener
+from airflow_emrs_ext.local.resources.pagination import created_within, group, listing, page
+from airflow_emrs_ext.local.resources.tags import check_tags, merge_tags
 from airflow_emrs_ext.local.runner import Runner
 from airflow_emrs_ext.states import ApplicationState
 
@@ -304,7 +306,7 @@ class EmrServerless:
     async def tag_resource(self, **params: Any) -> dict[str, Any]:
         """TagResource."""
         owned = self._tags(params["resourceArn"])
-        owned.update(merge_tags(owned, params["tags"]))
+        owned.update(merge_tags(owned, params["tags"], MOST_TAGS))
         return {}
 
     async def untag_resource(self, **params: Any) -> dict[str, Any]:

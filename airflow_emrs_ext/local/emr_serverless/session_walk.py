@@ -7,10 +7,10 @@ import logging
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity, NeverFitsError
-from airflow_emrs_ext.local.emr_serverless.driving import DeliverLogs, EndRequestedError, until
 from airflow_emrs_ext.local.emr_serverless.session_clock import SessionClock
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
-from airflow_emrs_ext.local.emr_serverless.transitions import now, shorten
+from airflow_emrs_ext.local.resources.driving import DeliverLogs, EndRequestedError, until
+from airflow_emrs_ext.local.resources.lifecycle import now, shorten
 from airflow_emrs_ext.local.runner import AttemptResult, Runner, SessionSpec
 from airflow_emrs_ext.states import SessionState as S
 

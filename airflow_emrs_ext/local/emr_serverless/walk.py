@@ -9,11 +9,11 @@ from datetime import timedelta
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity, NeverFitsError
-from airflow_emrs_ext.local.emr_serverless.driving import DeliverLogs, EndRequestedError, until
 from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, Cancellation, JobRun
 from airflow_emrs_ext.local.emr_serverless.queueing import Queues
 from airflow_emrs_ext.local.emr_serverless.submission import BATCH, grace_seconds
-from airflow_emrs_ext.local.emr_serverless.transitions import now, shorten
+from airflow_emrs_ext.local.resources.driving import DeliverLogs, EndRequestedError, until
+from airflow_emrs_ext.local.resources.lifecycle import now, shorten
 from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, Runner
 from airflow_emrs_ext.states import JobRunState as S
 

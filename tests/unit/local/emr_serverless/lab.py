@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless import EmrServerless
-from airflow_emrs_ext.local.emr_serverless.transitions import Transition
+from airflow_emrs_ext.local.resources.lifecycle import Transition
 from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec
 from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt, ScriptedSession
 from airflow_emrs_ext.local.simulated import SimulatedRunner
