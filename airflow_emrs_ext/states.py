@@ -76,10 +76,44 @@ class SessionState(State):
     TERMINATED = "TERMINATED"
 
 
+class EksJobRunState(State):
+    """States of an EMR on EKS job run (DescribeJobRun)."""
+
+    PENDING = "PENDING"
+    SUBMITTED = "SUBMITTED"
+    RUNNING = "RUNNING"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    CANCEL_PENDING = "CANCEL_PENDING"
+    COMPLETED = "COMPLETED"
+
+
+class VirtualClusterState(State):
+    """States of an EMR on EKS virtual cluster (DescribeVirtualCluster)."""
+
+    RUNNING = "RUNNING"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+    ARRESTED = "ARRESTED"
+
+
+class ManagedEndpointState(State):
+    """States of an EMR on EKS managed endpoint (DescribeManagedEndpoint)."""
+
+    CREATING = "CREATING"
+    ACTIVE = "ACTIVE"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+    TERMINATED_WITH_ERRORS = "TERMINATED_WITH_ERRORS"
+
+
 _A, _J, _S = ApplicationState, JobRunState, SessionState
+_E, _V, _M = EksJobRunState, VirtualClusterState, ManagedEndpointState
 
 _AFTER_SUBMISSION: frozenset[State] = frozenset(JobRunState) - {_J.SUBMITTED}
 _SESSION_ENDS: frozenset[State] = frozenset({_S.FAILED, _S.TERMINATING, _S.TERMINATED})
+_EKS_ENDS: frozenset[State] = frozenset({_E.COMPLETED, _E.FAILED, _E.CANCEL_PENDING, _E.CANCELLED})
+_ENDPOINT_ENDS: frozenset[State] = frozenset({_M.TERMINATING, _M.TERMINATED, _M.TERMINATED_WITH_ERRORS})
 
 # The states that a later look may find after a state. A retried attempt leads from RUNNING back to the scheduler's.
 # By kind of resource, as states of different kinds that are spelled alike are equal.
@@ -114,6 +148,28 @@ _NEXT: dict[type[State], dict[State, frozenset[State]]] = {
         _S.FAILED: frozenset(),
         _S.TERMINATED: frozenset(),
     },
+    EksJobRunState: {
+        _E.PENDING: _EKS_ENDS | {_E.SUBMITTED, _E.RUNNING},
+        _E.SUBMITTED: _EKS_ENDS | {_E.PENDING, _E.RUNNING},
+        _E.RUNNING: _EKS_ENDS | {_E.PENDING, _E.SUBMITTED},
+        _E.CANCEL_PENDING: frozenset({_E.CANCELLED, _E.FAILED, _E.COMPLETED}),
+        _E.CANCELLED: frozenset(),
+        _E.FAILED: frozenset(),
+        _E.COMPLETED: frozenset(),
+    },
+    VirtualClusterState: {
+        _V.RUNNING: frozenset({_V.TERMINATING, _V.TERMINATED, _V.ARRESTED}),
+        _V.ARRESTED: frozenset({_V.RUNNING, _V.TERMINATING, _V.TERMINATED}),
+        _V.TERMINATING: frozenset({_V.TERMINATED, _V.ARRESTED}),
+        _V.TERMINATED: frozenset(),
+    },
+    ManagedEndpointState: {
+        _M.CREATING: _ENDPOINT_ENDS | {_M.ACTIVE},
+        _M.ACTIVE: _ENDPOINT_ENDS,
+        _M.TERMINATING: frozenset({_M.TERMINATED, _M.TERMINATED_WITH_ERRORS}),
+        _M.TERMINATED: frozenset(),
+        _M.TERMINATED_WITH_ERRORS: frozenset(),
+    },
 }
 
 _SUCCESS: dict[type[State], frozenset[State]] = {
@@ -121,6 +177,9 @@ _SUCCESS: dict[type[State], frozenset[State]] = {
     JobRunState: frozenset({_J.SUCCESS}),
     # Ready for work.
     SessionState: frozenset({_S.STARTED, _S.IDLE, _S.BUSY}),
+    EksJobRunState: frozenset({_E.COMPLETED}),
+    VirtualClusterState: frozenset({_V.RUNNING}),
+    ManagedEndpointState: frozenset({_M.ACTIVE}),
 }
 
 

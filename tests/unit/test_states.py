@@ -4,20 +4,31 @@ import botocore.session
 import pytest
 
 from airflow_emrs_ext import service_model
-from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState, State
+from airflow_emrs_ext.states import (
+    ApplicationState,
+    EksJobRunState,
+    JobRunState,
+    ManagedEndpointState,
+    SessionState,
+    State,
+    VirtualClusterState,
+)
 
 
 @pytest.mark.parametrize(
-    ("states", "shape"),
+    ("service", "states", "shape"),
     [
-        (ApplicationState, "ApplicationState"),
-        (JobRunState, "JobRunState"),
-        (SessionState, "SessionState"),
+        ("emr-serverless", ApplicationState, "ApplicationState"),
+        ("emr-serverless", JobRunState, "JobRunState"),
+        ("emr-serverless", SessionState, "SessionState"),
+        ("emr-containers", EksJobRunState, "JobRunState"),
+        ("emr-containers", VirtualClusterState, "VirtualClusterState"),
+        ("emr-containers", ManagedEndpointState, "EndpointState"),
     ],
     ids=lambda v: str(v),
 )
-def test_states_are_those_of_the_api_model(states: type[State], shape: str) -> None:
-    model = service_model.extend(botocore.session.get_session()).get_service_model("emr-serverless")
+def test_states_are_those_of_the_api_model(service: str, states: type[State], shape: str) -> None:
+    model = service_model.extend(botocore.session.get_session()).get_service_model(service)
     assert sorted(states) == sorted(model.shape_for(shape).enum)
 
 
