@@ -113,7 +113,7 @@ class Sessions:
                 for session in self
                 if session.application is application
                 and (not states or session.state in states)
-                and created_within(session.created_at, params)
+                and created_within(session.created_at, params.get("createdAtAfter"), params.get("createdAtBefore"))
             ),
             lambda session: (*group(session.state, states), -session.number),
             params,
