@@ -12,8 +12,8 @@ from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.session_operations import Sessions
 from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionGoneError, TokenRefusedError, gone
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
-from airflow_emrs_ext.local.emr_serverless.transitions import Transition
 from airflow_emrs_ext.local.errors import ApiError
+from airflow_emrs_ext.local.resources.lifecycle import Transition
 
 if TYPE_CHECKING:
     import grpc.aio

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_emrs_ext.local.emr_serverless.configuration import check_configurations, check_monitoring
 from airflow_emrs_ext.local.emr_serverless.queueing import scheduler_configuration
 from airflow_emrs_ext.local.emr_serverless.releases import QUEUING, parse_release
 from airflow_emrs_ext.local.emr_serverless.sizes import NOTHING, Resources, configured_size, maximum
 from airflow_emrs_ext.local.errors import validation_error
+from airflow_emrs_ext.local.resources.configuration import check_configurations, check_monitoring
 
 SPARK, HIVE = "Spark", "Hive"
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_emrs_ext.local.config import ServiceConfig
-from airflow_emrs_ext.local.emr_serverless.driving import Driven
 from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.errors import ApiError, validation_error
+from airflow_emrs_ext.local.resources.driving import Driven
 from airflow_emrs_ext.local.runner import Runner
 from airflow_emrs_ext.states import JobRunState as S
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.emr_serverless.applications import Application
-from airflow_emrs_ext.local.emr_serverless.driving import Driven
 from airflow_emrs_ext.local.emr_serverless.submission import Submission
-from airflow_emrs_ext.local.emr_serverless.transitions import Lifecycle, now, shorten
 from airflow_emrs_ext.local.emr_serverless.utilization import Usage
 from airflow_emrs_ext.local.errors import ApiError
+from airflow_emrs_ext.local.resources.driving import Driven
+from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, now, shorten
 from airflow_emrs_ext.states import JobRunState as S
 from airflow_emrs_ext.states import State
 

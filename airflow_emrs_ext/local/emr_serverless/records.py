@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
-from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
@@ -13,17 +10,17 @@ from airflow_emrs_ext.local.emr_serverless import views
 from airflow_emrs_ext.local.emr_serverless.applications import Application
 from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
-from airflow_emrs_ext.local.emr_serverless.transitions import Lifecycle
+from airflow_emrs_ext.local.resources.records import history, plain
 
 
 def application_record(app: Application) -> dict[str, Any]:
     """The ``Application`` structure, ``clientToken``, ``activeJobRuns``, ``activeSessions`` and ``stateHistory``."""
     return {
-        **_plain(views.application(app)),
+        **plain(views.application(app)),
         "clientToken": app.client_token,
         "activeJobRuns": sorted(app.active_runs),
         "activeSessions": sorted(app.active_sessions),
-        "stateHistory": _history(app.life),
+        "stateHistory": history(app.life),
     }
 
 
@@ -35,14 +32,14 @@ def job_run_record(run: JobRun, config: ServiceConfig) -> dict[str, Any]:
     """
     submission = run.submission
     return {
-        **_plain(views.job_run(run, run.attempt, config)),
+        **plain(views.job_run(run, run.attempt, config)),
         "state": str(run.state),
         "clientToken": submission.params["clientToken"],
-        "effectivePolicy": _plain(submission.policy),
-        "classifications": _plain(submission.classifications),
-        "monitoring": _plain(submission.monitoring),
+        "effectivePolicy": plain(submission.policy),
+        "classifications": plain(submission.classifications),
+        "monitoring": plain(submission.monitoring),
         "demand": asdict(submission.demand),
-        "stateHistory": _history(run.life),
+        "stateHistory": history(run.life),
         "attempts": [_attempt(run, attempt, config) for attempt in run.attempts],
     }
 
@@ -55,53 +52,28 @@ def session_record(session: Session, config: ServiceConfig) -> dict[str, Any]:
     """
     request, spec = session.request, session.spec
     return {
-        **_plain(views.session(session, config)),
+        **plain(views.session(session, config)),
         "clientToken": request.params["clientToken"],
-        "classifications": _plain(request.classifications),
-        "monitoring": _plain(request.monitoring),
+        "classifications": plain(request.classifications),
+        "monitoring": plain(request.monitoring),
         "demand": asdict(request.demand),
         "executorCount": session.executor_count,
         "tokensMinted": session.tokens_minted,
         "callsInFlight": session.in_flight,
         "logPath": spec.log_path if spec else None,
         "workDir": str(spec.work_dir) if spec else None,
-        "stateHistory": _history(session.life),
+        "stateHistory": history(session.life),
     }
 
 
 def _attempt(run: JobRun, attempt: Attempt, config: ServiceConfig) -> dict[str, Any]:
     spec = attempt.spec
-    shown: dict[str, Any] = _plain(views.attempt_summary(run, attempt, config))
+    shown: dict[str, Any] = plain(views.attempt_summary(run, attempt, config))
     return {
         **shown,
-        "startedAt": _plain(attempt.started_at),
-        "endedAt": _plain(attempt.ended_at),
+        "startedAt": plain(attempt.started_at),
+        "endedAt": plain(attempt.ended_at),
         "executorCount": attempt.executor_count,
         "logPath": spec.log_path if spec else None,
         "workDir": str(spec.work_dir) if spec else None,
     }
-
-
-def _history(life: Lifecycle) -> list[dict[str, Any]]:
-    return [
-        {
-            "state": str(change.state),
-            "at": _plain(change.at),
-            "details": change.details,
-            **({} if change.attempt is None else {"attempt": change.attempt}),
-        }
-        for change in life.history
-    ]
-
-
-def _plain(value: Any) -> Any:
-    """Times in ISO 8601, states and paths as strings, everything else as JSON has it."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Enum | Path):
-        return str(value)
-    return value

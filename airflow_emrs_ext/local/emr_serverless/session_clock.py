@@ -9,7 +9,7 @@ from datetime import datetime
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.sessions import READY, Session
-from airflow_emrs_ext.local.emr_serverless.transitions import now
+from airflow_emrs_ext.local.resources.lifecycle import now
 from airflow_emrs_ext.states import SessionState as S
 
 LONGEST_LIFE_MINUTES = 24 * 60

@@ -12,13 +12,14 @@ from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless import records, views
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.emr_serverless.naming import new_id, session_arn
-from airflow_emrs_ext.local.emr_serverless.pagination import created_within, group, listing, page
 from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionTokens
 from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.emr_serverless.sessions import READY, Session, read_session_request
-from airflow_emrs_ext.local.emr_serverless.tags import check_tags
-from airflow_emrs_ext.local.emr_serverless.transitions import SESSION, Lifecycle, Listener
+from airflow_emrs_ext.local.emr_serverless.transitions import SESSION
 from airflow_emrs_ext.local.errors import ApiError, validation_error
+from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener
+from airflow_emrs_ext.local.resources.pagination import created_within, group, listing, page
+from airflow_emrs_ext.local.resources.tags import check_tags
 from airflow_emrs_ext.states import SessionState as S
 
 MOST_SESSIONS = 25
@@ -112,7 +113,7 @@ class Sessions:
                 for session in self
                 if session.application is application
                 and (not states or session.state in states)
-                and created_within(session.created_at, params)
+                and created_within(session.created_at, params.get("createdAtAfter"), params.get("createdAtBefore"))
             ),
             lambda session: (*group(session.state, states), -session.number),
             params,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.sessions import READY, Session
-from airflow_emrs_ext.local.emr_serverless.transitions import now
+from airflow_emrs_ext.local.resources.lifecycle import now
 
 TOKEN_PREFIX = "emrs-local-session-token-"
 """What every token begins with, so that one which leaks is found wherever it lies."""

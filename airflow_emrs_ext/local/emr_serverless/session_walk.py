@@ -7,10 +7,11 @@ import logging
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity, NeverFitsError
-from airflow_emrs_ext.local.emr_serverless.driving import DeliverLogs, EndRequestedError, until
+from airflow_emrs_ext.local.emr_serverless.monitoring import DRIVER_NAMES, PRODUCT, log_destinations
 from airflow_emrs_ext.local.emr_serverless.session_clock import SessionClock
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
-from airflow_emrs_ext.local.emr_serverless.transitions import now, shorten
+from airflow_emrs_ext.local.resources.driving import DeliverLogs, EndRequestedError, until
+from airflow_emrs_ext.local.resources.lifecycle import now, shorten
 from airflow_emrs_ext.local.runner import AttemptResult, Runner, SessionSpec
 from airflow_emrs_ext.states import SessionState as S
 
@@ -109,8 +110,12 @@ class SessionWalker:
 
     def _spec(self, session: Session) -> SessionSpec:
         request, application = session.request, session.application
+        driver_name = DRIVER_NAMES[application.engine]
         return SessionSpec(
-            application_id=application.application_id,
+            product=PRODUCT,
+            owner_id=application.application_id,
+            driver_name=driver_name,
+            ui_id=session.session_id,
             session_id=session.session_id,
             account_id=self._config.account_id,
             region=self._config.region,
@@ -118,7 +123,7 @@ class SessionWalker:
             release_label=session.settings["releaseLabel"],
             execution_role_arn=request.params["executionRoleArn"],
             classifications=request.classifications,
-            monitoring=request.monitoring,
+            logs=log_destinations(request.monitoring, driver_name),
             log_path=f"applications/{application.application_id}/sessions/{session.session_id}",
             driver=request.demand.driver,
             executor=request.demand.executor,

@@ -11,18 +11,18 @@ from typing import Any
 
 from airflow_emrs_ext.local.emr_serverless.application_settings import SPARK
 from airflow_emrs_ext.local.emr_serverless.applications import Application
-from airflow_emrs_ext.local.emr_serverless.configuration import (
-    Classifications,
-    check_configurations,
-    merge_classifications,
-    merge_monitoring,
-)
-from airflow_emrs_ext.local.emr_serverless.driving import Driven
+from airflow_emrs_ext.local.emr_serverless.monitoring import merge_monitoring
 from airflow_emrs_ext.local.emr_serverless.releases import SESSIONS
-from airflow_emrs_ext.local.emr_serverless.transitions import Lifecycle
 from airflow_emrs_ext.local.emr_serverless.utilization import Usage
 from airflow_emrs_ext.local.emr_serverless.workers import Demand, session_demand
 from airflow_emrs_ext.local.errors import validation_error
+from airflow_emrs_ext.local.resources.configuration import (
+    Classifications,
+    check_configurations,
+    merge_classifications,
+)
+from airflow_emrs_ext.local.resources.driving import Driven
+from airflow_emrs_ext.local.resources.lifecycle import Lifecycle
 from airflow_emrs_ext.local.runner import SessionServer
 from airflow_emrs_ext.states import SessionState as S
 from airflow_emrs_ext.states import State

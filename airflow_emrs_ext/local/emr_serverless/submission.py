@@ -8,17 +8,17 @@ from typing import Any
 
 from airflow_emrs_ext.local.emr_serverless.application_settings import HIVE, SPARK
 from airflow_emrs_ext.local.emr_serverless.applications import Application
-from airflow_emrs_ext.local.emr_serverless.configuration import (
-    Classifications,
-    check_configurations,
-    check_monitoring,
-    merge_classifications,
-    merge_monitoring,
-)
+from airflow_emrs_ext.local.emr_serverless.monitoring import merge_monitoring
 from airflow_emrs_ext.local.emr_serverless.policies import effective_policy
 from airflow_emrs_ext.local.emr_serverless.releases import LONGEST_BATCH_TIMEOUT, RETRIES
 from airflow_emrs_ext.local.emr_serverless.workers import Demand, demand_of
 from airflow_emrs_ext.local.errors import validation_error
+from airflow_emrs_ext.local.resources.configuration import (
+    Classifications,
+    check_configurations,
+    check_monitoring,
+    merge_classifications,
+)
 
 BATCH, STREAMING = "BATCH", "STREAMING"
 

@@ -1,11 +1,8 @@
-"""Which state may follow which, and the one way in which a resource changes its state."""
+"""Which state of an application, job run or session may follow which."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import Any
+from collections.abc import Mapping
 
 from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState, State
 
@@ -44,89 +41,3 @@ SESSION: Mapping[State, frozenset[State]] = {
     _S.FAILED: frozenset(),
     _S.TERMINATED: frozenset(),
 }
-
-DETAILS_LIMIT = 256
-
-
-class IllegalTransitionError(RuntimeError):
-    """The service tried to change a state in a way that its own table forbids: a defect of the endpoint."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One entry of a resource's state history."""
-
-    state: State
-    at: datetime
-    details: str
-    attempt: int | None = None
-
-
-@dataclass(frozen=True)
-class Transition:
-    """What listeners are told: a resource has changed its state.
-
-    :param resource: the application, job run or session
-    :param previous: the state it left, ``None`` for a new resource
-    :param change: the state it is in now
-    """
-
-    resource: Any
-    previous: State | None
-    change: Change
-
-
-Listener = Callable[[Transition], None]
-
-
-@dataclass
-class Lifecycle:
-    """The state of one resource, how it came to it, and who is told of a change."""
-
-    table: Mapping[State, frozenset[State]]
-    listeners: list[Listener]
-    history: list[Change] = field(default_factory=list)
-
-    @property
-    def state(self) -> State:
-        """The state that the resource is in."""
-        return self.history[-1].state
-
-    @property
-    def details(self) -> str:
-        """The sentence that came with the state."""
-        return self.history[-1].details
-
-    @property
-    def changed_at(self) -> datetime:
-        """When the resource came into its state."""
-        return self.history[-1].at
-
-    def move(self, resource: Any, state: State, details: str, attempt: int | None = None) -> Change:
-        """Change the state; every change of every resource's state happens here.
-
-        :param resource: whose state it is, for the listeners
-        :param state: the new state
-        :param details: a sentence for ``stateDetails``; cut at the API's limit
-        :param attempt: the attempt that is concerned, for a job run
-        :raises IllegalTransitionError: the table does not allow it
-        """
-        previous = self.history[-1].state if self.history else None
-        if previous is not None and state not in self.table[previous]:
-            raise IllegalTransitionError(f"{previous} cannot become {state} ({details})")
-        change = Change(state, now(), shorten(details), attempt)
-        self.history.append(change)
-        for listener in self.listeners:
-            listener(Transition(resource, previous, change))
-        return change
-
-
-def now() -> datetime:
-    """The time, as every timestamp of the service has it: aware, in UTC."""
-    return datetime.now(timezone.utc)
-
-
-def shorten(details: str) -> str:
-    """A text that fits ``stateDetails``: on one line, at most 256 characters; empty when it was blank."""
-    text = " ".join(details.split())
-    return text if len(text) <= DETAILS_LIMIT else text[: DETAILS_LIMIT - 1] + "…"

@@ -8,13 +8,14 @@ from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless import utilization
 from airflow_emrs_ext.local.emr_serverless.applications import Application
 from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
-from airflow_emrs_ext.local.emr_serverless.naming import caller_arn
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
+from airflow_emrs_ext.local.resources.naming import caller_arn
+from airflow_emrs_ext.local.resources.views import filled
 
 
 def application(app: Application) -> dict[str, Any]:
     """The ``Application`` structure."""
-    return _filled(
+    return filled(
         applicationId=app.application_id,
         name=app.name,
         arn=app.arn,
@@ -30,7 +31,7 @@ def application(app: Application) -> dict[str, Any]:
 
 def application_summary(app: Application) -> dict[str, Any]:
     """The ``ApplicationSummary`` structure."""
-    return _filled(
+    return filled(
         id=app.application_id,
         name=app.name,
         arn=app.arn,
@@ -48,7 +49,7 @@ def job_run(run: JobRun, attempt: Attempt, config: ServiceConfig) -> dict[str, A
     """The ``JobRun`` structure as one attempt sees it; what is used and billed is the sum of all attempts."""
     params, usages = run.submission.params, run.usages()
     ended = run.state.is_terminal
-    return _filled(
+    return filled(
         applicationId=run.application.application_id,
         jobRunId=run.job_run_id,
         name=run.name,
@@ -85,7 +86,7 @@ def job_run(run: JobRun, attempt: Attempt, config: ServiceConfig) -> dict[str, A
 def job_run_summary(run: JobRun, config: ServiceConfig) -> dict[str, Any]:
     """The ``JobRunSummary`` structure."""
     attempt = run.attempt
-    return _filled(
+    return filled(
         **_common(run, config),
         createdAt=run.created_at,
         updatedAt=run.life.changed_at,
@@ -99,7 +100,7 @@ def job_run_summary(run: JobRun, config: ServiceConfig) -> dict[str, Any]:
 
 def attempt_summary(run: JobRun, attempt: Attempt, config: ServiceConfig) -> dict[str, Any]:
     """The ``JobRunAttemptSummary`` structure."""
-    return _filled(
+    return filled(
         **_common(run, config),
         jobCreatedAt=run.created_at,
         createdAt=attempt.created_at,
@@ -113,7 +114,7 @@ def attempt_summary(run: JobRun, attempt: Attempt, config: ServiceConfig) -> dic
 def session(shown: Session, config: ServiceConfig) -> dict[str, Any]:
     """The ``Session`` structure."""
     usages = shown.usages()
-    return _filled(
+    return filled(
         **session_summary(shown, config),
         startedAt=shown.started_at,
         endedAt=shown.ended_at if shown.state.is_terminal else None,
@@ -130,7 +131,7 @@ def session(shown: Session, config: ServiceConfig) -> dict[str, Any]:
 
 def session_summary(shown: Session, config: ServiceConfig) -> dict[str, Any]:
     """The ``SessionSummary`` structure."""
-    return _filled(
+    return filled(
         applicationId=shown.application.application_id,
         sessionId=shown.session_id,
         arn=shown.arn,
@@ -157,7 +158,3 @@ def _common(run: JobRun, config: ServiceConfig) -> dict[str, Any]:
         "releaseLabel": run.settings["releaseLabel"],
         "type": run.application.engine,
     }
-
-
-def _filled(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_emrs_ext.local.emr_serverless.configuration import Classifications
 from airflow_emrs_ext.local.emr_serverless.sizes import (
     FREE_DISK_GB,
     Resources,
@@ -16,6 +15,7 @@ from airflow_emrs_ext.local.emr_serverless.sizes import (
     worker_size,
 )
 from airflow_emrs_ext.local.errors import validation_error
+from airflow_emrs_ext.local.resources.configuration import Classifications
 from airflow_emrs_ext.local.runner import WorkerSize
 
 _SPARK_FLAGS = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless import EmrServerless
-from airflow_emrs_ext.local.emr_serverless.transitions import Transition
+from airflow_emrs_ext.local.resources.lifecycle import Transition
 from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec
 from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt, ScriptedSession
 from airflow_emrs_ext.local.simulated import SimulatedRunner
@@ -50,6 +50,10 @@ class Lab:
         self._changed = asyncio.Event()
         self._tokens = 0
         self.service.listeners.append(self._heard)
+
+    async def close(self) -> None:
+        await self.service.close()
+        await self.runner.close()
 
     def _heard(self, transition: Transition) -> None:
         self.transitions.append(transition)

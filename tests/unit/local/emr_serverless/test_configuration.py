@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.local.emr_serverless.configuration import (
+from airflow_emrs_ext.local.emr_serverless.monitoring import merge_monitoring
+from airflow_emrs_ext.local.errors import ApiError
+from airflow_emrs_ext.local.resources.configuration import (
     check_configurations,
     check_monitoring,
     merge_classifications,
-    merge_monitoring,
 )
-from airflow_emrs_ext.local.errors import ApiError
 
 
 def conf(classification: str, *nested: Any, **properties: str) -> dict[str, Any]:

@@ -8,14 +8,9 @@ from typing import Any
 import botocore.session
 import pytest
 
-from airflow_emrs_ext.local.emr_serverless.transitions import (
-    APPLICATION,
-    JOB_RUN,
-    SESSION,
-    IllegalTransitionError,
-    Lifecycle,
-)
+from airflow_emrs_ext.local.emr_serverless.transitions import APPLICATION, JOB_RUN, SESSION
 from airflow_emrs_ext.local.protocol import RestJson
+from airflow_emrs_ext.local.resources.lifecycle import IllegalTransitionError, Lifecycle
 from airflow_emrs_ext.service_model import extend
 from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState
 from tests.unit.local.emr_serverless.lab import FAIL, HOLD, PASS, ROLE, SMALL, Lab

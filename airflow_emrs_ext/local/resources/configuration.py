@@ -1,4 +1,4 @@
-"""How application defaults and job overrides become the configuration of a job run."""
+"""Configurations in the form of the APIs: what is wrong with them, and what they come to."""
 
 from __future__ import annotations
 
@@ -51,26 +51,6 @@ def _flatten(configurations: Iterable[Mapping[str, Any]], prefix: str = "") -> I
         name = prefix + configuration["classification"]
         yield name, dict(configuration.get("properties") or {})
         yield from _flatten(configuration.get("configurations") or (), name + NESTED)
-
-
-def merge_monitoring(application: Mapping[str, Any] | None, job: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """The MonitoringConfiguration that is in force for a job run.
-
-    The unit of the merge is the configuration type, such as ``s3MonitoringConfiguration``. An empty one in the job run
-    removes the application's; CloudWatch logging is removed by ``enabled: false``; managed storage is on unless it is
-    turned off, so removing its configuration means on.
-
-    :param application: the application's ``monitoringConfiguration``
-    :param job: the job run's ``monitoringConfiguration``
-    """
-    merged: dict[str, dict[str, Any]] = {
-        kind: dict(settings) for kind, settings in {**(application or {}), **(job or {})}.items() if settings
-    }
-    if not merged.get("cloudWatchLoggingConfiguration", {}).get("enabled", True):
-        del merged["cloudWatchLoggingConfiguration"]
-    managed = merged.get("managedPersistenceMonitoringConfiguration", {})
-    merged["managedPersistenceMonitoringConfiguration"] = {"enabled": True, **managed}
-    return merged
 
 
 def check_monitoring(monitoring: Mapping[str, Any] | None, member: str) -> None:
