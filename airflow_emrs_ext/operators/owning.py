@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from airflow_emrs_ext import lineage, settings
-from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError, state_of_task
+from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError, state_of_task, tries_before_cleared
 from airflow_emrs_ext.apis import start_of
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, TaskKilled, WaitTimeout
 from airflow_emrs_ext.links.serverless import show_links
@@ -60,9 +60,7 @@ class ClaimingOperator(EmrOperator[HookT]):
             return self.hook.run(look(self.kind, ids, replace(self.hook.terms, log=self.log))).facts
         ti = context["ti"]
         own = () if self.reattach else (ti.try_number,)
-        # When a person clears a task, Airflow adds the tries that there were to its retries; it leaves that number when
-        # it tries the task again by itself.
-        cleared = max(0, (ti.max_tries or 0) - (self.retries or 0))
+        cleared = tries_before_cleared(ti, self.retries)
         parents = self.parents(context)
         # `airflow tasks test` makes up a DAG run that never starts: nothing from before this try is this one's.
         started = getattr(context.get("dag_run"), "start_date", None) or ti.start_date
@@ -140,15 +138,16 @@ class OwningOperator(ClaimingOperator[HookT]):
         try:
             for key, value in ids.items():
                 context["ti"].xcom_push(key=key, value=value)
-            self._show_links(context, ids)
+            self.show_links(context, self.kind.key, ids)
         except Exception:
             # Whatever ends the task here: nobody after it would know of what runs.
             self.abandon(context)
             raise
 
-    def _show_links(self, context: Context, ids: Mapping[str, str]) -> None:
+    def show_links(self, context: Context, kind: str, ids: Mapping[str, str]) -> None:
+        """Let the links of the task lead somewhere from now on, if they can."""
         try:
-            show_links(self, context["ti"], self.kind.key, ids)
+            show_links(self, context["ti"], kind, ids)
         except AirflowTaskTimeout:
             raise
         except Exception as error:

@@ -130,7 +130,7 @@ class EmrServerlessStartSessionOperator(OwningOperator[EmrServerlessHook]):
         if self.runtime_configuration is not None:
             if overrides is not None:
                 raise ConfigurationError("Give `runtime_configuration` or `configuration_overrides`, not both.")
-            overrides = {"runtimeConfiguration": _configurations(self.runtime_configuration)}
+            overrides = {"runtimeConfiguration": classifications(self.runtime_configuration)}
         given = request_of(
             self.config,
             execution_role_arn=self.execution_role_arn,
@@ -272,17 +272,29 @@ def emr_serverless_session(
     :param parameters: further ones of :class:`EmrServerlessStartSessionOperator`
     :return: the reference to the session for the tasks in the block
     """
-    connection = {name: parameters[name] for name in _CONNECTION if name in parameters}
     start = EmrServerlessStartSessionOperator(
         task_id=f"start_{task_id}",
         application_id=application_id,
         execution_role_arn=execution_role_arn,
         **parameters,
     )
-    end = EmrServerlessTerminateSessionOperator(
-        **{"task_id": f"terminate_{task_id}", "session": start.output, **connection, **(terminate or {})}
-    )
-    with end.as_teardown(setups=start):
+    end = {"task_id": f"terminate_{task_id}", "session": start.output, **(terminate or {})}
+    with wrapped(start, EmrServerlessTerminateSessionOperator, end, parameters) as session:
+        yield session
+
+
+@contextmanager
+def wrapped(start: Any, end_class: type[Any], end: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Any]:
+    """Wrap tasks into a setup and a teardown.
+
+    :param start: the setup
+    :param end_class: operator of the teardown
+    :param end: its parameters; those of the connection are taken from ``parameters`` where it has none
+    :param parameters: of the setup
+    :return: the setup's result for the tasks in the block
+    """
+    connection = {name: parameters[name] for name in _CONNECTION if name in parameters}
+    with end_class(**{**connection, **end}).as_teardown(setups=start):
         yield start.output
 
 
@@ -305,7 +317,8 @@ def session_ids(session: Any, application_id: Any = None, session_id: Any = None
     }
 
 
-def _configurations(given: Structure | Sequence[Structure]) -> Sequence[Structure]:
+def classifications(given: Structure | Sequence[Structure]) -> Sequence[Structure]:
+    """Configurations in the API's own form, given as such or as Spark properties."""
     if not isinstance(given, Mapping):
         return given
     properties = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}

@@ -15,6 +15,7 @@ from airflow_emrs_ext.procedures.applications import (
     stop_application,
 )
 from airflow_emrs_ext.procedures.claims import abandon_claim, claim
+from airflow_emrs_ext.procedures.emptying import delete_virtual_cluster
 from airflow_emrs_ext.procedures.job_runs import cancel_job_run, follow_job_run, request_cancellation
 from airflow_emrs_ext.procedures.owned import Facts, abandon, end, end_unowned, follow
 from airflow_emrs_ext.procedures.sessions import terminate_session
@@ -39,5 +40,6 @@ PROCEDURES: Mapping[str, Procedure] = {
         start_application,
         stop_application,
         delete_application,
+        delete_virtual_cluster,
     )
 }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from airflow_emrs_ext import serverless_api as api
-from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
-from airflow_emrs_ext.models import APPLICATION, SESSION, OwnedKind, owned_in
-from airflow_emrs_ext.procedures.claims import active
-from airflow_emrs_ext.procedures.owned import Facts, follow, insist, request_end
-from airflow_emrs_ext.states import ApplicationState, State
+from airflow_emrs_ext.exceptions import ResourceNotFound
+from airflow_emrs_ext.models import APPLICATION
+from airflow_emrs_ext.procedures.emptying import end_all
+from airflow_emrs_ext.procedures.owned import Facts, follow, insist
+from airflow_emrs_ext.states import ApplicationState
 from airflow_emrs_ext.steps import Steps, Terms
-from airflow_emrs_ext.waiting import await_state
 
 _A = ApplicationState
 
@@ -52,7 +51,7 @@ def stop_application(
     facts = yield from follow(terms, kind=APPLICATION.key, ids=ids, target_states=[*at_rest, _A.STARTED, _A.STOPPING])
     if facts["state"] == _A.STARTED:
         if force_stop:
-            yield from _end_all(terms, application_id)
+            yield from end_all(terms, "application_id", application_id)
         request = api.stop_application(terms, application_id)
         facts = yield from insist(terms, APPLICATION, ids, request, [*at_rest, _A.STOPPING])
     if not wait_for_completion:
@@ -80,25 +79,3 @@ def delete_application(
     except ResourceNotFound:
         terms.log.info("Application %s does not exist (any more)", application_id)
         return {**ids, "state": str(_A.TERMINATED), "state_details": "not found"}
-
-
-def _end_all(terms: Terms, application_id: str) -> Steps[None]:
-    """End every job run and session of an application and wait until none is active."""
-    for kind in owned_in("application_id"):
-        while running := (yield from _active(terms, kind, application_id)):
-            terms.log.info("Application %s: %s %d %ss", application_id, kind.verb, len(running), kind.name.lower())
-            for ids in running:
-                yield from request_end(terms, kind, ids)
-            for ids in running:
-                yield from await_state(kind, ids, [state for state in kind.states if state.is_terminal], terms)
-
-
-def _active(terms: Terms, kind: OwnedKind[State], application_id: str) -> Steps[list[dict[str, str]]]:
-    try:
-        return [kind.ids_of(one) for one in (yield from active(terms, kind, application_id))]
-    except RequestRejected as error:
-        # A principal that never heard of sessions may lack the permission to list them.
-        if kind is not SESSION:
-            raise
-        terms.log.warning("Sessions of application %s are not looked for: %s", application_id, error)
-        return []
