@@ -9,7 +9,7 @@ from typing import Any, cast
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, TaskKilled
 from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
-from airflow_emrs_ext.links.serverless import show_links
+from airflow_emrs_ext.links.runs import show_links
 from airflow_emrs_ext.models import SESSION
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator, session_ids
 from airflow_emrs_ext.states import SessionState
