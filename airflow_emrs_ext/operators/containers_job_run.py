@@ -11,7 +11,7 @@ from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
-from airflow_emrs_ext.links.serverless import LINKS
+from airflow_emrs_ext.links.runs import LINKS
 from airflow_emrs_ext.models import EKS_JOB_RUN
 from airflow_emrs_ext.operators.base import id_of, request_of, whole_number
 from airflow_emrs_ext.operators.job_running import CancellingJobRunOperator, StartingJobRunOperator

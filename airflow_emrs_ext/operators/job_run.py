@@ -10,7 +10,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.links.serverless import LINKS
+from airflow_emrs_ext.links.runs import LINKS
 from airflow_emrs_ext.models import JOB_RUN
 from airflow_emrs_ext.operators.base import id_of, request_of, whole_number
 from airflow_emrs_ext.operators.job_running import CancellingJobRunOperator, StartingJobRunOperator

@@ -11,7 +11,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
-from airflow_emrs_ext.links.serverless import LINKS
+from airflow_emrs_ext.links.runs import LINKS
 from airflow_emrs_ext.models import MANAGED_ENDPOINT
 from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of, request_of
 from airflow_emrs_ext.operators.owning import OwningOperator

@@ -13,7 +13,7 @@ from airflow_emrs_ext import lineage, settings
 from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError, state_of_task, tries_before_cleared
 from airflow_emrs_ext.apis import start_of
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, TaskKilled, WaitTimeout
-from airflow_emrs_ext.links.serverless import show_links
+from airflow_emrs_ext.links.runs import show_links
 from airflow_emrs_ext.models import ClaimedKind, OwnedKind
 from airflow_emrs_ext.operators.base import EmrOperator, HookT
 from airflow_emrs_ext.ownership import TaskIdentity

@@ -14,7 +14,7 @@ from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.links.serverless import LINKS
+from airflow_emrs_ext.links.runs import LINKS
 from airflow_emrs_ext.models import SESSION, session_facts
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request_of, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator

@@ -61,7 +61,7 @@ def is_record(record: Mapping[str, Any]) -> bool:
 class Work:
     """The job run or session of a task, as the task's own connection sees it.
 
-    :param record: what the task has stored as :data:`~airflow_emrs_ext.links.serverless.RECORD`
+    :param record: what the task has stored as :data:`~airflow_emrs_ext.links.runs.RECORD`
     :param attempt: of the job run; default: the latest
     """
 
