@@ -25,7 +25,8 @@ from airflow_emrs_ext.local.asgi import TRANSPORT, Application, Receive, Scope, 
 from airflow_emrs_ext.local.aws import AwsTarget
 from airflow_emrs_ext.local.aws_services import AwsServices
 from airflow_emrs_ext.local.config import ServiceConfig
-from airflow_emrs_ext.local.connect_gateway import ConnectGateway
+from airflow_emrs_ext.local.connect.access import ConnectAccess
+from airflow_emrs_ext.local.connect.gateway import ConnectGateway
 from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.faults import Faults
 from airflow_emrs_ext.local.http_connection import LenientConnection
@@ -92,11 +93,12 @@ class Endpoint:
         self._initial_config = self.config.as_dict()
         self._target = AwsTarget(url, self.config.region, options.s3_endpoint)
         self._runner = self._make_runner(state_dir)
+        access = ConnectAccess(self.config)
+        self._connect = ConnectGateway(access, self.config)
+        access.gateway_url = self._connect.url
         self.service = EmrServerless(
-            self._runner, config=self.config, work_dir=state_dir, deliver_logs=self._log_delivery
+            self._runner, config=self.config, work_dir=state_dir, deliver_logs=self._log_delivery, access=access
         )
-        self._connect = ConnectGateway(self.service.sessions, self.config)
-        self.service.sessions.connect_url = self._connect.url
         self.service.listeners.append(self._connect.changed)
         model = extend(botocore.session.get_session()).get_service_model(_SERVICE)
         self.api = Api(RestJson(model), self.service, self.config, self._quotas, self.faults)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.connect.access import ConnectAccess
 from airflow_emrs_ext.local.emr_serverless import records, views
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity
@@ -19,7 +20,6 @@ from airflow_emrs_ext.local.emr_serverless.job_runs import JobRun
 from airflow_emrs_ext.local.emr_serverless.naming import job_run_arn, new_id
 from airflow_emrs_ext.local.emr_serverless.queueing import Queues
 from airflow_emrs_ext.local.emr_serverless.session_operations import Sessions
-from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionTokens
 from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.emr_serverless.submission import grace_seconds, read_submission
@@ -46,6 +46,7 @@ class EmrServerless:
     :param config: settings, read when they are needed
     :param work_dir: where the attempts get their directories
     :param deliver_logs: makes what delivers the logs of one attempt; default: nobody does
+    :param access: how clients of Spark Connect come to the sessions; default: they do not
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class EmrServerless:
         config: ServiceConfig,
         work_dir: Path,
         deliver_logs: DeliverLogs | None = None,
+        access: ConnectAccess | None = None,
     ) -> None:
         self.config = config
         self.listeners: list[Listener] = []
@@ -71,7 +73,7 @@ class EmrServerless:
         self._walker = Walker(runner, config, self._capacity, self._queues, deliver_logs)
         session_walker = SessionWalker(runner, config, self._capacity, deliver_logs)
         self.sessions = Sessions(
-            config, self._applications, session_walker, SessionTokens(config), self.listeners, work_dir
+            config, self._applications, session_walker, access or ConnectAccess(config), self.listeners, work_dir
         )
 
     async def start(self) -> None:

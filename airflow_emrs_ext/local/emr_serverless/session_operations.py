@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.connect.access import ConnectAccess
 from airflow_emrs_ext.local.emr_serverless import records, views
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.emr_serverless.naming import new_id, session_arn
-from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionTokens
 from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
-from airflow_emrs_ext.local.emr_serverless.sessions import READY, Session, read_session_request
+from airflow_emrs_ext.local.emr_serverless.sessions import Session, read_session_request
 from airflow_emrs_ext.local.emr_serverless.transitions import SESSION
 from airflow_emrs_ext.local.errors import ApiError, validation_error
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener
@@ -32,7 +32,7 @@ class Sessions:
     :param config: account, Region, quotas
     :param applications: told which sessions they have
     :param walker: leads each session through its states
-    :param tokens: mints what GetSessionEndpoint answers
+    :param access: mints what GetSessionEndpoint answers
     :param listeners: told of every change of state
     :param work_dir: where the sessions get their directories
     """
@@ -42,13 +42,11 @@ class Sessions:
         config: ServiceConfig,
         applications: Applications,
         walker: SessionWalker,
-        tokens: SessionTokens,
+        access: ConnectAccess,
         listeners: list[Listener],
         work_dir: Path,
     ) -> None:
-        self.tokens = tokens
-        self.connect_url: Callable[[], Awaitable[str]] | None = None
-        """Where clients of Spark Connect reach the sessions; set by the endpoint."""
+        self.access = access
         self._config = config
         self._applications = applications
         self._walker = walker
@@ -85,7 +83,7 @@ class Sessions:
             )
         session_id = new_id()
         session = Session(
-            session_id=session_id,
+            host_id=session_id,
             arn=session_arn(self._config, application.application_id, session_id),
             number=len(self._by_id),
             application=application,
@@ -93,6 +91,8 @@ class Sessions:
             settings=application.settings,
             tags=dict(params.get("tags") or {}),
             life=Lifecycle(SESSION, self._listeners),
+            idle_timeout_minutes=request.idle_timeout_minutes,
+            clock=self._walker.clock,
             work_dir=self._work_dir / application.application_id / session_id,
             end=asyncio.get_running_loop().create_future(),
         )
@@ -128,13 +128,13 @@ class Sessions:
 
     async def endpoint(self, session: Session) -> dict[str, Any]:
         """GetSessionEndpoint: a new token each time."""
-        url = await self.connect_url() if self.connect_url else self._config.endpoint_url
-        if session.state not in READY:
+        url = await self.access.url()
+        if not session.is_ready:
             raise validation_error(
                 f"Session {session.session_id} is {session.state} and has no endpoint; sessions must be in one of the"
-                f" following statuses: [{', '.join(state for state in S if state in READY)}]"
+                f" following statuses: [{', '.join(state for state in S if state in session.KIND.ready)}]"
             )
-        token, expires_at = self.tokens.mint(session)
+        token, expires_at = self.access.mint(session, self._config.session_token_seconds)
         return {
             "applicationId": session.application.application_id,
             "sessionId": session.session_id,
@@ -142,14 +142,6 @@ class Sessions:
             "authToken": token,
             "authTokenExpiresAt": expires_at,
         }
-
-    def call_began(self, session: Session) -> None:
-        """A client's call is under way, which makes the session BUSY."""
-        self._walker.clock.call_began(session)
-
-    def call_ended(self, session: Session) -> None:
-        """A client's call is over."""
-        self._walker.clock.call_ended(session)
 
     def hold_busy(self, session_id: str, busy: bool) -> None:
         """Keep a session BUSY as if a client's call were under way, or let it go again; for tests.
@@ -161,9 +153,7 @@ class Sessions:
         session = self._by_id.get(session_id)
         if session is None:
             raise ValueError(f"sessionId: there is no session {session_id}")
-        if session.is_held_busy is not busy:
-            session.is_held_busy = busy
-            (self.call_began if busy else self.call_ended)(session)
+        session.hold_busy(busy)
 
     def arm(self) -> None:
         """Apply a changed length of a minute."""
@@ -189,7 +179,7 @@ class Sessions:
     def clear(self) -> None:
         """Forget every session and every token."""
         self._by_id.clear()
-        self.tokens.clear()
+        self.access.clear()
 
     async def _walk(self, session: Session) -> None:
         try:
