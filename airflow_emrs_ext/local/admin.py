@@ -231,7 +231,7 @@ async def _reset(endpoint: Endpoint, _: Request) -> Any:
 async def _dashboard(endpoint: Endpoint, request: Request) -> Any:
     _refuse_head(request)
     try:
-        url = await endpoint.service.redeem_dashboard(request.path_params["token"])
+        url = await endpoint.dashboards.redeem(request.path_params["token"])
     except ApiError as error:
         return _no_dashboard(error)
     return RedirectResponse(url, status_code=302)
@@ -240,7 +240,7 @@ async def _dashboard(endpoint: Endpoint, request: Request) -> Any:
 async def _dashboard_log(endpoint: Endpoint, request: Request) -> Any:
     _refuse_head(request)
     try:
-        path = endpoint.service.dashboard_log(**request.path_params)
+        path = endpoint.dashboards.log_file(**request.path_params)
     except ApiError as error:
         return _no_dashboard(error)
     return Response(await asyncio.to_thread(path.read_bytes), media_type="text/plain; charset=utf-8")

@@ -86,7 +86,7 @@ class Api:
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
             body=await _body(scope, receive),
         )
-        route = self.protocol.route(request.method, request.path)
+        route = self.protocol.route(request)
         operation = route.operation
         call["operation"] = operation.name
         call["parameters"] = dict(route.labels)

@@ -33,6 +33,7 @@ from airflow_emrs_ext.local.http_connection import LenientConnection
 from airflow_emrs_ext.local.logs import LogDelivery
 from airflow_emrs_ext.local.protocol import RestJson
 from airflow_emrs_ext.local.quotas import Quotas
+from airflow_emrs_ext.local.resources.dashboards import Dashboards
 from airflow_emrs_ext.local.runner import DriverSpec, Runner
 from airflow_emrs_ext.local.simulated import SimulatedRunner
 from airflow_emrs_ext.service_model import extend
@@ -96,8 +97,14 @@ class Endpoint:
         access = ConnectAccess(self.config)
         self._connect = ConnectGateway(access, self.config)
         access.gateway_url = self._connect.url
+        self.dashboards = Dashboards(self._runner, self.config)
         self.service = EmrServerless(
-            self._runner, config=self.config, work_dir=state_dir, deliver_logs=self._log_delivery, access=access
+            self._runner,
+            config=self.config,
+            work_dir=state_dir,
+            deliver_logs=self._log_delivery,
+            access=access,
+            dashboards=self.dashboards,
         )
         self.service.listeners.append(self._connect.changed)
         model = extend(botocore.session.get_session()).get_service_model(_SERVICE)

@@ -314,7 +314,7 @@ async def test_dashboard(sessions: Sessions) -> None:
 
     async def page() -> str:
         url = (await sessions.service.get_resource_dashboard(**wanted))["url"]
-        return await sessions.service.redeem_dashboard(url.rpartition("/")[2])
+        return await sessions.service.dashboards.redeem(url.rpartition("/")[2])
 
     running = await page()
     assert running == f"http://endpoint/_emrs/simulated-ui/{ids['applicationId']}/{ids['sessionId']}"
