@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 import airflow_emrs_ext
 from airflow_emrs_ext.local.errors import ApiError
-from airflow_emrs_ext.local.faults import Fault
+from airflow_emrs_ext.local.faults import Fault, known_operations
 from airflow_emrs_ext.local.scripts import Script
 
 if TYPE_CHECKING:
@@ -42,12 +42,15 @@ def admin_application(endpoint: Endpoint) -> Starlette:
         "/job-runs": {"GET": _job_runs},
         "/applications": {"GET": _applications},
         "/sessions": {"GET": _sessions},
+        "/eks/virtual-clusters": {"GET": _virtual_clusters},
+        "/eks/job-runs": {"GET": _eks_job_runs},
+        "/eks/managed-endpoints": {"GET": _managed_endpoints},
         "/sessions/{session_id}/end": {"POST": _end_session},
         "/sessions/{session_id}/busy": {"PUT": _busy_session, "DELETE": _idle_session},
         "/reset": {"POST": _reset},
         "/dashboards/{token}": {"GET": _dashboard},
         "/dashboards/{token}/logs/{worker_type}/{name}": {"GET": _dashboard_log},
-        "/simulated-ui/{application_id}/{driver}": {"GET": _simulated_ui},
+        "/simulated-ui/{owner}/{driver}": {"GET": _simulated_ui},
     }
     routes = [
         Route(PREFIX + path, _bound(endpoint, handler), methods=[method])
@@ -112,7 +115,8 @@ async def _config(endpoint: Endpoint, _: Request) -> Any:
 
 async def _change_config(endpoint: Endpoint, request: Request) -> Any:
     endpoint.config.update(await _body(request))
-    endpoint.service.config_changed()
+    endpoint.serverless.config_changed()
+    endpoint.containers.config_changed()
     return endpoint.config.as_dict()
 
 
@@ -160,7 +164,7 @@ async def _faults(endpoint: Endpoint, _: Request) -> Any:
 
 
 async def _add_fault(endpoint: Endpoint, request: Request) -> Any:
-    fault = Fault.from_dict(await _body(request), endpoint.api.protocol.model.operation_names)
+    fault = Fault.from_dict(await _body(request), endpoint.operations())
     endpoint.faults.add(fault)
     return {"faults": endpoint.faults.as_list()}
 
@@ -171,38 +175,57 @@ async def _clear_faults(endpoint: Endpoint, request: Request) -> Any:
 
 
 async def _calls(endpoint: Endpoint, request: Request) -> Any:
-    query = _query(request, "operation", "applicationId")
-    operation, application_id = query.get("operation"), query.get("applicationId")
-    known = endpoint.api.protocol.model.operation_names
+    query = _query(request, "service", "operation", "applicationId")
+    service, operation, application_id = (query.get(name) for name in ("service", "operation", "applicationId"))
+    operations = endpoint.operations()
+    if service is not None and service not in operations:
+        raise ValueError(f"service: must be one of {', '.join(operations)}, not {service}")
+    known = known_operations(operations, service)
     if operation is not None and operation not in known:
         raise ValueError(f"operation: must be one of {', '.join(known)}, not {operation}")
     return {
         "calls": [
             call
-            for call in endpoint.api.calls
-            if operation in (None, call["operation"])
-            and application_id in (None, call["parameters"].get("applicationId"))
+            for call in endpoint.calls
+            if service in (None, call["service"])
+            and operation in (None, call["operation"])
+            and application_id in (None, call["owner"])
         ]
     }
 
 
 async def _clear_calls(endpoint: Endpoint, _: Request) -> Any:
-    endpoint.api.calls.clear()
+    endpoint.calls.clear()
     return {}
 
 
 async def _job_runs(endpoint: Endpoint, request: Request) -> Any:
     application_id = _query(request, "applicationId").get("applicationId")
-    return {"jobRuns": endpoint.service.job_run_records(application_id)}
+    return {"jobRuns": endpoint.serverless.job_run_records(application_id)}
 
 
 async def _applications(endpoint: Endpoint, _: Request) -> Any:
-    return {"applications": endpoint.service.application_records()}
+    return {"applications": endpoint.serverless.application_records()}
 
 
 async def _sessions(endpoint: Endpoint, request: Request) -> Any:
     application_id = _query(request, "applicationId").get("applicationId")
-    return {"sessions": endpoint.service.sessions.records(application_id)}
+    return {"sessions": endpoint.serverless.sessions.records(application_id)}
+
+
+async def _virtual_clusters(endpoint: Endpoint, request: Request) -> Any:
+    _query(request)
+    return {"virtualClusters": endpoint.containers.virtual_clusters.records()}
+
+
+async def _eks_job_runs(endpoint: Endpoint, request: Request) -> Any:
+    virtual_cluster_id = _query(request, "virtualClusterId").get("virtualClusterId")
+    return {"jobRuns": endpoint.containers.job_run_records(virtual_cluster_id)}
+
+
+async def _managed_endpoints(endpoint: Endpoint, request: Request) -> Any:
+    virtual_cluster_id = _query(request, "virtualClusterId").get("virtualClusterId")
+    return {"managedEndpoints": endpoint.containers.managed_endpoints.records(virtual_cluster_id)}
 
 
 async def _end_session(endpoint: Endpoint, request: Request) -> Any:
@@ -214,12 +237,18 @@ async def _end_session(endpoint: Endpoint, request: Request) -> Any:
 
 
 async def _busy_session(endpoint: Endpoint, request: Request) -> Any:
-    endpoint.service.sessions.hold_busy(request.path_params["session_id"], True)
-    return {}
+    return _hold_busy(endpoint, request.path_params["session_id"], True)
 
 
 async def _idle_session(endpoint: Endpoint, request: Request) -> Any:
-    endpoint.service.sessions.hold_busy(request.path_params["session_id"], False)
+    return _hold_busy(endpoint, request.path_params["session_id"], False)
+
+
+def _hold_busy(endpoint: Endpoint, host_id: str, busy: bool) -> Any:
+    hosts = next((known for known in endpoint.connect_hosts() if host_id in known), None)
+    if hosts is None:
+        raise ValueError(f"sessionId: there is no session or managed endpoint {host_id}")
+    hosts.hold_busy(host_id, busy)
     return {}
 
 
@@ -258,5 +287,5 @@ def _no_dashboard(error: ApiError) -> Response:
 async def _simulated_ui(_: Endpoint, request: Request) -> Any:
     """The page that stands for the Spark UI of a simulated driver."""
     ids = {name: escape(value) for name, value in request.path_params.items()}
-    text = "No Spark ran, so there is no Spark UI: {driver} of application {application_id}.".format_map(ids)
+    text = "No Spark ran, so there is no Spark UI: {driver} of {owner}.".format_map(ids)
     return HTMLResponse(f"<h1>Simulated</h1><p>{text}</p>")

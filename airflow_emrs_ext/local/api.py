@@ -15,13 +15,17 @@ from botocore.model import OperationModel
 from airflow_emrs_ext.local.asgi import TRANSPORT, Receive, Scope, Send, signed_for
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.errors import ApiError
-from airflow_emrs_ext.local.faults import Fault, Faults
+from airflow_emrs_ext.local.faults import Fault, Faults, default_code
 from airflow_emrs_ext.local.protocol import Request, Response, RestJson
 from airflow_emrs_ext.local.quotas import Quotas
 
 _BODY_LIMIT = 4 * 1024 * 1024
-_CALLS_KEPT = 100_000
+CALLS_KEPT = 100_000
+"""How many calls the endpoint remembers."""
+
 _RECORDED_BODY_MEMBERS = ("clientToken", "name")
+# The label of a path that says whose resource it is.
+_OWNERS = ("applicationId", "virtualClusterId")
 
 _log = logging.getLogger(__name__)
 
@@ -35,16 +39,28 @@ class Api:
     :param config: read at each call
     :param quotas: the API's quotas
     :param faults: the faults to inject
+    :param calls: where each call is noted
+    :param throttling_code: the error for a call past a quota
     """
 
     def __init__(
-        self, protocol: RestJson, service: object, config: ServiceConfig, quotas: Quotas, faults: Faults
+        self,
+        protocol: RestJson,
+        service: object,
+        config: ServiceConfig,
+        quotas: Quotas,
+        faults: Faults,
+        calls: deque[dict[str, Any]],
+        *,
+        throttling_code: str = "ThrottlingException",
     ) -> None:
         self.protocol = protocol
-        self.calls: deque[dict[str, Any]] = deque(maxlen=_CALLS_KEPT)
+        self.name = protocol.model.service_name
+        self.quotas = quotas
         self._service = service
+        self._calls = calls
+        self._throttling_code = throttling_code
         self._config = config
-        self._quotas = quotas
         self._faults = faults
         self._closing = asyncio.Event()
 
@@ -56,14 +72,16 @@ class Api:
         """Answer one request, or close its connection where a fault says so."""
         region, _ = signed_for(scope) or (None, None)
         call: dict[str, Any] = {
+            "service": self.name,
             "operation": None,
             "time": datetime.now(timezone.utc).isoformat(),
             "status": None,
             "error": None,
             "region": region,
+            "owner": None,
             "parameters": {},
         }
-        self.calls.append(call)
+        self._calls.append(call)
         try:
             if region is None:
                 raise ApiError("MissingAuthenticationTokenException", "The request carries no AWS signature")
@@ -90,12 +108,13 @@ class Api:
         operation = route.operation
         call["operation"] = operation.name
         call["parameters"] = dict(route.labels)
-        fault = self._faults.take(operation.name, route.labels.get("applicationId"))
+        call["owner"] = next((route.labels[name] for name in _OWNERS if name in route.labels), None)
+        fault = self._faults.take(self.name, operation.name, call["owner"])
         if fault is not None:
             call["fault"] = fault.fault
             await self._before_effect(fault, receive)
-        if not self._quotas.admit(region, operation.name, self._config.quota_scale):
-            raise ApiError("ThrottlingException", "Rate exceeded")
+        if not self.quotas.admit(region, operation.name, self._config.quota_scale):
+            raise self._throttled()
         parameters = self.protocol.parse(route, request)
         call["parameters"] = _worth_recording(operation, parameters)
         output = await self._call(operation, parameters)
@@ -108,13 +127,17 @@ class Api:
     async def _before_effect(self, fault: Fault, receive: Receive) -> None:
         """What a fault does before the call is carried out."""
         if fault.fault == "throttle":
-            raise ApiError("ThrottlingException", "Rate exceeded")
+            raise self._throttled()
         if fault.fault == "error":
-            raise ApiError(str(fault.code), "Injected fault", status=fault.status)
+            code = fault.code or (self._throttling_code if fault.status == 429 else default_code(fault.status))
+            raise ApiError(code, "Injected fault", status=fault.status)
         if fault.fault in ("delay", "stall"):
             await self._wait(fault.seconds, receive)
         if fault.fault in ("reset", "stall"):
             raise _Hangup
+
+    def _throttled(self) -> ApiError:
+        return ApiError(self._throttling_code, "Rate exceeded")
 
     async def _wait(self, seconds: float | None, receive: Receive) -> None:
         """So many seconds, or until the client or the endpoint has had enough."""

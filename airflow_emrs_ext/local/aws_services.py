@@ -71,8 +71,9 @@ def _load() -> Application:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     moto = DomainDispatcherApplication(create_backend_app)
-    # EMR Serverless is the endpoint's own; moto's must not answer, however strange a request is.
-    moto.backend_url_patterns = [entry for entry in moto.backend_url_patterns if entry[0] != "emrserverless"]
+    # What is the endpoint's own moto must not answer, however strange a request is.
+    own = ("emrserverless", "emrcontainers")
+    moto.backend_url_patterns = [entry for entry in moto.backend_url_patterns if entry[0] not in own]
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         scope = environ["asgi.scope"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 # What the service answers for codes that botocore's model does not declare as shapes.
 _UNMODELLED_STATUS = {
     "ThrottlingException": 429,
+    "EKSRequestThrottledException": 429,
     "SerializationException": 400,
     "UnknownOperationException": 404,
     "AccessDeniedException": 403,

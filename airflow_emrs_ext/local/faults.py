@@ -11,25 +11,27 @@ KINDS = ("throttle", "error", "reset", "delay", "drop", "stall")
 
 _DEFAULT_SECONDS = {"delay": 1.0, "stall": 3600.0}
 _DEFAULT_STATUS = 500
-_DEFAULT_CODES = {
-    429: "ThrottlingException",
-    500: "InternalServerException",
-    503: "ServiceUnavailableException",
-}
+_UNAVAILABLE = 503
+
+
+def default_code(status: int | None) -> str:
+    """The error code that goes with an HTTP status."""
+    return "ServiceUnavailableException" if status == _UNAVAILABLE else "InternalServerException"
 
 
 @dataclass
 class Fault:
     """What happens to the next calls of an operation.
 
-    :param operation: operation of the API, or ``*`` for all
+    :param operation: operation of an API, or ``*`` for all
     :param fault: one of :data:`KINDS`
     :param times: how many calls are still to be hit; ``None``: no end
     :param seconds: for ``delay`` (default 1), ``stall`` (default 3600) and ``drop`` (default 0)
     :param status: HTTP status for ``error``; default 500
     :param code: error code for ``error``; default: the usual one of the status
-    :param application_id: the application whose calls are hit; default: any
+    :param application_id: the application, or virtual cluster, whose calls are hit; default: any
     :param after: how many calls pass before the first that is hit
+    :param service: the service whose calls are hit, e.g. ``emr-containers``; default: every one with the operation
     """
 
     operation: str
@@ -40,6 +42,7 @@ class Fault:
     code: str | None = None
     application_id: str | None = None
     after: int = 0
+    service: str | None = None
 
     def __post_init__(self) -> None:
         if self.fault not in KINDS:
@@ -56,9 +59,7 @@ class Fault:
             self.status = _DEFAULT_STATUS
         if not _is_integer(self.status) or not 400 <= self.status <= 599:
             raise ValueError(f"status: must be an HTTP status from 400 to 599, not {self.status!r}")
-        if self.code is None:
-            self.code = _DEFAULT_CODES.get(self.status, "InternalServerException")
-        if not isinstance(self.code, str) or not self.code.isalnum() or not self.code.isascii():
+        if self.code is not None and not (isinstance(self.code, str) and self.code.isalnum() and self.code.isascii()):
             raise ValueError(f"code: must be an error code such as ConflictException, not {self.code!r}")
         if self.application_id is not None and not isinstance(self.application_id, str):
             raise ValueError(f"application_id: must be an application's id, not {self.application_id!r}")
@@ -66,10 +67,10 @@ class Fault:
             raise ValueError(f"after: must be an integer of at least 0, not {self.after!r}")
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], operations: Collection[str]) -> Fault:
+    def from_dict(cls, values: Mapping[str, Any], operations: Mapping[str, Collection[str]]) -> Fault:
         """A fault as the admin API is given it.
 
-        :param operations: the operations that there are
+        :param operations: the operations of each service
         :raises ValueError: something is missing, unknown or of the wrong type; it is named
         """
         known = [field.name for field in fields(cls)]
@@ -79,9 +80,23 @@ class Fault:
         for name in ("operation", "fault"):
             if name not in values:
                 raise ValueError(f"{name}: is required")
-        if values["operation"] != "*" and values["operation"] not in operations:
-            raise ValueError(f"operation: must be * or one of {', '.join(operations)}")
+        service = values.get("service")
+        if service is not None and service not in operations:
+            raise ValueError(f"service: must be one of {', '.join(operations)}, not {service!r}")
+        offered = known_operations(operations, service)
+        if values["operation"] != "*" and values["operation"] not in offered:
+            raise ValueError(f"operation: must be * or one of {', '.join(offered)}")
         return cls(**values)
+
+
+def known_operations(operations: Mapping[str, Collection[str]], service: str | None) -> list[str]:
+    """The operations of one service, or of all, each once.
+
+    :param operations: the operations of each service
+    :param service: ``None``: all
+    """
+    chosen = operations if service is None else [service]
+    return list(dict.fromkeys(name for one in chosen for name in operations[one]))
 
 
 class Faults:
@@ -95,16 +110,20 @@ class Faults:
         self._waiting.append(fault)
 
     def clear(self, application_id: str | None = None) -> None:
-        """Forget every fault, or those of one application."""
+        """Forget every fault, or those of one application or virtual cluster."""
         self._waiting = [one for one in self._waiting if application_id not in (None, one.application_id)]
 
-    def take(self, operation: str, application_id: str | None = None) -> Fault | None:
+    def take(self, service: str, operation: str, application_id: str | None = None) -> Fault | None:
         """The fault that hits this call of ``operation``, if any; it counts as used once more.
 
-        :param application_id: the application that the call is for, where it is for one
+        :param service: the service that is called
+        :param operation: its operation
+        :param application_id: the application or virtual cluster that the call is for, where it is for one
         """
         for fault in self._waiting:
             if fault.operation not in ("*", operation) or fault.application_id not in (None, application_id):
+                continue
+            if fault.service not in (None, service):
                 continue
             if fault.after:
                 fault.after -= 1

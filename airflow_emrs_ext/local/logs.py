@@ -1,4 +1,4 @@
-"""Delivers the logs of an attempt to S3 and CloudWatch Logs, in the service's layout."""
+"""Delivers the logs of a driver to S3 and CloudWatch Logs, in the services' layout."""
 
 from __future__ import annotations
 
@@ -15,15 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.aws import AwsTarget
-from airflow_emrs_ext.local.runner import DriverSpec
+from airflow_emrs_ext.local.runner import CloudWatchLogs, DriverSpec, S3Logs
 
 log = logging.getLogger(__name__)
 
-DEFAULT_LOG_GROUP = "/aws/emr-serverless"
-"""The log group where ``cloudWatchLoggingConfiguration`` names none."""
-
-_DRIVERS = ("SPARK_DRIVER", "HIVE_DRIVER")
-_DEFAULT_LOG_TYPES = ("STDOUT", "STDERR")
 _IN_MEMORY_BYTES = 8 << 20
 # CloudWatch Logs is fed in near real time, unlike S3.
 _CLOUDWATCH_SECONDS = 1.0
@@ -35,14 +30,14 @@ _EVENT_BYTES = 250_000
 
 
 class LogDelivery:
-    """Delivers the log files of one attempt, again and again while it runs and once more at the end.
+    """Delivers the log files of one driver, again and again while it runs and once more at the end.
 
-    ``<logUri>/<log_path>/<WORKER_TYPE>/stdout.gz`` on S3, and the stream
-    ``<prefix>/<log_path>/<WORKER_TYPE>/stdout`` of the log group in CloudWatch Logs; likewise ``stderr``. What
-    cannot be delivered is reported in the endpoint's log and never fails the attempt.
+    ``<uri>/<log_path>/<driver's name>/stdout.gz`` on S3, and the stream ``<prefix>/<log_path>/<driver's name>/stdout``
+    of the log group in CloudWatch Logs; likewise ``stderr``. What cannot be delivered is reported in the endpoint's log
+    and never fails the driver.
 
-    :param spec: the attempt
-    :param log_files: (worker type, log type) to the file that is being written
+    :param spec: the driver
+    :param log_files: (driver's name, log type) to the file that is being written
     :param target: where S3 and CloudWatch Logs are
     :param refresh_seconds: how long until the next delivery to S3, asked before each
     """
@@ -56,14 +51,13 @@ class LogDelivery:
     ) -> None:
         self._refresh_seconds = refresh_seconds
         self._sinks: list[_S3Sink | _CloudWatchSink] = []
-        s3 = spec.monitoring.get("s3MonitoringConfiguration") or {}
-        cloudwatch = spec.monitoring.get("cloudWatchLoggingConfiguration") or {}
-        for (worker_type, log_type), path in log_files.items():
-            if s3.get("logUri"):
-                self._sinks.append(_S3Sink(target, s3, f"{spec.log_path}/{worker_type}/{log_type.lower()}.gz", path))
-            if cloudwatch.get("enabled") and _is_wanted(cloudwatch.get("logTypes"), worker_type, log_type):
-                stream = f"{spec.log_path}/{worker_type}/{log_type.lower()}"
-                self._sinks.append(_CloudWatchSink(target, cloudwatch, stream, path))
+        logs = spec.logs
+        for (driver_name, log_type), path in log_files.items():
+            name = f"{spec.log_path}/{driver_name}/{log_type.lower()}"
+            if logs.s3:
+                self._sinks.append(_S3Sink(target, logs.s3, f"{name}.gz", path, logs.most_bytes))
+            if logs.cloudwatch and log_type in logs.cloudwatch.log_types:
+                self._sinks.append(_CloudWatchSink(target, logs.cloudwatch, name, path))
 
     async def run(self) -> None:
         """Deliver what is new, periodically, until cancelled."""
@@ -86,12 +80,6 @@ class LogDelivery:
     def _wait(self, sink: _S3Sink | _CloudWatchSink) -> float:
         refresh = max(0.05, self._refresh_seconds())
         return refresh if isinstance(sink, _S3Sink) else min(_CLOUDWATCH_SECONDS, refresh)
-
-
-def _is_wanted(log_types: Mapping[str, list[str]] | None, worker_type: str, log_type: str) -> bool:
-    if not log_types:
-        return worker_type in _DRIVERS and log_type in _DEFAULT_LOG_TYPES
-    return log_type in (name.upper() for name in log_types.get(worker_type, ()))
 
 
 class _Sink:
@@ -134,17 +122,15 @@ class _Sink:
 
 
 class _S3Sink(_Sink):
-    def __init__(self, target: AwsTarget, configuration: Mapping[str, Any], name: str, path: Path) -> None:
-        self._bucket, _, prefix = configuration["logUri"].partition("://")[2].partition("/")
+    def __init__(self, target: AwsTarget, place: S3Logs, name: str, path: Path, most_bytes: int | None) -> None:
+        self._bucket, _, prefix = place.uri.partition("://")[2].partition("/")
         self._key = f"{prefix.rstrip('/')}/{name}".lstrip("/")
         super().__init__(path, f"s3://{self._bucket}/{self._key}")
         self._target = target
         self._encryption: dict[str, str] = {}
-        if configuration.get("encryptionKeyArn"):
-            self._encryption = {
-                "ServerSideEncryption": "aws:kms",
-                "SSEKMSKeyId": configuration["encryptionKeyArn"],
-            }
+        if place.kms_key:
+            self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": place.kms_key}
+        self._most_bytes = most_bytes
         self._delivered_bytes = -1
 
     def _deliver_new(self) -> None:
@@ -152,6 +138,8 @@ class _S3Sink(_Sink):
         if size == self._delivered_bytes:
             return
         with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as packed, self._path.open("rb") as file:
+            if self._most_bytes is not None:
+                file.seek(max(0, size - self._most_bytes))
             with gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=6) as gzipped:
                 shutil.copyfileobj(file, gzipped)
             packed.seek(0)
@@ -165,13 +153,13 @@ class _S3Sink(_Sink):
 
 
 class _CloudWatchSink(_Sink):
-    def __init__(self, target: AwsTarget, configuration: Mapping[str, Any], stream: str, path: Path) -> None:
-        self._group = configuration.get("logGroupName") or DEFAULT_LOG_GROUP
+    def __init__(self, target: AwsTarget, place: CloudWatchLogs, stream: str, path: Path) -> None:
+        self._group = place.group
         # Without a prefix the name begins with the slash all the same.
-        self._stream = f"{(configuration.get('logStreamNamePrefix') or '').rstrip('/')}/{stream}"
+        self._stream = f"{place.prefix.rstrip('/')}/{stream}"
         super().__init__(path, f"log group {self._group}, stream {self._stream}")
         self._target = target
-        self._kms_key = configuration.get("encryptionKeyArn")
+        self._kms_key = place.kms_key
         self._has_stream = False
         self._position = 0
 

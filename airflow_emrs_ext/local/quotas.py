@@ -21,6 +21,32 @@ EMR_SERVERLESS_QUOTAS: Mapping[str, tuple[float, float]] = {
     "GetDashboardForJobRun": (1, 2),
 }
 
+# Not published per operation in a form that is known here: a careful guess for each of them.
+_GUESSED = (1, 25)
+EMR_CONTAINERS_QUOTAS: Mapping[str, tuple[float, float]] = dict.fromkeys(
+    (
+        "CreateVirtualCluster",
+        "UpdateVirtualCluster",
+        "DescribeVirtualCluster",
+        "ListVirtualClusters",
+        "DeleteVirtualCluster",
+        "StartJobRun",
+        "DescribeJobRun",
+        "ListJobRuns",
+        "CancelJobRun",
+        "CreateJobTemplate",
+        "DescribeJobTemplate",
+        "ListJobTemplates",
+        "DeleteJobTemplate",
+        "CreateManagedEndpoint",
+        "DescribeManagedEndpoint",
+        "ListManagedEndpoints",
+        "DeleteManagedEndpoint",
+        "GetManagedEndpointSessionCredentials",
+    ),
+    _GUESSED,
+)
+
 
 class TokenBucket:
     """Holds up to ``burst`` tokens and gains ``rate`` of them per second.
@@ -55,7 +81,7 @@ class Quotas:
 
     def __init__(
         self,
-        published: Mapping[str, tuple[float, float]] = EMR_SERVERLESS_QUOTAS,
+        published: Mapping[str, tuple[float, float]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._published = published

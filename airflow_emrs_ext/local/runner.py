@@ -1,7 +1,7 @@
 """What the service needs of whatever executes the attempts of job runs, and sessions.
 
-The service (``emr_serverless/``) owns states, capacity, queues, retries and timeouts; a runner only starts one driver,
-says when it runs, and says how it ended. Two exist: the simulated one and real Spark.
+The services (``emr_serverless/``, ``emr_containers/``) own states, capacity, queues, retries and timeouts; a runner
+only starts one driver, says when it runs, and says how it ended. Two exist: the simulated one and real Spark.
 """
 
 from __future__ import annotations
@@ -21,22 +21,69 @@ class WorkerSize:
     disk_gb: float
 
 
+@dataclass(frozen=True)
+class S3Logs:
+    """Where a driver's logs go on S3.
+
+    :param uri: the bucket and perhaps a prefix, ``s3://bucket/prefix``
+    :param kms_key: the ARN of the key that encrypts them
+    """
+
+    uri: str
+    kms_key: str | None = None
+
+
+@dataclass(frozen=True)
+class CloudWatchLogs:
+    """Where a driver's logs go in CloudWatch Logs.
+
+    :param group: the log group
+    :param prefix: what the names of the streams begin with
+    :param kms_key: the ARN of the key that encrypts them
+    :param log_types: which of them: ``STDOUT``, ``STDERR``
+    """
+
+    group: str
+    prefix: str = ""
+    kms_key: str | None = None
+    log_types: frozenset[str] = frozenset({"STDOUT", "STDERR"})
+
+
+@dataclass(frozen=True)
+class LogDestinations:
+    """Everywhere that a driver's logs go.
+
+    :param most_bytes: of a log that is longer only so much of its end is delivered to S3; ``None``: all of it
+    """
+
+    s3: S3Logs | None = None
+    cloudwatch: CloudWatchLogs | None = None
+    most_bytes: int | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class DriverSpec:
     """What every driver is given, with everything merged and validated."""
 
-    application_id: str
+    product: str
+    """The name of the service for people: ``EMR Serverless`` or ``EMR on EKS``."""
+    owner_id: str
+    """The application, or virtual cluster, that it belongs to."""
+    driver_name: str
+    """What the service calls the driver, and the folder of its logs: a worker type such as ``SPARK_DRIVER``, or a
+    pod's name."""
+    ui_id: str
+    """The id of the driver's Spark application, and the name of its event log; of no other driver."""
     account_id: str
     region: str
     name: str | None
     release_label: str
     execution_role_arn: str
     classifications: Mapping[str, Mapping[str, str]]
-    """Classification to properties, application defaults and overrides merged; ``spark-defaults`` among them."""
-    monitoring: Mapping[str, Any]
-    """The effective MonitoringConfiguration in the API's own form."""
+    """Classification to properties, defaults and overrides merged; ``spark-defaults`` among them."""
+    logs: LogDestinations
     log_path: str
-    """Where its logs are delivered, below the URI or prefix that ``monitoring`` names."""
+    """Where its logs are delivered, below the URI or prefix that ``logs`` names, in a folder named after the driver."""
     driver: WorkerSize
     executor: WorkerSize
     executor_count: int
@@ -44,30 +91,26 @@ class DriverSpec:
     """A directory of this driver's own, made by the service, kept until the endpoint ends."""
     tags: Mapping[str, str] = field(default_factory=dict)
     job_driver: Mapping[str, Any] = field(default_factory=dict)
-    """In the API's own form: ``{"sparkSubmit": {...}}`` or ``{"hive": {...}}``; empty for a session."""
+    """In the form of the service's own API, e.g. ``{"sparkSubmit": {...}}``; empty for a session."""
 
     @property
-    def ui_id(self) -> str:
-        """The name of the driver's application in Spark's UI and of its event log."""
-        raise NotImplementedError
+    def job_kind(self) -> str:
+        """Which kind of job ``job_driver`` is: the name of its one member."""
+        return next(iter(self.job_driver))
+
+    @property
+    def job(self) -> Mapping[str, Any]:
+        """What its job is given: the value of the one member of ``job_driver``."""
+        job: Mapping[str, Any] = self.job_driver[self.job_kind]
+        return job
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptSpec(DriverSpec):
-    """One attempt of a job run.
-
-    Its ``log_path`` is ``applications/<app>/jobs/<job>`` or, with retries or streaming, ``…/attempts/<n>``.
-    """
+    """One attempt of a job run."""
 
     job_run_id: str
     attempt: int
-    mode: str
-    execution_iam_policy: Mapping[str, Any] | None = None
-
-    @property
-    def ui_id(self) -> str:
-        """The job run and the number of the attempt."""
-        return f"{self.job_run_id}-{self.attempt}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +118,6 @@ class ConnectSpec(DriverSpec):
     """What serves Spark Connect: a session of EMR Serverless, or a managed endpoint of EMR on EKS."""
 
     host_id: str
-
-    @property
-    def ui_id(self) -> str:
-        """The session or managed endpoint."""
-        return self.host_id
 
 
 @dataclass(frozen=True)
@@ -98,7 +136,7 @@ class Attempt(Protocol):
     """A started attempt."""
 
     log_files: Mapping[tuple[str, str], Path]
-    """(worker type, log type) to the file that is being written, e.g. ``("SPARK_DRIVER", "STDOUT")``."""
+    """(driver's name, log type) to the file that is being written, e.g. ``("SPARK_DRIVER", "STDOUT")``."""
 
     async def wait(self) -> AttemptResult:
         """Until the attempt has ended. Cancelling the waiter does not end the attempt."""

@@ -10,40 +10,46 @@ import os
 import signal
 import socket
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import uvicorn
 
 from airflow_emrs_ext.local.admin import PREFIX as ADMIN_PREFIX
 from airflow_emrs_ext.local.admin import admin_application
-from airflow_emrs_ext.local.api import Api
+from airflow_emrs_ext.local.api import CALLS_KEPT, Api
 from airflow_emrs_ext.local.asgi import TRANSPORT, Application, Receive, Scope, Send, signed_for
 from airflow_emrs_ext.local.aws import AwsTarget
 from airflow_emrs_ext.local.aws_services import AwsServices
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.connect.access import ConnectAccess
 from airflow_emrs_ext.local.connect.gateway import ConnectGateway
+from airflow_emrs_ext.local.emr_containers.service import EmrContainers
 from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.faults import Faults
 from airflow_emrs_ext.local.http_connection import LenientConnection
 from airflow_emrs_ext.local.logs import LogDelivery
 from airflow_emrs_ext.local.protocol import RestJson
-from airflow_emrs_ext.local.quotas import Quotas
+from airflow_emrs_ext.local.quotas import EMR_CONTAINERS_QUOTAS, EMR_SERVERLESS_QUOTAS, Quotas
 from airflow_emrs_ext.local.resources.dashboards import Dashboards
 from airflow_emrs_ext.local.runner import DriverSpec, Runner
 from airflow_emrs_ext.local.simulated import SimulatedRunner
 from airflow_emrs_ext.service_model import extend
 
 if TYPE_CHECKING:
+    from airflow_emrs_ext.local.connect.registry import ConnectHosts
+    from airflow_emrs_ext.local.emr_containers.managed_endpoints import ManagedEndpoint
+    from airflow_emrs_ext.local.emr_serverless.sessions import Session
     from airflow_emrs_ext.local.s3_gateway import S3Gateway
 
 GATEWAY_PREFIX = "/webhdfs/v1"
 
-_SERVICE = "emr-serverless"
+SERVERLESS, CONTAINERS = "emr-serverless", "emr-containers"
+_CONTAINERS_PATHS = ("virtualclusters", "jobtemplates", "securityconfigurations")
 _KEEP_ALIVE_SECONDS = 120
 _LAST_REQUESTS_SECONDS = 1
 _PARENT_CHECK_SECONDS = 1
@@ -90,7 +96,7 @@ class Endpoint:
         self.options = options
         self.config = ServiceConfig(quota_scale=options.quota_scale, endpoint_url=url)
         self.faults = Faults()
-        self._quotas = Quotas()
+        self.calls: deque[dict[str, Any]] = deque(maxlen=CALLS_KEPT)
         self._initial_config = self.config.as_dict()
         self._target = AwsTarget(url, self.config.region, options.s3_endpoint)
         self._runner = self._make_runner(state_dir)
@@ -98,7 +104,7 @@ class Endpoint:
         self._connect = ConnectGateway(access, self.config)
         access.gateway_url = self._connect.url
         self.dashboards = Dashboards(self._runner, self.config)
-        self.service = EmrServerless(
+        self.serverless = EmrServerless(
             self._runner,
             config=self.config,
             work_dir=state_dir,
@@ -106,16 +112,39 @@ class Endpoint:
             access=access,
             dashboards=self.dashboards,
         )
-        self.service.listeners.append(self._connect.changed)
-        model = extend(botocore.session.get_session()).get_service_model(_SERVICE)
-        self.api = Api(RestJson(model), self.service, self.config, self._quotas, self.faults)
+        self.containers = EmrContainers(
+            self._runner,
+            config=self.config,
+            work_dir=state_dir,
+            deliver_logs=self._log_delivery,
+            access=access,
+            dashboards=self.dashboards,
+        )
+        for service in (self.serverless, self.containers):
+            service.listeners.append(self._connect.changed)
+        session = extend(botocore.session.get_session())
+        self.apis = {
+            name: Api(
+                RestJson(session.get_service_model(name)),
+                service,
+                self.config,
+                Quotas(quotas),
+                self.faults,
+                self.calls,
+                throttling_code=throttling_code,
+            )
+            for name, service, quotas, throttling_code in (
+                (SERVERLESS, self.serverless, EMR_SERVERLESS_QUOTAS, "ThrottlingException"),
+                (CONTAINERS, self.containers, EMR_CONTAINERS_QUOTAS, "EKSRequestThrottledException"),
+            )
+        }
         self._aws = AwsServices()
         self._admin: Application = admin_application(self)
         self._gateway = self._make_gateway()
 
     async def start(self) -> None:
         """Make everything ready for requests."""
-        await self.service.start()
+        await self._runner.start()
 
     def started(self) -> None:
         """What can wait until requests are accepted."""
@@ -123,19 +152,24 @@ class Endpoint:
 
     async def close(self) -> None:
         """End everything that was started; requests are still answered meanwhile, as a job may need its S3."""
-        self.api.close()
+        for api in self.apis.values():
+            api.close()
         await self._connect.close()
-        await self.service.close()
+        await self.serverless.close()
+        await self.containers.close()
+        await self._runner.close()
         if self._gateway is not None:
             self._gateway.close()
 
     async def reset(self) -> None:
         """Stop what runs and forget everything."""
-        await self.service.reset()
+        await self.serverless.reset()
+        await self.containers.reset()
         await self._connect.reset()
         self.faults.clear()
-        self.api.calls.clear()
-        self._quotas.reset()
+        self.calls.clear()
+        for api in self.apis.values():
+            api.quotas.reset()
         for name, value in self._initial_config.items():
             setattr(self.config, name, value)
         if isinstance(self._runner, SimulatedRunner):
@@ -165,10 +199,21 @@ class Endpoint:
             return self._gateway
         signature = signed_for(scope)
         if signature is not None:
-            return self.api if signature[1] == _SERVICE else self._aws
+            return self.apis.get(signature[1], self._aws)
         # Without this signature nothing but S3, anonymous or signed the old way, remains, and a path that only EMR has.
-        is_emr = path == "/applications" or path.startswith(("/applications/", "/tags/arn:"))
-        return self.api if is_emr else self._aws
+        first, _, rest = path[1:].partition("/")
+        if first in _CONTAINERS_PATHS or (first == "tags" and f":{CONTAINERS}:" in rest):
+            return self.apis[CONTAINERS]
+        is_serverless = first == "applications" or (first == "tags" and rest.startswith("arn:"))
+        return self.apis[SERVERLESS] if is_serverless else self._aws
+
+    def connect_hosts(self) -> tuple[ConnectHosts[Session], ConnectHosts[ManagedEndpoint]]:
+        """Everything that serves Spark Connect."""
+        return self.serverless.sessions, self.containers.managed_endpoints
+
+    def operations(self) -> dict[str, list[str]]:
+        """The operations of each service."""
+        return {name: list(api.protocol.model.operation_names) for name, api in self.apis.items()}
 
     def _make_runner(self, state_dir: Path) -> Runner:
         if self.options.runner == "simulated":

@@ -18,16 +18,13 @@ class SimulatedDriver:
 
     :param spec: what it is to do
     :param script: what it does
-    :param worker_type: the service's name for it
     :param base_url: where the endpoint is reached
     """
 
-    def __init__(
-        self, spec: DriverSpec, script: ScriptedAttempt | ScriptedSession, worker_type: str, base_url: str
-    ) -> None:
+    def __init__(self, spec: DriverSpec, script: ScriptedAttempt | ScriptedSession, base_url: str) -> None:
         self.log_files: Mapping[tuple[str, str], Path] = {
-            (worker_type, "STDOUT"): spec.work_dir / "stdout",
-            (worker_type, "STDERR"): spec.work_dir / "stderr",
+            (spec.driver_name, "STDOUT"): spec.work_dir / "stdout",
+            (spec.driver_name, "STDERR"): spec.work_dir / "stderr",
         }
         self._url = base_url + simulated_ui_path(spec)
         self._outcome: asyncio.Future[AttemptResult] = asyncio.get_running_loop().create_future()
@@ -67,7 +64,7 @@ class SimulatedAttempt(SimulatedDriver):
     """An attempt of a job run that follows its script."""
 
     def __init__(self, spec: AttemptSpec, script: ScriptedAttempt, base_url: str) -> None:
-        super().__init__(spec, script, "HIVE_DRIVER" if "hive" in spec.job_driver else "SPARK_DRIVER", base_url)
+        super().__init__(spec, script, base_url)
         self._script = script
 
     async def stop(self, grace_seconds: float) -> None:
@@ -100,7 +97,7 @@ class SimulatedServer(SimulatedDriver):
     connect: ConnectServer | None = None
 
     def __init__(self, spec: ConnectSpec, script: ScriptedSession, base_url: str) -> None:
-        super().__init__(spec, script, "SPARK_DRIVER", base_url)
+        super().__init__(spec, script, base_url)
         self._script = script
 
     async def follow(self, on_ready: Callable[[], None]) -> None:
@@ -221,4 +218,4 @@ class SimulatedRunner:
 
 def simulated_ui_path(spec: DriverSpec) -> str:
     """The path of the page that stands for the Spark UI of a driver."""
-    return f"/_emrs/simulated-ui/{spec.application_id}/{spec.ui_id}"
+    return f"/_emrs/simulated-ui/{spec.owner_id}/{spec.ui_id}"

@@ -119,8 +119,8 @@ class LocalEmr:
         """Say what the simulated job runs and sessions do that are started from now on; the script given last wins.
 
         :param attempts: attempt ``n`` of a job run does what entry ``n`` says; the last entry repeats
-        :param name: pattern as in a shell for the names of the job runs and sessions; default: all
-        :param session: what a session does
+        :param name: pattern as in a shell for the names of the job runs, sessions and managed endpoints; default: all
+        :param session: what a session or managed endpoint does
         """
         self._call("POST", "scripts", Script(attempts=tuple(attempts), session=session, name=name).as_dict())
 
@@ -143,18 +143,18 @@ class LocalEmr:
         self._call("POST", "write", {"jobRunId": job_run_id, "stdout": stdout, "stderr": stderr})
 
     def end_session(self, session_id: str, details: str = "", *, succeeded: bool = False) -> None:
-        """End the driver of a simulated session, without anybody having asked for it.
+        """End the driver of a simulated session or managed endpoint, without anybody having asked for it.
 
-        :param session_id: the session
+        :param session_id: the session or managed endpoint
         :param details: sentence for ``stateDetails``
-        :param succeeded: whether the session is TERMINATED then; default: it is FAILED
+        :param succeeded: whether it is TERMINATED then; default: it is FAILED, or TERMINATED_WITH_ERRORS
         """
         self._call("POST", f"sessions/{session_id}/end", {"succeeded": succeeded, "details": details})
 
     def hold_session_busy(self, session_id: str, busy: bool = True) -> None:
         """Keep a session BUSY, as if a client's call were under way, or let it become IDLE again.
 
-        :param session_id: the session
+        :param session_id: the session, or a managed endpoint, which has no such states but an idle timeout
         :param busy: whether to keep it or to let go
         """
         self._call("PUT" if busy else "DELETE", f"sessions/{session_id}/busy")
@@ -170,28 +170,36 @@ class LocalEmr:
         code: str | None = None,
         application_id: str | None = None,
         after: int = 0,
+        service: str | None = None,
     ) -> None:
         """Make calls of an operation fail.
 
         :param operation: operation of the API, e.g. ``StartJobRun``, or ``*`` for all
-        :param fault: ``throttle`` answers ThrottlingException; ``error`` answers a server error; ``reset`` closes the
+        :param fault: ``throttle`` answers as past a quota; ``error`` answers a server error; ``reset`` closes the
             connection before the call has an effect; ``drop`` closes it ``seconds`` after it, without an answer;
             ``delay`` answers ``seconds`` later; ``stall`` never answers and closes the connection after ``seconds``
         :param times: how many calls; ``None``: until :meth:`clear_faults`
         :param seconds: for ``delay`` (default 1), ``stall`` (default 3600) and ``drop`` (default 0)
         :param status: HTTP status for ``error``; default 500
         :param code: error code for ``error``, e.g. ``ServiceQuotaExceededException``; its status is then the API's own
-        :param application_id: only calls for this application
+        :param application_id: only calls for this application, or virtual cluster
         :param after: how many calls pass before the first that fails
+        :param service: only calls of this service, e.g. ``emr-containers``; default: of every one with the operation
         """
-        optional = {"seconds": seconds, "status": status, "code": code, "application_id": application_id}
+        optional = {
+            "seconds": seconds,
+            "status": status,
+            "code": code,
+            "application_id": application_id,
+            "service": service,
+        }
         given = {name: value for name, value in optional.items() if value is not None}
         self._call("POST", "faults", {"operation": operation, "fault": fault, "times": times, "after": after, **given})
 
     def faults(self, application_id: str | None = None) -> list[dict[str, Any]]:
         """The injected faults that are still to hit a call.
 
-        :param application_id: only those that are for one application
+        :param application_id: only those that are for one application, or virtual cluster
         """
         faults: list[dict[str, Any]] = self._call("GET", "faults")["faults"]
         return [one for one in faults if application_id in (None, one["application_id"])]
@@ -199,7 +207,7 @@ class LocalEmr:
     def clear_faults(self, application_id: str | None = None) -> None:
         """Forget every injected fault.
 
-        :param application_id: only those that are for one application
+        :param application_id: only those that are for one application, or virtual cluster
         """
         self._call("DELETE", "faults", applicationId=application_id)
 
@@ -233,15 +241,40 @@ class LocalEmr:
         sessions: list[dict[str, Any]] = self._call("GET", "sessions", applicationId=application_id)["sessions"]
         return sessions
 
-    def calls(self, operation: str | None = None, *, application_id: str | None = None) -> list[dict[str, Any]]:
-        """Every EMR API call that reached the endpoint, oldest first: operation, time, status, error code, ids.
+    def virtual_clusters(self) -> list[dict[str, Any]]:
+        """Every virtual cluster with all that the endpoint recorded of it, oldest first."""
+        clusters: list[dict[str, Any]] = self._call("GET", "eks/virtual-clusters")["virtualClusters"]
+        return clusters
+
+    def eks_job_runs(self, virtual_cluster_id: str | None = None) -> list[dict[str, Any]]:
+        """Every EMR on EKS job run with all that the endpoint recorded of it, oldest first.
+
+        :param virtual_cluster_id: only those of one virtual cluster
+        """
+        runs: list[dict[str, Any]] = self._call("GET", "eks/job-runs", virtualClusterId=virtual_cluster_id)["jobRuns"]
+        return runs
+
+    def managed_endpoints(self, virtual_cluster_id: str | None = None) -> list[dict[str, Any]]:
+        """Every managed endpoint with all that the endpoint recorded of it, oldest first.
+
+        :param virtual_cluster_id: only those of one virtual cluster
+        """
+        endpoints: list[dict[str, Any]] = self._call(
+            "GET", "eks/managed-endpoints", virtualClusterId=virtual_cluster_id
+        )["managedEndpoints"]
+        return endpoints
+
+    def calls(
+        self, operation: str | None = None, *, application_id: str | None = None, service: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Every EMR API call that reached the endpoint, oldest first: service, operation, status, error code, ids.
 
         :param operation: only those of one operation
-        :param application_id: only those for one application
+        :param application_id: only those for one application, or virtual cluster
+        :param service: only those of one service, e.g. ``emr-containers``
         """
-        calls: list[dict[str, Any]] = self._call("GET", "calls", operation=operation, applicationId=application_id)[
-            "calls"
-        ]
+        query: dict[str, str | None] = {"operation": operation, "applicationId": application_id, "service": service}
+        calls: list[dict[str, Any]] = self._call("GET", "calls", **query)["calls"]
         return calls
 
     def reset(self) -> None:
@@ -250,7 +283,7 @@ class LocalEmr:
         if self._settings:
             self.configure(**self._settings)
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str | None) -> Any:
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, /, **query: str | None) -> Any:
         given = {name: value for name, value in query.items() if value is not None}
         url = f"{self.url}/_emrs/{quote(path)}" + (f"?{urlencode(given)}" if given else "")
         data = None if body is None else json.dumps(body).encode()

@@ -17,11 +17,12 @@ from airflow_emrs_ext.local.emr_serverless.application_settings import (
 )
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity
 from airflow_emrs_ext.local.emr_serverless.naming import application_arn, new_id
-from airflow_emrs_ext.local.emr_serverless.queueing import Queues
-from airflow_emrs_ext.local.emr_serverless.releases import Release, parse_release
+from airflow_emrs_ext.local.emr_serverless.releases import parse_release
 from airflow_emrs_ext.local.emr_serverless.transitions import APPLICATION
 from airflow_emrs_ext.local.errors import ApiError, validation_error
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener, now
+from airflow_emrs_ext.local.resources.queueing import Queues
+from airflow_emrs_ext.local.resources.releases import Release
 from airflow_emrs_ext.states import ApplicationState as S
 from airflow_emrs_ext.states import State
 

@@ -1,14 +1,13 @@
-"""Job concurrency of an application: how many job runs execute at once, and the line of those that wait."""
+"""The job concurrency that an application is configured with."""
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping
 
-from airflow_emrs_ext.local.config import ServiceConfig
-from airflow_emrs_ext.local.emr_serverless.releases import QUEUING, QUEUING_BY_DEFAULT, Release
+from airflow_emrs_ext.local.emr_serverless.releases import QUEUING, QUEUING_BY_DEFAULT
 from airflow_emrs_ext.local.errors import validation_error
+from airflow_emrs_ext.local.resources.releases import Release
 
 MOST_QUEUED = 2000
 """Job runs that may wait in the queues of an account."""
@@ -35,59 +34,9 @@ def scheduler_configuration(given: Mapping[str, int] | None, release: Release) -
     return {**DEFAULT, **given}
 
 
-class Queues:
-    """The places in which job runs execute, and the lines before them, one of each per application.
+def most_queued(quota_scale: float) -> float:
+    """How many job runs may wait in the queues of an account.
 
-    :param config: ``quota_scale`` scales how many job runs of the account may wait; 0: no limit
+    :param quota_scale: factor on the quota; 0: none
     """
-
-    def __init__(self, config: ServiceConfig) -> None:
-        self._config = config
-        self._places: dict[str, int | None] = {}
-        self._executing: dict[str, set[str]] = {}
-        self._waiting: dict[str, dict[str, asyncio.Event]] = {}
-
-    def allow(self, application_id: str, places: int | None) -> None:
-        """Set how many job runs of an application may execute at once, ``None``: any number."""
-        self._places[application_id] = places
-        self._executing.setdefault(application_id, set())
-        self._waiting.setdefault(application_id, {})
-        self._admit(application_id)
-
-    def enter(self, application_id: str, run_id: str) -> asyncio.Event:
-        """Take a place, or get in line.
-
-        :return: an event that is set when the job run may execute
-        :raises ApiError: the account has as many queued job runs as it may
-        """
-        scale = self._config.quota_scale
-        most = MOST_QUEUED * scale if scale else math.inf
-        turn = asyncio.Event()
-        if self._full(application_id) and sum(map(len, self._waiting.values())) >= most:
-            raise validation_error(f"The account has reached the limit of {most:g} queued job runs.")
-        self._waiting[application_id][run_id] = turn
-        self._admit(application_id)
-        return turn
-
-    def leave(self, application_id: str, run_id: str) -> None:
-        """Give up a place or a position in line; harmless when the job run has neither."""
-        self._waiting[application_id].pop(run_id, None)
-        self._executing[application_id].discard(run_id)
-        self._admit(application_id)
-
-    def clear(self) -> None:
-        """Forget every application."""
-        self._places.clear()
-        self._executing.clear()
-        self._waiting.clear()
-
-    def _full(self, application_id: str) -> bool:
-        places = self._places[application_id]
-        return places is not None and len(self._executing[application_id]) >= places
-
-    def _admit(self, application_id: str) -> None:
-        waiting = self._waiting[application_id]
-        while waiting and not self._full(application_id):
-            run_id = next(iter(waiting))
-            waiting.pop(run_id).set()
-            self._executing[application_id].add(run_id)
+    return MOST_QUEUED * quota_scale if quota_scale else math.inf

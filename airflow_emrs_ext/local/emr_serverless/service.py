@@ -18,7 +18,7 @@ from airflow_emrs_ext.local.emr_serverless.applications import Application, Appl
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity
 from airflow_emrs_ext.local.emr_serverless.job_runs import JobRun
 from airflow_emrs_ext.local.emr_serverless.naming import job_run_arn, new_id
-from airflow_emrs_ext.local.emr_serverless.queueing import Queues
+from airflow_emrs_ext.local.emr_serverless.queueing import most_queued
 from airflow_emrs_ext.local.emr_serverless.session_operations import Sessions
 from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
@@ -32,6 +32,7 @@ from airflow_emrs_ext.local.resources.driving import DeliverLogs, Driven
 from airflow_emrs_ext.local.resources.idempotency import ClientTokens
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener
 from airflow_emrs_ext.local.resources.pagination import created_within, group, listing, page
+from airflow_emrs_ext.local.resources.queueing import Queues
 from airflow_emrs_ext.local.resources.tags import check_tags, merge_tags
 from airflow_emrs_ext.local.runner import Runner
 from airflow_emrs_ext.states import ApplicationState
@@ -43,7 +44,7 @@ class EmrServerless:
     The operations take validated parameters under the API's names and return the members of the output structure; they
     raise :class:`~airflow_emrs_ext.local.errors.ApiError`.
 
-    :param runner: executes the attempts of job runs; started and closed with the service
+    :param runner: executes the attempts of job runs; started before the service is used, and closed after it
     :param config: settings, read when they are needed
     :param work_dir: where the attempts get their directories
     :param deliver_logs: makes what delivers the logs of one attempt; default: nobody does
@@ -67,7 +68,7 @@ class EmrServerless:
         self._runner = runner
         self._work_dir = work_dir
         self._capacity = Capacity(config)
-        self._queues = Queues(config)
+        self._queues = Queues(lambda: most_queued(config.quota_scale))
         self._applications = Applications(config, self._capacity, self._queues, self.listeners)
         self._runs: dict[str, JobRun] = {}
         self._closed = False
@@ -79,15 +80,13 @@ class EmrServerless:
             config, self._applications, session_walker, access or ConnectAccess(config), self.listeners, work_dir
         )
 
-    async def start(self) -> None:
-        """Get ready for requests."""
-        await self._runner.start()
-
     async def close(self) -> None:
-        """End everything that was started; what is known can still be asked for."""
+        """Start nothing more and leave everything as it is; what is known can still be asked for.
+
+        The drivers that run are the runner's to end.
+        """
         self._closed = True
         await self._end_tasks()
-        await self._runner.close()
 
     async def reset(self) -> None:
         """Stop what runs and forget everything; nothing is started meanwhile."""
@@ -231,7 +230,7 @@ class EmrServerless:
                 if run.application is application
                 and (not states or run.state in states)
                 and (mode is None or run.submission.mode == mode)
-                and created_within(run.created_at, params)
+                and created_within(run.created_at, params.get("createdAtAfter"), params.get("createdAtBefore"))
             ),
             lambda run: (*group(run.state, states), -run.number),
             params,

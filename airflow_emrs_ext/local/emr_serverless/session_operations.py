@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.connect.access import ConnectAccess
+from airflow_emrs_ext.local.connect.registry import ConnectHosts
 from airflow_emrs_ext.local.emr_serverless import records, views
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.emr_serverless.naming import new_id, session_arn
@@ -26,7 +27,7 @@ MOST_SESSIONS = 25
 """Sessions that an application may have at once."""
 
 
-class Sessions:
+class Sessions(ConnectHosts[Session]):
     """All sessions of the account.
 
     :param config: account, Region, quotas
@@ -46,16 +47,11 @@ class Sessions:
         listeners: list[Listener],
         work_dir: Path,
     ) -> None:
-        self.access = access
+        super().__init__(walker, access)
         self._config = config
         self._applications = applications
-        self._walker = walker
         self._listeners = listeners
         self._work_dir = work_dir
-        self._by_id: dict[str, Session] = {}
-
-    def __iter__(self) -> Iterator[Session]:
-        return iter(self._by_id.values())
 
     def find(self, application_id: str, session_id: str) -> Session:
         """The session of an application.
@@ -113,7 +109,7 @@ class Sessions:
                 for session in self
                 if session.application is application
                 and (not states or session.state in states)
-                and created_within(session.created_at, params)
+                and created_within(session.created_at, params.get("createdAtAfter"), params.get("createdAtBefore"))
             ),
             lambda session: (*group(session.state, states), -session.number),
             params,
@@ -143,23 +139,6 @@ class Sessions:
             "authTokenExpiresAt": expires_at,
         }
 
-    def hold_busy(self, session_id: str, busy: bool) -> None:
-        """Keep a session BUSY as if a client's call were under way, or let it go again; for tests.
-
-        :param session_id: the session
-        :param busy: whether to keep or to let go; harmless when that is so already
-        :raises ValueError: there is no such session
-        """
-        session = self._by_id.get(session_id)
-        if session is None:
-            raise ValueError(f"sessionId: there is no session {session_id}")
-        session.hold_busy(busy)
-
-    def arm(self) -> None:
-        """Apply a changed length of a minute."""
-        for session in self:
-            self._walker.clock.arm(session)
-
     def records(self, application_id: str | None = None) -> list[dict[str, Any]]:
         """Every session with all that is known of it, oldest first, as plain JSON.
 
@@ -170,16 +149,6 @@ class Sessions:
             for session in self
             if application_id in (None, session.application.application_id)
         ]
-
-    def terminate_all(self, reason: str) -> None:
-        """Begin to end every session, for the reason given; their clients hear of it."""
-        for session in self:
-            self._walker.terminate(session, reason)
-
-    def clear(self) -> None:
-        """Forget every session and every token."""
-        self._by_id.clear()
-        self.access.clear()
 
     async def _walk(self, session: Session) -> None:
         try:

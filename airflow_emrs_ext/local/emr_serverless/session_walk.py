@@ -7,6 +7,7 @@ import asyncio
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.connect.walk import ConnectWalker, NotLaunchedError
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity, NeverFitsError
+from airflow_emrs_ext.local.emr_serverless.monitoring import DRIVER_NAMES, PRODUCT, log_destinations
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.resources.driving import DeliverLogs, until
 from airflow_emrs_ext.local.runner import ConnectSpec, Runner
@@ -50,8 +51,12 @@ class SessionWalker(ConnectWalker[Session]):
 
     def _spec(self, session: Session) -> ConnectSpec:
         request, application = session.request, session.application
+        driver_name = DRIVER_NAMES[application.engine]
         return ConnectSpec(
-            application_id=application.application_id,
+            product=PRODUCT,
+            owner_id=application.application_id,
+            driver_name=driver_name,
+            ui_id=session.session_id,
             host_id=session.session_id,
             account_id=self.config.account_id,
             region=self.config.region,
@@ -59,7 +64,7 @@ class SessionWalker(ConnectWalker[Session]):
             release_label=session.settings["releaseLabel"],
             execution_role_arn=request.params["executionRoleArn"],
             classifications=request.classifications,
-            monitoring=request.monitoring,
+            logs=log_destinations(request.monitoring, driver_name),
             log_path=f"applications/{application.application_id}/sessions/{session.session_id}",
             driver=request.demand.driver,
             executor=request.demand.executor,

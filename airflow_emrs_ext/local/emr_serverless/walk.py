@@ -10,10 +10,11 @@ from datetime import timedelta
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity, NeverFitsError
 from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, Cancellation, JobRun
-from airflow_emrs_ext.local.emr_serverless.queueing import Queues
+from airflow_emrs_ext.local.emr_serverless.monitoring import DRIVER_NAMES, PRODUCT, log_destinations
 from airflow_emrs_ext.local.emr_serverless.submission import BATCH, grace_seconds
 from airflow_emrs_ext.local.resources.driving import DeliverLogs, EndRequestedError, until
 from airflow_emrs_ext.local.resources.lifecycle import now, shorten
+from airflow_emrs_ext.local.resources.queueing import Queues
 from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, Runner
 from airflow_emrs_ext.states import JobRunState as S
 
@@ -179,27 +180,29 @@ class Walker:
 
     def _spec(self, run: JobRun) -> AttemptSpec:
         submission, application, attempt = run.submission, run.application, run.attempt
+        driver_name = DRIVER_NAMES[application.engine]
         path = f"applications/{application.application_id}/jobs/{run.job_run_id}"
         return AttemptSpec(
-            application_id=application.application_id,
+            product=PRODUCT,
+            owner_id=application.application_id,
+            driver_name=driver_name,
+            ui_id=f"{run.job_run_id}-{attempt.number}",
             job_run_id=run.job_run_id,
             attempt=attempt.number,
             account_id=self.config.account_id,
             region=self.config.region,
             name=run.name,
-            mode=submission.mode,
             release_label=run.settings["releaseLabel"],
             execution_role_arn=submission.params["executionRoleArn"],
             job_driver=submission.params["jobDriver"],
             classifications=submission.classifications,
-            monitoring=submission.monitoring,
+            logs=log_destinations(submission.monitoring, driver_name),
             log_path=f"{path}/attempts/{attempt.number}" if submission.retries else path,
             driver=submission.demand.driver,
             executor=submission.demand.executor,
             executor_count=attempt.executor_count,
             work_dir=run.work_dir / f"attempt-{attempt.number}",
             tags=run.tags,
-            execution_iam_policy=submission.params.get("executionIamPolicy"),
         )
 
     async def _dwell(self, run: JobRun) -> None:

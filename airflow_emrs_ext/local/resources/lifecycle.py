@@ -66,6 +66,11 @@ class Lifecycle:
         return self.history[-1].details
 
     @property
+    def created_at(self) -> datetime:
+        """When the resource came into its first state."""
+        return self.history[0].at
+
+    @property
     def changed_at(self) -> datetime:
         """When the resource came into its state."""
         return self.history[-1].at

@@ -44,9 +44,8 @@ def page(
     return shown, _write(key(shown[-1]), listing) if more else None
 
 
-def created_within(created_at: datetime, params: Mapping[str, Any]) -> bool:
-    """Whether ``createdAtAfter`` and ``createdAtBefore`` of the request let something through."""
-    after, before = params.get("createdAtAfter"), params.get("createdAtBefore")
+def created_within(created_at: datetime, after: datetime | None, before: datetime | None) -> bool:
+    """Whether the filters of a request let something through that was made then."""
     return (after is None or created_at >= after) and (before is None or created_at <= before)
 
 

@@ -27,7 +27,6 @@ class SparkAttempt:
     """A Spark driver process, from its preparation to the sentence that says how it ended.
 
     :param spec: the attempt or session
-    :param worker_type: the service's name for the driver: ``SPARK_DRIVER`` or ``HIVE_DRIVER``
     :param prepare: makes the driver; called once, in a thread, may talk to S3 and raise :class:`SubmitError`
     :param environ: the environment that the driver's own variables are added to
     :param lock: held while the driver runs
@@ -38,7 +37,6 @@ class SparkAttempt:
         self,
         spec: DriverSpec,
         *,
-        worker_type: str,
         prepare: Callable[[], Driver],
         environ: Mapping[str, str],
         lock: asyncio.Lock | None,
@@ -52,8 +50,8 @@ class SparkAttempt:
         self._stdout = spec.work_dir / "stdout"
         self._stderr = spec.work_dir / "stderr"
         self.log_files: Mapping[tuple[str, str], Path] = {
-            (worker_type, "STDOUT"): self._stdout,
-            (worker_type, "STDERR"): self._stderr,
+            (spec.driver_name, "STDOUT"): self._stdout,
+            (spec.driver_name, "STDERR"): self._stderr,
         }
         self._driver: Driver | None = None
         self._process: GuardedProcess | None = None
@@ -140,7 +138,7 @@ class SparkAttempt:
         self._report_running()
         if status == 0:
             return AttemptResult(succeeded=True, details="")
-        details = await asyncio.to_thread(failure_details, status, self._stdout, self._stderr)
+        details = await asyncio.to_thread(failure_details, status, self._stdout, self._stderr, self._spec.product)
         return AttemptResult(succeeded=False, details=details)
 
     async def _watch(self, driver: Driver) -> None:

@@ -32,7 +32,6 @@ def prepare(machine: Machine, spec: ConnectSpec, target: AwsTarget) -> Driver:
     driver = drivers.build(
         machine,
         spec,
-        "SPARK_DRIVER",
         [drivers.NO_ENTRY_POINT],
         main_class=_MAIN_CLASS,
         properties={

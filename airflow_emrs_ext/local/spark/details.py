@@ -28,16 +28,17 @@ _ACCESS_DENIED = ("AccessControlException", "AccessDenied", "Access Denied")
 _WRAPPERS = ("SparkUserAppException", "SparkException: Job aborted", "Py4JJavaError", "PythonException")
 
 
-def failure_details(status: int, stdout: Path, stderr: Path) -> str:
+def failure_details(status: int, stdout: Path, stderr: Path, product: str) -> str:
     """The last meaningful error line of a driver that failed, at most :data:`MAX_LENGTH` characters.
 
     :param status: exit status of the driver, 128 + n after signal n
     :param stdout: its standard output, where PySpark's tracebacks are
     :param stderr: its standard error, where the Java virtual machine's are
+    :param product: the service's name for people, e.g. ``EMR Serverless``
     """
     out, err = _tail(stdout), _tail(stderr)
     line = _python_error(out) or _python_error(err) or _sql_error(err) or _java_error(err) or _submit_error(err)
-    return shorten(_known(line) if line else _exit_status(status, out))
+    return shorten(_known(line, product) if line else _exit_status(status, out))
 
 
 def shorten(text: str) -> str:
@@ -100,12 +101,12 @@ def _submit_error(lines: list[str]) -> str | None:
     return None
 
 
-def _known(line: str) -> str:
+def _known(line: str, product: str) -> str:
     module = _NO_MODULE.match(line)
     if module:
         return (
             f"ModuleNotFoundError: No module named '{module.group('module')}'. Please refer to the user guide "
-            "on how to use python libraries with EMR Serverless."
+            f"on how to use python libraries with {product}."
         )
     bucket = _NO_BUCKET.search(line)
     if bucket:

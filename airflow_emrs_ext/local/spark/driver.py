@@ -41,7 +41,6 @@ class Machine:
 class Driver:
     """A driver, ready to be started.
 
-    :param worker_type: the service's name for it: ``SPARK_DRIVER`` or ``HIVE_DRIVER``
     :param command: executable and arguments
     :param environ: variables beside the endpoint's own
     :param cwd: its working directory
@@ -51,7 +50,6 @@ class Driver:
     :param connect: the Spark Connect server in it
     """
 
-    worker_type: str
     command: Sequence[str]
     environ: Mapping[str, str]
     cwd: Path
@@ -64,7 +62,6 @@ class Driver:
 def build(
     machine: Machine,
     spec: DriverSpec,
-    worker_type: str,
     arguments: Sequence[str],
     *,
     main_class: str | None,
@@ -78,7 +75,6 @@ def build(
 
     :param machine: what all drivers share
     :param spec: the attempt
-    :param worker_type: ``SPARK_DRIVER`` or ``HIVE_DRIVER``
     :param arguments: the entry point and what it is given
     :param main_class: the class to run; ``None`` for Python
     :param properties: Spark properties of the job
@@ -141,7 +137,7 @@ def build(
     }
     if "spark.driver.extraLibraryPath" in settings:
         variables["LD_LIBRARY_PATH"] = settings["spark.driver.extraLibraryPath"]
-    return Driver(worker_type, command, variables, cwd, ui_port, machine.event_logs / f"{app_id}.inprogress", notes)
+    return Driver(command, variables, cwd, ui_port, machine.event_logs / f"{app_id}.inprogress", notes)
 
 
 def write_properties(path: Path, properties: Mapping[str, str]) -> None:

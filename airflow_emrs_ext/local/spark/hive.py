@@ -36,12 +36,12 @@ def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: P
     :param state_dir: where the metastores of applications are
     :raises SubmitError: the parameters cannot be run, or a query file is not there
     """
-    hive = spec.job_driver["hive"]
+    hive = spec.job
     arguments, settings = parse_parameters(hive.get("parameters") or "")
     files = ["-f", _local_query("query", hive["query"], spec, target)]
     if hive.get("initQueryFile"):
         files += ["-i", _local_query("initQueryFile", hive["initQueryFile"], spec, target)]
-    home = state_dir / "hive" / spec.application_id
+    home = state_dir / "hive" / spec.owner_id
     home.mkdir(parents=True, exist_ok=True)
     asked = {**hadoop_properties(spec.classifications), **spec.classifications.get("spark-defaults", {})}
     asked |= {f"spark.hadoop.{name}": value for name, value in settings.items()}
@@ -65,7 +65,6 @@ def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: P
     return drivers.build(
         machine,
         spec,
-        "HIVE_DRIVER",
         [drivers.NO_ENTRY_POINT, *files, *arguments],
         main_class=_MAIN_CLASS,
         properties=properties,

@@ -20,6 +20,13 @@ from airflow_emrs_ext.local.spark.warm_up import find_archive
 # A job does not depend on the Spark settings of whoever started the endpoint.
 _SPARK_VARIABLES = ("SPARK_", "PYSPARK_", "HADOOP_", "HIVE_", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 
+_PREPARE = {
+    "sparkSubmit": sparksubmit.prepare,
+    "sparkSubmitJobDriver": sparksubmit.prepare,
+    "hive": hive.prepare,
+}
+"""What makes the driver of a job, by its kind."""
+
 
 class SparkRunner:
     """Runs every attempt, session and managed endpoint as a Spark driver process of its own on this machine.
@@ -59,7 +66,6 @@ class SparkRunner:
         """
         attempt = SparkAttempt(
             spec,
-            worker_type="HIVE_DRIVER" if "hive" in spec.job_driver else "SPARK_DRIVER",
             prepare=lambda: self._prepare(spec),
             environ=self._target.environ(_inherited()),
             lock=self._metastore_lock(spec),
@@ -76,7 +82,6 @@ class SparkRunner:
         """
         server = SparkConnectDriver(
             spec,
-            worker_type="SPARK_DRIVER",
             prepare=lambda: connect.prepare(self._ready_machine(), spec, self._target),
             environ=self._target.environ(_inherited()),
             lock=None,
@@ -113,14 +118,13 @@ class SparkRunner:
         return self._machine
 
     def _prepare(self, spec: AttemptSpec) -> Driver:
-        prepare = hive.prepare if "hive" in spec.job_driver else sparksubmit.prepare
-        return prepare(self._ready_machine(), spec, self._target, self._state_dir)
+        return _PREPARE[spec.job_kind](self._ready_machine(), spec, self._target, self._state_dir)
 
     def _metastore_lock(self, spec: AttemptSpec) -> asyncio.Lock | None:
-        if "hive" not in spec.job_driver:
+        if spec.job_kind != "hive":
             return None
         # Embedded Derby takes one process at a time.
-        return self._metastore_locks.setdefault(spec.application_id, asyncio.Lock())
+        return self._metastore_locks.setdefault(spec.owner_id, asyncio.Lock())
 
 
 def _inherited() -> dict[str, str]:

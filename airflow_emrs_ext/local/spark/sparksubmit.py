@@ -27,7 +27,6 @@ def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: P
     driver = drivers.build(
         machine,
         spec,
-        "SPARK_DRIVER",
         [submission.entry_point, *submission.arguments],
         main_class=submission.main_class,
         properties=submission.properties,

@@ -23,7 +23,7 @@ _REFUSED = {
     "--principal": "there is no Kerberos",
     "--keytab": "there is no Kerberos",
     "--kill": "use CancelJobRun",
-    "--status": "use GetJobRun",
+    "--status": "ask the API for the job run",
     "--remote": "the service chooses where the driver runs",
     "--supervise": "use the retry policy of the job run",
     "--help": "it submits nothing",
@@ -192,7 +192,7 @@ def plan(spec: AttemptSpec, spark_home: Path) -> Submission:
     :param spark_home: where Spark's own examples are
     :raises SubmitError: the parameters or the configuration cannot be run
     """
-    driver = spec.job_driver["sparkSubmit"]
+    driver = spec.job
     parameters = parse_parameters(driver.get("sparkSubmitParameters") or "")
     notes: list[str] = []
     entry_point, main_class = _entry_point(driver["entryPoint"], parameters.main_class, spark_home, notes)

@@ -139,7 +139,7 @@ def test_the_oldest_fault_comes_first() -> None:
     faults = Faults()
     faults.add(Fault("A", "throttle", times=2))
     faults.add(Fault("*", "reset", times=1))
-    taken = [faults.take(operation) for operation in ("B", "A", "A", "A")]
+    taken = [faults.take("emr-serverless", operation) for operation in ("B", "A", "A", "A")]
     assert [fault.fault if fault else None for fault in taken] == ["reset", "throttle", "throttle", None]
     assert faults.as_list() == []
 

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from airflow_emrs_ext.local.aws import AwsTarget
+from airflow_emrs_ext.local.emr_serverless.monitoring import log_destinations
 from airflow_emrs_ext.local.logs import LogDelivery
 from airflow_emrs_ext.local.testing import LocalEmr
 from tests.polling import eventually
@@ -32,7 +33,8 @@ class Place:
         self.stdout, self.stderr = directory / "out", directory / "err"
 
     def delivery(self, monitoring: dict[str, Any], refresh_seconds: float = 0.05, **changes: Any) -> LogDelivery:
-        attempt = spec(self.directory, spark_submit(), monitoring=monitoring, **changes)
+        logs = log_destinations(monitoring, "SPARK_DRIVER")
+        attempt = spec(self.directory, spark_submit(), logs=logs, **changes)
         files = {("SPARK_DRIVER", "STDOUT"): self.stdout, ("SPARK_DRIVER", "STDERR"): self.stderr}
         return LogDelivery(attempt, files, self.target, lambda: refresh_seconds)
 

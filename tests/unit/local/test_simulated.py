@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, WorkerSize
+from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, LogDestinations, WorkerSize
 from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt
 from airflow_emrs_ext.local.simulated import SimulatedRunner
 
@@ -28,17 +28,19 @@ async def runner() -> AsyncIterator[SimulatedRunner]:
 def spec_in(work_dir: Path, run_id: str = "run", attempt: int = 1, **fields: Any) -> AttemptSpec:
     given: dict[str, Any] = {
         "name": "daily",
-        "mode": "BATCH",
         "release_label": "emr-7.5.0",
         "execution_role_arn": "arn:aws:iam::123456789012:role/jobs",
         "job_driver": {"sparkSubmit": {"entryPoint": "s3://b/j.py"}},
         "classifications": {},
-        "monitoring": {},
+        "logs": LogDestinations(),
+        "driver_name": "SPARK_DRIVER",
         "log_path": "applications/app/jobs/run",
         **fields,
     }
     return AttemptSpec(
-        application_id="app",
+        product="EMR Serverless",
+        owner_id="app",
+        ui_id=f"{run_id}-{attempt}",
         job_run_id=run_id,
         attempt=attempt,
         account_id="123456789012",
@@ -141,7 +143,7 @@ async def test_stop_before_it_runs(runner: SimulatedRunner, tmp_path: Path) -> N
 
 
 async def test_hive_logs(runner: SimulatedRunner, tmp_path: Path) -> None:
-    attempt = await runner.launch(spec_in(tmp_path, job_driver={"hive": {"query": "SELECT 1"}}), lambda: None)
+    attempt = await runner.launch(spec_in(tmp_path, driver_name="HIVE_DRIVER"), lambda: None)
     assert set(attempt.log_files) == {("HIVE_DRIVER", "STDOUT"), ("HIVE_DRIVER", "STDERR")}
 
 

@@ -17,7 +17,7 @@ async def make_lab(tmp_path: Path) -> AsyncIterator[Callable[..., Lab]]:
 
         def make(**options: Any) -> Lab:
             lab = Lab(tmp_path, **options)
-            stack.push_async_callback(lab.service.close)
+            stack.push_async_callback(lab.close)
             return lab
 
         yield make

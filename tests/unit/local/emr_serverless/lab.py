@@ -51,6 +51,10 @@ class Lab:
         self._tokens = 0
         self.service.listeners.append(self._heard)
 
+    async def close(self) -> None:
+        await self.service.close()
+        await self.runner.close()
+
     def _heard(self, transition: Transition) -> None:
         self.transitions.append(transition)
         self._changed.set()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.local.errors import ApiError
+from airflow_emrs_ext.local.runner import S3Logs
 from airflow_emrs_ext.local.scripts import ScriptedAttempt
 from tests.unit.local.emr_serverless.lab import DRIVER, HOLD, ROLE, SMALL, Lab, SlowToStop
 
@@ -224,18 +225,17 @@ async def test_what_the_runner_is_given(make_lab: Callable[..., Lab]) -> None:
         runtimeConfiguration=[{"classification": "spark-defaults", "properties": {"a": "1"}}],
         monitoringConfiguration={"s3MonitoringConfiguration": {"logUri": "s3://logs/app"}},
     )
-    policy = {"policyArns": ["arn:aws:iam::123456789012:policy/narrow"]}
-    run_id = await lab.submit(application_id, name="n", tags={"k": "v"}, executionIamPolicy=policy)
+    run_id = await lab.submit(application_id, name="n", tags={"k": "v"})
     await lab.run_in(run_id, "RUNNING")
     (spec,) = runner.specs
-    assert (spec.application_id, spec.job_run_id, spec.attempt, spec.name) == (application_id, run_id, 1, "n")
+    assert (spec.owner_id, spec.job_run_id, spec.attempt, spec.name) == (application_id, run_id, 1, "n")
     assert (spec.account_id, spec.region, spec.release_label) == ("123456789012", "us-east-1", "emr-7.5.0")
-    assert (spec.mode, spec.execution_role_arn, spec.job_driver) == ("BATCH", ROLE, SMALL)
+    assert (spec.driver_name, spec.execution_role_arn, spec.job_driver) == ("SPARK_DRIVER", ROLE, SMALL)
     assert spec.classifications == {"spark-defaults": {"a": "1"}}
-    assert spec.monitoring["s3MonitoringConfiguration"] == {"logUri": "s3://logs/app"}
+    assert (spec.logs.s3, spec.logs.cloudwatch) == (S3Logs("s3://logs/app"), None)
     assert spec.log_path == f"applications/{application_id}/jobs/{run_id}"
     assert (spec.driver.cpu, spec.executor.memory_gb, spec.executor_count) == (1, 2, 1)
-    assert (spec.tags, spec.execution_iam_policy) == ({"k": "v"}, policy)
+    assert (spec.tags, spec.ui_id) == ({"k": "v"}, f"{run_id}-1")
     assert spec.work_dir.is_dir()
 
 

@@ -151,7 +151,7 @@ async def test_close_ends_everything(make_lab: MakeLab) -> None:
     await lab.run_in(held, "RUNNING")
     await lab.run_in(queued, "QUEUED")
     await lab.service.create_application(type="SPARK", releaseLabel="emr-7.5.0", clientToken="x")
-    await lab.service.close()
+    await lab.close()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert deliveries[0].calls == ["run", "cancelled"]

@@ -5,24 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from airflow_emrs_ext.local.runner import AttemptSpec, WorkerSize
+from airflow_emrs_ext.local.runner import AttemptSpec, LogDestinations, WorkerSize
 
 
 def spec(work_dir: Path, job_driver: dict[str, Any], **changes: Any) -> AttemptSpec:
     """An attempt that runs ``job_driver`` with two executors of one core."""
     settings: dict[str, Any] = {
-        "application_id": "00app",
+        "product": "EMR Serverless",
+        "owner_id": "00app",
+        "driver_name": "SPARK_DRIVER",
+        "ui_id": "00job-1",
         "job_run_id": "00job",
         "attempt": 1,
         "account_id": "123456789012",
         "region": "us-east-1",
         "name": "a-job",
-        "mode": "BATCH",
         "release_label": "emr-7.10.0",
         "execution_role_arn": "arn:aws:iam::123456789012:role/job",
         "job_driver": job_driver,
         "classifications": {},
-        "monitoring": {},
+        "logs": LogDestinations(),
         "log_path": "applications/00app/jobs/00job",
         "driver": WorkerSize(1, 2, 20),
         "executor": WorkerSize(1, 2, 20),

@@ -134,13 +134,13 @@ def test_the_last_meaningful_line(tmp_path: Path, stdout: str, stderr: str, stat
     (tmp_path / "stdout").write_text(stdout)
     (tmp_path / "stderr").write_text(stderr)
 
-    assert failure_details(status, tmp_path / "stdout", tmp_path / "stderr") == expected
+    assert failure_details(status, tmp_path / "stdout", tmp_path / "stderr", "EMR Serverless") == expected
 
 
 def test_it_is_one_line_of_limited_length_however_much_was_written(tmp_path: Path) -> None:
     (tmp_path / "stdout").write_text("x" * 3_000_000 + "\n" + TRACEBACK + "ValueError: " + "y" * 1000 + "\n")
 
-    details = failure_details(1, tmp_path / "stdout", tmp_path / "missing")
+    details = failure_details(1, tmp_path / "stdout", tmp_path / "missing", "EMR Serverless")
 
     assert details.startswith("ValueError: yyy")
     assert len(details) == MAX_LENGTH

@@ -29,7 +29,7 @@ def built(machine: Machine, tmp_path: Path, **changes: Any) -> Driver:
         "ui_port": 4040,
         **changes,
     }
-    return build(machine, spec(tmp_path, spark_submit()), "SPARK_DRIVER", ["s3://code/job.py", "one"], **settings)
+    return build(machine, spec(tmp_path, spark_submit()), ["s3://code/job.py", "one"], **settings)
 
 
 def properties(tmp_path: Path) -> dict[str, str]:
