@@ -98,16 +98,21 @@ class Endpoint:
         self.serverless = EmrServerless(
             self._runner, config=self.config, work_dir=state_dir, deliver_logs=self._log_delivery
         )
+        session = extend(botocore.session.get_session())
+        models = {name: session.get_service_model(name) for name in (SERVERLESS, CONTAINERS)}
         self.containers = EmrContainers(
-            self._runner, config=self.config, work_dir=state_dir, deliver_logs=self._log_delivery
+            self._runner,
+            model=models[CONTAINERS],
+            config=self.config,
+            work_dir=state_dir,
+            deliver_logs=self._log_delivery,
         )
         self._connect = ConnectGateway(self.serverless.sessions, self.config)
         self.serverless.sessions.connect_url = self._connect.url
         self.serverless.listeners.append(self._connect.changed)
-        session = extend(botocore.session.get_session())
         self.apis = {
             name: Api(
-                RestJson(session.get_service_model(name)),
+                RestJson(models[name]),
                 service,
                 self.config,
                 Quotas(quotas),
