@@ -116,7 +116,6 @@ async def _config(endpoint: Endpoint, _: Request) -> Any:
 async def _change_config(endpoint: Endpoint, request: Request) -> Any:
     endpoint.config.update(await _body(request))
     endpoint.serverless.config_changed()
-    endpoint.containers.config_changed()
     return endpoint.config.as_dict()
 
 
@@ -220,7 +219,7 @@ async def _virtual_clusters(endpoint: Endpoint, request: Request) -> Any:
 
 async def _eks_job_runs(endpoint: Endpoint, request: Request) -> Any:
     virtual_cluster_id = _query(request, "virtualClusterId").get("virtualClusterId")
-    return {"jobRuns": endpoint.containers.job_run_records(virtual_cluster_id)}
+    return {"jobRuns": endpoint.containers.job_runs.records(virtual_cluster_id)}
 
 
 async def _managed_endpoints(endpoint: Endpoint, request: Request) -> Any:

@@ -7,12 +7,10 @@ from typing import Any
 
 from botocore.model import ServiceModel
 
+from airflow_emrs_ext.local.asgi import TARGET
 from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.protocol import JsonProtocol, Request, Route, read_document
 from airflow_emrs_ext.local.validation import Reader
-
-TARGET = "x-amz-target"
-"""The header that names the operation."""
 
 
 class AwsJson(JsonProtocol):
@@ -36,9 +34,9 @@ class AwsJson(JsonProtocol):
         """The operations that it knows."""
         return [operation.name for operation in self._by_target.values()]
 
-    def knows(self, target: str) -> bool:
-        """Whether an ``X-Amz-Target`` is one of its operations."""
-        return target in self._by_target
+    def takes(self, service: str, target: str) -> bool:
+        """Whether a request is for one of the operations that are known here."""
+        return super().takes(service, target) and target in self._by_target
 
     def route(self, request: Request) -> Route:
         """The operation that is called.

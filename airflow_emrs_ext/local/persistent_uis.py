@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
-from airflow_emrs_ext.local.emr_containers.job_runs import JobRun, JobRuns
+from airflow_emrs_ext.local.emr_containers.job_run_operations import JobRuns
+from airflow_emrs_ext.local.emr_containers.job_runs import JobRun
 from airflow_emrs_ext.local.emr_containers.naming import virtual_cluster_arn
 from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.resources.dashboards import Dashboards
@@ -24,11 +25,9 @@ from airflow_emrs_ext.local.resources.naming import ALPHABET, caller_arn
 SERVICE = "emr"
 """botocore's name of the service whose API has the operations."""
 
-SIGNED_FOR = "elasticmapreduce"
-"""The name that its requests are signed for."""
-
 OPERATIONS = ("CreatePersistentAppUI", "DescribePersistentAppUI", "GetPersistentAppUIPresignedURL")
 
+_INVALID = "InvalidRequestException"
 _HISTORY_SERVER = "SHS"
 _ID_LENGTH = 13
 
@@ -116,9 +115,6 @@ class PersistentAppUIs:
         if not job_run_id:
             raise _invalid("EMRContainersConfig.JobRunId: is required for a virtual cluster")
         return self._job_runs.find(cluster_id, job_run_id, code=_INVALID)
-
-
-_INVALID = "InvalidRequestException"
 
 
 def _invalid(message: str) -> ApiError:

@@ -73,6 +73,14 @@ class JsonProtocol(ABC):
         """The operations that it knows."""
         return list(self.model.operation_names)
 
+    def takes(self, service: str, target: str) -> bool:
+        """Whether a request is one of this service's.
+
+        :param service: what it is signed for
+        :param target: its header ``X-Amz-Target``
+        """
+        return service == self.model.signing_name
+
     @abstractmethod
     def route(self, request: Request) -> Route:
         """The operation that is called.

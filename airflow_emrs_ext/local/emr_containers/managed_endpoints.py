@@ -161,9 +161,11 @@ class ManagedEndpoints(ConnectHosts[ManagedEndpoint]):
             raise ApiError(code, f"Managed endpoint {endpoint_id} of virtual cluster {cluster_id} does not exist")
         return endpoint
 
-    def create(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """CreateManagedEndpoint."""
-        cluster = self._clusters.running(params["virtualClusterId"])
+    def create(self, cluster: VirtualCluster, params: Mapping[str, Any]) -> ManagedEndpoint:
+        """CreateManagedEndpoint.
+
+        :raises ApiError: a parameter is not usable; it is named
+        """
         endpoint_id = new_cluster_id()
         endpoint = ManagedEndpoint(
             host_id=endpoint_id,
@@ -183,12 +185,7 @@ class ManagedEndpoints(ConnectHosts[ManagedEndpoint]):
         self._by_id[endpoint_id] = endpoint
         cluster.active_endpoints.add(endpoint_id)
         endpoint.task = asyncio.create_task(self._walk(endpoint))
-        return {
-            "id": endpoint_id,
-            "name": params["name"],
-            "arn": endpoint.arn,
-            "virtualClusterId": cluster.virtual_cluster_id,
-        }
+        return endpoint
 
     def page(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """ListManagedEndpoints: newest first, in every state unless the request names some."""
