@@ -44,6 +44,7 @@ def admin_application(endpoint: Endpoint) -> Starlette:
         "/sessions": {"GET": _sessions},
         "/eks/virtual-clusters": {"GET": _virtual_clusters},
         "/eks/job-runs": {"GET": _eks_job_runs},
+        "/eks/managed-endpoints": {"GET": _managed_endpoints},
         "/sessions/{session_id}/end": {"POST": _end_session},
         "/sessions/{session_id}/busy": {"PUT": _busy_session, "DELETE": _idle_session},
         "/reset": {"POST": _reset},
@@ -115,7 +116,6 @@ async def _config(endpoint: Endpoint, _: Request) -> Any:
 async def _change_config(endpoint: Endpoint, request: Request) -> Any:
     endpoint.config.update(await _body(request))
     endpoint.serverless.config_changed()
-    endpoint.containers.config_changed()
     return endpoint.config.as_dict()
 
 
@@ -219,7 +219,12 @@ async def _virtual_clusters(endpoint: Endpoint, request: Request) -> Any:
 
 async def _eks_job_runs(endpoint: Endpoint, request: Request) -> Any:
     virtual_cluster_id = _query(request, "virtualClusterId").get("virtualClusterId")
-    return {"jobRuns": endpoint.containers.job_run_records(virtual_cluster_id)}
+    return {"jobRuns": endpoint.containers.job_runs.records(virtual_cluster_id)}
+
+
+async def _managed_endpoints(endpoint: Endpoint, request: Request) -> Any:
+    virtual_cluster_id = _query(request, "virtualClusterId").get("virtualClusterId")
+    return {"managedEndpoints": endpoint.containers.managed_endpoints.records(virtual_cluster_id)}
 
 
 async def _end_session(endpoint: Endpoint, request: Request) -> Any:
@@ -231,12 +236,18 @@ async def _end_session(endpoint: Endpoint, request: Request) -> Any:
 
 
 async def _busy_session(endpoint: Endpoint, request: Request) -> Any:
-    endpoint.serverless.sessions.hold_busy(request.path_params["session_id"], True)
-    return {}
+    return _hold_busy(endpoint, request.path_params["session_id"], True)
 
 
 async def _idle_session(endpoint: Endpoint, request: Request) -> Any:
-    endpoint.serverless.sessions.hold_busy(request.path_params["session_id"], False)
+    return _hold_busy(endpoint, request.path_params["session_id"], False)
+
+
+def _hold_busy(endpoint: Endpoint, host_id: str, busy: bool) -> Any:
+    hosts = next((known for known in endpoint.connect_hosts() if host_id in known), None)
+    if hosts is None:
+        raise ValueError(f"sessionId: there is no session or managed endpoint {host_id}")
+    hosts.hold_busy(host_id, busy)
     return {}
 
 
@@ -248,7 +259,7 @@ async def _reset(endpoint: Endpoint, _: Request) -> Any:
 async def _dashboard(endpoint: Endpoint, request: Request) -> Any:
     _refuse_head(request)
     try:
-        url = await endpoint.serverless.redeem_dashboard(request.path_params["token"])
+        url = await endpoint.dashboards.redeem(request.path_params["token"])
     except ApiError as error:
         return _no_dashboard(error)
     return RedirectResponse(url, status_code=302)
@@ -257,7 +268,7 @@ async def _dashboard(endpoint: Endpoint, request: Request) -> Any:
 async def _dashboard_log(endpoint: Endpoint, request: Request) -> Any:
     _refuse_head(request)
     try:
-        path = endpoint.serverless.dashboard_log(**request.path_params)
+        path = endpoint.dashboards.log_file(**request.path_params)
     except ApiError as error:
         return _no_dashboard(error)
     return Response(await asyncio.to_thread(path.read_bytes), media_type="text/plain; charset=utf-8")

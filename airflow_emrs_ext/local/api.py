@@ -16,7 +16,7 @@ from airflow_emrs_ext.local.asgi import TRANSPORT, Receive, Scope, Send, signed_
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.faults import Fault, Faults, default_code
-from airflow_emrs_ext.local.protocol import Request, Response, RestJson
+from airflow_emrs_ext.local.protocol import JsonProtocol, Request, Response
 from airflow_emrs_ext.local.quotas import Quotas
 
 _BODY_LIMIT = 4 * 1024 * 1024
@@ -45,7 +45,7 @@ class Api:
 
     def __init__(
         self,
-        protocol: RestJson,
+        protocol: JsonProtocol,
         service: object,
         config: ServiceConfig,
         quotas: Quotas,
@@ -104,7 +104,7 @@ class Api:
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
             body=await _body(scope, receive),
         )
-        route = self.protocol.route(request.method, request.path)
+        route = self.protocol.route(request)
         operation = route.operation
         call["operation"] = operation.name
         call["parameters"] = dict(route.labels)

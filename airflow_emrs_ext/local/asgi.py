@@ -15,6 +15,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 TRANSPORT = "transport"
 """Key of ``scope["state"]`` with the connection's transport."""
 
+TARGET = "x-amz-target"
+"""The header that names the operation in AWS's older protocols."""
+
 _CREDENTIAL = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/([^/,\s]*)/([^/,\s]*)/")
 _PRESIGNED = re.compile(r"X-Amz-(Credential=[^&]+)")
 
@@ -26,3 +29,8 @@ def signed_for(scope: Scope) -> tuple[str, str] | None:
         text = unquote(presigned[1])
     found = _CREDENTIAL.search(text)
     return (found[1], found[2].lower()) if found else None
+
+
+def target_of(scope: Scope) -> str:
+    """The header ``X-Amz-Target`` of a request, empty without one."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == TARGET.encode()), "")

@@ -1,4 +1,4 @@
-"""The settings of the local endpoint's EMR Serverless service, changeable while it runs."""
+"""The settings of the local endpoint's services, changeable while it runs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 
 @dataclass
 class ServiceConfig:
-    """What the service reads at the moment it needs it, so that a change through the admin API takes effect at once.
+    """What the services read at the moment it needs it, so that a change through the admin API takes effect at once.
 
     :param region: the one Region of the endpoint, part of every ARN
     :param account_id: the one account of the endpoint; the default is also moto's
     :param seconds_per_minute: how many real seconds a minute of the service lasts: ``executionTimeoutMinutes``,
         ``idleTimeoutMinutes``, ``queueTimeoutMinutes``, and 60 of them for the hour of ``maxFailedAttemptsPerHour``
-    :param application_start_seconds: how long an application stays in each of CREATING, STARTING and STOPPING
-    :param scheduling_seconds: how long a job run stays in each of SUBMITTED, PENDING and SCHEDULED, and a session in
-        SUBMITTED
+    :param application_start_seconds: how long an application stays in each of CREATING, STARTING and STOPPING, and a
+        virtual cluster in TERMINATING
+    :param scheduling_seconds: how long a job run stays in each of SUBMITTED, PENDING and SCHEDULED (on EKS: PENDING and
+        SUBMITTED), and a session in SUBMITTED
     :param quota_scale: factor on the service's API quotas; 0 turns them off
     :param client_token_seconds: how long a client token is remembered; 0: for ever
     :param dashboard_url_seconds: how long the one-use URL of GetDashboardForJobRun is good
@@ -26,6 +27,8 @@ class ServiceConfig:
     :param session_token_seconds: how long a token of GetSessionEndpoint is good
     :param session_quiet_seconds: how long a session has had no call in flight when it becomes IDLE
     :param log_refresh_seconds: how often the logs of a running attempt are delivered again
+    :param eks_retry_seconds: the pause before the second attempt of an EMR on EKS job run; it doubles each time, up to
+        360 seconds
     :param check_responses: compare each response with the API model and answer InternalServerException when it
         differs; meant for the endpoint's own tests
     :param endpoint_url: where clients reach the endpoint; set by the endpoint itself
@@ -43,6 +46,7 @@ class ServiceConfig:
     session_token_seconds: float = 3600.0
     session_quiet_seconds: float = 1.0
     log_refresh_seconds: float = 15.0
+    eks_retry_seconds: float = 10.0
     check_responses: bool = False
     endpoint_url: str = ""
 

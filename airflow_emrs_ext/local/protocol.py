@@ -1,9 +1,10 @@
-"""The server's side of AWS's rest-json protocol, for any service, driven by botocore's model of it."""
+"""The server's side of AWS's JSON protocols, for any service, driven by botocore's model of it."""
 
 from __future__ import annotations
 
 import json
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timezone
@@ -52,40 +53,114 @@ class Route(NamedTuple):
     labels: Mapping[str, str]
 
 
-class RestJson:
+class JsonProtocol(ABC):
     """Routes, parses, validates and serializes what one service's model describes.
 
     :param model: botocore's model of the service
     """
 
+    content_type = "application/json"
+
     def __init__(self, model: ServiceModel) -> None:
         self.model = model
-        self._templates = sorted(
-            (_Template(model.operation_model(name)) for name in model.operation_names),
-            key=lambda template: template.generality,
-        )
         self._error_status = {
             shape.error_code: int(shape.metadata.get("error", {}).get("httpStatusCode", _DEFAULT_ERROR_STATUS))
             for shape in cast("list[StructureShape]", model.error_shapes)
         }
 
-    def route(self, method: str, path: str) -> Route:
+    @property
+    def operation_names(self) -> list[str]:
+        """The operations that it knows."""
+        return list(self.model.operation_names)
+
+    def takes(self, service: str, target: str) -> bool:
+        """Whether a request is one of this service's.
+
+        :param service: what it is signed for
+        :param target: its header ``X-Amz-Target``
+        """
+        return service == self.model.signing_name
+
+    @abstractmethod
+    def route(self, request: Request) -> Route:
+        """The operation that is called.
+
+        :raises ApiError: there is none
+        """
+
+    @abstractmethod
+    def parse(self, route: Route, request: Request) -> dict[str, Any]:
+        """The validated parameters of a call, by the names of the API.
+
+        :raises ApiError: SerializationException when the request cannot be read at all, else a ValidationException that
+            lists everything that is wrong
+        """
+
+    def respond(self, operation: OperationModel, output: Mapping[str, Any], *, check: bool = False) -> Response:
+        """The response to a call that succeeded.
+
+        :param output: the operation's output structure; members that the model does not have are left out
+        :param check: compare the response with the model
+        :raises ApiError: InternalServerException, when the check finds a difference
+        """
+        shape = operation.output_shape
+        document = {} if shape is None else _to_wire(shape, output)
+        if check and shape is not None and (found := violations(shape, document)):
+            raise ApiError("InternalServerException", f"{operation.name} answers against its model: {'; '.join(found)}")
+        return self._response(int(operation.http.get("responseCode", 200)), document)
+
+    def refuse(self, error: ApiError) -> Response:
+        """The response to a call that failed."""
+        status = self._error_status.get(error.code) or error.status or _DEFAULT_ERROR_STATUS
+        return self._response(status, self._error(error), ((b"x-amzn-errortype", error.code.encode()),))
+
+    def _error(self, error: ApiError) -> dict[str, Any]:
+        return {"message": error.message}
+
+    def _response(
+        self, status: int, document: Mapping[str, Any], headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> Response:
+        body = json.dumps(document, allow_nan=False).encode()
+        standard = (
+            (b"content-type", self.content_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
+        )
+        return Response(status, (*standard, *headers), body)
+
+
+class RestJson(JsonProtocol):
+    """The protocol ``rest-json``: the operation is a method and a path, its parameters are wherever the model says.
+
+    :param model: botocore's model of the service
+    """
+
+    def __init__(self, model: ServiceModel) -> None:
+        super().__init__(model)
+        self._templates = sorted(
+            (_Template(model.operation_model(name)) for name in model.operation_names),
+            key=lambda template: template.generality,
+        )
+
+    def route(self, request: Request) -> Route:
         """The operation that is called.
 
         :raises ApiError: UnknownOperationException (404) when no operation has such a path, MethodNotAllowedException
             (405) when those that have it take another method
         """
-        segments = path.split("/")[1:]
+        segments = request.path.split("/")[1:]
         allowed = []
         for template in self._templates:
             found = template.match(segments)
             if found is not None:
-                if template.method == method:
+                if template.method == request.method:
                     return Route(template.operation, _decoded(found))
                 allowed.append(template.method)
         if allowed:
-            raise ApiError("MethodNotAllowedException", f"{method} is not allowed here, only {', '.join(allowed)}")
-        raise ApiError("UnknownOperationException", f"No operation has the path {path[:200]}")
+            raise ApiError(
+                "MethodNotAllowedException", f"{request.method} is not allowed here, only {', '.join(allowed)}"
+            )
+        raise ApiError("UnknownOperationException", f"No operation has the path {request.path[:200]}")
 
     def parse(self, route: Route, request: Request) -> dict[str, Any]:
         """The validated parameters of a call, by the names of the API.
@@ -95,7 +170,7 @@ class RestJson:
         """
         shape = route.operation.input_shape
         members = {} if shape is None else shape.members
-        query, document = _query(request.query), _document(request.body)
+        query, document = _query(request.query), read_document(request.body)
         reader = Reader()
         given: dict[str, Any] = {}
         in_body: dict[str, str] = {}
@@ -129,24 +204,6 @@ class RestJson:
                 reader.problems.append(f"Value null at '{name}' failed to satisfy constraint: Member must not be null")
         reader.raise_problems()
         return given
-
-    def respond(self, operation: OperationModel, output: Mapping[str, Any], *, check: bool = False) -> Response:
-        """The response to a call that succeeded.
-
-        :param output: the operation's output structure; members that the model does not have are left out
-        :param check: compare the response with the model
-        :raises ApiError: InternalServerException, when the check finds a difference
-        """
-        shape = operation.output_shape
-        document = {} if shape is None else _to_wire(shape, output)
-        if check and shape is not None and (found := violations(shape, document)):
-            raise ApiError("InternalServerException", f"{operation.name} answers against its model: {'; '.join(found)}")
-        return _response(int(operation.http.get("responseCode", 200)), document)
-
-    def refuse(self, error: ApiError) -> Response:
-        """The response to a call that failed."""
-        status = self._error_status.get(error.code) or error.status or _DEFAULT_ERROR_STATUS
-        return _response(status, {"message": error.message}, ((b"x-amzn-errortype", error.code.encode()),))
 
 
 class _Template:
@@ -212,7 +269,11 @@ def _read_query(reader: Reader, member: Shape, texts: list[str], name: str) -> A
     return reader.read_text(member, texts[0], name)
 
 
-def _document(body: bytes) -> dict[str, Any]:
+def read_document(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body, empty for an empty body.
+
+    :raises ApiError: SerializationException, it is something else
+    """
     if not body:
         return {}
     try:
@@ -246,13 +307,3 @@ def _to_wire(shape: Shape, value: Any) -> Any:
             return value.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return round(value.timestamp(), 3)
     return value
-
-
-def _response(status: int, document: Mapping[str, Any], headers: Iterable[tuple[bytes, bytes]] = ()) -> Response:
-    body = json.dumps(document, allow_nan=False).encode()
-    standard = (
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
-    )
-    return Response(status, (*standard, *headers), body)

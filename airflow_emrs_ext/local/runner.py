@@ -114,15 +114,15 @@ class AttemptSpec(DriverSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionSpec(DriverSpec):
-    """One session, or whatever else serves Spark Connect until it is stopped."""
+class ConnectSpec(DriverSpec):
+    """What serves Spark Connect: a session of EMR Serverless, or a managed endpoint of EMR on EKS."""
 
-    session_id: str
+    host_id: str
 
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """How an attempt, or the driver of a session, ended.
+    """How an attempt, or a driver that serves Spark Connect, ended.
 
     :param succeeded: the driver's exit status was 0
     :param details: one sentence for ``stateDetails``: for a failure the last meaningful error line of the driver
@@ -160,8 +160,8 @@ class ConnectServer:
     token: str = field(repr=False)
 
 
-class SessionServer(Attempt, Protocol):
-    """The driver of a session: an attempt that lasts until it is stopped, and serves Spark Connect meanwhile."""
+class ConnectDriver(Attempt, Protocol):
+    """A driver that serves Spark Connect until it is stopped."""
 
     @property
     def is_over(self) -> bool:
@@ -169,11 +169,11 @@ class SessionServer(Attempt, Protocol):
 
     @property
     def connect(self) -> ConnectServer | None:
-        """Its Spark Connect server, ``None`` when there is none behind this session (yet)."""
+        """Its Spark Connect server, ``None`` when there is none behind it (yet)."""
 
 
 class Runner(Protocol):
-    """Executes attempts and sessions."""
+    """Executes attempts and what serves Spark Connect."""
 
     async def start(self) -> None:
         """Called once before requests are accepted; must be quick."""
@@ -181,8 +181,12 @@ class Runner(Protocol):
     async def launch(self, spec: AttemptSpec, on_running: Callable[[], None]) -> Attempt:
         """Start an attempt and return at once; call ``on_running`` once, on the event loop, when the driver runs."""
 
-    async def launch_session(self, spec: SessionSpec, on_ready: Callable[[], None]) -> SessionServer:
-        """Start a session and return at once; call ``on_ready`` once, on the event loop, when clients can connect."""
+    async def launch_connect(self, spec: ConnectSpec, on_ready: Callable[[], None]) -> ConnectDriver:
+        """Start a driver that serves Spark Connect and return at once.
+
+        :param spec: what it is for
+        :param on_ready: called once, on the event loop, when clients can connect
+        """
 
     async def history_url(self, spec: DriverSpec) -> str | None:
         """Where the UI of a driver that has ended is (the history server), ``None`` when there is none."""

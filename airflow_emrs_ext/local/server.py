@@ -19,26 +19,34 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 import uvicorn
 
+from airflow_emrs_ext.local import persistent_uis
 from airflow_emrs_ext.local.admin import PREFIX as ADMIN_PREFIX
 from airflow_emrs_ext.local.admin import admin_application
 from airflow_emrs_ext.local.api import CALLS_KEPT, Api
-from airflow_emrs_ext.local.asgi import TRANSPORT, Application, Receive, Scope, Send, signed_for
+from airflow_emrs_ext.local.asgi import TRANSPORT, Application, Receive, Scope, Send, signed_for, target_of
 from airflow_emrs_ext.local.aws import AwsTarget
+from airflow_emrs_ext.local.aws_json import AwsJson
 from airflow_emrs_ext.local.aws_services import AwsServices
 from airflow_emrs_ext.local.config import ServiceConfig
-from airflow_emrs_ext.local.connect_gateway import ConnectGateway
+from airflow_emrs_ext.local.connect.access import ConnectAccess
+from airflow_emrs_ext.local.connect.gateway import ConnectGateway
 from airflow_emrs_ext.local.emr_containers.service import EmrContainers
 from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.faults import Faults
 from airflow_emrs_ext.local.http_connection import LenientConnection
 from airflow_emrs_ext.local.logs import LogDelivery
-from airflow_emrs_ext.local.protocol import RestJson
+from airflow_emrs_ext.local.persistent_uis import PersistentAppUIs
+from airflow_emrs_ext.local.protocol import JsonProtocol, RestJson
 from airflow_emrs_ext.local.quotas import EMR_CONTAINERS_QUOTAS, EMR_SERVERLESS_QUOTAS, Quotas
+from airflow_emrs_ext.local.resources.dashboards import Dashboards
 from airflow_emrs_ext.local.runner import DriverSpec, Runner
 from airflow_emrs_ext.local.simulated import SimulatedRunner
 from airflow_emrs_ext.service_model import extend
 
 if TYPE_CHECKING:
+    from airflow_emrs_ext.local.connect.registry import ConnectHosts
+    from airflow_emrs_ext.local.emr_containers.managed_endpoints import ManagedEndpoint
+    from airflow_emrs_ext.local.emr_serverless.sessions import Session
     from airflow_emrs_ext.local.s3_gateway import S3Gateway
 
 GATEWAY_PREFIX = "/webhdfs/v1"
@@ -95,19 +103,44 @@ class Endpoint:
         self._initial_config = self.config.as_dict()
         self._target = AwsTarget(url, self.config.region, options.s3_endpoint)
         self._runner = self._make_runner(state_dir)
+        access = ConnectAccess(self.config)
+        self._connect = ConnectGateway(access, self.config)
+        access.gateway_url = self._connect.url
+        self.dashboards = Dashboards(self._runner, self.config)
         self.serverless = EmrServerless(
-            self._runner, config=self.config, work_dir=state_dir, deliver_logs=self._log_delivery
+            self._runner,
+            config=self.config,
+            work_dir=state_dir,
+            deliver_logs=self._log_delivery,
+            access=access,
+            dashboards=self.dashboards,
         )
-        self.containers = EmrContainers(
-            self._runner, config=self.config, work_dir=state_dir, deliver_logs=self._log_delivery
-        )
-        self._connect = ConnectGateway(self.serverless.sessions, self.config)
-        self.serverless.sessions.connect_url = self._connect.url
-        self.serverless.listeners.append(self._connect.changed)
         session = extend(botocore.session.get_session())
+        models = {name: session.get_service_model(name) for name in (SERVERLESS, CONTAINERS)}
+        self.containers = EmrContainers(
+            self._runner,
+            model=models[CONTAINERS],
+            config=self.config,
+            work_dir=state_dir,
+            deliver_logs=self._log_delivery,
+            access=access,
+        )
+        for service in (self.serverless, self.containers):
+            service.listeners.append(self._connect.changed)
+        self._persistent_uis = PersistentAppUIs(self.config, self.containers.job_runs, self.dashboards)
+        served: tuple[tuple[JsonProtocol, object, Mapping[str, tuple[float, float]], str], ...] = (
+            (RestJson(models[SERVERLESS]), self.serverless, EMR_SERVERLESS_QUOTAS, "ThrottlingException"),
+            (RestJson(models[CONTAINERS]), self.containers, EMR_CONTAINERS_QUOTAS, "EKSRequestThrottledException"),
+            (
+                AwsJson(session.get_service_model(persistent_uis.SERVICE), persistent_uis.OPERATIONS),
+                self._persistent_uis,
+                {},
+                "ThrottlingException",
+            ),
+        )
         self.apis = {
-            name: Api(
-                RestJson(session.get_service_model(name)),
+            protocol.model.service_name: Api(
+                protocol,
                 service,
                 self.config,
                 Quotas(quotas),
@@ -115,10 +148,7 @@ class Endpoint:
                 self.calls,
                 throttling_code=throttling_code,
             )
-            for name, service, quotas, throttling_code in (
-                (SERVERLESS, self.serverless, EMR_SERVERLESS_QUOTAS, "ThrottlingException"),
-                (CONTAINERS, self.containers, EMR_CONTAINERS_QUOTAS, "EKSRequestThrottledException"),
-            )
+            for protocol, service, quotas, throttling_code in served
         }
         self._aws = AwsServices()
         self._admin: Application = admin_application(self)
@@ -147,6 +177,7 @@ class Endpoint:
         """Stop what runs and forget everything."""
         await self.serverless.reset()
         await self.containers.reset()
+        self._persistent_uis.clear()
         await self._connect.reset()
         self.faults.clear()
         self.calls.clear()
@@ -181,7 +212,8 @@ class Endpoint:
             return self._gateway
         signature = signed_for(scope)
         if signature is not None:
-            return self.apis.get(signature[1], self._aws)
+            apis = (api for api in self.apis.values() if api.protocol.takes(signature[1], target_of(scope)))
+            return next(apis, self._aws)
         # Without this signature nothing but S3, anonymous or signed the old way, remains, and a path that only EMR has.
         first, _, rest = path[1:].partition("/")
         if first in _CONTAINERS_PATHS or (first == "tags" and f":{CONTAINERS}:" in rest):
@@ -189,9 +221,13 @@ class Endpoint:
         is_serverless = first == "applications" or (first == "tags" and rest.startswith("arn:"))
         return self.apis[SERVERLESS] if is_serverless else self._aws
 
+    def connect_hosts(self) -> tuple[ConnectHosts[Session], ConnectHosts[ManagedEndpoint]]:
+        """Everything that serves Spark Connect."""
+        return self.serverless.sessions, self.containers.managed_endpoints
+
     def operations(self) -> dict[str, list[str]]:
         """The operations of each service."""
-        return {name: list(api.protocol.model.operation_names) for name, api in self.apis.items()}
+        return {name: api.protocol.operation_names for name, api in self.apis.items()}
 
     def _make_runner(self, state_dir: Path) -> Runner:
         if self.options.runner == "simulated":

@@ -1,4 +1,4 @@
-"""A runner that runs nothing: each attempt and each session follows a script."""
+"""A runner that runs nothing: each attempt and each session or managed endpoint follows a script."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, ConnectServer, DriverSpec, SessionSpec
+from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, ConnectServer, ConnectSpec, DriverSpec
 from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt, ScriptedSession
 
 _ATTEMPT, _SESSION = ScriptedAttempt(), ScriptedSession()
 
 
 class SimulatedDriver:
-    """A driver that follows its script: what an attempt and a session have in common.
+    """A driver that follows its script: what every driver has in common.
 
     :param spec: what it is to do
     :param script: what it does
@@ -91,12 +91,12 @@ class SimulatedAttempt(SimulatedDriver):
         super().end(succeeded, details or ("Job completed successfully." if succeeded else "Job failed."))
 
 
-class SimulatedSession(SimulatedDriver):
-    """A session that follows its script; no Spark Connect server is behind it."""
+class SimulatedServer(SimulatedDriver):
+    """A session or managed endpoint that follows its script; no Spark Connect server is behind it."""
 
     connect: ConnectServer | None = None
 
-    def __init__(self, spec: SessionSpec, script: ScriptedSession, base_url: str) -> None:
+    def __init__(self, spec: ConnectSpec, script: ScriptedSession, base_url: str) -> None:
         super().__init__(spec, script, base_url)
         self._script = script
 
@@ -129,7 +129,7 @@ class SimulatedRunner:
         self._following: set[asyncio.Task[None]] = set()
 
     def add_script(self, script: Script) -> None:
-        """Follow a script from now on; of several that apply to a job run or session the one given last counts."""
+        """Follow a script from now on; of several that apply to the same the one given last counts."""
         self.scripts.append(script)
 
     def finish(self, job_run_id: str, *, succeeded: bool = True, details: str = "") -> None:
@@ -153,17 +153,17 @@ class SimulatedRunner:
         self._attempt_of(job_run_id).write(stdout, stderr)
 
     def end_session(self, session_id: str, *, succeeded: bool = False, details: str = "") -> None:
-        """End the driver of a session, without anybody having asked for it.
+        """End the driver of a session or managed endpoint, without anybody having asked for it.
 
-        :param session_id: the session
-        :param succeeded: whether the session is TERMINATED then, and not FAILED
+        :param session_id: the session or managed endpoint
+        :param succeeded: whether it is TERMINATED then, as if that had been asked for
         :param details: sentence for ``stateDetails``
         :raises ValueError: it does not run
         """
-        session = self._drivers.get(session_id)
-        if not isinstance(session, SimulatedSession) or session.is_over:
-            raise ValueError(f"sessionId: session {session_id} does not run in the simulated runner")
-        session.end(succeeded, details)
+        server = self._drivers.get(session_id)
+        if not isinstance(server, SimulatedServer) or server.is_over:
+            raise ValueError(f"sessionId: {session_id} does not run in the simulated runner")
+        server.end(succeeded, details)
 
     def clear_scripts(self) -> None:
         """Forget every script."""
@@ -182,12 +182,12 @@ class SimulatedRunner:
         self._begin(spec.job_run_id, attempt, attempt.follow(on_running))
         return attempt
 
-    async def launch_session(self, spec: SessionSpec, on_ready: Callable[[], None]) -> SimulatedSession:
-        """Begin to follow the script of the session."""
+    async def launch_connect(self, spec: ConnectSpec, on_ready: Callable[[], None]) -> SimulatedServer:
+        """Begin to follow the script of the session or managed endpoint."""
         applying = [script.session for script in self.scripts if script.session and script.matches(spec.name)]
-        session = SimulatedSession(spec, applying[-1] if applying else _SESSION, self.base_url)
-        self._begin(spec.session_id, session, session.follow(on_ready))
-        return session
+        server = SimulatedServer(spec, applying[-1] if applying else _SESSION, self.base_url)
+        self._begin(spec.host_id, server, server.follow(on_ready))
+        return server
 
     async def history_url(self, spec: DriverSpec) -> str | None:
         """The same page as while it ran."""

@@ -119,8 +119,8 @@ class LocalEmr:
         """Say what the simulated job runs and sessions do that are started from now on; the script given last wins.
 
         :param attempts: attempt ``n`` of a job run does what entry ``n`` says; the last entry repeats
-        :param name: pattern as in a shell for the names of the job runs and sessions; default: all
-        :param session: what a session does
+        :param name: pattern as in a shell for the names of the job runs, sessions and managed endpoints; default: all
+        :param session: what a session or managed endpoint does
         """
         self._call("POST", "scripts", Script(attempts=tuple(attempts), session=session, name=name).as_dict())
 
@@ -143,18 +143,18 @@ class LocalEmr:
         self._call("POST", "write", {"jobRunId": job_run_id, "stdout": stdout, "stderr": stderr})
 
     def end_session(self, session_id: str, details: str = "", *, succeeded: bool = False) -> None:
-        """End the driver of a simulated session, without anybody having asked for it.
+        """End the driver of a simulated session or managed endpoint, without anybody having asked for it.
 
-        :param session_id: the session
+        :param session_id: the session or managed endpoint
         :param details: sentence for ``stateDetails``
-        :param succeeded: whether the session is TERMINATED then; default: it is FAILED
+        :param succeeded: whether it is TERMINATED then; default: it is FAILED, or TERMINATED_WITH_ERRORS
         """
         self._call("POST", f"sessions/{session_id}/end", {"succeeded": succeeded, "details": details})
 
     def hold_session_busy(self, session_id: str, busy: bool = True) -> None:
         """Keep a session BUSY, as if a client's call were under way, or let it become IDLE again.
 
-        :param session_id: the session
+        :param session_id: the session, or a managed endpoint, which has no such states but an idle timeout
         :param busy: whether to keep it or to let go
         """
         self._call("PUT" if busy else "DELETE", f"sessions/{session_id}/busy")
@@ -253,6 +253,16 @@ class LocalEmr:
         """
         runs: list[dict[str, Any]] = self._call("GET", "eks/job-runs", virtualClusterId=virtual_cluster_id)["jobRuns"]
         return runs
+
+    def managed_endpoints(self, virtual_cluster_id: str | None = None) -> list[dict[str, Any]]:
+        """Every managed endpoint with all that the endpoint recorded of it, oldest first.
+
+        :param virtual_cluster_id: only those of one virtual cluster
+        """
+        endpoints: list[dict[str, Any]] = self._call(
+            "GET", "eks/managed-endpoints", virtualClusterId=virtual_cluster_id
+        )["managedEndpoints"]
+        return endpoints
 
     def calls(
         self, operation: str | None = None, *, application_id: str | None = None, service: str | None = None

@@ -15,7 +15,7 @@ from botocore import xform_name
 from botocore.model import Shape
 
 from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
-from airflow_emrs_ext.local.protocol import RestJson
+from airflow_emrs_ext.local.protocol import Request, RestJson
 from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.local.validation import compile_pattern
 from airflow_emrs_ext.service_model import extend
@@ -287,6 +287,10 @@ def test_no_other_implementation_answers_for_the_service(service: str, emr: Loca
 
 def test_the_router_prefers_the_literal_path() -> None:
     protocol = RestJson(MODEL)
-    assert protocol.route("GET", "/applications/dashboard").operation.name == "GetApplication"
-    assert protocol.route("GET", "/applications/00abc/jobruns/00def/attempts").operation.name == "ListJobRunAttempts"
-    assert protocol.route("GET", f"/tags/{LABELS['resourceArn']}").labels["resourceArn"].endswith("/00abc00abc00abc")
+
+    def route(path: str) -> Any:
+        return protocol.route(Request("GET", path, "", {}, b""))
+
+    assert route("/applications/dashboard").operation.name == "GetApplication"
+    assert route("/applications/00abc/jobruns/00def/attempts").operation.name == "ListJobRunAttempts"
+    assert route(f"/tags/{LABELS['resourceArn']}").labels["resourceArn"].endswith("/00abc00abc00abc")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_3
-from airflow_emrs_ext.local.emr_serverless.session_tokens import TOKEN_PREFIX
+from airflow_emrs_ext.local.connect.access import TOKEN_PREFIX
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
 from tests.polling import eventually

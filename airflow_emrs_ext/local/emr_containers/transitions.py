@@ -1,12 +1,12 @@
-"""Which state of a virtual cluster or job run may follow which."""
+"""Which state of a virtual cluster, job run or managed endpoint may follow which."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_emrs_ext.states import EksJobRunState, State, VirtualClusterState
+from airflow_emrs_ext.states import EksJobRunState, ManagedEndpointState, State, VirtualClusterState
 
-_V, _J = VirtualClusterState, EksJobRunState
+_V, _J, _M = VirtualClusterState, EksJobRunState, ManagedEndpointState
 
 VIRTUAL_CLUSTER: Mapping[State, frozenset[State]] = {
     _V.RUNNING: frozenset({_V.TERMINATING}),
@@ -23,4 +23,12 @@ JOB_RUN: Mapping[State, frozenset[State]] = {
     _J.COMPLETED: frozenset(),
     _J.FAILED: frozenset(),
     _J.CANCELLED: frozenset(),
+}
+
+MANAGED_ENDPOINT: Mapping[State, frozenset[State]] = {
+    _M.CREATING: frozenset({_M.ACTIVE, _M.TERMINATING, _M.TERMINATED_WITH_ERRORS}),
+    _M.ACTIVE: frozenset({_M.TERMINATING, _M.TERMINATED_WITH_ERRORS}),
+    _M.TERMINATING: frozenset({_M.TERMINATED}),
+    _M.TERMINATED: frozenset(),
+    _M.TERMINATED_WITH_ERRORS: frozenset(),
 }

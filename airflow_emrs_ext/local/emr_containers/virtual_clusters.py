@@ -62,6 +62,14 @@ class VirtualCluster:
         """How many of its job runs are in one of these states."""
         return sum(1 for life in self.active_runs.values() if life.state in states)
 
+    def check_takes_work(self) -> None:
+        """Refuse job runs and managed endpoints unless it is RUNNING.
+
+        :raises ApiError: it is not
+        """
+        if self.state is not S.RUNNING:
+            raise validation_error(f"Virtual cluster {self.virtual_cluster_id} is {self.state} and takes no work.")
+
 
 class VirtualClusters:
     """All virtual clusters of the account.
@@ -90,16 +98,6 @@ class VirtualClusters:
             return self._by_id[virtual_cluster_id]
         except KeyError:
             raise ApiError(code, f"Virtual cluster {virtual_cluster_id} does not exist") from None
-
-    def running(self, virtual_cluster_id: str) -> VirtualCluster:
-        """The virtual cluster of that id, if it takes work.
-
-        :raises ApiError: there is none, or it is not RUNNING
-        """
-        cluster = self.get(virtual_cluster_id)
-        if cluster.state is not S.RUNNING:
-            raise validation_error(f"Virtual cluster {virtual_cluster_id} is {cluster.state} and takes no work.")
-        return cluster
 
     def create(self, params: Mapping[str, Any]) -> VirtualCluster:
         """CreateVirtualCluster: an EKS cluster's namespace has one virtual cluster at most."""

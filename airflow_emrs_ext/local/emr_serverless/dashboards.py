@@ -1,101 +1,27 @@
-"""URLs to the UI of a job run or session that are good once and for a limited time."""
+"""The dashboards of job runs and sessions."""
 
 from __future__ import annotations
 
-import secrets
-import time
-from dataclasses import dataclass
-from pathlib import Path
-
-from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
-from airflow_emrs_ext.local.errors import ApiError, validation_error
-from airflow_emrs_ext.local.resources.driving import Driven
-from airflow_emrs_ext.local.runner import Runner
+from airflow_emrs_ext.local.errors import validation_error
+from airflow_emrs_ext.local.resources.dashboards import Dashboards
 from airflow_emrs_ext.states import JobRunState as S
 
 _TOO_EARLY = (S.SUBMITTED, S.QUEUED, S.PENDING, S.SCHEDULED)
 
 
-@dataclass(frozen=True)
-class _Ticket:
-    name: str
-    driven: Driven
-    good_until: float
+def of_attempt(dashboards: Dashboards, run: JobRun, attempt: Attempt) -> str:
+    """A URL of the UI of an attempt.
 
-
-class Dashboards:
-    """Mints and redeems tokens.
-
-    :param runner: knows where the UIs are
-    :param config: how long a token is good
+    :raises ApiError: the attempt has no UI, because its driver has not run
     """
+    name = f"Attempt {attempt.number} of job run {run.job_run_id}"
+    if attempt.state in _TOO_EARLY or attempt.started_at is None:
+        raise validation_error(f"{name} is {attempt.state} and has no dashboard: it has not been RUNNING")
+    return dashboards.mint(name, attempt)
 
-    def __init__(self, runner: Runner, config: ServiceConfig) -> None:
-        self._runner = runner
-        self._config = config
-        self._tickets: dict[str, _Ticket] = {}
 
-    def of_attempt(self, run: JobRun, attempt: Attempt) -> str:
-        """A URL of the UI of an attempt.
-
-        :raises ApiError: the attempt has no UI, because its driver has not run
-        """
-        if attempt.state in _TOO_EARLY or attempt.started_at is None:
-            raise validation_error(
-                f"Attempt {attempt.number} of job run {run.job_run_id} is {attempt.state} and has no dashboard:"
-                " it has not been RUNNING"
-            )
-        return self._mint(f"Attempt {attempt.number} of job run {run.job_run_id}", attempt)
-
-    def of_session(self, session: Session) -> str | None:
-        """A URL of the UI of a session, ``None`` when it has not been STARTED."""
-        return self._mint(f"Session {session.session_id}", session) if session.started_at else None
-
-    async def redeem(self, token: str) -> str:
-        """Where a token leads; it is used up.
-
-        :raises ApiError: the token is unknown, used or expired, or there is no UI
-        """
-        ticket = self._use(token)
-        driven = ticket.driven
-        url = driven.running.dashboard_url() if driven.running else None
-        if url is None and driven.spec is not None:
-            url = await self._runner.history_url(driven.spec)
-        if url is None:
-            raise ApiError("ResourceNotFoundException", f"{ticket.name} has no dashboard now")
-        return url
-
-    def log_file(self, token: str, worker_type: str, name: str) -> Path:
-        """The log that a token leads to below ``/logs/<worker type>/<name>``, as the service's dashboards do.
-
-        :param name: ``stdout.gz`` or ``stderr.gz``
-        :raises ApiError: as :meth:`redeem`; or there is no such log
-        """
-        ticket = self._use(token)
-        path = ticket.driven.log_files.get((worker_type, name.removesuffix(".gz").upper()))
-        if path is None or not path.exists():
-            raise ApiError("ResourceNotFoundException", f"{ticket.name} has no log {worker_type}/{name}")
-        return path
-
-    def _use(self, token: str) -> _Ticket:
-        ticket = self._tickets.pop(token, None)
-        if ticket is None or ticket.good_until <= time.monotonic():
-            raise ApiError(
-                "AccessDeniedException",
-                "This dashboard URL has expired or was used; call GetDashboardForJobRun or GetResourceDashboard for a"
-                " new one.",
-            )
-        return ticket
-
-    def _mint(self, name: str, driven: Driven) -> str:
-        now = time.monotonic()
-        self._tickets = {token: ticket for token, ticket in self._tickets.items() if ticket.good_until > now}
-        token = secrets.token_urlsafe(32)
-        self._tickets[token] = _Ticket(name, driven, now + self._config.dashboard_url_seconds)
-        return f"{self._config.endpoint_url}/_emrs/dashboards/{token}"
-
-    def clear(self) -> None:
-        """Forget every token."""
-        self._tickets.clear()
+def of_session(dashboards: Dashboards, session: Session) -> str | None:
+    """A URL of the UI of a session, ``None`` when it has not been STARTED."""
+    return dashboards.mint(session.label, session) if session.started_at else None

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.connect.access import ConnectAccess
+from airflow_emrs_ext.local.emr_serverless import dashboards as uis
 from airflow_emrs_ext.local.emr_serverless import records, views
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.emr_serverless.capacity import Capacity
-from airflow_emrs_ext.local.emr_serverless.dashboards import Dashboards
 from airflow_emrs_ext.local.emr_serverless.job_runs import JobRun
 from airflow_emrs_ext.local.emr_serverless.naming import job_run_arn, new_id
 from airflow_emrs_ext.local.emr_serverless.queueing import most_queued
 from airflow_emrs_ext.local.emr_serverless.session_operations import Sessions
-from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionTokens
 from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.emr_serverless.submission import grace_seconds, read_submission
@@ -27,6 +27,7 @@ from airflow_emrs_ext.local.emr_serverless.tags import MOST_TAGS, owner_of
 from airflow_emrs_ext.local.emr_serverless.transitions import JOB_RUN
 from airflow_emrs_ext.local.emr_serverless.walk import Walker
 from airflow_emrs_ext.local.errors import ApiError, validation_error
+from airflow_emrs_ext.local.resources.dashboards import Dashboards
 from airflow_emrs_ext.local.resources.driving import DeliverLogs, Driven
 from airflow_emrs_ext.local.resources.idempotency import ClientTokens
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener
@@ -47,6 +48,8 @@ class EmrServerless:
     :param config: settings, read when they are needed
     :param work_dir: where the attempts get their directories
     :param deliver_logs: makes what delivers the logs of one attempt; default: nobody does
+    :param access: how clients of Spark Connect come to the sessions; default: they do not
+    :param dashboards: mints the URLs of UIs
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class EmrServerless:
         config: ServiceConfig,
         work_dir: Path,
         deliver_logs: DeliverLogs | None = None,
+        access: ConnectAccess | None = None,
+        dashboards: Dashboards | None = None,
     ) -> None:
         self.config = config
         self.listeners: list[Listener] = []
@@ -68,11 +73,11 @@ class EmrServerless:
         self._runs: dict[str, JobRun] = {}
         self._closed = False
         self._tokens = ClientTokens(config)
-        self._dashboards = Dashboards(runner, config)
+        self.dashboards = dashboards or Dashboards(runner, config)
         self._walker = Walker(runner, config, self._capacity, self._queues, deliver_logs)
         session_walker = SessionWalker(runner, config, self._capacity, deliver_logs)
         self.sessions = Sessions(
-            config, self._applications, session_walker, SessionTokens(config), self.listeners, work_dir
+            config, self._applications, session_walker, access or ConnectAccess(config), self.listeners, work_dir
         )
 
     async def close(self) -> None:
@@ -99,7 +104,7 @@ class EmrServerless:
         await asyncio.gather(*(driver.stop(0) for driver in running), return_exceptions=True)
         for application in self._applications:
             shutil.rmtree(self._work_dir / application.application_id, ignore_errors=True)
-        for memory in (self._applications, self._runs, self.sessions, self._tokens, self._dashboards):
+        for memory in (self._applications, self._runs, self.sessions, self._tokens, self.dashboards):
             memory.clear()
         self._capacity.clear()
         self._queues.clear()
@@ -251,21 +256,7 @@ class EmrServerless:
     async def get_dashboard_for_job_run(self, **params: Any) -> dict[str, Any]:
         """GetDashboardForJobRun: a URL that is good once and for a limited time."""
         run = self._run(params["applicationId"], params["jobRunId"])
-        return {"url": self._dashboards.of_attempt(run, run.attempt_number(params.get("attempt")))}
-
-    async def redeem_dashboard(self, token: str) -> str:
-        """Where a token of GetDashboardForJobRun or GetResourceDashboard leads; it is used up.
-
-        :raises ApiError: the token is unknown, used or expired, or there is no UI
-        """
-        return await self._dashboards.redeem(token)
-
-    def dashboard_log(self, token: str, worker_type: str, name: str) -> Path:
-        """The log file behind a token of a dashboard; it is used up.
-
-        :raises ApiError: as :meth:`redeem_dashboard`
-        """
-        return self._dashboards.log_file(token, worker_type, name)
+        return {"url": uis.of_attempt(self.dashboards, run, run.attempt_number(params.get("attempt")))}
 
     # Sessions
 
@@ -297,7 +288,7 @@ class EmrServerless:
 
     async def get_resource_dashboard(self, **params: Any) -> dict[str, Any]:
         """GetResourceDashboard: a URL that is good once and for a limited time; none before the session is STARTED."""
-        url = self._dashboards.of_session(self.sessions.find(params["applicationId"], params["resourceId"]))
+        url = uis.of_session(self.dashboards, self.sessions.find(params["applicationId"], params["resourceId"]))
         return {"url": url} if url else {}
 
     # Tags

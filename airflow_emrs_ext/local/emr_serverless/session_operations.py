@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.connect.access import ConnectAccess
+from airflow_emrs_ext.local.connect.registry import ConnectHosts
 from airflow_emrs_ext.local.emr_serverless import records, views
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.emr_serverless.naming import new_id, session_arn
-from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionTokens
 from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
-from airflow_emrs_ext.local.emr_serverless.sessions import READY, Session, read_session_request
+from airflow_emrs_ext.local.emr_serverless.sessions import Session, read_session_request
 from airflow_emrs_ext.local.emr_serverless.transitions import SESSION
 from airflow_emrs_ext.local.errors import ApiError, validation_error
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener
@@ -26,13 +27,13 @@ MOST_SESSIONS = 25
 """Sessions that an application may have at once."""
 
 
-class Sessions:
+class Sessions(ConnectHosts[Session]):
     """All sessions of the account.
 
     :param config: account, Region, quotas
     :param applications: told which sessions they have
     :param walker: leads each session through its states
-    :param tokens: mints what GetSessionEndpoint answers
+    :param access: mints what GetSessionEndpoint answers
     :param listeners: told of every change of state
     :param work_dir: where the sessions get their directories
     """
@@ -42,22 +43,15 @@ class Sessions:
         config: ServiceConfig,
         applications: Applications,
         walker: SessionWalker,
-        tokens: SessionTokens,
+        access: ConnectAccess,
         listeners: list[Listener],
         work_dir: Path,
     ) -> None:
-        self.tokens = tokens
-        self.connect_url: Callable[[], Awaitable[str]] | None = None
-        """Where clients of Spark Connect reach the sessions; set by the endpoint."""
+        super().__init__(walker, access)
         self._config = config
         self._applications = applications
-        self._walker = walker
         self._listeners = listeners
         self._work_dir = work_dir
-        self._by_id: dict[str, Session] = {}
-
-    def __iter__(self) -> Iterator[Session]:
-        return iter(self._by_id.values())
 
     def find(self, application_id: str, session_id: str) -> Session:
         """The session of an application.
@@ -85,7 +79,7 @@ class Sessions:
             )
         session_id = new_id()
         session = Session(
-            session_id=session_id,
+            host_id=session_id,
             arn=session_arn(self._config, application.application_id, session_id),
             number=len(self._by_id),
             application=application,
@@ -93,6 +87,8 @@ class Sessions:
             settings=application.settings,
             tags=dict(params.get("tags") or {}),
             life=Lifecycle(SESSION, self._listeners),
+            idle_timeout_minutes=request.idle_timeout_minutes,
+            clock=self._walker.clock,
             work_dir=self._work_dir / application.application_id / session_id,
             end=asyncio.get_running_loop().create_future(),
         )
@@ -128,13 +124,13 @@ class Sessions:
 
     async def endpoint(self, session: Session) -> dict[str, Any]:
         """GetSessionEndpoint: a new token each time."""
-        url = await self.connect_url() if self.connect_url else self._config.endpoint_url
-        if session.state not in READY:
+        url = await self.access.url()
+        if not session.is_ready:
             raise validation_error(
                 f"Session {session.session_id} is {session.state} and has no endpoint; sessions must be in one of the"
-                f" following statuses: [{', '.join(state for state in S if state in READY)}]"
+                f" following statuses: [{', '.join(state for state in S if state in session.KIND.ready)}]"
             )
-        token, expires_at = self.tokens.mint(session)
+        token, expires_at = self.access.mint(session, self._config.session_token_seconds)
         return {
             "applicationId": session.application.application_id,
             "sessionId": session.session_id,
@@ -142,33 +138,6 @@ class Sessions:
             "authToken": token,
             "authTokenExpiresAt": expires_at,
         }
-
-    def call_began(self, session: Session) -> None:
-        """A client's call is under way, which makes the session BUSY."""
-        self._walker.clock.call_began(session)
-
-    def call_ended(self, session: Session) -> None:
-        """A client's call is over."""
-        self._walker.clock.call_ended(session)
-
-    def hold_busy(self, session_id: str, busy: bool) -> None:
-        """Keep a session BUSY as if a client's call were under way, or let it go again; for tests.
-
-        :param session_id: the session
-        :param busy: whether to keep or to let go; harmless when that is so already
-        :raises ValueError: there is no such session
-        """
-        session = self._by_id.get(session_id)
-        if session is None:
-            raise ValueError(f"sessionId: there is no session {session_id}")
-        if session.is_held_busy is not busy:
-            session.is_held_busy = busy
-            (self.call_began if busy else self.call_ended)(session)
-
-    def arm(self) -> None:
-        """Apply a changed length of a minute."""
-        for session in self:
-            self._walker.clock.arm(session)
 
     def records(self, application_id: str | None = None) -> list[dict[str, Any]]:
         """Every session with all that is known of it, oldest first, as plain JSON.
@@ -180,16 +149,6 @@ class Sessions:
             for session in self
             if application_id in (None, session.application.application_id)
         ]
-
-    def terminate_all(self, reason: str) -> None:
-        """Begin to end every session, for the reason given; their clients hear of it."""
-        for session in self:
-            self._walker.terminate(session, reason)
-
-    def clear(self) -> None:
-        """Forget every session and every token."""
-        self._by_id.clear()
-        self.tokens.clear()
 
     async def _walk(self, session: Session) -> None:
         try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_emrs_ext.local.connect.hosts import ConnectHost, HostKind
 from airflow_emrs_ext.local.emr_serverless.application_settings import SPARK
 from airflow_emrs_ext.local.emr_serverless.applications import Application
 from airflow_emrs_ext.local.emr_serverless.monitoring import merge_monitoring
@@ -21,14 +20,7 @@ from airflow_emrs_ext.local.resources.configuration import (
     check_configurations,
     merge_classifications,
 )
-from airflow_emrs_ext.local.resources.driving import Driven
-from airflow_emrs_ext.local.resources.lifecycle import Lifecycle
-from airflow_emrs_ext.local.runner import SessionServer
 from airflow_emrs_ext.states import SessionState as S
-from airflow_emrs_ext.states import State
-
-READY = frozenset({S.STARTED, S.IDLE, S.BUSY})
-"""The states in which clients can connect."""
 
 _DEFAULT_IDLE_MINUTES = 60
 
@@ -51,46 +43,40 @@ class SessionRequest:
     demand: Demand
 
 
-@dataclass
-class Session(Driven):
+@dataclass(kw_only=True)
+class Session(ConnectHost):
     """One session.
 
     :param number: place among all sessions of the endpoint, in the order of their start
     :param request: the request
     :param settings: the application's, as they were at the start
-    :param end: gets its result, why, when the session is to be terminated
-    :param gone: set when it takes no calls any more
-    :param server: as ``running``
-    :param in_flight: calls of clients that the server is working on
-    :param tokens_minted: how often GetSessionEndpoint has answered
     """
 
-    session_id: str
+    KIND = HostKind(
+        noun="session",
+        token_operation="GetSessionEndpoint",
+        idle_parameter="idleTimeoutMinutes",
+        began=S.STARTED,
+        ready=frozenset({S.STARTED, S.IDLE, S.BUSY}),
+        terminating=S.TERMINATING,
+        terminated=S.TERMINATED,
+        failed=S.FAILED,
+        longest_life_minutes=24 * 60,
+    )
+
     arn: str
     number: int
     application: Application
     request: SessionRequest
     settings: Mapping[str, Any]
     tags: dict[str, str]
-    life: Lifecycle
     work_dir: Path
-    end: asyncio.Future[str]
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-    server: SessionServer | None = None
     executor_count: int = 0
-    started_at: datetime | None = None
-    idle_since: datetime | None = None
-    ended_at: datetime | None = None
-    in_flight: int = 0
-    is_held_busy: bool = False
-    tokens_minted: int = 0
-    timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
-    task: asyncio.Task[None] | None = None
 
     @property
-    def state(self) -> State:
-        """The state that the session is in."""
-        return self.life.state
+    def session_id(self) -> str:
+        """Its id."""
+        return self.host_id
 
     @property
     def name(self) -> str | None:
@@ -98,21 +84,16 @@ class Session(Driven):
         name: str | None = self.request.params.get("name")
         return name
 
-    @property
-    def created_at(self) -> datetime:
-        """When it was asked for."""
-        return self.life.history[0].at
+    def became_busy(self) -> None:
+        """BUSY, unless it is."""
+        if self.state is not S.BUSY:
+            self.move(S.BUSY, "The session is executing.")
 
-    def move(self, state: S, details: str) -> None:
-        """Change the state."""
-        change = self.life.move(self, state, details)
-        if state is S.STARTED:
-            self.started_at = change.at
-        elif state.is_terminal:
-            self.ended_at = self.ended_at or change.at
-        if state is S.TERMINATING or state.is_terminal:
-            self.gone.set()
-        self.idle_since = change.at if state is S.IDLE else None
+    def became_idle(self) -> None:
+        """IDLE, unless it is."""
+        if self.state is not S.IDLE:
+            self.move(S.IDLE, "The session is idle.")
+            self.idle_since = self.life.changed_at
 
     def usages(self) -> list[Usage]:
         """Its workers, once it has ended after it was started."""

@@ -33,8 +33,6 @@ SUPPORTED = {
 _MOST_DISK_GB = {"standard": 200.0, "shuffle_optimized": 2000.0}
 
 _AMOUNT = re.compile(r"([0-9]+)\s*[A-Za-z]*")
-_JVM_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
-_UNITS_MB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2, "p": 1024.0**3}
 
 
 class Resources(NamedTuple):
@@ -72,31 +70,6 @@ def maximum(capacity: Mapping[str, Any] | None) -> Resources:
     """``maximumCapacity`` as numbers; what it leaves open has no limit."""
     given = capacity or {}
     return Resources(*(float(amount(given[name])) if name in given else math.inf for name in ("cpu", "memory", "disk")))
-
-
-def memory_mb(text: str, name: str, unit: str = "m") -> float:
-    """A memory size as Spark and Hive write it, in MB.
-
-    :param text: e.g. ``4g``, ``512m``; a bare number counts in ``unit``
-    :param name: the property, for the error
-    :param unit: unit of a bare number: ``k``, ``m``, ``g`` or ``t``
-    :raises ApiError: it is no size
-    """
-    match = _JVM_SIZE.fullmatch(text.strip())
-    if match is None:
-        raise validation_error(f"{name}: {text!r} is no size such as 4g or 4096m")
-    return float(match[1]) * _UNITS_MB[match[2].lower() or unit]
-
-
-def whole(text: str, name: str, least: int = 0) -> int:
-    """A whole number from a property.
-
-    :raises ApiError: it is none, or less than ``least``
-    """
-    stripped = text.strip()
-    if not (stripped.isascii() and stripped.isdigit() and len(stripped) <= 9 and int(stripped) >= least):
-        raise validation_error(f"{name}: must be a whole number of at least {least}, not {text!r}")
-    return int(stripped)
 
 
 def worker_size(

@@ -1,4 +1,4 @@
-"""One attempt of a job run, or the driver of a session: prepared, started, watched and explained."""
+"""One attempt of a job run, or a driver that serves Spark Connect: prepared, started, watched and explained."""
 
 from __future__ import annotations
 
@@ -157,8 +157,8 @@ class SparkAttempt:
             self._on_running()
 
 
-class SparkSessionServer(SparkAttempt):
-    """The driver process of a session; it runs once its Spark Connect server takes connections."""
+class SparkConnectDriver(SparkAttempt):
+    """The driver process of a session or managed endpoint; it runs once Spark Connect takes connections."""
 
     @property
     def connect(self) -> ConnectServer | None:

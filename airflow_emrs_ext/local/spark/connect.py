@@ -1,4 +1,4 @@
-"""The driver of a session: a Spark Connect server of its own."""
+"""The driver of a session or managed endpoint: a Spark Connect server of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 
 from airflow_emrs_ext.local.aws import AwsTarget
-from airflow_emrs_ext.local.runner import ConnectServer, SessionSpec
+from airflow_emrs_ext.local.runner import ConnectServer, ConnectSpec
 from airflow_emrs_ext.local.spark import driver as drivers
 from airflow_emrs_ext.local.spark.driver import Driver, Machine
 from airflow_emrs_ext.local.spark.launch import free_port
@@ -17,15 +17,15 @@ _MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 _TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 
 
-def prepare(machine: Machine, spec: SessionSpec, target: AwsTarget) -> Driver:
-    """Make the driver of a session.
+def prepare(machine: Machine, spec: ConnectSpec, target: AwsTarget) -> Driver:
+    """Make the driver of a session or managed endpoint.
 
     :param machine: what all drivers share
-    :param spec: the session
+    :param spec: what it is for
     :param target: where S3 is
     :raises SubmitError: the configuration cannot be run
     """
-    settings = configure(spec, {}, spec.name or spec.session_id)
+    settings = configure(spec, {}, spec.name or spec.host_id)
     port = free_port()
     # Other users of this machine reach the port as well.
     server = ConnectServer(f"127.0.0.1:{port}", secrets.token_urlsafe(32))

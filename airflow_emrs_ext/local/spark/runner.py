@@ -1,4 +1,4 @@
-"""The runner that executes attempts and sessions as Spark driver processes."""
+"""The runner that executes everything as Spark driver processes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from airflow_emrs_ext.local.aws import AwsTarget
-from airflow_emrs_ext.local.runner import AttemptSpec, DriverSpec, SessionSpec
+from airflow_emrs_ext.local.runner import AttemptSpec, ConnectSpec, DriverSpec
 from airflow_emrs_ext.local.spark import connect, hive, sparksubmit
-from airflow_emrs_ext.local.spark.attempt import SparkAttempt, SparkSessionServer
+from airflow_emrs_ext.local.spark.attempt import SparkAttempt, SparkConnectDriver
 from airflow_emrs_ext.local.spark.driver import Driver, Machine
 from airflow_emrs_ext.local.spark.history import HistoryServer
 from airflow_emrs_ext.local.spark.java import find_runtime
@@ -29,7 +29,7 @@ _PREPARE = {
 
 
 class SparkRunner:
-    """Runs every attempt and every session as a Spark driver process of its own on this machine.
+    """Runs every attempt, session and managed endpoint as a Spark driver process of its own on this machine.
 
     :param target: the endpoint and the S3 that jobs work with
     :param state_dir: what outlives an attempt: event logs, and the metastores of Hive applications
@@ -74,13 +74,13 @@ class SparkRunner:
         self._begin(attempt)
         return attempt
 
-    async def launch_session(self, spec: SessionSpec, on_ready: Callable[[], None]) -> SparkSessionServer:
-        """Start a session; what cannot be run fails it, with the reason in its details.
+    async def launch_connect(self, spec: ConnectSpec, on_ready: Callable[[], None]) -> SparkConnectDriver:
+        """Start a driver that serves Spark Connect; what cannot be run fails it, with the reason in its details.
 
-        :param spec: the session
+        :param spec: the session or managed endpoint
         :param on_ready: called once, on the event loop, when its Spark Connect server takes connections
         """
-        server = SparkSessionServer(
+        server = SparkConnectDriver(
             spec,
             prepare=lambda: connect.prepare(self._ready_machine(), spec, self._target),
             environ=self._target.environ(_inherited()),

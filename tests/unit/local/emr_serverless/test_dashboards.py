@@ -20,15 +20,15 @@ async def test_dashboard(lab: Lab) -> None:
     await lab.eventually(lambda: lab.path(run_id).count("RUNNING") == 2)
     page = f"http://endpoint/_emrs/simulated-ui/{application_id}/{run_id}"
     token, early = await lab.dashboard_token(run_id), await lab.dashboard_token(run_id)
-    assert await lab.service.redeem_dashboard(token) == f"{page}-2"
+    assert await lab.service.dashboards.redeem(token) == f"{page}-2"
     with pytest.raises(ApiError, match="expired or was used") as caught:
-        await lab.service.redeem_dashboard(token)
+        await lab.service.dashboards.redeem(token)
     assert (caught.value.code, caught.value.status) == ("AccessDeniedException", 403)
-    assert await lab.service.redeem_dashboard(await lab.dashboard_token(run_id, attempt=1)) == f"{page}-1"
+    assert await lab.service.dashboards.redeem(await lab.dashboard_token(run_id, attempt=1)) == f"{page}-1"
     lab.runner.finish(run_id)
     await lab.ended(run_id)
-    assert await lab.service.redeem_dashboard(early) == f"{page}-2"
-    assert await lab.service.redeem_dashboard(await lab.dashboard_token(run_id)) == f"{page}-2"
+    assert await lab.service.dashboards.redeem(early) == f"{page}-2"
+    assert await lab.service.dashboards.redeem(await lab.dashboard_token(run_id)) == f"{page}-2"
     with pytest.raises(ApiError, match="has no attempt 3"):
         await lab.dashboard_token(run_id, attempt=3)
 
@@ -59,7 +59,7 @@ async def test_an_expired_dashboard(make_lab: MakeLab) -> None:
     token = await lab.dashboard_token(run_id)
     await asyncio.sleep(0.02)
     with pytest.raises(ApiError, match="expired or was used"):
-        await lab.service.redeem_dashboard(token)
+        await lab.service.dashboards.redeem(token)
 
 
 async def test_a_runner_without_uis(make_lab: MakeLab) -> None:
@@ -67,7 +67,7 @@ async def test_a_runner_without_uis(make_lab: MakeLab) -> None:
     run_id = await lab.submit(await lab.application())
     await lab.run_in(run_id, "RUNNING")
     with pytest.raises(ApiError, match="has no dashboard now") as caught:
-        await lab.service.redeem_dashboard(await lab.dashboard_token(run_id))
+        await lab.service.dashboards.redeem(await lab.dashboard_token(run_id))
     assert caught.value.code == "ResourceNotFoundException"
 
 
@@ -75,12 +75,12 @@ async def test_the_log_behind_a_dashboard(lab: Lab) -> None:
     lab.script(HOLD)
     run_id = await lab.submit(await lab.application())
     await lab.run_in(run_id, "RUNNING")
-    while_it_runs = lab.service.dashboard_log(await lab.dashboard_token(run_id), "SPARK_DRIVER", "stdout.gz")
+    while_it_runs = lab.service.dashboards.log_file(await lab.dashboard_token(run_id), "SPARK_DRIVER", "stdout.gz")
     lab.runner.finish(run_id)
     await lab.ended(run_id)
     token = await lab.dashboard_token(run_id)
-    assert lab.service.dashboard_log(token, "SPARK_DRIVER", "stdout.gz") == while_it_runs
+    assert lab.service.dashboards.log_file(token, "SPARK_DRIVER", "stdout.gz") == while_it_runs
     with pytest.raises(ApiError, match="expired or was used"):
-        lab.service.dashboard_log(token, "SPARK_DRIVER", "stdout.gz")
+        lab.service.dashboards.log_file(token, "SPARK_DRIVER", "stdout.gz")
     with pytest.raises(ApiError, match="has no log HIVE_DRIVER"):
-        lab.service.dashboard_log(await lab.dashboard_token(run_id), "HIVE_DRIVER", "stdout.gz")
+        lab.service.dashboards.log_file(await lab.dashboard_token(run_id), "HIVE_DRIVER", "stdout.gz")

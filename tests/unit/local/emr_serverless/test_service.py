@@ -175,7 +175,7 @@ async def test_reset(make_lab: MakeLab) -> None:
     assert lab.service.application_records() == lab.service.job_run_records() == []
     assert not work_dir.exists()
     with pytest.raises(ApiError, match="expired or was used"):
-        await lab.service.redeem_dashboard(token)
+        await lab.service.dashboards.redeem(token)
     again = await lab.submit(await lab.application(), clientToken="t")
     assert again != run_id
     await lab.run_in(again, "RUNNING")

@@ -10,7 +10,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionGoneError, TokenRefusedError
+from airflow_emrs_ext.local.connect.access import HostGoneError, TokenRefusedError
 from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.protocol import RestJson
 from airflow_emrs_ext.service_model import extend
@@ -69,12 +69,12 @@ async def test_busy_while_calls_are_in_flight(sessions: Sessions) -> None:
     await sessions.in_state(ids, "IDLE")
     session = sessions.service.sessions.find(ids["applicationId"], ids["sessionId"])
     for _ in range(2):
-        sessions.service.sessions.call_began(session)
+        session.call_began()
     assert "idleSince" not in await sessions.in_state(ids, "BUSY")
-    sessions.service.sessions.call_ended(session)
+    session.call_ended()
     await asyncio.sleep(0.03)
     assert sessions.path(ids)[-1] == "BUSY"
-    sessions.service.sessions.call_ended(session)
+    session.call_ended()
     assert (await sessions.in_state(ids, "IDLE"))["idleSince"]
     assert sessions.path(ids)[-3:] == ["IDLE", "BUSY", "IDLE"]
 
@@ -85,8 +85,8 @@ async def test_short_calls_one_after_the_other_keep_it_busy(make_lab: MakeLab) -
     await sessions.in_state(ids, "STARTED")
     session = sessions.service.sessions.find(ids["applicationId"], ids["sessionId"])
     for _ in range(5):
-        sessions.service.sessions.call_began(session)
-        sessions.service.sessions.call_ended(session)
+        session.call_began()
+        session.call_ended()
         await asyncio.sleep(0)
     await sessions.in_state(ids, "IDLE")
     assert sessions.path(ids)[2:] == ["STARTED", "BUSY", "IDLE"]
@@ -272,16 +272,16 @@ async def test_tokens(make_lab: MakeLab) -> None:
     assert first["authToken"] != second["authToken"]
     assert sessions.record(ids)["tokensMinted"] == 2
     assert not any(first["authToken"] in str(record) for record in sessions.service.sessions.records())
-    tokens = sessions.service.sessions.tokens
-    assert tokens.read(first["authToken"]).session_id == tokens.read(second["authToken"]).session_id == ids["sessionId"]
+    access = sessions.service.sessions.access
+    assert access.read(first["authToken"]).host_id == access.read(second["authToken"]).host_id == ids["sessionId"]
     sessions.lab.config.session_token_seconds = 0.0
     short = await sessions.service.get_session_endpoint(**ids)
     for unusable, reason in ((short["authToken"], "expired"), ("x", "unknown"), (None, "missing")):
         with pytest.raises(TokenRefusedError, match=reason):
-            tokens.read(unusable)
+            access.read(unusable)
     await sessions.service.terminate_session(**ids)
-    with pytest.raises(SessionGoneError, match=r"TERMINATING: Session terminated by request"):
-        tokens.read(first["authToken"])
+    with pytest.raises(HostGoneError, match=r"TERMINATING: Session terminated by request"):
+        access.read(first["authToken"])
 
 
 async def test_listing(sessions: Sessions) -> None:
@@ -314,7 +314,7 @@ async def test_dashboard(sessions: Sessions) -> None:
 
     async def page() -> str:
         url = (await sessions.service.get_resource_dashboard(**wanted))["url"]
-        return await sessions.service.redeem_dashboard(url.rpartition("/")[2])
+        return await sessions.service.dashboards.redeem(url.rpartition("/")[2])
 
     running = await page()
     assert running == f"http://endpoint/_emrs/simulated-ui/{ids['applicationId']}/{ids['sessionId']}"
@@ -372,4 +372,4 @@ async def test_everything_is_forgotten(sessions: Sessions) -> None:
     await sessions.service.reset()
     assert sessions.service.sessions.records() == []
     with pytest.raises(TokenRefusedError):
-        sessions.service.sessions.tokens.read(token)
+        sessions.service.sessions.access.read(token)

@@ -1,4 +1,4 @@
-"""Where clients of Spark Connect reach the sessions: one gRPC port for all, the token says which session."""
+"""Where clients of Spark Connect come in: one gRPC port for every host; the token says which host."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow_emrs_ext.local.config import ServiceConfig
-from airflow_emrs_ext.local.emr_serverless.session_operations import Sessions
-from airflow_emrs_ext.local.emr_serverless.session_tokens import SessionGoneError, TokenRefusedError, gone
-from airflow_emrs_ext.local.emr_serverless.sessions import Session
+from airflow_emrs_ext.local.connect.access import ConnectAccess, HostGoneError, TokenRefusedError, gone
+from airflow_emrs_ext.local.connect.hosts import ConnectHost
 from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.resources.lifecycle import Transition
 
@@ -26,14 +25,14 @@ _END_IS_KNOWN_SECONDS = 5.0
 
 
 class ConnectGateway:
-    """Forwards the calls of each client to the Spark Connect server of its session; it begins when it is first needed.
+    """Forwards the calls of each client to the Spark Connect server of its host; it begins when it is first needed.
 
-    :param sessions: knows the tokens, and is told of the calls
+    :param access: knows the tokens
     :param config: ``endpoint_url``, whose host is also the gateway's
     """
 
-    def __init__(self, sessions: Sessions, config: ServiceConfig) -> None:
-        self._sessions = sessions
+    def __init__(self, access: ConnectAccess, config: ServiceConfig) -> None:
+        self._access = access
         self._config = config
         self._lock = asyncio.Lock()
         self._is_closed = False
@@ -70,14 +69,14 @@ class ConnectGateway:
             await self.reset()
 
     async def reset(self) -> None:
-        """Forget the connections to sessions."""
+        """Forget the connections to hosts."""
         channels, self._channels = self._channels, {}
         await asyncio.gather(*(channel.close() for channel in channels.values()))
 
     def changed(self, transition: Transition) -> None:
-        """Close the connection to a session that has ended; a listener of the service."""
-        if isinstance(transition.resource, Session) and transition.change.state.is_terminal:
-            channel = self._channels.pop(transition.resource.session_id, None)
+        """Close the connection to a host that has ended; a listener of the services."""
+        if isinstance(transition.resource, ConnectHost) and transition.change.state.is_terminal:
+            channel = self._channels.pop(transition.resource.host_id, None)
             if channel is not None:
                 closing = asyncio.ensure_future(channel.close(_END_IS_KNOWN_SECONDS))
                 self._closing.add(closing)
@@ -90,44 +89,44 @@ class ConnectGateway:
 
         token = metadata.get(TOKEN_HEADER)
         try:
-            session = self._sessions.tokens.read(token if isinstance(token, str) else None)
+            host = self._access.read(token if isinstance(token, str) else None)
         except TokenRefusedError as error:
             raise Refused(grpc.StatusCode.UNAUTHENTICATED, str(error)) from None
-        except SessionGoneError as error:
+        except HostGoneError as error:
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, str(error)) from None
-        if session.server is None or session.server.is_over:
-            # Its driver has ended, and the session is about to say why.
+        if host.server is None or host.server.is_over:
+            # Its driver has ended, and the host is about to say why.
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(session.gone.wait(), _END_IS_KNOWN_SECONDS)
-            ended = str(gone(session)) if session.gone.is_set() else f"The driver of {session.session_id} has ended"
+                await asyncio.wait_for(host.gone.wait(), _END_IS_KNOWN_SECONDS)
+            ended = str(gone(host)) if host.gone.is_set() else f"The driver of {host.host_id} has ended"
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, ended)
-        server = session.server.connect
+        server = host.server.connect
         if server is None:
             raise Refused(
                 grpc.StatusCode.FAILED_PRECONDITION,
-                f"Session {session.session_id} is simulated: no Spark is behind it; use --runner spark",
+                f"{host.label} is simulated: no Spark is behind it; use --runner spark",
             )
 
         async def explain(refused: Refused) -> Refused:
-            """Say why the session is gone instead of how its connection broke, which is often noticed first."""
+            """Say why the host is gone instead of how its connection broke, which is often noticed first."""
             if refused.code is grpc.StatusCode.UNAVAILABLE:
                 with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(session.gone.wait(), _END_IS_KNOWN_SECONDS)
-            if session.gone.is_set():
-                return Refused(grpc.StatusCode.FAILED_PRECONDITION, str(gone(session)))
+                    await asyncio.wait_for(host.gone.wait(), _END_IS_KNOWN_SECONDS)
+            if host.gone.is_set():
+                return Refused(grpc.StatusCode.FAILED_PRECONDITION, str(gone(host)))
             return refused
 
         return Upstream(
-            self._channel(session, server.address),
+            self._channel(host, server.address),
             metadata=[("authorization", f"Bearer {server.token}")],
-            opened=lambda: self._sessions.call_began(session),
-            closed=lambda: self._sessions.call_ended(session),
+            opened=host.call_began,
+            closed=host.call_ended,
             explain=explain,
         )
 
-    def _channel(self, session: Session, address: str) -> grpc.aio.Channel:
+    def _channel(self, host: ConnectHost, address: str) -> grpc.aio.Channel:
         from airflow_emrs_ext.connect_proxy import open_channel
 
-        if session.session_id not in self._channels:
-            self._channels[session.session_id] = open_channel(f"http://{address}")
-        return self._channels[session.session_id]
+        if host.host_id not in self._channels:
+            self._channels[host.host_id] = open_channel(f"http://{address}")
+        return self._channels[host.host_id]

@@ -1,0 +1,1 @@
+"""Spark Connect as the services offer it: sessions of EMR Serverless, managed endpoints of EMR on EKS."""

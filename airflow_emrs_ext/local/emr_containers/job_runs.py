@@ -1,0 +1,85 @@
+"""Job runs and their attempts: what is known of them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from airflow_emrs_ext.local.emr_containers.submission import Submission
+from airflow_emrs_ext.local.emr_containers.virtual_clusters import VirtualCluster
+from airflow_emrs_ext.local.resources.driving import Driven
+from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, now, shorten
+from airflow_emrs_ext.states import EksJobRunState as S
+from airflow_emrs_ext.states import State
+
+
+@dataclass
+class Attempt(Driven):
+    """One attempt of a job run.
+
+    :param number: counted from 1
+    :param state: SUBMITTED, RUNNING, and then COMPLETED, FAILED or CANCELLED
+    :param started_at: when its driver ran
+    :param ended_at: when its driver had ended
+    """
+
+    number: int
+    state: State = S.SUBMITTED
+    details: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    def end(self, state: State, details: str) -> None:
+        """It is over."""
+        self.state, self.details, self.ended_at = state, shorten(details), now()
+        self.running = None
+
+
+@dataclass
+class JobRun:
+    """One job run.
+
+    :param number: place among all job runs of the endpoint, in the order of submission
+    :param submission: the request
+    :param end: gets its result, why, when the job run is to be cancelled
+    :param failure_reason: the API's word for why it failed
+    """
+
+    job_run_id: str
+    arn: str
+    number: int
+    cluster: VirtualCluster
+    submission: Submission
+    tags: dict[str, str]
+    life: Lifecycle
+    work_dir: Path
+    end: asyncio.Future[str]
+    attempts: list[Attempt] = field(default_factory=list)
+    failure_reason: str | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> State:
+        """The state that the job run is in."""
+        return self.life.state
+
+    @property
+    def name(self) -> str | None:
+        """Its name, if it was given one."""
+        name: str | None = self.submission.params.get("name")
+        return name
+
+    def move(self, state: S, details: str) -> None:
+        """Change the state."""
+        self.life.move(self, state, details, len(self.attempts) or None)
+
+    def fail(self, reason: str, details: str) -> None:
+        """End it as FAILED.
+
+        :param reason: ``failureReason``
+        :param details: sentence for ``stateDetails``
+        """
+        self.failure_reason = reason
+        self.move(S.FAILED, details)
