@@ -6,6 +6,7 @@ Each names the operator's parameter; ``docs/errors.md`` shows them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,14 @@ _PASSING = (
     CredentialRetrievalError,
     MetadataRetrievalError,
 )
+
+# The ids in the parameters of a call, as facts call them.
+_ID: Mapping[str, str] = {
+    "applicationId": "application_id",
+    "virtualClusterId": "virtual_cluster_id",
+    "jobRunId": "job_run_id",
+    "sessionId": "session_id",
+}
 
 _ERROR_CLASSES: dict[str, type[EmrError]] = {
     "ResourceNotFoundException": ResourceNotFound,
@@ -143,9 +152,85 @@ REMEDIES: tuple[Remedy, ...] = (
     ),
 )
 
+EKS_REMEDIES: tuple[Remedy, ...] = (
+    REMEDIES[0],
+    Remedy(
+        r"(?i)executionRoleArn|execution role",
+        "Check `execution_role_arn`: it takes the ARN of an IAM role that the service account of the namespace may "
+        "assume (`aws emr-containers update-role-trust-policy`), arn:aws:iam::<account>:role/<name>.",
+    ),
+    Remedy(
+        r"(?i)TagResource",
+        "Allow `emr-containers:TagResource`, or set [emrs_ext] default_tags to False and give no `tags`.",
+    ),
+    Remedy(
+        r"(?i)clientToken|client token|idempoten",
+        "The client token (`client_request_token`) was used before with other parameters: give a new one, or leave it "
+        "out, so that the task has its own.",
+    ),
+    Remedy(
+        r"(?i)retryPolicy|maxAttempts",
+        "Check `retry_policy_configuration`: {'maxAttempts': <a number>}; it needs release emr-6.9.0 or newer.",
+    ),
+    Remedy(
+        r"(?i)jobTemplate\w*|template parameter|job template",
+        "Check `job_template_id` and `job_template_parameters`: a value for each parameter of the template that has no "
+        "default, and none for others.",
+    ),
+    Remedy(
+        r"(?i)rotationSize|maxFilesToKeep|containerLogRotation",
+        "Check the log rotation of `configuration_overrides`: a size of 2KB to 2GB and 1 to 50 files; "
+        "job_spec.eks_configuration_overrides builds it.",
+    ),
+    Remedy(
+        r"(?i)monitoringConfiguration|logUri|logGroupName",
+        "Check `configuration_overrides`: job_spec.eks_configuration_overrides builds it.",
+    ),
+    Remedy(
+        r"(?i)sparkSubmitParameters|sparkSqlParameters",
+        "Check the parameters in `job_driver`: options as on a spark-submit or spark-sql command line, quoted as for a "
+        "shell.",
+    ),
+    Remedy(
+        r"(?i)jobDriver|entryPoint",
+        "Check `job_driver`: exactly one of {'sparkSubmitJobDriver': {'entryPoint': …}} and {'sparkSqlJobDriver': "
+        "{'entryPoint': …}}; job_spec.eks_spark_submit and job_spec.eks_spark_sql build it.",
+    ),
+    Remedy(
+        r"(?i)releaseLabel|release label|\brelease\b",
+        "Check `release_label`: a release such as emr-7.9.0-latest; Spark Connect needs emr-7.14.0 or newer.",
+    ),
+    Remedy(
+        r"(?i)namespace",
+        "A namespace of an EKS cluster belongs to one virtual cluster: set `reuse_existing=True` to take that one, or "
+        "give another `eks_namespace`.",
+    ),
+    Remedy(
+        r"(?i)maxInQueueJobRuns|queue",
+        "Run less at once (pools in Airflow), or raise `maxInQueueJobRuns` in the virtual cluster's "
+        "schedulerConfiguration.",
+    ),
+    Remedy(
+        r"(?i)active (job ?runs?|endpoints?)|running job",
+        "End its job runs and managed endpoints first, or set `force_delete=True` to end them.",
+    ),
+    Remedy(
+        r"(?i)\bname\b",
+        "Check `name`: 1 to 64 letters, digits and . - _ / #.",
+    ),
+)
+"""As :data:`REMEDIES`, for EMR on EKS."""
+
+_TABLES: Mapping[str, tuple[Remedy, ...]] = {"emr-containers": EKS_REMEDIES}
+_IDS: Mapping[str, str] = {"emr-containers": "`virtual_cluster_id`, `job_run_id`, `job_template_id`, `endpoint_id`"}
+
+# EMR on EKS has no error of its own for it.
+_TOKEN_CONFLICT = re.compile(r"(?i)clientToken\b.*\b(used|other|different|already)\b")
+
+
 # Used when no remedy of the table fits: the advice of the error's code.
 _BY_CODE: dict[str, str] = {
-    "ResourceNotFoundException": "Check the ids (`application_id`, `job_run_id`, `session_id`), and that "
+    "ResourceNotFoundException": "Check the ids ({ids}), and that "
     "`aws_conn_id` and `region_name` lead to the account and Region that own them.",
     "ServiceQuotaExceededException": "Raise the quota in the Service Quotas console, or run less at once.",
     "AccessDeniedException": "The principal of `aws_conn_id` lacks the permission for this action (and iam:PassRole "
@@ -176,33 +261,42 @@ def is_passing(error: ClientError | BotoCoreError) -> bool:
     return isinstance(error, _PASSING)
 
 
-def refusal(operation: str, parameters: Mapping[str, Any], error: ClientError | BotoCoreError) -> EmrError:
+def refusal(
+    operation: str,
+    parameters: Mapping[str, Any],
+    error: ClientError | BotoCoreError,
+    service: str = "emr-serverless",
+) -> EmrError:
     """The error to raise for a refused call, with ids, code and remedy."""
-    facts = {
-        "operation": operation,
-        "application_id": parameters.get("applicationId"),
-        "job_run_id": parameters.get("jobRunId"),
-        "session_id": parameters.get("sessionId"),
-    }
-    facts = {name: value for name, value in facts.items() if value is not None}
+    ids = {_ID[name]: parameters[name] for name in _ID if name in parameters}
+    facts = {"operation": operation, **ids}
     if isinstance(error, ClientError):
         code = error.response["Error"]["Code"]
         said = error.response["Error"].get("Message", "")
         error_class = _ERROR_CLASSES.get(code, RequestRejected)
+        if service == "emr-containers" and _TOKEN_CONFLICT.search(said):
+            error_class = RequestConflict
     elif isinstance(error, ParamValidationError):
         code, said, error_class = "ParamValidationError", str(error).replace("\n", " "), RequestRejected
     else:
         code, said, error_class = type(error).__name__, str(error), ConfigurationError
     facts["code"] = code
-    sentence = f"{operation} was refused: {code}: {said.rstrip('. ')}. {_remedy(operation, code, said, error_class)}"
+    sentence = (
+        f"{operation} was refused: {code}: {said.rstrip('. ')}. {_remedy(service, operation, code, said, error_class)}"
+    )
     return error_class(sentence.rstrip(), facts)
 
 
-def _remedy(operation: str, code: str, said: str, error_class: type[EmrError]) -> str:
+def _remedy(service: str, operation: str, code: str, said: str, error_class: type[EmrError]) -> str:
     if advice := LOG_ADVICE.get((operation, code)):
         return advice
-    if remedy := remedy_for(said, REMEDIES):
+    if remedy := remedy_for(said, _TABLES.get(service, REMEDIES)):
         return remedy.advice
     if error_class is ConfigurationError:
         return "Check `aws_conn_id`, `region_name`, `verify` and the credentials that they lead to."
-    return _BY_CODE.get(code, "")
+    ids = (
+        "`virtual_cluster_id`, `job_run_id`, …"
+        if service in _TABLES
+        else "`application_id`, `job_run_id`, `session_id`"
+    )
+    return _BY_CODE.get(code, "").format(ids=ids)

@@ -42,7 +42,7 @@ def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]:
             return response
         except (ClientError, BotoCoreError) as error:
             if not is_passing(error):
-                raise refusal(call.operation, call.parameters, error) from error
+                raise refusal(call.operation, call.parameters, error, call.service) from error
             longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures - 1, 10))
             pause = terms.uniform(longest / 4, longest)
             remaining = give_up - terms.clock()

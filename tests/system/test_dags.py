@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,7 @@ def airflow(endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Thr
 
 # The end-to-end example and those that work in a session need a real Spark; two others have a test of their own.
 OTHERWISE_TESTED = {
+    "example_eks_spark_connect",
     "example_end_to_end",
     "example_job_run_streaming",
     "example_maintenance_sweep",
@@ -46,15 +48,20 @@ OTHERWISE_TESTED = {
 
 @pytest.mark.parametrize("dag_id", sorted(set(EXAMPLES) - OTHERWISE_TESTED))
 def test_example_runs(dag_id: str, airflow: ThrowawayAirflow, endpoint: LocalEmr) -> None:
-    before = len(endpoint.applications())
+    before = len(places(endpoint))
 
     output = airflow.command("dags", "test", dag_id)
 
     states = {task.task_id: task.state for task in airflow.task_states(dag_id)}
     assert set(states.values()) == {"success"}, output
     assert airflow.run_state(dag_id) == "success"
-    (application,) = endpoint.applications()[before:]
-    assert application["state"] == "TERMINATED"
+    (place,) = places(endpoint)[before:]
+    assert place["state"] == "TERMINATED"
+
+
+def places(endpoint: LocalEmr) -> list[dict[str, Any]]:
+    """What job runs run on."""
+    return sorted([*endpoint.applications(), *endpoint.virtual_clusters()], key=lambda one: str(one["createdAt"]))
 
 
 def test_streaming_example_returns_while_the_job_runs(airflow: ThrowawayAirflow, endpoint: LocalEmr) -> None:
@@ -111,3 +118,22 @@ def test_session_examples_work_on_spark(tmp_path: Path) -> None:
         assert airflow.result("example_session_work", "best") == "west"
         # One for the mapped tasks, and one of its own for each of two tasks.
         assert [one["state"] for one in emr.sessions()] == ["TERMINATED"] * 3
+
+
+@pytest.mark.spark
+def test_examples_of_emr_on_eks_work_on_spark(tmp_path: Path) -> None:
+    with local_emr(runner="spark", eks_retry_seconds=0.5) as emr:
+        airflow = ThrowawayAirflow(tmp_path / "airflow", DAGS, {**emr.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://"})
+        airflow.make_home()
+        log = {}
+        for dag_id in ("example_eks_job_run", "example_eks_job_template", "example_eks_spark_connect"):
+            log[dag_id] = airflow.command("dags", "test", dag_id)
+            assert airflow.run_state(dag_id) == "success", log[dag_id]
+        job = airflow.result("example_eks_job_run", "job")
+        assert [attempt["state"] for attempt in job["attempts"]] == ["FAILED", "COMPLETED"]
+        assert "[stdout] sum 5050" in log["example_eks_job_run"]
+        assert "[stdout] west\t88200" in log["example_eks_job_template"]
+        assert "north" not in log["example_eks_job_template"]
+        assert airflow.result("example_eks_spark_connect", "largest") == 81
+        assert [one["state"] for one in emr.managed_endpoints()] == ["TERMINATED"]
+        assert {one["state"] for one in emr.virtual_clusters()} == {"TERMINATED"}
