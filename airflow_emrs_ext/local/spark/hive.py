@@ -14,12 +14,11 @@ from pathlib import Path
 from airflow_emrs_ext.local.aws import AwsTarget
 from airflow_emrs_ext.local.runner import AttemptSpec
 from airflow_emrs_ext.local.spark import driver as drivers
+from airflow_emrs_ext.local.spark import sql_shell
 from airflow_emrs_ext.local.spark.driver import Driver, Machine
 from airflow_emrs_ext.local.spark.launch import free_port
-from airflow_emrs_ext.local.spark.staging import read_text
 from airflow_emrs_ext.local.spark.submit import SubmitError, accepted, hadoop_properties
 
-_MAIN_CLASS = "org.apache.spark.sql.hive.thriftserver.SparkSQLCLIDriver"
 _OPTIONS = {"--hiveconf": "--hiveconf", "--hivevar": "--hivevar", "-d": "--hivevar", "--define": "--hivevar"}
 _WAREHOUSE = "hive.metastore.warehouse.dir"
 _IS_FILE = re.compile(r"^(s3[an]?://|file:/|/)\S+$")
@@ -46,28 +45,16 @@ def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: P
     asked = {**hadoop_properties(spec.classifications), **spec.classifications.get("spark-defaults", {})}
     asked |= {f"spark.hadoop.{name}": value for name, value in settings.items()}
     notes: list[str] = []
-    properties = {
-        "spark.app.name": spec.name or spec.job_run_id,
-        "spark.sql.catalogImplementation": "hive",
-        "spark.sql.shuffle.partitions": "2",
-        # CREATE TABLE makes a Hive table of Hive's default format, not one of Spark's.
-        "spark.sql.legacy.createHiveTableByDefault": "true",
-        "spark.sql.warehouse.dir": asked.get(f"spark.hadoop.{_WAREHOUSE}") or (home / "warehouse").as_uri(),
-        "spark.ui.showConsoleProgress": "false",
-        "spark.hadoop.javax.jdo.option.ConnectionURL": (
-            f"jdbc:derby:;databaseName={home / 'metastore_db'};create=true"
-        ),
-        **accepted(asked, notes),
-    }
-    options = properties.get("spark.driver.extraJavaOptions", "")
-    derby_log = shlex.quote(f"-Dderby.stream.error.file={spec.work_dir / 'derby.log'}")
-    properties["spark.driver.extraJavaOptions"] = f"{derby_log} {options}"
+    properties = {"spark.app.name": spec.name or spec.job_run_id}
+    if warehouse := asked.get(f"spark.hadoop.{_WAREHOUSE}"):
+        properties["spark.sql.warehouse.dir"] = warehouse
+    properties |= accepted(asked, notes)
     return drivers.build(
         machine,
         spec,
         [drivers.NO_ENTRY_POINT, *files, *arguments],
-        main_class=_MAIN_CLASS,
-        properties=properties,
+        main_class=sql_shell.MAIN_CLASS,
+        properties=sql_shell.properties(spec, home, properties),
         environ={
             name.removeprefix(f"spark.hadoop.{prefix}"): value
             for prefix in _LAUNCH_ENV
@@ -110,9 +97,8 @@ def parse_parameters(text: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _local_query(parameter: str, query: str, spec: AttemptSpec, target: AwsTarget) -> str:
-    text = read_text(parameter, query, target) if _IS_FILE.match(query.strip()) else query
-    if parameter == "initQueryFile" and text is query:
+    if _IS_FILE.match(query.strip()):
+        return sql_shell.local_copy(parameter, query, spec, target)
+    if parameter == "initQueryFile":
         raise SubmitError(f"initQueryFile {query} is no S3 URI of a query file")
-    path = spec.work_dir / f"{parameter}.sql"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
+    return sql_shell.write(parameter, query, spec)

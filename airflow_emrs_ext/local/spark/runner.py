@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airflow_emrs_ext.local.aws import AwsTarget
 from airflow_emrs_ext.local.runner import AttemptSpec, ConnectSpec, DriverSpec
-from airflow_emrs_ext.local.spark import connect, hive, sparksubmit
+from airflow_emrs_ext.local.spark import connect, hive, sparksql, sparksubmit
 from airflow_emrs_ext.local.spark.attempt import SparkAttempt, SparkConnectDriver
 from airflow_emrs_ext.local.spark.driver import Driver, Machine
 from airflow_emrs_ext.local.spark.history import HistoryServer
@@ -23,6 +23,7 @@ _SPARK_VARIABLES = ("SPARK_", "PYSPARK_", "HADOOP_", "HIVE_", "JAVA_TOOL_OPTIONS
 _PREPARE = {
     "sparkSubmit": sparksubmit.prepare,
     "sparkSubmitJobDriver": sparksubmit.prepare,
+    "sparkSqlJobDriver": sparksql.prepare,
     "hive": hive.prepare,
 }
 """What makes the driver of a job, by its kind."""

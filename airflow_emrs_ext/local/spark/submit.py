@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from airflow_emrs_ext.local.runner import AttemptSpec, DriverSpec
 
@@ -58,6 +59,7 @@ _IGNORED = {
 _IGNORED_PROPERTIES = (
     *_IGNORED.values(),
     "spark.shuffle.service.",
+    "spark.kubernetes.",
     "spark.driver.host",
     "spark.driver.port",
     "spark.driver.bindAddress",
@@ -89,7 +91,7 @@ _PROPERTIES = {
 _SHORT = {"-c": "--conf", "-v": "--verbose", "-h": "--help"}
 _SWITCHES = {"--verbose", "--supervise", "--help", "--usage-error", "--version", "--load-spark-defaults"}
 
-_DRIVER_ENV = "spark.emr-serverless.driverEnv."
+_DRIVER_ENVS = ("spark.emr-serverless.driverEnv.", "spark.kubernetes.driverEnv.")
 _EXECUTOR_ENV = "spark.executorEnv."
 # Classifications that are files of Hadoop's configuration on the service.
 _HADOOP_CLASSIFICATIONS = ("core-site", "hdfs-site", "mapred-site", "emrfs-site", "spark-hive-site", "hive-site")
@@ -102,14 +104,16 @@ class SubmitError(ValueError):
 
 @dataclass
 class Parameters:
-    """What ``sparkSubmitParameters`` say.
+    """What ``sparkSubmitParameters`` or ``sparkSqlParameters`` say.
 
     :param main_class: the value of ``--class``
     :param properties: Spark properties, those of the named options among them
+    :param others: the options that are for the main class, and their values
     """
 
     main_class: str | None = None
     properties: dict[str, str] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -142,41 +146,49 @@ class Submission(Settings):
     main_class: str | None
 
 
-def parse_parameters(text: str) -> Parameters:
+def parse_parameters(
+    text: str, member: str = "sparkSubmitParameters", others: Mapping[str, bool] = MappingProxyType({})
+) -> Parameters:
     """Read ``sparkSubmitParameters`` as a shell and spark-submit would.
 
     :param text: e.g. ``--class org.example.Main --conf spark.executor.cores=2``
+    :param member: the parameter that it is the value of
+    :param others: options that are for the main class, and whether a value follows them
     :raises SubmitError: quoting is broken, an option is unknown, lacks its value or is not available locally
     """
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise SubmitError(f"sparkSubmitParameters: {error}: {text}") from None
+        raise SubmitError(f"{member}: {error}: {text}") from None
     parameters = Parameters()
     position = 0
     while position < len(words):
         word = words[position]
         position += 1
         name, has_value, value = word.partition("=") if word.startswith("--") else (word, "", "")
-        option = _SHORT.get(name, name)
+        option = name if name in others else _SHORT.get(name, name)
+        if others.get(option) is False:
+            parameters.others.append(option)
+            continue
         if option in _REFUSED:
-            raise SubmitError(f"sparkSubmitParameters: {option} is not available: {_REFUSED[option]}")
+            raise SubmitError(f"{member}: {option} is not available: {_REFUSED[option]}")
         if option in _SWITCHES:
             continue
-        if option not in {"--conf", "--class", *_PROPERTIES}:
+        if option not in {"--conf", "--class", *_PROPERTIES, *others}:
             what = "unknown option" if option.startswith("-") else "unexpected argument"
-            raise SubmitError(
-                f"sparkSubmitParameters: {what} {word}; arguments of the job belong into entryPointArguments"
-            )
+            hint = "" if others else "; arguments of the job belong into entryPointArguments"
+            raise SubmitError(f"{member}: {what} {word}{hint}")
         if not has_value:
             if position == len(words):
-                raise SubmitError(f"sparkSubmitParameters: {option} needs a value")
+                raise SubmitError(f"{member}: {option} needs a value")
             value = words[position]
             position += 1
-        if option == "--conf":
+        if option in others:
+            parameters.others += [option, value]
+        elif option == "--conf":
             key, equals, setting = value.partition("=")
             if not equals or not key.strip():
-                raise SubmitError(f"sparkSubmitParameters: --conf needs property=value, not {value}")
+                raise SubmitError(f"{member}: --conf needs property=value, not {value}")
             parameters.properties[key.strip()] = setting
         elif option == "--class":
             parameters.main_class = value
@@ -263,7 +275,7 @@ def accepted(asked: Mapping[str, str], notes: list[str]) -> dict[str, str]:
     """
     kept = {}
     for name, value in asked.items():
-        if name.startswith(_SIZE_PROPERTIES):
+        if name.startswith((*_SIZE_PROPERTIES, *_DRIVER_ENVS)):
             continue
         if name.startswith(_IGNORED_PROPERTIES):
             notes.append(f"{name}={value} is ignored: the endpoint decides it")
@@ -279,7 +291,7 @@ def _environ(asked: Mapping[str, str], classifications: Mapping[str, Mapping[str
     for classification in _ENV_CLASSIFICATIONS:
         environ |= classifications.get(classification, {})
     # Driver and executors are one process here; the driver's own setting is the nearer one.
-    for prefix in (_EXECUTOR_ENV, _DRIVER_ENV):
+    for prefix in (_EXECUTOR_ENV, *_DRIVER_ENVS):
         environ |= {
             name[len(prefix) :]: value for name, value in asked.items() if name.startswith(prefix) and name != prefix
         }

@@ -1,0 +1,57 @@
+"""The driver of a Spark SQL job run: what ``spark-sql`` does with a file.
+
+Without a metastore of its own, which a job names in its configuration, its catalog lasts as long as its driver, as in a
+pod.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow_emrs_ext.local.aws import AwsTarget
+from airflow_emrs_ext.local.runner import AttemptSpec
+from airflow_emrs_ext.local.spark import driver as drivers
+from airflow_emrs_ext.local.spark import sql_shell
+from airflow_emrs_ext.local.spark.driver import Driver, Machine
+from airflow_emrs_ext.local.spark.launch import free_port
+from airflow_emrs_ext.local.spark.staging import copy_files
+from airflow_emrs_ext.local.spark.submit import SubmitError, configure, parse_parameters
+
+_PARAMETERS = "sparkSqlParameters"
+# What the shell takes beside the options of spark-submit, and whether a value follows.
+_OPTIONS = {
+    **dict.fromkeys(("-d", "--define", "--hivevar", "--hiveconf", "--database", "-e", "-f", "-i"), True),
+    **dict.fromkeys(("-S", "--silent"), False),
+}
+
+
+def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: Path) -> Driver:
+    """Make the driver of a Spark SQL job run.
+
+    :param machine: what all drivers share
+    :param spec: the attempt
+    :param target: where S3 is
+    :param state_dir: not used: tables are where the SQL puts them
+    :raises SubmitError: the parameters cannot be run, or the file is not there
+    """
+    parameters = parse_parameters(spec.job.get(_PARAMETERS) or "", _PARAMETERS, _OPTIONS)
+    entry_point = spec.job.get("entryPoint")
+    arguments = list(parameters.others)
+    if entry_point:
+        arguments = ["-f", sql_shell.local_copy("entryPoint", entry_point, spec, target), *arguments]
+    elif not {"-e", "-f"} & set(arguments):
+        raise SubmitError("entryPoint: is required, unless sparkSqlParameters have -f or -e")
+    settings = configure(spec, parameters.properties, spec.name or Path(entry_point or spec.job_run_id).name)
+    driver = drivers.build(
+        machine,
+        spec,
+        [drivers.NO_ENTRY_POINT, *arguments],
+        main_class=sql_shell.MAIN_CLASS,
+        properties=sql_shell.properties(spec, spec.work_dir, settings.properties),
+        environ=settings.environ,
+        log4j=settings.log4j,
+        notes=settings.notes,
+        ui_port=free_port(),
+    )
+    copy_files(settings.properties.get("spark.files", ""), driver.cwd, target)
+    return driver
