@@ -7,6 +7,7 @@ from typing import Any
 
 import botocore.config
 import botocore.exceptions
+import botocore.session
 import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
@@ -20,6 +21,11 @@ SQL = {"sparkSqlJobDriver": {"entryPoint": "s3://bucket/report.sql", "sparkSqlPa
 HOLD = ScriptedAttempt(running_after=0, hold=True)
 FAIL = ScriptedAttempt(running_after=0, ends_after=0.01, succeeded=False, details="boom")
 PASS = ScriptedAttempt(running_after=0, ends_after=0.01)
+
+_MODEL = botocore.session.get_session().get_service_model("emr-containers")
+needs_scheduler = pytest.mark.skipif(
+    "SchedulerConfiguration" not in _MODEL.shape_names, reason="a botocore that knows schedulerConfiguration"
+)
 
 _ONCE = botocore.config.Config(retries={"total_max_attempts": 1})
 

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_emrs_ext.local.testing import ScriptedAttempt
 from tests.polling import eventually
-from tests.unit.local.emr_containers.lab import FAIL, HOLD, PASS, RELEASE, ROLE, SQL, SUBMIT, Eks, refused
+from tests.unit.local.emr_containers.lab import FAIL, HOLD, PASS, RELEASE, ROLE, SQL, SUBMIT, Eks, needs_scheduler, refused
 
 
 @pytest.mark.parametrize("driver", [SUBMIT, SQL])
@@ -30,10 +30,6 @@ def test_the_way_to_success(eks: Eks, cluster_id: str, driver: dict[str, Any]) -
     assert (len(run_id), run_id[:6]) == (19, "000000")
     run = eks.reached(cluster_id, run_id, "RUNNING")
     assert run.keys().isdisjoint({"finishedAt", "failureReason", "retryPolicyExecution"})
-    assert eks.cluster_view(cluster_id)["schedulerStatus"] == {
-        "currentInQueueJobRuns": 0,
-        "currentConcurrentJobRuns": 1,
-    }
     eks.emr.write(run_id, stdout="hello")
     eks.emr.finish(run_id)
     run = eks.reached(cluster_id, run_id)
@@ -141,6 +137,7 @@ def test_one_that_waits_is_cancelled_without_a_driver(eks: Eks, cluster_id: str)
     assert eks.record(run_id)["attempts"] == []
 
 
+@needs_scheduler
 def test_the_scheduler_lets_so_many_run_and_so_many_wait(eks: Eks) -> None:
     cluster_id = eks.cluster(schedulerConfiguration={"maxConcurrentJobRuns": 1, "maxInQueueJobRuns": 100})
     eks.emr.script([HOLD])

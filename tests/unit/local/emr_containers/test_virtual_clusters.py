@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.polling import eventually
-from tests.unit.local.emr_containers.lab import HOLD, Eks, refused
+from tests.unit.local.emr_containers.lab import HOLD, Eks, needs_scheduler, refused
 
 
 def test_what_is_asked_for_is_shown(eks: Eks) -> None:
@@ -25,7 +25,6 @@ def test_what_is_asked_for_is_shown(eks: Eks) -> None:
         "containerProvider": provider,
         "tags": {"team": "data"},
     }
-    assert view["schedulerStatus"] == {"currentInQueueJobRuns": 0, "currentConcurrentJobRuns": 0}
     assert eks.emr.virtual_clusters()[0]["stateHistory"][0]["state"] == "RUNNING"
 
 
@@ -49,8 +48,24 @@ def test_deleting_goes_through_terminating_and_is_harmless_twice(eks: Eks, clust
     eks.client.delete_virtual_cluster(id=cluster_id)
     with refused(match="is TERMINATED and takes no work"):
         eks.submit(cluster_id)
-    with refused(match="is TERMINATED and cannot be updated"):
-        eks.client.update_virtual_cluster(id=cluster_id, schedulerConfiguration={"maxConcurrentJobRuns": 1})
+
+
+@needs_scheduler
+def test_updating_changes_the_limits(eks: Eks) -> None:
+    limits = {"maxConcurrentJobRuns": 3, "maxInQueueJobRuns": 200}
+    cluster_id = eks.cluster(schedulerConfiguration=limits)
+    view = eks.cluster_view(cluster_id)
+    assert view["schedulerConfiguration"] == limits
+    assert view["schedulerStatus"] == {"currentInQueueJobRuns": 0, "currentConcurrentJobRuns": 0}
+    token = {"clientToken": "once", "schedulerConfiguration": {"maxConcurrentJobRuns": 1}}
+    for _ in range(2):
+        updated = eks.client.update_virtual_cluster(id=cluster_id, **token)["virtualCluster"]
+        assert updated["schedulerConfiguration"] == {"maxConcurrentJobRuns": 1}
+    with refused(match="clientToken: once was used"):
+        eks.client.update_virtual_cluster(id=cluster_id, clientToken="once")
+    eks.client.delete_virtual_cluster(id=cluster_id)
+    with refused(match="and cannot be updated"):
+        eks.client.update_virtual_cluster(id=cluster_id, schedulerConfiguration=limits)
 
 
 def test_one_with_active_job_runs_is_not_deleted(eks: Eks, cluster_id: str) -> None:
