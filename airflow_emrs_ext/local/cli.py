@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 from urllib.parse import urlsplit
 
-from airflow_emrs_ext.local.testing import EXIT_WITH_PARENT_VARIABLE
+from airflow_emrs_ext.local.endpoint_process import EXIT_WITH_PARENT_VARIABLE
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.local.server import Options

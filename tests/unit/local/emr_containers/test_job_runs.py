@@ -9,7 +9,18 @@ import pytest
 
 from airflow_emrs_ext.local.testing import ScriptedAttempt
 from tests.polling import eventually
-from tests.unit.local.emr_containers.lab import FAIL, HOLD, PASS, RELEASE, ROLE, SQL, SUBMIT, Eks, needs_scheduler, refused
+from tests.unit.local.emr_containers.lab import (
+    FAIL,
+    HOLD,
+    PASS,
+    RELEASE,
+    ROLE,
+    SQL,
+    SUBMIT,
+    Eks,
+    needs_scheduler,
+    refused,
+)
 
 
 @pytest.mark.parametrize("driver", [SUBMIT, SQL])

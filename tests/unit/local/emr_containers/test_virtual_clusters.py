@@ -11,7 +11,7 @@ from tests.unit.local.emr_containers.lab import HOLD, Eks, needs_scheduler, refu
 
 
 def test_what_is_asked_for_is_shown(eks: Eks) -> None:
-    provider = {"type": "EKS", "id": "one", "info": {"eksInfo": {"namespace": "etl", "nodeLabel": "spot"}}}
+    provider = {"type": "EKS", "id": "one", "info": {"eksInfo": {"namespace": "etl"}}}
     answer = eks.client.create_virtual_cluster(name="etl", containerProvider=provider, tags={"team": "data"})
     cluster_id = answer["id"]
     assert len(cluster_id) == 25
