@@ -8,7 +8,7 @@ from typing import Any
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext._compat import Context, tries_before_cleared
-from airflow_emrs_ext.exceptions import ResourceNotFound
+from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
 from airflow_emrs_ext.models import EKS_JOB_RUN, to_json
 from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of
 from airflow_emrs_ext.ownership import TaskIdentity, token
@@ -88,7 +88,12 @@ class EmrContainersDeleteJobTemplateOperator(EmrContainersOperator):
         """Delete it."""
         job_template_id = id_of(self.job_template_id, "job_template_id")
         try:
-            self.hook.delete_job_template(job_template_id)
+            try:
+                self.hook.delete_job_template(job_template_id)
+            except RequestRejected:
+                # The operation has no error of its own for one that is not there.
+                self.hook.describe_job_template(job_template_id)
+                raise
         except ResourceNotFound:
             self.log.info("Job template %s does not exist (any more)", job_template_id)
         return {"job_template_id": job_template_id}
