@@ -102,13 +102,18 @@ class CloudWatchPodLogs(PodLogs):
         return f"log group {self._group}, stream {self._prefix}/…/{self._pod}/{stream}"
 
     def _pods(self, terms: Terms) -> Steps[list[str]]:
-        parameters = {"logGroupName": self._group, "logStreamNamePrefix": f"{self._prefix}/"}
-        call = Call("describe_log_streams", parameters, service="logs")
-        try:
-            listed = yield from _pages(terms, call, "logStreams", "nextToken", "nextToken")
-        except EmrError as error:
-            raise absent(error, self.place(STREAMS[0])) from error
-        return self._in_order((one["logStreamName"], one["creationTime"]) for one in listed)
+        found: list[dict[str, Any]] = []
+        # Without a prefix of the user's own a name may begin with the slash all the same.
+        for prefix in (f"{self._prefix}/", f"/{self._prefix}/"):
+            parameters = {"logGroupName": self._group, "logStreamNamePrefix": prefix}
+            call = Call("describe_log_streams", parameters, service="logs")
+            try:
+                found = yield from _pages(terms, call, "logStreams", "nextToken", "nextToken")
+            except EmrError as error:
+                raise absent(error, self.place(STREAMS[0])) from error
+            if found:
+                break
+        return self._in_order((one["logStreamName"], one["creationTime"]) for one in found)
 
     def _source(self, folder: str) -> Source:
         return CloudWatchLogs(self._group, folder)
