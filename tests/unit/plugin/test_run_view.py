@@ -11,7 +11,7 @@ import pytest
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.plugin.pages import Alternative
 from airflow_emrs_ext.plugin.run_view import run_view
-from airflow_emrs_ext.plugin.targets import Work
+from airflow_emrs_ext.plugin.works import Work, work_of
 from tests.polling import eventually
 
 pytestmark = pytest.mark.airflow
@@ -29,7 +29,7 @@ def job_run(emr: LocalEmr, state: str, **parameters: Any) -> Work:
     )["jobRunId"]
     eventually(lambda: emr.job_runs()[0]["state"] == state)
     ids = {"application_id": application_id, "job_run_id": job_run_id}
-    return Work({"kind": "job_run", **ids, "aws_conn_id": "aws_default"})
+    return work_of({"kind": "job_run", **ids, "aws_conn_id": "aws_default"})
 
 
 def test_a_run_with_attempts_that_is_over(emr: LocalEmr) -> None:
@@ -100,6 +100,6 @@ def test_session(emr: LocalEmr) -> None:
     session_id = client.start_session(applicationId=application_id, executionRoleArn=ROLE)["sessionId"]
     eventually(lambda: emr.sessions()[0]["state"] == "IDLE")
     record = {"kind": "session", "application_id": application_id, "session_id": session_id}
-    html = run_view(Work({**record, "aws_conn_id": "aws_default"}), LINKS, str)
+    html = run_view(work_of({**record, "aws_conn_id": "aws_default"}), LINKS, str)
     assert session_id in html
     assert "IDLE" in html
