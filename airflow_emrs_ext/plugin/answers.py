@@ -58,6 +58,7 @@ def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
     :param attempt: of the job run; default: the latest
     """
     # Only who clicks pays for the import of what a click needs.
+    from airflow_emrs_ext.models import OWNED
     from airflow_emrs_ext.plugin.run_view import run_view
     from airflow_emrs_ext.plugin.targets import explained, target
     from airflow_emrs_ext.plugin.works import NoTarget, is_record, work_of
@@ -76,7 +77,7 @@ def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
         return problem(
             404,
             "No such link",
-            "What this task has started has no such link.",
+            f"{OWNED[record['kind']].name}s have no such page.",
             alternatives=_others(what, record["kind"], place, None),
         )
     try:
