@@ -7,7 +7,9 @@ import re
 from contextlib import suppress
 
 # Answers with the token of a session or the address of a dashboard; what a presigned URL is signed with.
-_SECRET = re.compile(r"authToken|\{\\?\"url\\?\":|X-Amz-Credential|^Signature:|^StringToSign:")
+_SECRET = re.compile(
+    r"authToken|\"credentials\\?\":|PresignedURL\\?\"|\{\\?\"url\\?\":|X-Amz-Credential|^Signature:|^StringToSign:"
+)
 _LOGGERS = ("botocore.parsers", "botocore.auth")
 
 

@@ -33,18 +33,31 @@ class PodLogs(Source):
         self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
     ) -> Steps[Piece]:
         if self._found is None:
-            pods = yield from self._pods(terms)
-            if len(pods) < self._attempt and (mark is not None or not pods):
-                raise ResourceNotFound(f"{self.place(stream)} is not there")
-            self._found = self._source(pods[min(self._attempt, len(pods)) - 1])
+            self._found = self._source((yield from self.folder(terms, strictly=mark is not None)))
         return (yield from self._found.read(terms, stream, mark, is_last=is_last))
+
+    def folder(self, terms: Terms, /, *, strictly: bool) -> Steps[str]:
+        """Where the logs of the attempt are, as ``log_locations`` name such places.
+
+        :param strictly: an attempt has the logs of its own pod or none
+        :raises ResourceNotFound: there are none, or not yet
+        :raises EmrError: the places cannot be listed; the message says why, and what to do
+        """
+        pods = yield from self._pods(terms)
+        if not pods or (strictly and len(pods) < self._attempt):
+            raise ResourceNotFound(f"{self.place(STREAMS[0])} is not there")
+        return self._location(pods[min(self._attempt, len(pods)) - 1])
 
     @abstractmethod
     def _pods(self, terms: Terms) -> Steps[list[str]]:
         """The folders of the drivers' pods, in the order of the attempts."""
 
     @abstractmethod
-    def _source(self, folder: str) -> Source:
+    def _location(self, folder: str) -> str:
+        """The folder of a pod, as ``log_locations`` name such places."""
+
+    @abstractmethod
+    def _source(self, location: str) -> Source:
         """What reads the logs of a pod."""
 
     def _in_order(self, written: Iterable[tuple[str, Any]]) -> list[str]:
@@ -78,9 +91,12 @@ class S3PodLogs(PodLogs):
         listed = yield from _pages(terms, call, "Contents", "NextContinuationToken", "ContinuationToken")
         return self._in_order((one["Key"], one["LastModified"]) for one in listed)
 
-    def _source(self, folder: str) -> Source:
+    def _location(self, folder: str) -> str:
         scheme, _, rest = self._folder.partition("://")
-        return S3Logs(f"{scheme}://{rest.partition('/')[0]}/{folder}/")
+        return f"{scheme}://{rest.partition('/')[0]}/{folder}/"
+
+    def _source(self, location: str) -> Source:
+        return S3Logs(location)
 
 
 class CloudWatchPodLogs(PodLogs):
@@ -115,8 +131,11 @@ class CloudWatchPodLogs(PodLogs):
                 break
         return self._in_order((one["logStreamName"], one["creationTime"]) for one in found)
 
-    def _source(self, folder: str) -> Source:
-        return CloudWatchLogs(self._group, folder)
+    def _location(self, folder: str) -> str:
+        return folder
+
+    def _source(self, location: str) -> Source:
+        return CloudWatchLogs(self._group, location)
 
 
 def _pages(terms: Terms, call: Call, key: str, answered: str, asked: str) -> Steps[list[dict[str, Any]]]:

@@ -55,7 +55,10 @@ class EmrLink(BaseOperatorLink):
 
 
 class SparkUILink(EmrLink):
-    """The Spark UI (Tez UI for Hive) of a job run: live while it runs, the history server afterwards."""
+    """The Spark UI (Tez UI for Hive) of a job run: live while it runs, the history server afterwards.
+
+    Of a job run of EMR on EKS it is the persistent one.
+    """
 
     name = "Spark UI"
     what = "spark-ui"
@@ -83,7 +86,10 @@ class SessionDashboardLink(EmrLink):
 
 
 class ConsoleLink(EmrLink):
-    """The page of a job run or session in EMR Studio, if ``[emrs_ext] studio_url`` names one, else the EMR console."""
+    """The page in the EMR console: of EMR on EKS that of the virtual cluster.
+
+    Of EMR Serverless it is that of the job run or session in EMR Studio, if ``[emrs_ext] studio_url`` names one.
+    """
 
     name = "EMR console"
     what = "console"
@@ -104,7 +110,7 @@ class CloudWatchLogsLink(EmrLink):
 
 
 class RunLink(EmrLink):
-    """A page of this package that shows the job run or session at a glance."""
+    """A page of this package that shows at a glance what the task has started."""
 
     name = "EMR run"
     what = "run"

@@ -58,10 +58,12 @@ def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
     :param attempt: of the job run; default: the latest
     """
     # Only who clicks pays for the import of what a click needs.
+    from airflow_emrs_ext.models import OWNED
     from airflow_emrs_ext.plugin.run_view import run_view
-    from airflow_emrs_ext.plugin.targets import TARGETS, NoTarget, Work, explained, is_record, target
+    from airflow_emrs_ext.plugin.targets import explained, target
+    from airflow_emrs_ext.plugin.works import NoTarget, is_record, work_of
 
-    if what not in (*TARGETS, RunLink.what):
+    if not _has(what, *LINKS):
         return problem(404, "No such link", f"There is no link «{what}».")
     record = record_of(place)
     if record is None or not is_record(record):
@@ -71,12 +73,19 @@ def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
             "This task has not submitted anything to EMR, or is just being tried again. The link leads "
             "somewhere as soon as it has.",
         )
+    if not _has(what, record["kind"]):
+        return problem(
+            404,
+            "No such link",
+            f"{OWNED[record['kind']].name}s have no such page.",
+            alternatives=_others(what, record["kind"], place, None),
+        )
     try:
         if what == RunLink.what:
             with explained():
                 return scripted(
                     run_view(
-                        Work(record, attempt),
+                        work_of(record, attempt),
                         _others(what, record["kind"], place, attempt),
                         lambda number: url_path(SparkUILink.what, place, number),
                     )
@@ -121,6 +130,11 @@ def forbidden() -> Answer:
 def url_path(what: str, place: Place, attempt: int | None = None) -> str:
     """The path of a link as the browser sees it."""
     return f"{base_path()}/{path_of(what, place, attempt)}"
+
+
+def _has(what: str, *kinds: str) -> bool:
+    """Whether one of the kinds has a link of this word."""
+    return any(link.what == what for kind in kinds for link in LINKS[kind])
 
 
 def _others(what: str, kind: str, place: Place, attempt: int | None) -> list[Alternative]:

@@ -23,6 +23,11 @@ def emr(console: str, region: str) -> str:
     return f"{console}/emr/home?{urlencode({'region': region})}#/serverless"
 
 
+def eks(console: str, region: str, virtual_cluster_id: str) -> str:
+    """A virtual cluster with its job runs in the EMR console, which has no known address of one of these."""
+    return f"{console}/emr/home?{urlencode({'region': region})}#/eks/clusters/{quote(virtual_cluster_id)}"
+
+
 def studio(url: str, application_id: str, work_id: str) -> str:
     """A job run or session in an EMR Studio."""
     return f"{url}/#/serverless-applications/{quote(application_id)}/{quote(work_id)}"

@@ -1,4 +1,4 @@
-"""A page that shows a job run or session at a glance."""
+"""A page that shows what a task has started at a glance."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 from airflow_emrs_ext.cost import estimate
 from airflow_emrs_ext.driver_logs.places import to_follow
 from airflow_emrs_ext.driver_logs.reports import excerpt
-from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.models import JOB_RUN, attempt_facts, to_json
+from airflow_emrs_ext.models import JobRunKind, ServingKind, to_json
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded
-from airflow_emrs_ext.plugin.targets import Work
+from airflow_emrs_ext.plugin.works import DrivenWork, Work
 
 _RELOAD_SECONDS = 10
 _STYLE = """<style>
@@ -44,8 +43,8 @@ for (const link of document.querySelectorAll("a")) link.onclick = (event) => {
 _SECRET = re.compile(r"(?i)(pass(word|wd)|secret|token|credential|api_?key|private_?key)")
 _SETTING = re.compile(r"(?P<name>[\w.-]+)=(?P<value>\"[^\"]*\"|'[^']*'|\S+)")
 _IDENTITY = (
-    *("application_id", "job_run_id", "session_id", "mode", "type", "release_label", "idle_timeout_minutes"),
-    *("created_at", "started_at", "ended_at"),
+    *("application_id", "virtual_cluster_id", "job_run_id", "session_id", "endpoint_id", "attempt", "failure_reason"),
+    *("mode", "type", "release_label", "idle_timeout_minutes", "created_at", "started_at", "ended_at"),
 )
 _CONFIGURATION = (
     "jobDriver",
@@ -54,13 +53,16 @@ _CONFIGURATION = (
     "executionRoleArn",
     "executionTimeoutMinutes",
     "retryPolicy",
+    "retryPolicyConfiguration",
+    "securityGroup",
+    "subnetIds",
     "networkConfiguration",
     "tags",
 )
 
 
 def run_view(work: Work, alternatives: Sequence[Alternative], ui_of_attempt: Callable[[int], str]) -> str:
-    """The page of a job run or session; it loads itself again while that is active.
+    """The page of what a task has started; it loads itself again while that is active.
 
     :param alternatives: the other links of the task
     :param ui_of_attempt: the path of the Spark UI of an attempt
@@ -73,7 +75,7 @@ def run_view(work: Work, alternatives: Sequence[Alternative], ui_of_attempt: Cal
     parts = [
         f'<h1>{escape(title)} <span class="state {_kind(work, facts)}">{escape(facts["state"])}</span></h1>{details}',
         _section("Course", _course(work, ui_of_attempt)),
-        _section("Resources", _list(_resources({**facts, "architecture": work.application.get("architecture")}))),
+        _section("Resources", _list(_resources({**facts, **work.about}))),
         _section("What it is", _list(_identity(work))),
         links(alternatives),
         _log(work),
@@ -105,14 +107,17 @@ class _Bar(NamedTuple):
 
 
 def _course(work: Work, ui_of_attempt: Callable[[int], str]) -> str:
-    """The attempts on a line of time, the wait before the only one included."""
+    """The attempts on a line of time, the wait before the only one included, as far as the service tells the times."""
     facts = work.facts
     now = datetime.now(timezone.utc)
     begin = _moment(facts["created_at"]) or now
-    end = _moment(facts["ended_at"]) or _moment(facts["updated_at"]) if _is_over(work, facts) else now
-    started = _moment(facts["started_at"])
-    attempts = _attempts(work)
-    bars = [] if len(attempts) > 1 else [_Bar("Until it started", "now", begin, started or end)]
+    end = _moment(facts.get("ended_at") or facts.get("updated_at")) if _is_over(work, facts) else now
+    attempts = work.attempts
+    # EMR on EKS does not say when something has started.
+    started = _moment(facts["started_at"]) if "started_at" in facts else begin
+    bars = []
+    if "started_at" in facts and len(attempts) <= 1:
+        bars.append(_Bar("Until it started", "now", begin, started or end))
     for attempt in attempts:
         bars.append(
             _Bar(
@@ -123,26 +128,16 @@ def _course(work: Work, ui_of_attempt: Callable[[int], str]) -> str:
                 ui_of_attempt(attempt["attempt"]),
             )
         )
-    if work.kind is not JOB_RUN and started:
+    if not attempts:
         bars.append(_Bar(facts["state"], _kind(work, facts), started, end))
     seconds = max(1.0, ((end or now) - begin).total_seconds())
     return "".join(bar.show(begin, seconds) for bar in bars)
 
 
-def _attempts(work: Work) -> list[dict[str, Any]]:
-    if work.kind is not JOB_RUN:
-        return []
-    try:
-        listed = work.hook.list_job_run_attempts(*work.ids.values())
-    except RequestRejected:
-        return []  # it may be seen and its attempts not: the page shows the rest
-    return sorted((attempt_facts(one) for one in listed), key=lambda one: int(one["attempt"]))
-
-
 def _log(work: Work) -> str:
     """What matters of the driver's log."""
     facts = work.facts
-    if work.kind is not JOB_RUN or facts["started_at"] is None:
+    if not (isinstance(work, DrivenWork) and isinstance(work.kind, JobRunKind) and work.kind.has_driver(facts)):
         return ""
     run = {**facts, "log_locations": work.locations}
     # A look at managed storage costs a dashboard, of which the service makes one per second: not with each reload.
@@ -210,8 +205,9 @@ def _kind(work: Work, facts: Mapping[str, Any]) -> str:
     state = work.kind.states(facts["state"])
     if not state.is_terminal:
         return "now"
-    # A session succeeds while it lives, and ends without having failed.
-    return "good" if state.is_success or (work.kind is not JOB_RUN and state != work.kind.failure) else "bad"
+    # What serves succeeds while it lives, and ends without having failed.
+    ended_well = isinstance(work.kind, ServingKind) and state != work.kind.failure
+    return "good" if state.is_success or ended_well else "bad"
 
 
 def _is_over(work: Work, facts: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urljoin, urlsplit
 
+import botocore.session
 import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 DAG = """
 from datetime import datetime
 {dag_import}
+from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 
 with DAG("linked", schedule=None, start_date=datetime(2026, 1, 1)):
@@ -35,7 +37,19 @@ with DAG("linked", schedule=None, start_date=datetime(2026, 1, 1)):
         waiter_delay=1,
     )
     mapped = EmrServerlessStartJobRunOperator.partial(task_id="mapped", **common).expand(name=["a", "b"])
-    mapped >> EmrServerlessStartJobRunOperator(task_id="held", name="held", **common)
+    eks = EmrContainersStartJobRunOperator(
+        task_id="eks",
+        aws_conn_id="the_tasks_own",
+        virtual_cluster_id="{virtual_cluster_id}",
+        execution_role_arn="arn:aws:iam::123456789012:role/job",
+        release_label="emr-7.10.0-latest",
+        job_driver={{"sparkSubmitJobDriver": {{"entryPoint": "s3://bucket/job.py"}}}},
+        configuration_overrides={{
+            "monitoringConfiguration": {{"s3MonitoringConfiguration": {{"logUri": "s3://logs"}}}}
+        }},
+        waiter_delay=1,
+    )
+    mapped >> eks >> EmrServerlessStartJobRunOperator(task_id="held", name="held", **common)
 """
 # A run each hour, in either mode; every fifth fails.
 DAY = """
@@ -54,6 +68,8 @@ with DAG("day", schedule=None, start_date=datetime(2026, 1, 1)):
     ).expand_kwargs([{{"name": f"hour-{{n}}", "deferrable": n % 2 == 0}} for n in range(24)])
 """
 REGION = "eu-west-1"
+SERVICES = ("emr-serverless", "emr-containers", "emr", "s3")
+KNOWS_UIS = "CreatePersistentAppUI" in botocore.session.get_session().get_service_model("emr").operation_names
 SECRET = b"/_emrs/dashboards/"
 # With a plus and a colon, as in the ids of scheduled runs.
 STARTED = "SELECT run_id, value FROM xcom WHERE dag_id = 'linked' AND task_id = ? AND key = ? ORDER BY map_index"
@@ -67,6 +83,7 @@ class Site:
     home: Path
     dags: Path
     environ: dict[str, str]
+    virtual_cluster_id: str
     run_id: str
 
     def airflow(self, base_path: str = "") -> ThrowawayAirflow:
@@ -89,20 +106,28 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         application_id = emr.client("emr-serverless").create_application(type="SPARK", releaseLabel="emr-7.9.0")[
             "applicationId"
         ]
+        provider = {"type": "EKS", "id": "cluster", "info": {"eksInfo": {"namespace": "jobs"}}}
+        virtual_cluster_id = emr.client("emr-containers").create_virtual_cluster(
+            name="jobs", containerProvider=provider
+        )["id"]
+        emr.client("s3").create_bucket(Bucket="logs")
+        emr.script(attempts=[ScriptedAttempt(stdout="on EKS\n")], name="linked.eks")
         emr.script(attempts=[ScriptedAttempt(hold=True, stdout="said\n")], name="held")
         dags = folder / "dags"
         dags.mkdir()
         dag_import = "from airflow.sdk import DAG" if IS_3 else "from airflow import DAG"
-        (dags / "linked.py").write_text(DAG.format(application_id=application_id, dag_import=dag_import))
+        (dags / "linked.py").write_text(
+            DAG.format(application_id=application_id, virtual_cluster_id=virtual_cluster_id, dag_import=dag_import)
+        )
         if IS_3:
             (dags / "day.py").write_text(DAY.format(application_id=application_id))
         environ = {"AWS_EC2_METADATA_DISABLED": "true", **access(folder / "home")}
-        site = Site(emr, folder / "home", dags, environ, "")
+        site = Site(emr, folder / "home", dags, environ, virtual_cluster_id, "")
         airflow = site.airflow()
         airflow.make_home()
         make_users(airflow)
         # The connection is in Airflow's database and nowhere else: the web server finds it, and its Region, there.
-        endpoints = {service: {"endpoint_url": emr.url} for service in ("emr-serverless", "s3")}
+        endpoints = {service: {"endpoint_url": emr.url} for service in SERVICES}
         extra = {"region_name": REGION, "service_config": endpoints}
         connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": json.dumps(extra)}
         airflow.command("connections", "add", "the_tasks_own", "--conn-json", json.dumps(connection))
@@ -181,6 +206,21 @@ def test_permitted(site: Site, web: Web) -> None:
 def test_the_connection_is_the_tasks_own(web: Web) -> None:
     page = web.permitted.open(web.link("EMR console"))
     assert page.location == f"https://{REGION}.console.aws.amazon.com/emr/home?region={REGION}#/serverless"
+
+
+def test_a_job_run_of_emr_on_eks(site: Site, web: Web) -> None:
+    console = web.permitted.open(web.link("EMR console", "eks"))
+    assert console.location.endswith(f"{REGION}#/eks/clusters/{site.virtual_cluster_id}")
+    shown = web.permitted.open(web.link("EMR run", "eks"))
+    assert (shown.status, "COMPLETED" in shown.text) == (200, True)
+    spark_ui = web.permitted.open(web.link("Spark UI", "eks"))
+    if KNOWS_UIS:
+        assert site.virtual_cluster_id in visit(spark_ui)
+    else:
+        assert spark_ui.status == 501
+    log = web.permitted.open(web.link("Driver stdout", "eks"))
+    assert log.status == 307
+    assert "-driver/stdout.gz?" in log.location
 
 
 def test_mapped_tasks_have_links_of_their_own(site: Site, web: Web) -> None:

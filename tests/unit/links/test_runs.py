@@ -10,10 +10,13 @@ from airflow_emrs_ext.decorators.session import _SessionTask
 from airflow_emrs_ext.links import runs
 from airflow_emrs_ext.links.runs import LINKS, EmrLink, RunLink, path_of
 from airflow_emrs_ext.models import OWNED
+from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.operators.managed_endpoint import EmrContainersCreateManagedEndpointOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
 from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
 from airflow_emrs_ext.plugin.targets import TARGETS
+from airflow_emrs_ext.plugin.works import WORKS
 from airflow_emrs_ext.provider_info import get_provider_info
 
 pytestmark = pytest.mark.airflow
@@ -36,7 +39,7 @@ def test_a_link_is_below_the_address_of_airflow(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_link_leads_somewhere_and_is_known_to_airflow() -> None:
-    assert set(LINKS) == set(OWNED)
+    assert set(LINKS) == set(OWNED) == set(WORKS)
     links = [link for of_kind in LINKS.values() for link in of_kind]
     assert {link.what for link in links} == {*TARGETS, RunLink.what}
     classes = {type(link) for link in links}
@@ -52,6 +55,8 @@ def test_every_link_leads_somewhere_and_is_known_to_airflow() -> None:
         (EmrServerlessStartSessionOperator, "session"),
         (EmrServerlessSparkSqlOperator, "session"),
         (_SessionTask, "session"),
+        (EmrContainersStartJobRunOperator, "eks_job_run"),
+        (EmrContainersCreateManagedEndpointOperator, "managed_endpoint"),
     ],
 )
 def test_operators_have_the_links_of_what_they_start(operator: type, kind: str) -> None:

@@ -39,6 +39,7 @@ def test_log_stream() -> None:
     )
 
 
-def test_emr_and_studio() -> None:
+def test_emr_eks_and_studio() -> None:
     assert console.emr("https://c", "eu-west-1") == "https://c/emr/home?region=eu-west-1#/serverless"
+    assert console.eks("https://c", "eu-west-1", "abc1") == "https://c/emr/home?region=eu-west-1#/eks/clusters/abc1"
     assert console.studio("https://studio", "00a", "00b") == "https://studio/#/serverless-applications/00a/00b"

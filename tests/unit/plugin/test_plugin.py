@@ -18,7 +18,7 @@ sys.modules.update({name: None for name in ("fastapi", "starlette") if name not 
 from airflow_emrs_ext.plugin import EmrExtPlugin
 assert EmrExtPlugin.fastapi_apps or EmrExtPlugin.flask_blueprints
 added = {name for name in set(sys.modules) - before if sys.modules[name] is not None}
-heavy = ("boto3", "botocore", "airflow.providers.", "airflow_emrs_ext.hooks", "airflow_emrs_ext.plugin.targets")
+heavy = ("boto3", "botocore", "airflow.providers.", "airflow_emrs_ext.hooks", "airflow_emrs_ext.plugin.works")
 print(*sorted(name for name in added if name.startswith(heavy)))
 """
 

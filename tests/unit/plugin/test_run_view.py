@@ -11,8 +11,9 @@ import pytest
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.plugin.pages import Alternative
 from airflow_emrs_ext.plugin.run_view import run_view
-from airflow_emrs_ext.plugin.targets import Work
+from airflow_emrs_ext.plugin.works import Work, work_of
 from tests.polling import eventually
+from tests.unit.plugin.eks import Cluster
 
 pytestmark = pytest.mark.airflow
 
@@ -29,7 +30,7 @@ def job_run(emr: LocalEmr, state: str, **parameters: Any) -> Work:
     )["jobRunId"]
     eventually(lambda: emr.job_runs()[0]["state"] == state)
     ids = {"application_id": application_id, "job_run_id": job_run_id}
-    return Work({"kind": "job_run", **ids, "aws_conn_id": "aws_default"})
+    return work_of({"kind": "job_run", **ids, "aws_conn_id": "aws_default"})
 
 
 def test_a_run_with_attempts_that_is_over(emr: LocalEmr) -> None:
@@ -100,6 +101,56 @@ def test_session(emr: LocalEmr) -> None:
     session_id = client.start_session(applicationId=application_id, executionRoleArn=ROLE)["sessionId"]
     eventually(lambda: emr.sessions()[0]["state"] == "IDLE")
     record = {"kind": "session", "application_id": application_id, "session_id": session_id}
-    html = run_view(Work({**record, "aws_conn_id": "aws_default"}), LINKS, str)
+    html = run_view(work_of({**record, "aws_conn_id": "aws_default"}), LINKS, str)
     assert session_id in html
     assert "IDLE" in html
+
+
+def test_a_job_run_of_emr_on_eks(emr: LocalEmr) -> None:
+    # Times of files are whole seconds, by which the pods of attempts are told apart.
+    emr.configure(eks_retry_seconds=1.1)
+    emr.client("s3").create_bucket(Bucket="logs")
+    trace = 'Traceback (most recent call last):\n  File "/tmp/job.py", line 5, in <module>\nValueError: <boom>\n'
+    emr.script([ScriptedAttempt(succeeded=False, stdout="first\n"), ScriptedAttempt(succeeded=False, stdout=trace)])
+    cluster = Cluster(emr)
+    monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs"}}
+    record = cluster.job_run("FAILED", monitoring, attempts=2, name="mine", parameters="--conf spark.my.token=hush")
+    html = run_view(work_of(record), LINKS, str)
+    for text in (
+        '<h1>mine <span class="state bad">FAILED</span>',
+        "USER_ERROR",
+        f"<dt>Virtual cluster id</dt><dd>{cluster.cluster_id}</dd>",
+        "<dt>Attempt</dt><dd>2</dd>",
+        "emr-7.10.0-latest",
+        "<span>FAILED, ",
+        "Driver log, attempt 2",
+        "ValueError: &lt;boom&gt;",
+        "&quot;maxAttempts&quot;: 2",
+        "spark.my.token=***",
+    ):
+        assert text in html
+    for text in ("hush", "Until it started", "Billed", "refresh"):
+        assert text not in html
+    assert "Driver log, attempt 1" in run_view(work_of(record, 1), LINKS, str)
+
+
+def test_a_job_run_of_emr_on_eks_that_has_not_started(emr: LocalEmr) -> None:
+    emr.configure(scheduling_seconds=600)
+    html = run_view(work_of(Cluster(emr).job_run("PENDING")), LINKS, str)
+    assert "<span>PENDING, " in html
+    assert "Driver log" not in html
+    assert 'http-equiv="refresh"' in html
+
+
+def test_a_managed_endpoint(emr: LocalEmr) -> None:
+    cluster = Cluster(emr)
+    record = cluster.managed_endpoint("ACTIVE")
+    html = run_view(work_of(record), LINKS, str)
+    for text in ('<h1>mine <span class="state now">ACTIVE</span>', "SPARK_CONNECT", record["endpoint_id"], ROLE):
+        assert text in html
+    assert 'http-equiv="refresh"' in html
+
+    cluster.client.delete_managed_endpoint(virtualClusterId=cluster.cluster_id, id=record["endpoint_id"])
+    eventually(lambda: emr.managed_endpoints()[0]["state"] == "TERMINATED")
+    html = run_view(work_of(record), LINKS, str)
+    assert '<span class="state good">TERMINATED</span>' in html

@@ -14,8 +14,9 @@ import pytest
 
 from airflow_emrs_ext.driver_logs.sources import log_url
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession
-from airflow_emrs_ext.plugin import targets
-from airflow_emrs_ext.plugin.targets import NoTarget, is_record, target
+from airflow_emrs_ext.plugin.targets import target
+from airflow_emrs_ext.plugin.turns import Turns
+from airflow_emrs_ext.plugin.works import NoTarget, base, is_record
 from tests.polling import eventually
 
 pytestmark = pytest.mark.airflow
@@ -70,7 +71,7 @@ CONNECTION = {"aws_conn_id": "aws_default", "region_name": None, "verify": None}
 @pytest.fixture
 def work(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> Fixture:
     # Clicks of other tests are no clicks of this one.
-    monkeypatch.setattr(targets, "_DASHBOARDS", targets.Turns(1000, 1000))
+    monkeypatch.setattr(base, "_DASHBOARDS", Turns(1000, 1000))
     return Fixture(emr)
 
 
@@ -281,7 +282,7 @@ def test_a_throttled_service_is_waited_for(work: Fixture) -> None:
 
 
 def test_a_service_that_throttles_for_too_long(work: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(base, "PATIENCE_SECONDS", 0.3)
     work.emr.script(attempts=[HOLD])
     record = work.job_run(work.application(), "RUNNING")
     work.emr.inject("GetDashboardForJobRun", "throttle", times=None)
@@ -290,7 +291,7 @@ def test_a_service_that_throttles_for_too_long(work: Fixture, monkeypatch: pytes
 
 
 def test_clicks_share_the_quota(work: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "_DASHBOARDS", targets.Turns(0.001, 2))
+    monkeypatch.setattr(base, "_DASHBOARDS", Turns(0.001, 2))
     work.emr.script(attempts=[HOLD])
     record = work.job_run(work.application(), "RUNNING")
     target("spark-ui", record)

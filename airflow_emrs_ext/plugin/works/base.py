@@ -1,0 +1,235 @@
+"""What a task has started, as the task's own connection sees it: what every kind has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from airflow_emrs_ext.hooks.base import EmrHook
+from airflow_emrs_ext.models import OWNED, DrivenKind
+from airflow_emrs_ext.plugin import console
+from airflow_emrs_ext.plugin.turns import Turns
+from airflow_emrs_ext.secrecy import keep_secrets_out_of_logs
+from airflow_emrs_ext.steps import Call, Patience, Steps, Terms
+from airflow_emrs_ext.waiting import patiently
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 8.0
+"""How long a click waits for a service that throttles or does not answer."""
+
+AGAIN_SECONDS = 5
+"""After how many seconds a page tries again where that helps."""
+
+_S3_URL_SECONDS = 300
+# EMR Serverless' quota of both operations that mint dashboards, per account and Region; other web servers may use it,
+# too. That of Amazon EMR is not known to be another.
+_DASHBOARDS = Turns(rate=1, burst=2)
+
+
+class NoTarget(Exception):
+    """The link leads nowhere now, and why, for a person.
+
+    :param status: of the HTTP answer
+    :param again_after: seconds after which another try is worth it; ``None``: it is not
+    :param earlier: how many attempts came before this one, and may have more to show
+    """
+
+    def __init__(self, status: int, title: str, text: str, *, again_after: int | None = None, earlier: int = 0) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.text = text
+        self.again_after = again_after
+        self.earlier = earlier
+
+
+def busy(text: str) -> NoTarget:
+    """Somebody who tries again has a good chance."""
+    said = f"{text} The link is good: this page tries again by itself."
+    return NoTarget(503, "The service is busy", said, again_after=AGAIN_SECONDS)
+
+
+def refused(text: str) -> NoTarget:
+    """Trying again does not help."""
+    return NoTarget(502, "AWS refuses", text)
+
+
+class Work(ABC):
+    """What a task has started; one subclass for each kind of :data:`~airflow_emrs_ext.models.OWNED`.
+
+    :param record: what the task has stored as :data:`~airflow_emrs_ext.links.runs.RECORD`
+    :param attempt: of the job run; default: the latest
+    """
+
+    def __init__(self, record: Mapping[str, Any], attempt: int | None = None) -> None:
+        keep_secrets_out_of_logs()
+        self.kind = OWNED[record["kind"]]
+        self.ids = {name: str(record[name]) for name in self.kind.id_names}
+        self.attempt = attempt
+        self.connection = {name: record.get(name) for name in ("aws_conn_id", "region_name", "verify")}
+
+    @abstractmethod
+    def console_page(self) -> str:
+        """Its page in the console, as far as it is known where that is."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """Facts of what it runs on."""
+        return {}
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        """The attempts with the times of each, as far as the service tells them."""
+        return []
+
+    @cached_property
+    def hook(self) -> EmrHook:
+        """The hook of the task."""
+        return EmrHook(**self.connection, patience=self.patience)
+
+    @property
+    def patience(self) -> Patience:
+        """How long a click waits."""
+        return Patience(call_patience=PATIENCE_SECONDS)
+
+    def ask(self, steps: Callable[Concatenate[Terms, P], Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The answer to an API call of the package."""
+        return self.hook.run(steps(self.hook.terms, *args, **kwargs))
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """The answer of the service that describes it."""
+        return self.hook.run(patiently(self._describe(), self.hook.terms))
+
+    def _describe(self) -> Call:
+        return self.kind.describe(self.ids)
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """As the operators report them."""
+        return self.kind.read(self.ids, self.described).facts
+
+    @property
+    def region(self) -> str:
+        """The Region that the connection leads to."""
+        return str(self._client.meta.region_name)
+
+    @property
+    def _client(self) -> Any:
+        return self.hook.conn
+
+    @property
+    def console(self) -> str:
+        """The address of the AWS console.
+
+        :raises NoTarget: there is none that is known
+        """
+        partition = self._client.meta.partition
+        if address := console.console(partition, self.region):
+            return address
+        raise NoTarget(404, "No console", f"The console of the partition {partition} is not known.")
+
+
+class DrivenWork(Work):
+    """What a Spark driver works for."""
+
+    @abstractmethod
+    def ui(self) -> str:
+        """A new URL of the Spark UI, good once.
+
+        :raises NoTarget: there is none
+        """
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """The MonitoringConfiguration of what it runs on."""
+        return {}
+
+    @cached_property
+    def locations(self) -> dict[str, Any]:
+        """Where the logs are, defaults included."""
+        assert isinstance(self.kind, DrivenKind)
+        return self.kind.log_locations(self.facts, self.defaults)
+
+    @property
+    def driver_locations(self) -> Mapping[str, Any]:
+        """Where the logs of the driver are, as :attr:`locations`.
+
+        :raises NoTarget: that is not known yet
+        """
+        return self.locations
+
+    def require_start(self) -> None:
+        """Nothing but a page can be shown of what has not begun.
+
+        :raises NoTarget: it has not
+        """
+
+    def take_turn(self) -> None:
+        """Wait until a UI may be asked for.
+
+        :raises NoTarget: that takes too long
+        """
+        key = (self.kind.service, self.connection["aws_conn_id"], self.connection["region_name"])
+        if not _DASHBOARDS.take(key, PATIENCE_SECONDS):
+            raise busy("Too many people are opening dashboards at once.")
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it goes on."""
+        return self.kind.states(self.facts["state"]).is_active
+
+    def s3_object(self, s3_uri: str) -> str:
+        """A URL of an object on S3 that is good for five minutes, and shows it as text.
+
+        :raises NoTarget: it cannot be read, or is not there
+        """
+        bucket, _, key = s3_uri.partition("://")[2].partition("/")
+        s3: Any = AwsBaseHook(**self.connection, client_type="s3", config=Config(signature_version="s3v4")).conn
+        try:
+            s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            status = int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+            if status == 404:
+                raise self.missing(s3_uri) from error
+            if status == 403:
+                raise refused(
+                    f"The connection {self.connection['aws_conn_id']} may not read {s3_uri}, or it is not there: "
+                    "s3:GetObject is needed, and s3:ListBucket to tell the two apart."
+                ) from error
+            raise
+        shown = {"ResponseContentType": "text/plain; charset=utf-8", "ResponseContentEncoding": "gzip"}
+        parameters = {"Bucket": bucket, "Key": key, **shown}
+        return str(s3.generate_presigned_url("get_object", Params=parameters, ExpiresIn=_S3_URL_SECONDS))
+
+    def missing(self, place: str) -> NoTarget:
+        """A log is not there."""
+        if self.is_active:
+            text = f"{place} is not there yet: the service writes it about every 15 seconds."
+            return NoTarget(404, "Not there yet", text, again_after=AGAIN_SECONDS)
+        return NoTarget(
+            404, "No such log", f"{place} is not there: the driver has not run, or its log has been deleted."
+        )
+
+
+class JobRunWork(DrivenWork):
+    """A job run, which may wait before its driver starts."""
+
+    def require_start(self) -> None:
+        state, running = self.kind.states(self.facts["state"]), self.kind.states("RUNNING")
+        if state != running and state.can_reach([running]):
+            raise NoTarget(
+                409,
+                "Not started yet",
+                f"The job run is {state}: it has no driver yet. This page tries again by itself.",
+                again_after=AGAIN_SECONDS,
+                earlier=self.facts["attempt"] - 1,
+            )

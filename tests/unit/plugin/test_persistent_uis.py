@@ -1,0 +1,108 @@
+"""How a persistent UI is asked for, call by call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from airflow_emrs_ext.exceptions import RequestRejected
+from airflow_emrs_ext.plugin.works import persistent_uis
+from airflow_emrs_ext.plugin.works.persistent_uis import presigned_url
+from airflow_emrs_ext.steps import Call, Sleep, Terms
+
+pytestmark = pytest.mark.airflow
+
+CLUSTER = "arn:aws:emr-containers:us-east-1:123456789012:/virtualclusters/c"
+
+
+def refused(operation: str) -> ClientError:
+    """The refusal of a call."""
+    said: Any = {
+        "Error": {"Code": "InvalidRequestException", "Message": "there is none"},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+    }
+    return ClientError(said, operation)
+
+
+class Service:
+    """Answers the calls of a click, at a clock that only sleeping moves.
+
+    :param looks: how often a new UI is not ready when it is looked at, and then is not when its URL is asked for
+    """
+
+    def __init__(self, looks: int) -> None:
+        self.now = 0.0
+        self.looks = looks
+        self.made = 0
+        self.forgotten = False
+
+    def click(self, patience_seconds: float = 8.0) -> str | None:
+        """Where a click leads."""
+        steps = presigned_url(Terms(clock=lambda: self.now), CLUSTER, "run", patience_seconds=patience_seconds)
+        answer: Any = None
+        while True:
+            try:
+                step = steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
+            except StopIteration as stop:
+                url: str | None = stop.value
+                return url
+            answer = self._answer(step)
+
+    def _answer(self, step: Any) -> Any:
+        if isinstance(step, Sleep):
+            self.now += step.seconds
+            return None
+        assert isinstance(step, Call)
+        assert step.service == "emr"
+        if step.operation == "create_persistent_app_ui":
+            assert step.parameters == {"TargetResourceArn": CLUSTER, "EMRContainersConfig": {"JobRunId": "run"}}
+            self.made, self.forgotten = self.made + 1, False
+            return {"PersistentAppUIId": f"p-{self.made}"}
+        if self.forgotten:
+            return refused(step.operation)
+        assert step.parameters["PersistentAppUIId"] == f"p-{self.made}"
+        if step.operation == "describe_persistent_app_ui":
+            self.looks -= 1
+            return {"PersistentAppUI": {"PersistentAppUIStatus": "CREATING" if self.looks > 0 else "ATTACHED"}}
+        if self.looks == 0:
+            return {"PresignedURLReady": False}
+        return {"PresignedURLReady": True, "PresignedURL": f"https://p-{self.made}"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(persistent_uis, "_pending", {})
+
+
+def test_a_click_waits_for_the_ui() -> None:
+    service = Service(looks=3)
+    assert service.click() == "https://p-1"
+    assert service.now == 3.0
+
+
+def test_a_page_that_loads_itself_again_makes_no_other_ui() -> None:
+    service = Service(looks=12)
+    assert service.click() is None
+    assert service.now < 8.0
+    assert service.click() == "https://p-1"
+    assert service.made == 1
+    # One that was ready is nobody's to remember.
+    assert service.click() == "https://p-2"
+
+
+def test_a_ui_that_the_service_has_forgotten_is_made_anew() -> None:
+    service = Service(looks=12)
+    assert service.click() is None
+    service.forgotten, service.looks = True, 0
+    assert service.click() is None
+    assert service.click() == "https://p-2"
+
+
+def test_a_new_ui_that_is_refused_is_an_error() -> None:
+    steps = presigned_url(Terms(), CLUSTER, "run", patience_seconds=0)
+    next(steps)
+    steps.send({"PersistentAppUIId": "p-1"})
+    with pytest.raises(RequestRejected, match="InvalidRequestException"):
+        steps.throw(refused("describe_persistent_app_ui"))
