@@ -119,6 +119,11 @@ def count_dag_runs(context: Any, dag_id: str, run_id: str, *, active: bool = Fal
     return sum(1 for run in found if states is None or run.state in states)
 
 
+def tries_before_cleared(ti: Any, retries: int | None) -> int:
+    """How many tries a task had when a person cleared it: Airflow adds them to its retries then, and not otherwise."""
+    return max(0, (ti.max_tries or 0) - (retries or 0))
+
+
 def has_ended(dag_id: str, run_id: str, task_id: str, map_index: int) -> bool:
     """Whether a task has ended and is not being tried again, where the process may use Airflow's database."""
     return _row(dag_id, run_id, task_id, map_index)[0] in _ENDED
@@ -219,4 +224,5 @@ __all__ = [
     "mask_secret",
     "push_links",
     "state_of_task",
+    "tries_before_cleared",
 ]

@@ -114,5 +114,6 @@ class Crashed(EmrError):
     @classmethod
     def by(cls, error: Exception, arguments: Mapping[str, Any]) -> Crashed:
         """The error for an unforeseen one, with the ids among the arguments of what it ended."""
-        ids = {name: value for name, value in arguments.items() if name.endswith("_id")}
+        given = arguments.get("ids", arguments)
+        ids = {name: value for name, value in given.items() if name.endswith("_id")}
         return cls(f"The wait failed: {type(error).__name__}: {error}", ids)

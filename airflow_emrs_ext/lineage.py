@@ -15,6 +15,13 @@ _DEFAULTS = "spark-defaults"
 _PARENT, _TRANSPORT = "spark.openlineage.parent", "spark.openlineage.transport"
 _KINDS = {_PARENT: _PARENT, "spark.openlineage.rootParent": _PARENT, _TRANSPORT: _TRANSPORT}
 
+# The member of each driver that takes options as spark-submit does.
+_PARAMETERS = {
+    "sparkSubmit": "sparkSubmitParameters",
+    "sparkSubmitJobDriver": "sparkSubmitParameters",
+    "sparkSqlJobDriver": "sparkSqlParameters",
+}
+
 
 class _Try:
     """A task instance as it is, or was, in one of its tries."""
@@ -70,19 +77,22 @@ def with_properties(request: Mapping[str, Any], properties: Mapping[str, str]) -
     missing = {name: value for name, value in properties.items() if _kind_of(name) not in mentioned}
     if not missing:
         return dict(request)
+    if "job_template_id" in request:
+        return dict(request)
     if "job_driver" not in request:
+        member = "runtimeConfiguration" if "application_id" in request else "applicationConfiguration"
         overrides = request.get("configuration_overrides") or {}
-        given = overrides.get("runtimeConfiguration") or []
+        given = overrides.get(member) or []
         own: Mapping[str, Any] = next((one for one in given if one["classification"] == _DEFAULTS), {})
         merged = {**own, "classification": _DEFAULTS, "properties": {**(own.get("properties") or {}), **missing}}
         others = [one for one in given if one["classification"] != _DEFAULTS]
-        return {**request, "configuration_overrides": {**overrides, "runtimeConfiguration": [*others, merged]}}
-    submit = request["job_driver"].get("sparkSubmit")
-    if submit is None:
+        return {**request, "configuration_overrides": {**overrides, member: [*others, merged]}}
+    driver, given = _spark_driver(request)
+    if driver is None:
         return dict(request)
     words = [word for name, value in missing.items() for word in ("--conf", f"{name}={value}")]
-    parameters = f"{submit.get('sparkSubmitParameters', '')} {shlex.join(words)}".strip()
-    return {**request, "job_driver": {"sparkSubmit": {**submit, "sparkSubmitParameters": parameters}}}
+    parameters = f"{given.get(_PARAMETERS[driver], '')} {shlex.join(words)}".strip()
+    return {**request, "job_driver": {driver: {**given, _PARAMETERS[driver]: parameters}}}
 
 
 def spark_defaults(configurations: Sequence[Mapping[str, Any]] | None) -> Properties | None:
@@ -93,10 +103,16 @@ def spark_defaults(configurations: Sequence[Mapping[str, Any]] | None) -> Proper
 
 def named(request: Mapping[str, Any]) -> dict[str, Any]:
     """A request to start a job run whose Spark application has the job run's name, unless the user gives it one."""
-    submit = request["job_driver"].get("sparkSubmit") or {}
-    if "--name" in submit.get("sparkSubmitParameters", ""):
+    driver, given = _spark_driver(request)
+    if driver is None or "--name" in given.get(_PARAMETERS[driver], ""):
         return dict(request)
     return with_properties(request, {"spark.app.name": request["name"]})
+
+
+def _spark_driver(request: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
+    """The driver of a request to start a job run, and what is given of it; ``None``: it is not Spark, or not given."""
+    found = ((name, given) for name, given in (request.get("job_driver") or {}).items() if name in _PARAMETERS)
+    return next(found, (None, {}))
 
 
 def _kind_of(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ _PREFIX = "airflow-emrs-ext:"
 _REQUEST = f"{_PREFIX}request"
 _GENERATION = f"{_PREFIX}generation"
 _LONGEST_VALUE = 256
-_LONGEST_NAME = 256
 # What a tag does not allow, and the mark of what stands for it: its bytes in UTF-8 as =XX.
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9 /_.:+@-]")
 _ESCAPED = re.compile(r"(?:=[0-9A-F]{2})+")
@@ -47,7 +46,7 @@ class TaskIdentity:
     def name(self) -> str:
         """``<dag_id>.<task_id>``, with the index of a mapped task."""
         mapped = "" if self.map_index == -1 else f"[{self.map_index}]"
-        return f"{self.dag_id}.{self.task_id}{mapped}"[-_LONGEST_NAME:]
+        return f"{self.dag_id}.{self.task_id}{mapped}"
 
     @property
     def tags(self) -> dict[str, str]:
@@ -95,13 +94,16 @@ def is_same_request(tags: Mapping[str, str], others: Mapping[str, str]) -> bool:
     return tags.get(_REQUEST) == others.get(_REQUEST)
 
 
-def is_named_after_task(request: Mapping[str, Any]) -> bool:
-    """Whether a request has the name that its task gives if the user gives none, the same in each try."""
+def is_named_after_task(request: Mapping[str, Any], name_of: Callable[[str], str]) -> bool:
+    """Whether a request has the name that its task gives if the user gives none, the same in each try.
+
+    :param name_of: makes a name one that the service allows
+    """
     task = owner(request.get("tags") or {})
     if not {"dag_id", "task_id"} <= task.keys():
         return False
     identity = TaskIdentity(task["dag_id"], "", task["task_id"], int(task.get("map_index", -1)))
-    return bool(request.get("name") == identity.name)
+    return bool(request.get("name") == name_of(identity.name))
 
 
 def owner_tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -111,7 +111,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [
-            f"airflow_emrs_ext.links.serverless.{name}"
+            f"airflow_emrs_ext.links.runs.{name}"
             for name in (
                 "RunLink",
                 "SparkUILink",

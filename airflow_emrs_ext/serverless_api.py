@@ -7,36 +7,20 @@ Every call is patient (:func:`~airflow_emrs_ext.waiting.patiently`), so each may
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from airflow_emrs_ext.models import member_name
-from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState, State
-from airflow_emrs_ext.steps import Call, Steps, Terms
+from airflow_emrs_ext.api_calls import PAGE_SIZE, make_call, names, pages
+from airflow_emrs_ext.models.serverless import SERVICE
+from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState
+from airflow_emrs_ext.steps import Steps, Terms
 from airflow_emrs_ext.waiting import patiently
-
-_PAGE_SIZE = 50
 
 Structure = Mapping[str, Any]
 
-
-def _call(operation: str, **parameters: Any) -> Call:
-    given = {member_name(name): value for name, value in parameters.items() if value is not None}
-    return Call(operation, given)
-
-
-def _pages(terms: Terms, call: Call, key: str) -> Steps[list[dict[str, Any]]]:
-    """Every entry of a paged listing."""
-    entries: list[dict[str, Any]] = []
-    token: str | None = None
-    while True:
-        page = Call(call.operation, {**call.parameters, **({"nextToken": token} if token else {})})
-        response = yield from patiently(page, terms)
-        entries.extend(response[key])
-        token = response.get("nextToken")
-        if not token:
-            return entries
+_call = partial(make_call, SERVICE)
 
 
 def create_application(
@@ -77,8 +61,8 @@ def list_applications(
 
     :param created_at_before: as in the other listings; the API has no such filter here
     """
-    call = _call("list_applications", states=_names(states), max_results=_PAGE_SIZE)
-    listed = yield from _pages(terms, call, "applications")
+    call = _call("list_applications", states=names(states), max_results=PAGE_SIZE)
+    listed = yield from pages(terms, call, "applications")
     return [one for one in listed if created_at_before is None or one["createdAt"] < created_at_before]
 
 
@@ -174,19 +158,19 @@ def list_job_runs(
     call = _call(
         "list_job_runs",
         application_id=application_id,
-        states=_names(states),
+        states=names(states),
         mode=mode,
         created_at_after=created_at_after,
         created_at_before=created_at_before,
-        max_results=_PAGE_SIZE,
+        max_results=PAGE_SIZE,
     )
-    return (yield from _pages(terms, call, "jobRuns"))
+    return (yield from pages(terms, call, "jobRuns"))
 
 
 def list_job_run_attempts(terms: Terms, /, application_id: str, job_run_id: str) -> Steps[list[dict[str, Any]]]:
     """ListJobRunAttempts, all pages: JobRunAttemptSummary structures."""
-    call = _call("list_job_run_attempts", application_id=application_id, job_run_id=job_run_id, max_results=_PAGE_SIZE)
-    return (yield from _pages(terms, call, "jobRunAttempts"))
+    call = _call("list_job_run_attempts", application_id=application_id, job_run_id=job_run_id, max_results=PAGE_SIZE)
+    return (yield from pages(terms, call, "jobRunAttempts"))
 
 
 def cancel_job_run(
@@ -267,12 +251,12 @@ def list_sessions(
     call = _call(
         "list_sessions",
         application_id=application_id,
-        states=_names(states),
+        states=names(states),
         created_at_after=created_at_after,
         created_at_before=created_at_before,
-        max_results=_PAGE_SIZE,
+        max_results=PAGE_SIZE,
     )
-    return (yield from _pages(terms, call, "sessions"))
+    return (yield from pages(terms, call, "sessions"))
 
 
 def terminate_session(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
@@ -299,7 +283,3 @@ def get_resource_dashboard(
     )
     url: str | None = (yield from patiently(call, terms)).get("url")
     return url
-
-
-def _names(states: Iterable[State] | None) -> Sequence[str] | None:
-    return None if states is None else sorted(str(state) for state in states)

@@ -22,10 +22,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import mask_secret
+from airflow_emrs_ext.connect_access import access_to, serving_kind
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, ResourceNotFound, SessionEnded
-from airflow_emrs_ext.models import SESSION
 from airflow_emrs_ext.secrecy import keep_secrets_out_of_logs
-from airflow_emrs_ext.serverless_api import get_session_endpoint
 from airflow_emrs_ext.steps import Terms
 from airflow_emrs_ext.waiting import look
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     import grpc.aio
 
     from airflow_emrs_ext.connect_proxy import ConnectProxy, Refused, Upstream
-    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+    from airflow_emrs_ext.hooks.base import EmrHook
 
 TOKEN_HEADER = "x-aws-proxy-auth"
 """Name of the metadata in which the service's endpoint expects the token."""
@@ -89,21 +88,22 @@ class ConnectTunnel:
     """A port on loopback that leads to a session, from the ``with`` statement's begin to its end.
 
     :param hook: of the session's account and Region
-    :param application_id: of the session
-    :param session_id: a session that is STARTED, IDLE or BUSY
-    :raises ConfigurationError: grpc is not installed
+    :param session: reference to a session that is STARTED, IDLE or BUSY, or to a managed endpoint that is ACTIVE
+    :raises ConfigurationError: grpc is not installed, or ``session`` is neither
     """
 
-    def __init__(self, hook: EmrServerlessHook, application_id: str, session_id: str) -> None:
+    def __init__(self, hook: EmrHook, session: Mapping[str, Any]) -> None:
         self.tokens_minted = 0
         self.ended: EmrError | None = None
         self._hook = hook
-        self._ids = {"application_id": application_id, "session_id": session_id}
+        self._session = session
+        self._kind = serving_kind(session)
+        self._ids = self._kind.pick(session)
         self._key = secrets.token_urlsafe(32)
         self._port: int | None = None
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"tunnel-{session_id}", daemon=True)
-        self._calls = ThreadPoolExecutor(1, thread_name_prefix=f"tunnel-{session_id}-calls")
+        self._thread = threading.Thread(target=self._loop.run_forever, name="tunnel", daemon=True)
+        self._calls = ThreadPoolExecutor(1, thread_name_prefix="tunnel-calls")
         self._token: Token | None = None
         self._renewal: asyncio.Task[Token] | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -209,15 +209,14 @@ class ConnectTunnel:
         return self._token
 
     def _fetch(self, terms: Terms) -> Token:
-        response = self._hook.run(get_session_endpoint(terms, **self._ids))
-        mask_secret(response["authToken"])
+        access = self._hook.run(access_to(terms, self._session))
+        mask_secret(access.token)
         self.tokens_minted += 1
         now = time.monotonic()
-        expires_at: datetime = response["authTokenExpiresAt"]
         # A worker whose clock is far ahead must not fetch a token for every call.
-        life = max(_SHORTEST_LIFE, (expires_at - datetime.now(timezone.utc)).total_seconds())
+        life = max(_SHORTEST_LIFE, (access.expires_at - datetime.now(timezone.utc)).total_seconds())
         margin = min(life / 4, _LONGEST_MARGIN)
-        return Token(response["endpoint"], response["authToken"], now, now + life - margin, now + life)
+        return Token(access.endpoint, access.token, now, now + life - margin, now + life)
 
     async def _explain(self, token: Token, error: Refused) -> Refused:
         """What a call's failure means: the session's end, a token's end, or just what it says."""
@@ -253,15 +252,17 @@ class ConnectTunnel:
 
     async def _look(self) -> None:
         try:
-            seen = await self._loop.run_in_executor(self._calls, self._hook.run, look(SESSION, self._ids, self._terms))
+            seen = await self._loop.run_in_executor(
+                self._calls, self._hook.run, look(self._kind, self._ids, self._terms)
+            )
         except ResourceNotFound as error:
             self.ended = SessionEnded(
-                f"{SESSION.label(self._ids)} does not exist any more: {error.message}", {**self._ids, **error.facts}
+                f"{self._kind.label(self._ids)} does not exist any more: {error.message}", {**self._ids, **error.facts}
             )
         except EmrError as error:
-            self._hook.log.warning("Whether %s has ended is not known: %s", SESSION.label(self._ids), error)
+            self._hook.log.warning("Whether %s has ended is not known: %s", self._kind.label(self._ids), error)
         else:
-            self.ended = SESSION.ended(self._ids, seen)
+            self.ended = self._kind.ended(self._ids, seen)
 
     @property
     def _terms(self) -> Terms:

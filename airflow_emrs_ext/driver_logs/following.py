@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from airflow_emrs_ext.driver_logs.places import to_follow
 from airflow_emrs_ext.driver_logs.reports import is_from_before
-from airflow_emrs_ext.driver_logs.sources import LOOKS, STREAMS, Piece, Source, to_follow
+from airflow_emrs_ext.driver_logs.sources import LOOKS, STREAMS, Piece, Source
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
-from airflow_emrs_ext.models import Snapshot, log_locations
+from airflow_emrs_ext.models import JobRunKind, Snapshot
+from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Sleep, Steps, Terms
 
 _LONGEST_LINE = 8000
@@ -28,11 +30,15 @@ class Follower:
     the line when :meth:`leave` was called, else from some seconds before.
 
     :param terms: of its calls, which are not to hold up the wait for long
-    :param monitoring: steps to the application's MonitoringConfiguration
+    :param kind: of the job run
+    :param monitoring: steps to the MonitoringConfiguration of what it runs on
     """
 
-    def __init__(self, terms: Terms, monitoring: Callable[[], Steps[Mapping[str, Any]]]) -> None:
+    def __init__(
+        self, terms: Terms, kind: JobRunKind[State], monitoring: Callable[[], Steps[Mapping[str, Any]]]
+    ) -> None:
         self._terms = terms
+        self._kind = kind
         self._read_monitoring = monitoring
         self._monitoring: Mapping[str, Any] | None = None
         self._notes: dict[str, Any] = dict(terms.notes.recall())
@@ -51,7 +57,7 @@ class Follower:
         until = clock() + seconds
         while True:
             # Before the first driver runs there is nothing to read.
-            if clock() >= self._due and (snapshot.facts["started_at"] or snapshot.facts["attempt"] > 1):
+            if clock() >= self._due and self._kind.has_driver(snapshot.facts):
                 yield from self._catch_up(snapshot.facts)
                 pause = self._terms.patience.driver_log_interval / LOOKS
                 self._due = clock() + min(pause * 2.0**self._failures, max(pause, _LONGEST_PAUSE))
@@ -66,7 +72,7 @@ class Follower:
         :param facts: of the job run
         :param has_ended: wait for the last upload
         """
-        if not facts["started_at"] and facts["attempt"] == 1:
+        if not self._kind.has_driver(facts):
             return
         yield from self._catch_up(facts, is_over=True, is_last=not has_ended)
         if not has_ended or not any(self._places.values()):
@@ -123,7 +129,7 @@ class Follower:
             return
         assert self._monitoring is not None
         self._run = {**facts, "attempt": attempt}
-        self._run["log_locations"] = log_locations(self._run, self._monitoring)
+        self._run["log_locations"] = self._kind.log_locations(self._run, self._monitoring)
         self._written, self._ended = {}, None
         places = to_follow(self._run)
         if not places and not self._places:
@@ -145,7 +151,7 @@ class Follower:
         """Show what is new of a stream; whether a place could not be reached."""
         noted: Mapping[str, Any] = self._notes.get(stream, {})
         for source in tuple(self._places[stream]):
-            if noted and noted["place"] != source.place(stream):
+            if noted and noted["place"] != source.name:
                 continue  # where it has begun it goes on
             try:
                 piece = yield from source.read(self._terms, stream, noted.get("mark", {}), is_last=is_last)
@@ -172,5 +178,5 @@ class Follower:
             log.info("[%s] %s", stream, line[:_LONGEST_LINE])
         self.has_shown = True
         self._written[stream] = piece.written_at
-        self._notes = {**self._notes, stream: {"place": source.place(stream), "mark": piece.mark}}
+        self._notes = {**self._notes, stream: {"place": source.name, "mark": piece.mark}}
         self._to_note.append((self._terms.clock(), self._notes))

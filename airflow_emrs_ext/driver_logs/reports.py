@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_emrs_ext.driver_logs.causes import Cause, cause_in, last_lines
-from airflow_emrs_ext.driver_logs.sources import LOOKS, STREAMS, Piece, Source, sources
+from airflow_emrs_ext.driver_logs.places import sources
+from airflow_emrs_ext.driver_logs.sources import LOOKS, STREAMS, Piece, Source
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
 from airflow_emrs_ext.steps import Sleep, Steps, Terms
 

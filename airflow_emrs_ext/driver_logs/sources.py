@@ -109,7 +109,7 @@ class S3Logs(Source):
         except EmrError as error:
             if error.facts.get("code") in _UNCHANGED:
                 return Piece(b"", dict(mark), is_new=False)
-            raise _absent(error, self.place(stream)) from error
+            raise absent(error, self.place(stream)) from error
         tail: GzipTail = response["Body"]
         if tail.size < position:
             # The service has begun another file and put the old one into its archive.
@@ -163,7 +163,7 @@ class CloudWatchLogs(Source):
             try:
                 page = yield from patiently(Call("get_log_events", parameters, service="logs"), terms)
             except EmrError as error:
-                raise _absent(error, self.place(stream)) from error
+                raise absent(error, self.place(stream)) from error
             events += page["events"]
             before, token = token, page["nextForwardToken"]
             if token == before:
@@ -227,28 +227,6 @@ def log_url(dashboard_url: str, worker_type: str, name: str) -> str:
     return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/logs/{worker_type}/{name}.gz"))
 
 
-def sources(run: Mapping[str, Any]) -> list[Source]:
-    """Where the logs of an attempt can be read, the most complete first.
-
-    :param run: facts of the job run, with number and ``log_locations`` of the attempt
-    """
-    locations = run["log_locations"]
-    found: list[Source] = []
-    if locations["s3_uri"]:
-        found.append(S3Logs(locations["s3_uri"]))
-    if locations["cloudwatch_log_group"]:
-        found.append(CloudWatchLogs(locations["cloudwatch_log_group"], locations["cloudwatch_log_stream_prefix"]))
-    # With a bucket of the user's own the service keeps the logs of the workers there and nowhere else.
-    if locations["managed_storage"] and not locations["s3_uri"]:
-        found.append(ManagedLogs(run))
-    return found
-
-
-def to_follow(run: Mapping[str, Any]) -> list[Source]:
-    """Where the logs of an attempt can be followed, the most current first: CloudWatch Logs gets each line at once."""
-    found = [source for source in sources(run) if source.can_follow]
-    return sorted(found, key=lambda source: not isinstance(source, CloudWatchLogs))
-
-
-def _absent(error: EmrError, place: str) -> EmrError:
+def absent(error: EmrError, place: str) -> EmrError:
+    """The error of a read, in words for what is not there if it says so."""
     return ResourceNotFound(f"{place} is not there", error.facts) if error.facts.get("code") in _ABSENT else error

@@ -1,188 +1,39 @@
-"""The hook of Amazon EMR Serverless: clients, and the two drivers of steps."""
+"""The hook of Amazon EMR Serverless."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
-
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from asgiref.sync import sync_to_async
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from airflow_emrs_ext import serverless_api as api
-from airflow_emrs_ext import settings
-from airflow_emrs_ext.hooks.bodies import adrain, drain, fetch
-from airflow_emrs_ext.service_model import extend
-from airflow_emrs_ext.steps import Fetch, Patience, Sleep, Step, Steps, Terms
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-_SERVICE = "emr-serverless"
-
-# What other services are asked for may be out of a private network's reach; the job run's outcome is not to wait long
-# for it. A user's own setting stays.
-_BESIDE = Config(connect_timeout=5, read_timeout=10)
+from airflow_emrs_ext.hooks.base import EmrHook, verb
 
 
-def _verb(
-    steps: Callable[Concatenate[Terms, P], Steps[T]],
-) -> Callable[Concatenate[EmrServerlessHook, P], T]:
-    """A method of the hook that runs the steps of one API operation."""
-
-    def method(self: EmrServerlessHook, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.run(steps(self.terms, *args, **kwargs))
-
-    method.__name__ = steps.__name__
-    method.__doc__ = steps.__doc__
-    return method
-
-
-class EmrServerlessHook(AwsBaseHook):
+class EmrServerlessHook(EmrHook):
     """Interact with Amazon EMR Serverless, patiently.
 
     Each method is one API operation (see :mod:`airflow_emrs_ext.serverless_api`); throttling, server errors and network
     failures are waited out with jitter for ``[emrs_ext] patience`` seconds instead of failing the task. Asynchronous
-    code runs the same functions: ``await hook.arun(serverless_api.get_job_run(hook.terms, …))``.
-
-    :param patience: other waiting times than Airflow's configuration gives
-    :param kwargs: of :class:`~airflow.providers.amazon.aws.hooks.base_aws.AwsBaseHook`: ``aws_conn_id``,
-        ``region_name``, ``verify``, ``config``
+    code runs the same functions: ``await hook.arun(serverless_api.get_job_run(hook.terms, …))``. Takes the parameters
+    of :class:`~airflow_emrs_ext.hooks.base.EmrHook`.
     """
 
-    def __init__(self, *args: Any, patience: Patience | None = None, **kwargs: Any) -> None:
-        kwargs["client_type"] = _SERVICE
-        super().__init__(*args, **kwargs)
-        self.patience = patience or default_patience()
-        self._clients: dict[str, Any] = {}
+    service = "emr-serverless"
 
-    @property
-    def terms(self) -> Terms:
-        """The terms of this hook's calls: its patience and its log."""
-        return Terms(patience=self.patience, log=self.log)
-
-    create_application = _verb(api.create_application)
-    get_application = _verb(api.get_application)
-    list_applications = _verb(api.list_applications)
-    update_application = _verb(api.update_application)
-    start_application = _verb(api.start_application)
-    stop_application = _verb(api.stop_application)
-    delete_application = _verb(api.delete_application)
-    start_job_run = _verb(api.start_job_run)
-    get_job_run = _verb(api.get_job_run)
-    list_job_runs = _verb(api.list_job_runs)
-    list_job_run_attempts = _verb(api.list_job_run_attempts)
-    cancel_job_run = _verb(api.cancel_job_run)
-    get_dashboard_for_job_run = _verb(api.get_dashboard_for_job_run)
-    start_session = _verb(api.start_session)
+    create_application = verb(api.create_application)
+    get_application = verb(api.get_application)
+    list_applications = verb(api.list_applications)
+    update_application = verb(api.update_application)
+    start_application = verb(api.start_application)
+    stop_application = verb(api.stop_application)
+    delete_application = verb(api.delete_application)
+    start_job_run = verb(api.start_job_run)
+    get_job_run = verb(api.get_job_run)
+    list_job_runs = verb(api.list_job_runs)
+    list_job_run_attempts = verb(api.list_job_run_attempts)
+    cancel_job_run = verb(api.cancel_job_run)
+    get_dashboard_for_job_run = verb(api.get_dashboard_for_job_run)
+    start_session = verb(api.start_session)
     # GetSession: the Amazon provider calls its AWS session get_session.
-    describe_session = _verb(api.get_session)
-    list_sessions = _verb(api.list_sessions)
-    terminate_session = _verb(api.terminate_session)
-    get_session_endpoint = _verb(api.get_session_endpoint)
-    get_resource_dashboard = _verb(api.get_resource_dashboard)
-
-    def run(self, steps: Steps[T]) -> T:
-        """Drive steps with blocking clients; steps that are interrupted are closed."""
-        answer: Any = None
-        with closing(steps):
-            while True:
-                try:
-                    step = _next_step(steps, answer)
-                except StopIteration as stop:
-                    return cast("T", stop.value)
-                if isinstance(step, Sleep):
-                    time.sleep(step.seconds)
-                    answer = None
-                    continue
-                try:
-                    if isinstance(step, Fetch):
-                        answer = fetch(step)
-                        continue
-                    # Making the client may call STS: its failures are for the steps to judge, too.
-                    answer = getattr(self._client_of(step.service), step.operation)(**step.parameters)
-                    if step.sink is not None:
-                        answer["Body"] = drain(answer["Body"], step.sink())
-                except (ClientError, BotoCoreError) as error:
-                    answer = error
-
-    async def arun(self, steps: Steps[T]) -> T:
-        """Drive steps with asynchronous clients of their own; steps that are interrupted are closed."""
-        answer: Any = None
-        clients: dict[str, Any] = {}
-        async with AsyncExitStack() as stack:
-            stack.callback(steps.close)
-            while True:
-                try:
-                    step = _next_step(steps, answer)
-                except StopIteration as stop:
-                    return cast("T", stop.value)
-                if isinstance(step, Sleep):
-                    await asyncio.sleep(step.seconds)
-                    answer = None
-                    continue
-                try:
-                    if isinstance(step, Fetch):
-                        answer = await sync_to_async(fetch, thread_sensitive=False)(step)
-                        continue
-                    if step.service not in clients:
-                        # The connection may be read from the metadata database: not on the event loop.
-                        opened = await sync_to_async(self._make_client)(step.service, asynchronous=True)
-                        clients[step.service] = await stack.enter_async_context(opened)
-                    answer = await getattr(clients[step.service], step.operation)(**step.parameters)
-                    if step.sink is not None:
-                        answer["Body"] = await adrain(answer["Body"], step.sink())
-                except (ClientError, BotoCoreError) as error:
-                    answer = error
-
-    def _client_of(self, service: str) -> Any:
-        if service == _SERVICE:
-            return self.conn
-        if service not in self._clients:
-            self._clients[service] = self._make_client(service, asynchronous=False)
-        return self._clients[service]
-
-    def _make_client(self, service: str, *, asynchronous: bool) -> Any:
-        """A client of any service, with the connection, Region and endpoints of this hook."""
-        if service == _SERVICE:
-            return self.get_client_type(region_name=self.region_name, deferrable=asynchronous)
-        session = self.get_session(region_name=self.region_name, deferrable=asynchronous)
-        make = session.create_client if asynchronous else session.client
-        return make(
-            service,
-            endpoint_url=self.conn_config.get_service_endpoint_url(service_name=service),
-            config=_BESIDE.merge(self._get_config()),
-            verify=self.verify,
-        )
-
-    def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
-        """The session of boto3 (or, deferrable, of aiobotocore) that clients are made from, one that knows sessions."""
-        return extend(super().get_session(region_name=region_name, deferrable=deferrable))
-
-    def _get_config(self, config: Config | None = None) -> Config:
-        merged: Config = super()._get_config(config)
-        # Retries are ours, with a longer breath; botocore's would only multiply the calls. A user's own setting stays.
-        return (
-            merged
-            if getattr(merged, "retries", None)
-            else merged.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
-        )
-
-
-def _next_step(steps: Steps[Any], answer: Any) -> Step:
-    """Hand the answer of the last step to the steps, an error by raising it there, and take the next."""
-    return steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
-
-
-def default_patience() -> Patience:
-    """The waiting times of Airflow's configuration, without a deadline."""
-    return Patience(
-        waiter_delay=settings.waiter_delay(),
-        call_patience=settings.patience(),
-        progress_interval=settings.progress_interval(),
-        driver_log_interval=settings.driver_log_interval(),
-    )
+    describe_session = verb(api.get_session)
+    list_sessions = verb(api.list_sessions)
+    terminate_session = verb(api.terminate_session)
+    get_session_endpoint = verb(api.get_session_endpoint)
+    get_resource_dashboard = verb(api.get_resource_dashboard)

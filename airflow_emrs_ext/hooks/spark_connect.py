@@ -1,4 +1,4 @@
-"""The hook of Spark Connect: a Spark session in Python, over the tunnel to a session of EMR Serverless."""
+"""The hook of Spark Connect: a Spark session in Python, over the tunnel to a session or a managed endpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class EmrServerlessSparkConnectHook(EmrServerlessHook):
-    """Work in a session of EMR Serverless with Spark Connect.
+    """Work in a session of EMR Serverless, or in a managed endpoint of EMR on EKS, with Spark Connect.
 
     The token that the service asks for stays in the memory of this process; it is renewed before it expires, also while
     a statement runs. Takes the parameters of :class:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook`.
@@ -36,11 +36,12 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
     def tunnel(self, session: Mapping[str, Any]) -> Iterator[ConnectTunnel]:
         """A way to a session for any Spark Connect client, another interpreter's too: it connects to ``tunnel.remote``.
 
-        :param session: ``application_id`` and ``session_id``, e.g. the result of the operator that started it; it is
-            STARTED, IDLE or BUSY
+        :param session: reference to a session (``application_id``, ``session_id``) that is STARTED, IDLE or BUSY, or to
+            a managed endpoint of EMR on EKS (``virtual_cluster_id``, ``endpoint_id``, perhaps ``execution_role_arn``)
+            that is ACTIVE, e.g. the result of the operator that started it
         :raises SessionEnded: the session ended while the block ran, which failed for this reason
         """
-        with ConnectTunnel(self, session["application_id"], session["session_id"]) as tunnel:
+        with ConnectTunnel(self, session) as tunnel:
             self._tunnels.add(tunnel)
             try:
                 yield tunnel
@@ -53,7 +54,7 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
 
     @contextmanager
     def session(self, session: Mapping[str, Any]) -> Iterator[SparkSession]:
-        """A live Spark session, stopped at the end of the block; the session of EMR Serverless goes on.
+        """A live Spark session, stopped at the end of the block; what it worked in goes on.
 
         :param session: as for :meth:`tunnel`
         :raises SessionEnded: the session ended while the block ran, which failed for this reason

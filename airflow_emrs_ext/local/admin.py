@@ -20,7 +20,7 @@ from airflow_emrs_ext.local.faults import Fault, known_operations
 from airflow_emrs_ext.local.scripts import Script
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.local.server import Endpoint
+    from airflow_emrs_ext.local.endpoint import Endpoint
 
 PREFIX = "/_emrs"
 

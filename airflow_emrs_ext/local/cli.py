@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 from urllib.parse import urlsplit
 
-from airflow_emrs_ext.local.testing import EXIT_WITH_PARENT_VARIABLE
+from airflow_emrs_ext.local.endpoint_process import EXIT_WITH_PARENT_VARIABLE
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.local.server import Options
+    from airflow_emrs_ext.local.endpoint import Options
 
 DEFAULT_PORT = 4568
 
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not _is_loopback(parsed.host):
         _warn_about(parsed.host)
 
-    from airflow_emrs_ext.local.server import Options, PortTakenError
+    from airflow_emrs_ext.local.endpoint import Options
+    from airflow_emrs_ext.local.server import PortTakenError
     from airflow_emrs_ext.local.spark.java import MissingRuntime
 
     options = Options(

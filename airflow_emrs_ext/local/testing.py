@@ -24,11 +24,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import queue
-import subprocess
-import sys
-import tempfile
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,23 +31,14 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
+from airflow_emrs_ext.local.endpoint_process import LocalEmrError, endpoint_process
 from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt, ScriptedSession
 
 __all__ = ["Fault", "LocalEmr", "LocalEmrError", "Script", "ScriptedAttempt", "ScriptedSession", "local_emr"]
 
 Fault = Literal["throttle", "error", "reset", "delay", "drop", "stall"]
 
-PYTHON_VARIABLE = "EMRS_LOCAL_PYTHON"
-"""Environment variable that names the interpreter that runs the endpoint."""
-
-EXIT_WITH_PARENT_VARIABLE = "EMRS_LOCAL_EXIT_WITH_PARENT"
-"""Environment variable that makes the endpoint end when the process that started it is gone."""
-
 _REQUEST_SECONDS = 60
-
-
-class LocalEmrError(Exception):
-    """The endpoint could not be started, or refused an administrative request."""
 
 
 class LocalEmr:
@@ -322,70 +308,13 @@ def local_emr(
     :param settings: fields of :class:`airflow_emrs_ext.local.config.ServiceConfig`, e.g. ``seconds_per_minute=0.05``
     :raises LocalEmrError: it did not become ready; the error carries the end of its log
     """
-    python = os.environ.get(PYTHON_VARIABLE) or sys.executable
-    command = [
-        python,
-        "-m",
-        "airflow_emrs_ext.local",
-        "--host",
-        host,
-        "--port",
-        str(port),
-        "--runner",
-        runner,
-    ]
-    command += ["--quota-scale", str(quota_scale)]
+    arguments = ["--host", host, "--port", str(port), "--runner", runner, "--quota-scale", str(quota_scale)]
     if state_dir is not None:
-        command += ["--state-dir", str(state_dir)]
+        arguments += ["--state-dir", str(state_dir)]
     if s3_endpoint is not None:
-        command += ["--s3-endpoint", s3_endpoint]
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=_environment(with_aws=s3_endpoint is not None),
-        )
-        try:
-            url = _ready_url(process, start_seconds)
-            if url is None:
-                log.seek(0)
-                tail = "\n".join(log.read().decode(errors="replace").splitlines()[-20:])
-                raise LocalEmrError(f"{' '.join(command)}: not ready after {start_seconds:g} s\n{tail}")
-            emr = LocalEmr(url, s3_endpoint=s3_endpoint, settings=settings)
-            if settings:
-                emr.configure(**settings)
-            yield emr
-        finally:
-            _end(process)
-
-
-def _environment(*, with_aws: bool) -> dict[str, str]:
-    """The environment of the endpoint: nobody's AWS settings but those that another S3 endpoint may need."""
-    inherited = {name: value for name, value in os.environ.items() if with_aws or not name.startswith("AWS_")}
-    return {**inherited, EXIT_WITH_PARENT_VARIABLE: "1"}
-
-
-def _ready_url(process: subprocess.Popen[bytes], seconds: float) -> str | None:
-    """The URL of the ``ready`` line; ``None`` when the process ended or the time is up before it came."""
-    assert process.stdout is not None
-    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=lambda out=process.stdout: lines.put(out.readline()), daemon=True).start()
-    try:
-        word, _, url = lines.get(timeout=seconds).decode().strip().partition(" ")
-    except queue.Empty:
-        return None
-    return url if word == "ready" else None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the endpoint, politely first: it ends the Spark drivers that it started."""
-    process.terminate()
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    assert process.stdout is not None
-    process.stdout.close()
+        arguments += ["--s3-endpoint", s3_endpoint]
+    with endpoint_process(arguments, start_seconds=start_seconds, with_aws=s3_endpoint is not None) as url:
+        emr = LocalEmr(url, s3_endpoint=s3_endpoint, settings=settings)
+        if settings:
+            emr.configure(**settings)
+        yield emr

@@ -9,8 +9,9 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import RequestRejected
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.models import APPLICATION
-from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request
+from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request_of
 from airflow_emrs_ext.operators.owning import ClaimingOperator
 from airflow_emrs_ext.ownership import TaskIdentity
 from airflow_emrs_ext.states import ApplicationState
@@ -104,7 +105,7 @@ class _ApplicationSettingsOperator(EmrServerlessOperator):
         return {name: getattr(self, name) for name in _SETTINGS}
 
 
-class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, ClaimingOperator):
+class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, ClaimingOperator[EmrServerlessHook]):
     """Create an EMR Serverless application and wait until it is ready (CreateApplication).
 
     :param release_label: EMR release, e.g. ``emr-7.9.0``; required
@@ -166,7 +167,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Claim
         return self.follow(context, "create_application", application_id=application_id, start=self.start_application)
 
     def _request(self, context: Context) -> dict[str, Any]:
-        given = request(self.config, type=self.job_type, name=self.name, tags=self.tags, **self._settings())
+        given = request_of(self.config, type=self.job_type, name=self.name, tags=self.tags, **self._settings())
         return {
             "release_label": None,
             **given,
@@ -223,7 +224,7 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
     def act(self, context: Context) -> dict[str, Any]:
         """Send the changes."""
         application_id = id_of(self.application_id, "application_id")
-        changes = request(self.config, **self._settings())
+        changes = request_of(self.config, **self._settings())
         given = self.client_request_token or (self.config or {}).get("clientToken")
         # A try that follows a lost answer sends the changes again, which changes nothing.
         token = given or TaskIdentity.of(context).seed(context["ti"].try_number)

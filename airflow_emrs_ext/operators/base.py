@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
@@ -14,7 +14,9 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow_emrs_ext import cost, settings
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
-from airflow_emrs_ext.hooks.serverless import EmrServerlessHook, default_patience
+from airflow_emrs_ext.hooks.base import EmrHook, default_patience
+from airflow_emrs_ext.hooks.containers import EmrContainersHook
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.steps import Patience
@@ -23,11 +25,13 @@ from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 # The task's own deadline comes this much before Airflow's, so that the operator decides what happens to the run.
 _MARGIN_SECONDS = 10.0
 
-_SHOWN_IDS = ("application_id", "job_run_id", "session_id")
+_SHOWN_IDS = ("application_id", "virtual_cluster_id", "job_run_id", "session_id", "endpoint_id")
+
+HookT = TypeVar("HookT", bound=EmrHook)
 
 
-class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
-    """Base of the EMR Serverless operators.
+class EmrOperator(AwsBaseOperator[HookT]):
+    """Base of the operators.
 
     The result is one dictionary of plain JSON; each of its keys is an XCom of its own too:
     ``operator.output["application_id"]``.
@@ -45,7 +49,6 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
     :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
     """
 
-    aws_hook_class = EmrServerlessHook
     template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay")
     ui_color = "#ff9900"
 
@@ -159,6 +162,18 @@ class EmrServerlessOperator(AwsBaseOperator[EmrServerlessHook]):
         return {}
 
 
+class EmrServerlessOperator(EmrOperator[EmrServerlessHook]):
+    """Base of the EMR Serverless operators; takes the parameters of :class:`EmrOperator`."""
+
+    aws_hook_class = EmrServerlessHook
+
+
+class EmrContainersOperator(EmrOperator[EmrContainersHook]):
+    """Base of the EMR on EKS operators; takes the parameters of :class:`EmrOperator`."""
+
+    aws_hook_class = EmrContainersHook
+
+
 def seconds(duration: timedelta | float | str, parameter: str) -> float:
     """A duration in seconds; a string is one that a template rendered.
 
@@ -181,7 +196,7 @@ def whole_number(value: int | str | None, parameter: str) -> int | None:
         raise ConfigurationError(f"`{parameter}` is {value!r}; it takes a whole number.") from None
 
 
-def request(config: Mapping[str, Any] | None, **parameters: Any) -> dict[str, Any]:
+def request_of(config: Mapping[str, Any] | None, **parameters: Any) -> dict[str, Any]:
     """The parameters of a request: ``config`` in the API's own form, under what was given by name.
 
     The client token is none of them: it is the operator's to give.

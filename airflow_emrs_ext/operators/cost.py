@@ -10,10 +10,10 @@ from typing import Any
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext import cost, settings
-from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.apis import listing_of
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.models import OWNED, OwnedKind
+from airflow_emrs_ext.models import OwnedKind, owned_in
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of
 from airflow_emrs_ext.ownership import TaskIdentity, owner, owner_tags
 from airflow_emrs_ext.states import State
@@ -55,7 +55,7 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
         parts: list[dict[str, Any]] = []
         for application_id in self._application_ids():
             architecture = self.hook.get_application(application_id).get("architecture")
-            for kind in OWNED.values():
+            for kind in owned_in("application_id"):
                 found = self.hook.run(_started_by(terms, kind, application_id, identity, began - _SKEW))
                 parts += [_part(kind, {**facts, "architecture": architecture}) for facts in found]
         summed = {**cost.total(parts), "parts": parts}
@@ -76,7 +76,7 @@ def _started_by(
     """What the tasks of a DAG run have started on an application since it began."""
     wanted = _of_dag_run(identity.tags)
     found = []
-    for entry in (yield from getattr(api, f"list_{kind.key}s")(terms, application_id, created_at_after=began)):
+    for entry in (yield from listing_of(kind)(terms, application_id, created_at_after=began)):
         facts = (yield from look(kind, kind.ids_of(entry), terms)).facts
         if _of_dag_run(facts["tags"]) == wanted:
             found.append(facts)

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.links.serverless import LINKS
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+from airflow_emrs_ext.links.runs import LINKS
 from airflow_emrs_ext.models import JOB_RUN
-from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request, whole_number
-from airflow_emrs_ext.operators.owning import OwningOperator
-from airflow_emrs_ext.procedures.job_runs import ShowDriverLogs
-from airflow_emrs_ext.states import JobRunState
+from airflow_emrs_ext.operators.base import id_of, request_of, whole_number
+from airflow_emrs_ext.operators.job_running import CancellingJobRunOperator, StartingJobRunOperator
 
 Structure = Mapping[str, Any]
-WaitFor = Literal["completion", "running", "submission"]
-_TARGETS: Mapping[str, tuple[JobRunState, ...]] = {
-    "completion": (JobRunState.SUCCESS,),
-    # A short job run may be over before it was seen running.
-    "running": (JobRunState.RUNNING, JobRunState.SUCCESS),
-    "submission": (),
-}
 
 
-class EmrServerlessStartJobRunOperator(OwningOperator):
+class EmrServerlessStartJobRunOperator(StartingJobRunOperator[EmrServerlessHook]):
     """Start an EMR Serverless job run and wait for it (StartJobRun).
 
     A repetition of the request after a lost answer finds the same job run by its client token, and a try that follows a
@@ -78,6 +69,7 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
+    aws_hook_class = EmrServerlessHook
     kind = JOB_RUN
     counts_cost = True
     operator_extra_links = LINKS[JOB_RUN.key]
@@ -114,20 +106,11 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
         execution_role_arn: str,
         job_driver: Structure,
         configuration_overrides: Structure | None = None,
-        name: str | None = None,
         mode: str | None = None,
         retry_policy: Any = None,
         job_retry_policy: Structure | None = None,
         execution_iam_policy: Structure | None = None,
         execution_timeout_minutes: int | None = None,
-        tags: Mapping[str, str] | None = None,
-        wait_for: WaitFor | None = None,
-        wait_for_completion: bool | None = None,
-        show_driver_logs: ShowDriverLogs = "on_failure",
-        cancel_on_kill: bool = True,
-        cancel_on_timeout: bool = True,
-        client_request_token: str | None = None,
-        config: Structure | None = None,
         **kwargs: Any,
     ) -> None:
         # Airflow 3.3 gave every operator a retry_policy of its own, an object that evaluates exceptions.
@@ -140,67 +123,19 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
         self.execution_role_arn = execution_role_arn
         self.job_driver = job_driver
         self.configuration_overrides = configuration_overrides
-        self.name = name
         self.mode = mode
         self.job_retry_policy = job_retry_policy
         self.execution_iam_policy = execution_iam_policy
         self.execution_timeout_minutes = execution_timeout_minutes
-        self.tags = tags
-        self.wait_for = wait_for
-        self.wait_for_completion = wait_for_completion
-        self.show_driver_logs = show_driver_logs
-        self.cancel_on_kill = cancel_on_kill
-        self.cancel_on_timeout = cancel_on_timeout
-        self.client_request_token = client_request_token
-        self.config = config
 
-    def act(self, context: Context) -> dict[str, Any]:
-        """Submit the job run, then wait for it."""
-        request = self._request(context)
-        targets = self._targets(request.get("mode"))
-        choices = get_args(ShowDriverLogs)
-        if self.show_driver_logs not in choices:
-            raise ConfigurationError(
-                f"`show_driver_logs` is {self.show_driver_logs!r}; it takes one of {', '.join(choices)}."
-            )
-        self._warn_of_multiplied_retries()
-        claimed = self.claim(context, request)
-        self.own(context, {name: claimed[name] for name in JOB_RUN.id_names})
-        if not targets:
-            return {**self._ids, "arn": claimed["arn"]}
-        return self.follow(
-            context,
-            "follow_job_run",
-            **self._ids,
-            target_states=[str(state) for state in targets],
-            cancel_on_timeout=self.cancel_on_timeout,
-            show_driver_logs=self.show_driver_logs,
-        )
+    def retries_of_the_service(self) -> tuple[str, Any]:
+        """Those of the retry policy."""
+        return "retry_policy", (self.job_retry_policy or {}).get("maxAttempts")
 
-    def _warn_of_multiplied_retries(self) -> None:
-        attempts = whole_number((self.job_retry_policy or {}).get("maxAttempts"), "retry_policy") or 1
-        if attempts > 1 and self.retries:
-            self.log.warning(
-                "`retry_policy` lets the service make %d attempts of a job run, and `retries` lets Airflow start %d job"
-                " runs: up to %d attempts. Leave the attempts to one of them.",
-                attempts,
-                self.retries + 1,
-                attempts * (self.retries + 1),
-            )
-
-    def _targets(self, mode: str | None) -> Sequence[JobRunState]:
-        wait_for = self.wait_for
-        if wait_for is None and self.wait_for_completion is not None:
-            wait_for = "completion" if self.wait_for_completion else "submission"
-        if wait_for is None:
-            wait_for = "running" if mode == "STREAMING" else "completion"
-        if wait_for not in _TARGETS:
-            raise ConfigurationError(f"`wait_for` is {wait_for!r}; it takes one of {', '.join(_TARGETS)}.")
-        return _TARGETS[wait_for]
-
-    def _request(self, context: Context) -> dict[str, Any]:
+    def request(self, context: Context) -> dict[str, Any]:
+        """StartJobRun's."""
         retry_policy = self.job_retry_policy
-        given = request(
+        given = request_of(
             self.config,
             execution_role_arn=self.execution_role_arn,
             job_driver=self.job_driver,
@@ -221,7 +156,7 @@ class EmrServerlessStartJobRunOperator(OwningOperator):
         return lineage.with_properties(lineage.named(whole), lineage.transport(context))
 
 
-class EmrServerlessCancelJobRunOperator(EmrServerlessOperator):
+class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator[EmrServerlessHook]):
     """Cancel an EMR Serverless job run and wait until it is over (CancelJobRun); one that has ended is success.
 
     :param application_id: of the application, or a result that contains it
@@ -231,6 +166,8 @@ class EmrServerlessCancelJobRunOperator(EmrServerlessOperator):
     :return: as :class:`EmrServerlessStartJobRunOperator`; ``state`` tells how it ended
     """
 
+    aws_hook_class = EmrServerlessHook
+    kind = JOB_RUN
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout", "waiter_delay", "application_id", "job_run_id", "shutdown_grace_period_seconds"
     )
@@ -241,23 +178,14 @@ class EmrServerlessCancelJobRunOperator(EmrServerlessOperator):
         application_id: Any,
         job_run_id: Any,
         shutdown_grace_period_seconds: int | None = None,
-        wait_for_completion: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.application_id = application_id
         self.job_run_id = job_run_id
         self.shutdown_grace_period_seconds = shutdown_grace_period_seconds
-        self.wait_for_completion = wait_for_completion
 
-    def act(self, context: Context) -> dict[str, Any]:
-        """Request the cancellation, then wait for the end."""
-        return self.follow(
-            context,
-            "cancel_job_run" if self.wait_for_completion else "request_cancellation",
-            application_id=id_of(self.application_id, "application_id"),
-            job_run_id=id_of(self.job_run_id, "job_run_id"),
-            shutdown_grace_period_seconds=whole_number(
-                self.shutdown_grace_period_seconds, "shutdown_grace_period_seconds"
-            ),
-        )
+    def members(self) -> dict[str, Any]:
+        """The grace period."""
+        grace = whole_number(self.shutdown_grace_period_seconds, "shutdown_grace_period_seconds")
+        return {"shutdown_grace_period_seconds": grace}

@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from airflow_emrs_ext import lineage, settings
-from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError, state_of_task
+from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError, state_of_task, tries_before_cleared
+from airflow_emrs_ext.apis import start_of
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, TaskKilled, WaitTimeout
-from airflow_emrs_ext.links.serverless import show_links
+from airflow_emrs_ext.links.runs import show_links
 from airflow_emrs_ext.models import ClaimedKind, OwnedKind
-from airflow_emrs_ext.operators.base import EmrServerlessOperator
+from airflow_emrs_ext.operators.base import EmrOperator, HookT
 from airflow_emrs_ext.ownership import TaskIdentity
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.waiting import look
@@ -33,7 +34,7 @@ class _Killed(BaseException):
     """What the handler of a kill interrupts the task with; no exception that a client would take for a broken call."""
 
 
-class ClaimingOperator(EmrServerlessOperator):
+class ClaimingOperator(EmrOperator[HookT]):
     """Base of the operators that start something which another try of the task finds again.
 
     :param reattach: whether a try goes on with what an earlier one has started and left active, as after the loss of a
@@ -55,13 +56,11 @@ class ClaimingOperator(EmrServerlessOperator):
         A request with a client token of the user's own is made with that, and what it leads to is the task's.
         """
         if token := self._given_token():
-            ids = self.kind.ids_of(getattr(self.hook, self.kind.starts)(**request, client_token=token))
+            ids = self.kind.ids_of(self.hook.run(start_of(self.kind)(self.hook.terms, **request, client_token=token)))
             return self.hook.run(look(self.kind, ids, replace(self.hook.terms, log=self.log))).facts
         ti = context["ti"]
         own = () if self.reattach else (ti.try_number,)
-        # When a person clears a task, Airflow adds the tries that there were to its retries; it leaves that number when
-        # it tries the task again by itself.
-        cleared = max(0, (ti.max_tries or 0) - (self.retries or 0))
+        cleared = tries_before_cleared(ti, self.retries)
         parents = self.parents(context)
         # `airflow tasks test` makes up a DAG run that never starts: nothing from before this try is this one's.
         started = getattr(context.get("dag_run"), "start_date", None) or ti.start_date
@@ -94,10 +93,11 @@ class ClaimingOperator(EmrServerlessOperator):
         """The name and the tags that say whose a resource is; what the user has ``given`` wins."""
         identity = TaskIdentity.of(context)
         named = identity.tags if settings.default_tags() else {}
-        return {"name": given.get("name") or identity.name, "tags": {**named, **(given.get("tags") or {})}}
+        name = given.get("name") or self.kind.name_of(identity.name)
+        return {"name": name, "tags": {**named, **(given.get("tags") or {})}}
 
 
-class OwningOperator(ClaimingOperator):
+class OwningOperator(ClaimingOperator[HookT]):
     """Base of the operators that start a job run or a session, and end it when the task ends before its work is done.
 
     Two parameters of each say when, named after the API's word: ``<verb>_on_kill`` and ``<verb>_on_timeout``.
@@ -138,11 +138,21 @@ class OwningOperator(ClaimingOperator):
         try:
             for key, value in ids.items():
                 context["ti"].xcom_push(key=key, value=value)
-            show_links(self, context["ti"], self.kind.key, ids)
+            self.show_links(context, self.kind.key, ids)
         except Exception:
             # Whatever ends the task here: nobody after it would know of what runs.
             self.abandon(context)
             raise
+
+    def show_links(self, context: Context, kind: str, ids: Mapping[str, str]) -> None:
+        """Let the links of the task lead somewhere from now on, if they can."""
+        try:
+            show_links(self, context["ti"], kind, ids)
+        except AirflowTaskTimeout:
+            raise
+        except Exception as error:
+            # What runs is worth more than the way to its pages.
+            self.log.warning("The links of this task lead nowhere: %s: %s", type(error).__name__, error)
 
     def execute(self, context: Context) -> Any:
         """Make the request, then wait for what it leads to; both end at a kill."""

@@ -13,9 +13,10 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.links.serverless import LINKS
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+from airflow_emrs_ext.links.runs import LINKS
 from airflow_emrs_ext.models import SESSION, session_facts
-from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request, whole_number
+from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request_of, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
 from airflow_emrs_ext.states import SessionState
 
@@ -26,7 +27,7 @@ _IDLE_TIMEOUT_MINUTES = 15
 _READY = [str(state) for state in SessionState if state.is_success]
 
 
-class EmrServerlessStartSessionOperator(OwningOperator):
+class EmrServerlessStartSessionOperator(OwningOperator[EmrServerlessHook]):
     """Start an EMR Serverless session and wait until it is ready (StartSession).
 
     A try that follows a lost worker finds the session that the earlier try had started. If the task ends before the
@@ -57,6 +58,7 @@ class EmrServerlessStartSessionOperator(OwningOperator):
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
+    aws_hook_class = EmrServerlessHook
     kind = SESSION
     operator_extra_links = LINKS[SESSION.key]
     template_fields: Sequence[str] = aws_template_fields(
@@ -110,16 +112,17 @@ class EmrServerlessStartSessionOperator(OwningOperator):
     def act(self, context: Context) -> dict[str, Any]:
         """Start the session or find the task's own, then wait for it."""
         claimed = self.claim(context, self._request(context))
-        ids = {name: claimed[name] for name in SESSION.id_names}
+        ids = SESSION.pick(claimed)
         self.own(context, ids)
         if not self.wait_for_completion:
             return claimed
         return self.follow(
             context,
-            "follow_session",
-            **ids,
+            "follow",
+            kind=SESSION.key,
+            ids=ids,
             target_states=_READY,
-            terminate_on_timeout=self.terminate_on_timeout,
+            end_on_timeout=self.terminate_on_timeout,
         )
 
     def _request(self, context: Context) -> dict[str, Any]:
@@ -127,8 +130,8 @@ class EmrServerlessStartSessionOperator(OwningOperator):
         if self.runtime_configuration is not None:
             if overrides is not None:
                 raise ConfigurationError("Give `runtime_configuration` or `configuration_overrides`, not both.")
-            overrides = {"runtimeConfiguration": _configurations(self.runtime_configuration)}
-        given = request(
+            overrides = {"runtimeConfiguration": classifications(self.runtime_configuration)}
+        given = request_of(
             self.config,
             execution_role_arn=self.execution_role_arn,
             configuration_overrides=overrides,
@@ -200,7 +203,7 @@ class EmrServerlessTerminateSessionOperator(_SessionOperator):
         return self.follow(
             context,
             "terminate_session",
-            **session_ids(self.session, self.application_id, self.session_id),
+            ids=session_ids(self.session, self.application_id, self.session_id),
             wait_for_completion=self.wait_for_completion,
         )
 
@@ -269,17 +272,29 @@ def emr_serverless_session(
     :param parameters: further ones of :class:`EmrServerlessStartSessionOperator`
     :return: the reference to the session for the tasks in the block
     """
-    connection = {name: parameters[name] for name in _CONNECTION if name in parameters}
     start = EmrServerlessStartSessionOperator(
         task_id=f"start_{task_id}",
         application_id=application_id,
         execution_role_arn=execution_role_arn,
         **parameters,
     )
-    end = EmrServerlessTerminateSessionOperator(
-        **{"task_id": f"terminate_{task_id}", "session": start.output, **connection, **(terminate or {})}
-    )
-    with end.as_teardown(setups=start):
+    end = {"task_id": f"terminate_{task_id}", "session": start.output, **(terminate or {})}
+    with wrapped(start, EmrServerlessTerminateSessionOperator, end, parameters) as session:
+        yield session
+
+
+@contextmanager
+def wrapped(start: Any, end_class: type[Any], end: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Any]:
+    """Wrap tasks into a setup and a teardown.
+
+    :param start: the setup
+    :param end_class: operator of the teardown
+    :param end: its parameters; those of the connection are taken from ``parameters`` where it has none
+    :param parameters: of the setup
+    :return: the setup's result for the tasks in the block
+    """
+    connection = {name: parameters[name] for name in _CONNECTION if name in parameters}
+    with end_class(**{**connection, **end}).as_teardown(setups=start):
         yield start.output
 
 
@@ -302,7 +317,8 @@ def session_ids(session: Any, application_id: Any = None, session_id: Any = None
     }
 
 
-def _configurations(given: Structure | Sequence[Structure]) -> Sequence[Structure]:
+def classifications(given: Structure | Sequence[Structure]) -> Sequence[Structure]:
+    """Configurations in the API's own form, given as such or as Spark properties."""
     if not isinstance(given, Mapping):
         return given
     properties = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}

@@ -1,76 +1,76 @@
-"""An operator that finds, and ends if asked, what tasks have started and left running."""
+"""Operators that find, and end if asked, what tasks have started and left running."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import Context, count_dag_runs
 from airflow_emrs_ext.exceptions import EmrError
-from airflow_emrs_ext.models import OWNED, OwnedKind, Snapshot
-from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, seconds
+from airflow_emrs_ext.hooks.containers import EmrContainersHook
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+from airflow_emrs_ext.models import OwnedKind, Snapshot, owned_in
+from airflow_emrs_ext.operators.base import EmrOperator, HookT, id_of, seconds
 from airflow_emrs_ext.ownership import owner
 from airflow_emrs_ext.procedures.claims import active
 from airflow_emrs_ext.procedures.owned import abandon
-from airflow_emrs_ext.states import ApplicationState, State
+from airflow_emrs_ext.states import ApplicationState, State, VirtualClusterState
 from airflow_emrs_ext.steps import Terms
 from airflow_emrs_ext.waiting import look
 
 DagRun = Literal["active", "over", "unknown"]
 
 
-class EmrServerlessSweepOperator(EmrServerlessOperator):
-    """Find the sessions and job runs whose DAG run is over, and end them if asked.
+class SweepingOperator(EmrOperator[HookT]):
+    """Base of the operators that sweep, place by place.
 
     What tasks start carries tags that name DAG, run and task (``[emrs_ext] default_tags``); what carries none is not
     looked at. A worker that was lost for good, or a task that was killed in a way that no code survives, leaves such
     things behind. A DAG run that this Airflow does not know may be another Airflow's, or was deleted: what it started
     is reported, and ended only once it is older than ``end_unknown_after``.
 
-    :param application_ids: which applications to look at, ids or results that contain one; default: each that is
-        STARTING or STARTED
-    :param end: whether to cancel or terminate what is found; default: only report
+    :param end: whether to cancel, terminate or delete what is found; default: only report
     :param end_unknown_after: age, a timedelta or seconds, from which what belongs to an unknown DAG run is ended, too;
         default: never
     :param keep_streaming: leave streaming job runs alone, which are made to outlive their DAG run; default ``True``
-    :return: ``orphans``: a list with ``kind`` (``session``, ``job_run``), ``application_id``, ``session_id`` or
-        ``job_run_id``, ``name``, ``state``, ``created_at``, ``owner`` (``dag_id``, ``run_id``, ``task_id``,
-        ``map_index``, ``deployment``), ``dag_run`` (``over``, ``unknown``), ``ended`` (whether its end was requested)
     """
 
-    template_fields: Sequence[str] = aws_template_fields("application_ids", "end", "end_unknown_after")
+    place: ClassVar[str]
+    """The id of what holds what may be left."""
 
     def __init__(
         self,
         *,
-        application_ids: Iterable[Any] | None = None,
         end: bool | str = False,
         end_unknown_after: timedelta | float | None = None,
         keep_streaming: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.application_ids = application_ids
         self.end = end
         self.end_unknown_after = end_unknown_after
         self.keep_streaming = keep_streaming
 
+    def places(self) -> list[str]:
+        """The ids of where to look."""
+        raise NotImplementedError
+
     def act(self, context: Context) -> dict[str, Any]:
-        """Look at each application in turn; one that cannot be looked at does not hide the others."""
+        """Look at each in turn; one that cannot be looked at does not hide the others."""
         terms = replace(self.hook.terms, log=self.log)
         orphans: list[dict[str, Any]] = []
         failures: list[EmrError] = []
-        for application_id in self._application_ids():
-            for kind in OWNED.values():
+        for owner_id in self.places():
+            for kind in owned_in(self.place):
                 try:
-                    orphans += self._sweep(context, terms, kind, application_id)
+                    orphans += self._sweep(context, terms, kind, owner_id)
                 except EmrError as error:
-                    self.log.warning("%ss of application %s: %s", kind.name, application_id, error)
+                    self.log.warning("%ss of %s %s: %s", kind.name, kind.belongs_to, owner_id, error)
                     failures.append(error)
         ended = sum(orphan["ended"] for orphan in orphans)
         self.log.info("%d orphans found, %d of them ended", len(orphans), ended)
@@ -78,19 +78,9 @@ class EmrServerlessSweepOperator(EmrServerlessOperator):
             raise failures[0]
         return {"orphans": orphans}
 
-    def _application_ids(self) -> list[str]:
-        if self.application_ids is not None:
-            return [id_of(given, "application_id") for given in self.application_ids]
-        return [
-            str(one["id"])
-            for one in self.hook.list_applications(states=[ApplicationState.STARTING, ApplicationState.STARTED])
-        ]
-
-    def _sweep(
-        self, context: Context, terms: Terms, kind: OwnedKind[State], application_id: str
-    ) -> list[dict[str, Any]]:
+    def _sweep(self, context: Context, terms: Terms, kind: OwnedKind[State], place: str) -> list[dict[str, Any]]:
         orphans = []
-        for entry in self.hook.run(active(terms, kind, application_id)):
+        for entry in self.hook.run(active(terms, kind, place)):
             ids = kind.ids_of(entry)
             found = self.hook.run(look(kind, ids, terms))
             task = owner(found.facts["tags"])
@@ -117,6 +107,70 @@ class EmrServerlessSweepOperator(EmrServerlessOperator):
             return dag_run == "over"
         age = datetime.now(timezone.utc) - datetime.fromisoformat(found.facts["created_at"])
         return age.total_seconds() >= seconds(self.end_unknown_after, "end_unknown_after")
+
+
+class EmrServerlessSweepOperator(SweepingOperator[EmrServerlessHook]):
+    """Find the sessions and job runs whose DAG run is over, and end them if asked.
+
+    What tasks start carries tags that name DAG, run and task (``[emrs_ext] default_tags``); what carries none is not
+    looked at. A worker that was lost for good, or a task that was killed in a way that no code survives, leaves such
+    things behind. A DAG run that this Airflow does not know may be another Airflow's, or was deleted: what it started
+    is reported, and ended only once it is older than ``end_unknown_after``.
+
+    :param application_ids: which applications to look at, ids or results that contain one; default: each that is
+        STARTING or STARTED
+    :param end: whether to cancel, terminate or delete what is found; default: only report
+    :param end_unknown_after: age, a timedelta or seconds, from which what belongs to an unknown DAG run is ended, too;
+        default: never
+    :param keep_streaming: leave streaming job runs alone, which are made to outlive their DAG run; default ``True``
+    :return: ``orphans``: a list with ``kind`` (``session``, ``job_run``), ``application_id``, ``session_id`` or
+        ``job_run_id``, ``name``, ``state``, ``created_at``, ``owner`` (``dag_id``, ``run_id``, ``task_id``,
+        ``map_index``, ``deployment``), ``dag_run`` (``over``, ``unknown``), ``ended`` (whether its end was requested)
+    """
+
+    aws_hook_class = EmrServerlessHook
+    place = "application_id"
+    template_fields: Sequence[str] = aws_template_fields("application_ids", "end", "end_unknown_after")
+
+    def __init__(self, *, application_ids: Iterable[Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.application_ids = application_ids
+
+    def places(self) -> list[str]:
+        """The applications."""
+        if self.application_ids is not None:
+            return [id_of(given, "application_id") for given in self.application_ids]
+        awake = [ApplicationState.STARTING, ApplicationState.STARTED]
+        return [str(one["id"]) for one in self.hook.list_applications(states=awake)]
+
+
+class EmrContainersSweepOperator(SweepingOperator[EmrContainersHook]):
+    """Find the job runs and managed endpoints of EMR on EKS whose DAG run is over, and end them if asked.
+
+    What counts as left is what counts for :class:`EmrServerlessSweepOperator`.
+
+    :param virtual_cluster_ids: which virtual clusters to look at, ids or results that contain one; default: each that
+        is RUNNING
+    :param end: whether to cancel, terminate or delete what is found; default: only report
+    :param end_unknown_after: age, a timedelta or seconds, from which what belongs to an unknown DAG run is ended, too;
+        default: never
+    :return: ``orphans``: as :class:`EmrServerlessSweepOperator`, with ``kind`` (``eks_job_run``, ``managed_endpoint``),
+        ``virtual_cluster_id``, ``job_run_id`` or ``endpoint_id``
+    """
+
+    aws_hook_class = EmrContainersHook
+    place = "virtual_cluster_id"
+    template_fields: Sequence[str] = aws_template_fields("virtual_cluster_ids", "end", "end_unknown_after")
+
+    def __init__(self, *, virtual_cluster_ids: Iterable[Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.virtual_cluster_ids = virtual_cluster_ids
+
+    def places(self) -> list[str]:
+        """The virtual clusters."""
+        if self.virtual_cluster_ids is not None:
+            return [id_of(given, "virtual_cluster_id") for given in self.virtual_cluster_ids]
+        return [str(one["id"]) for one in self.hook.list_virtual_clusters(states=[VirtualClusterState.RUNNING])]
 
 
 def _dag_run(context: Context, task: dict[str, str]) -> DagRun:

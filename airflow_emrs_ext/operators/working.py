@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
 from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.connect_access import serving_kind
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, TaskKilled
 from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
-from airflow_emrs_ext.links.serverless import show_links
 from airflow_emrs_ext.models import SESSION
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator, session_ids
-from airflow_emrs_ext.states import SessionState
-
-_READY = [str(state) for state in SessionState if state.is_success]
 
 
 class WorkingOperator(EmrServerlessStartSessionOperator):
     """Base of the operators whose work runs in a session.
 
     :param session: the session to work in: the result of the operator that started it, or a mapping with
-        ``application_id`` and ``session_id``; it goes on after the task. Without it the task starts a session of its
-        own, which ends with the task however that ends, and takes for it the parameters of
+        ``application_id`` and ``session_id``; or a managed endpoint of EMR on EKS, by ``virtual_cluster_id`` and
+        ``endpoint_id``. It goes on after the task. Without it the task starts a session of its own, which ends with the
+        task however that ends, and takes for it the parameters of
         :class:`~airflow_emrs_ext.operators.session.EmrServerlessStartSessionOperator`:
     :param application_id: of the application of the task's own session
     :param execution_role_arn: ARN of the IAM role that the task's own session assumes
@@ -52,10 +50,14 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
         """
         self.hook.patience = self._patience(context)
         if self.session is not None:
-            ids = session_ids(self.session, self.application_id or None)
-            show_links(self, context["ti"], SESSION.key, ids)
-            self._run("follow_session", **ids, target_states=_READY)
-            yield ids
+            given = self._given_session()
+            kind = serving_kind(given)
+            ids = kind.pick(given)
+            self.show_links(context, kind.key, ids)
+            ready = [str(state) for state in kind.states if state.is_success]
+            self._run("follow", kind=kind.key, ids=ids, target_states=ready)
+            # Credentials of a managed endpoint may be asked for another role than its own.
+            yield {name: given[name] for name in (*kind.id_names, "execution_role_arn") if name in given}
             return
         if not self.application_id or not self.execution_role_arn:
             raise ConfigurationError(
@@ -70,9 +72,14 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
             self.end_started()
             raise
         try:
-            yield {name: facts[name] for name in SESSION.id_names}
+            yield SESSION.pick(facts)
         finally:
             self._end()
+
+    def _given_session(self) -> dict[str, Any]:
+        if isinstance(self.session, Mapping) and "session_id" not in self.session:
+            return dict(self.session)
+        return dict(session_ids(self.session, self.application_id or None))
 
     def on_kill(self) -> None:
         """End the work at once, wherever it runs, and a session of the task's own."""

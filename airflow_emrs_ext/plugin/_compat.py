@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AIRFLOW_3, AIRFLOW_VERSION
-from airflow_emrs_ext.links.serverless import RECORD, ROUTE, RunLink
+from airflow_emrs_ext.links.runs import RECORD, ROUTE, RunLink
 
 HAS_COOKIE = Version("3.1") <= AIRFLOW_VERSION
 """Whether a browser that follows a link says who it is; in 3.0 only the UI's own script does."""
@@ -73,7 +73,7 @@ class LazyBlueprints:
 
 def fastapi_apps() -> list[dict[str, Any]]:
     """What the plugin adds to the API server of Airflow 3."""
-    return [{"app": LazyApplication(), "url_prefix": f"/{ROUTE}", "name": "EMR Serverless"}] if AIRFLOW_3 else []
+    return [{"app": LazyApplication(), "url_prefix": f"/{ROUTE}", "name": "EMR run"}] if AIRFLOW_3 else []
 
 
 def external_views() -> list[dict[str, Any]]:

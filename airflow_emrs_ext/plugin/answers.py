@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_emrs_ext.links.serverless import LINKS, RunLink, SparkUILink, path_of
+from airflow_emrs_ext.links.runs import LINKS, RunLink, SparkUILink, path_of
 from airflow_emrs_ext.plugin._compat import base_path, record_of
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, page
 
@@ -68,7 +68,7 @@ def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
         return problem(
             404,
             "Nothing submitted yet",
-            "This task has not submitted anything to EMR Serverless, or is just being tried again. The link leads "
+            "This task has not submitted anything to EMR, or is just being tried again. The link leads "
             "somewhere as soon as it has.",
         )
     try:

@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BeforeValidator
 
-from airflow_emrs_ext.links.serverless import ROUTE
+from airflow_emrs_ext.links.runs import ROUTE
 from airflow_emrs_ext.plugin._compat import HAS_COOKIE, base_path
 from airflow_emrs_ext.plugin.answers import HEADERS, Answer, Place, answer, forbidden, problem, scripted, url_path
 from airflow_emrs_ext.plugin.pages import script_page
@@ -47,7 +47,7 @@ ask().catch((error) => { document.getElementById("text").textContent = String(er
 @cache
 def application() -> FastAPI:
     """The route as an application of its own."""
-    app = FastAPI(title="EMR Serverless", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="EMR run", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(RequestValidationError, _no_such_link)
     guard = [Depends(requires_access_dag("GET", DagAccessEntity.TASK_LOGS))]

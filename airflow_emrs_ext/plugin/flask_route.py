@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 from flask import Blueprint, Response, redirect, request
 
-from airflow_emrs_ext.links.serverless import ROUTE
+from airflow_emrs_ext.links.runs import ROUTE
 from airflow_emrs_ext.plugin.answers import Answer, Place, answer, forbidden, url_path
 
 _PATH = "/<what>/<dag_id>/<run_id>/<task_id>/<int(signed=True):map_index>"

@@ -58,7 +58,7 @@ def script_page(title: str, script: str) -> str:
 def document(title: str, body: str, head: str = "") -> str:
     """A whole page; ``body`` and ``head`` are markup."""
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)} · EMR Serverless</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)} · EMR</title>'
         f'<meta name="viewport" content="width=device-width">{head}<style>{_STYLE}</style></head>'
         f"<body>{body}</body></html>"
     )

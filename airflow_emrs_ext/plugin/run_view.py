@@ -10,8 +10,8 @@ from html import escape
 from typing import Any, NamedTuple
 
 from airflow_emrs_ext.cost import estimate
+from airflow_emrs_ext.driver_logs.places import to_follow
 from airflow_emrs_ext.driver_logs.reports import excerpt
-from airflow_emrs_ext.driver_logs.sources import to_follow
 from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.models import JOB_RUN, attempt_facts, to_json
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded

@@ -16,7 +16,7 @@ from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AirflowException
 from airflow_emrs_ext.exceptions import EmrError, RequestRejected, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.models import JOB_RUN, OWNED, log_locations
+from airflow_emrs_ext.models import JOB_RUN, OWNED, DrivenKind
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.turns import Turns
 from airflow_emrs_ext.refusals import is_passing
@@ -61,7 +61,7 @@ def is_record(record: Mapping[str, Any]) -> bool:
 class Work:
     """The job run or session of a task, as the task's own connection sees it.
 
-    :param record: what the task has stored as :data:`~airflow_emrs_ext.links.serverless.RECORD`
+    :param record: what the task has stored as :data:`~airflow_emrs_ext.links.runs.RECORD`
     :param attempt: of the job run; default: the latest
     """
 
@@ -101,7 +101,8 @@ class Work:
     @cached_property
     def locations(self) -> dict[str, Any]:
         """Where the logs are, application defaults included."""
-        return log_locations(self.facts, self.application.get("monitoringConfiguration", {}))
+        assert isinstance(self.kind, DrivenKind)
+        return self.kind.log_locations(self.facts, self.application.get("monitoringConfiguration", {}))
 
     @property
     def region(self) -> str:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from airflow_emrs_ext.procedures.applications import (
     create_application,
     delete_application,
-    follow_application,
     start_application,
     stop_application,
 )
 from airflow_emrs_ext.procedures.claims import abandon_claim, claim
+from airflow_emrs_ext.procedures.emptying import delete_virtual_cluster
 from airflow_emrs_ext.procedures.job_runs import cancel_job_run, follow_job_run, request_cancellation
-from airflow_emrs_ext.procedures.owned import Facts, abandon, end_unowned
-from airflow_emrs_ext.procedures.sessions import follow_session, terminate_session
+from airflow_emrs_ext.procedures.owned import Facts, abandon, end, end_unowned, follow
+from airflow_emrs_ext.procedures.sessions import terminate_session
 from airflow_emrs_ext.steps import Steps
 
 Procedure = Callable[..., Steps[Facts]]
@@ -29,16 +29,17 @@ PROCEDURES: Mapping[str, Procedure] = {
         follow_job_run,
         cancel_job_run,
         request_cancellation,
-        follow_session,
         terminate_session,
+        follow,
+        end,
         claim,
         abandon_claim,
         abandon,
         end_unowned,
-        follow_application,
         create_application,
         start_application,
         stop_application,
         delete_application,
+        delete_virtual_cluster,
     )
 }

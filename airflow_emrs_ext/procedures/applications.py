@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from airflow_emrs_ext import serverless_api as api
-from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
-from airflow_emrs_ext.models import APPLICATION, OWNED, SESSION, OwnedKind
-from airflow_emrs_ext.procedures.claims import active
-from airflow_emrs_ext.procedures.owned import Facts, insist, request_end
-from airflow_emrs_ext.states import ApplicationState, State
+from airflow_emrs_ext.exceptions import ResourceNotFound
+from airflow_emrs_ext.models import APPLICATION
+from airflow_emrs_ext.procedures.emptying import end_all
+from airflow_emrs_ext.procedures.owned import Facts, follow, insist
+from airflow_emrs_ext.states import ApplicationState
 from airflow_emrs_ext.steps import Steps, Terms
-from airflow_emrs_ext.waiting import await_state
 
 _A = ApplicationState
-
-
-def follow_application(terms: Terms, *, application_id: str, target_states: Iterable[str]) -> Steps[Facts]:
-    """Wait until an application is in one of ``target_states``."""
-    targets = [ApplicationState(state) for state in target_states]
-    snapshot = yield from await_state(APPLICATION, {"application_id": application_id}, targets, terms)
-    return snapshot.facts
 
 
 def create_application(terms: Terms, *, application_id: str, start: bool) -> Steps[Facts]:
     """Wait until a new application is ready to be started, and start it if asked."""
     settled = [state for state in ApplicationState if state not in (_A.CREATING, _A.TERMINATED)]
-    facts = yield from follow_application(terms, application_id=application_id, target_states=settled)
+    facts = yield from follow(
+        terms, kind=APPLICATION.key, ids={"application_id": application_id}, target_states=settled
+    )
     return (yield from start_application(terms, application_id=application_id)) if start else facts
 
 
@@ -37,13 +29,13 @@ def start_application(terms: Terms, *, application_id: str, wait_for_completion:
     """
     ids = {"application_id": application_id}
     at_rest = [_A.CREATED, _A.STOPPED, _A.STARTING, _A.STARTED]
-    facts = yield from follow_application(terms, **ids, target_states=at_rest)
+    facts = yield from follow(terms, kind=APPLICATION.key, ids=ids, target_states=at_rest)
     if facts["state"] in (_A.CREATED, _A.STOPPED):
         request = api.start_application(terms, application_id)
         facts = yield from insist(terms, APPLICATION, ids, request, [_A.STARTING, _A.STARTED])
     if not wait_for_completion:
         return facts
-    return (yield from follow_application(terms, **ids, target_states=[_A.STARTED]))
+    return (yield from follow(terms, kind=APPLICATION.key, ids=ids, target_states=[_A.STARTED]))
 
 
 def stop_application(
@@ -56,15 +48,15 @@ def stop_application(
     """
     ids = {"application_id": application_id}
     at_rest = [_A.CREATED, _A.STOPPED, _A.TERMINATED]
-    facts = yield from follow_application(terms, **ids, target_states=[*at_rest, _A.STARTED, _A.STOPPING])
+    facts = yield from follow(terms, kind=APPLICATION.key, ids=ids, target_states=[*at_rest, _A.STARTED, _A.STOPPING])
     if facts["state"] == _A.STARTED:
         if force_stop:
-            yield from _end_all(terms, application_id)
+            yield from end_all(terms, "application_id", application_id)
         request = api.stop_application(terms, application_id)
         facts = yield from insist(terms, APPLICATION, ids, request, [*at_rest, _A.STOPPING])
     if not wait_for_completion:
         return facts
-    return (yield from follow_application(terms, **ids, target_states=at_rest))
+    return (yield from follow(terms, kind=APPLICATION.key, ids=ids, target_states=at_rest))
 
 
 def delete_application(
@@ -83,29 +75,7 @@ def delete_application(
             facts = yield from insist(terms, APPLICATION, ids, request, [_A.TERMINATED])
         if not wait_for_completion:
             return facts
-        return (yield from follow_application(terms, **ids, target_states=[_A.TERMINATED]))
+        return (yield from follow(terms, kind=APPLICATION.key, ids=ids, target_states=[_A.TERMINATED]))
     except ResourceNotFound:
         terms.log.info("Application %s does not exist (any more)", application_id)
         return {**ids, "state": str(_A.TERMINATED), "state_details": "not found"}
-
-
-def _end_all(terms: Terms, application_id: str) -> Steps[None]:
-    """End every job run and session of an application and wait until none is active."""
-    for kind in OWNED.values():
-        while running := (yield from _active(terms, kind, application_id)):
-            terms.log.info("Application %s: %s %d %ss", application_id, kind.verb, len(running), kind.name.lower())
-            for ids in running:
-                yield from request_end(terms, kind, ids)
-            for ids in running:
-                yield from await_state(kind, ids, [state for state in kind.states if state.is_terminal], terms)
-
-
-def _active(terms: Terms, kind: OwnedKind[State], application_id: str) -> Steps[list[dict[str, str]]]:
-    try:
-        return [kind.ids_of(one) for one in (yield from active(terms, kind, application_id))]
-    except RequestRejected as error:
-        # A principal that never heard of sessions may lack the permission to list them.
-        if kind is not SESSION:
-            raise
-        terms.log.warning("Sessions of application %s are not looked for: %s", application_id, error)
-        return []

@@ -9,10 +9,10 @@ from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import Any
 
-from airflow_emrs_ext import serverless_api as api
+from airflow_emrs_ext.apis import listing_of, start_of
 from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected
 from airflow_emrs_ext.lineage import with_properties
-from airflow_emrs_ext.models import CLAIMED, ClaimedKind, OwnedKind, Snapshot
+from airflow_emrs_ext.models import CLAIMED, OWNED, ClaimedKind, OwnedKind, Snapshot
 from airflow_emrs_ext.ownership import (
     generation_of,
     is_named_after_task,
@@ -130,7 +130,7 @@ def abandon_claim(
         return {}
     if own is None:
         return {}
-    return (yield from abandon(terms, kind=kind, ids={name: own.facts[name] for name in owned.id_names}))
+    return (yield from abandon(terms, kind=kind, ids=owned.pick(own.facts)))
 
 
 def _next_generation(
@@ -148,14 +148,14 @@ def _next_generation(
     began: float | None = None
     for generation, start in requests:
         try:
-            started = yield from getattr(api, kind.starts)(terms, **start)
+            started = yield from start_of(kind)(terms, **start)
         except RequestConflict:
             # An earlier try sent other parameters with this token; its name may have been another one, too.
             conflicts += 1
             if conflicts == _MOST_CONFLICTS:
                 raise
             if conflicts == 1:
-                yield from _take_over(terms, kind, request, None, named=is_named_after_task(request))
+                yield from _take_over(terms, kind, request, None, named=is_named_after_task(request, kind.name_of))
             continue
         ids = kind.ids_of(started)
         answered = _answered_at(started, terms)
@@ -166,8 +166,9 @@ def _next_generation(
             # One that this very start has made and that failed at once is the task's, too: others would fail as fast.
             is_new = created >= began
             is_own = is_new or epoch.includes(generation, snapshot.state, terms.clock() - (answered - created))
-            if isinstance(kind, OwnedKind) and (not is_own or snapshot.state == kind.ending):
-                snapshot = yield from _see_out(terms, kind, ids, snapshot)
+            owned = OWNED.get(kind.key)
+            if owned is not None and (not is_own or snapshot.state == owned.ending):
+                snapshot = yield from _see_out(terms, owned, ids, snapshot)
         except EmrError as error:
             error.facts = {**ids, **error.facts}
             raise
@@ -205,6 +206,7 @@ def _take_over(
     :param age: look only at those that were created so many seconds ago, to spare pages
     """
     own: Snapshot | None = None
+    owned = OWNED.get(kind.key)
     for ids, snapshot in (yield from _left_active(terms, kind, request, named, age)):
         tags = snapshot.facts["tags"]
         is_todays = epoch is not None and epoch.includes(generation_of(tags), snapshot.state)
@@ -212,8 +214,8 @@ def _take_over(
         if own is None and is_todays and is_alike:
             terms.log.info("%s of an earlier try is %s: going on with it", kind.label(ids), snapshot.state)
             own = snapshot
-        elif isinstance(kind, OwnedKind):
-            yield from _see_out(terms, kind, ids, snapshot)
+        elif owned is not None:
+            yield from _see_out(terms, owned, ids, snapshot)
         else:
             terms.log.warning("%s of an earlier try is %s, and stays", kind.label(ids), snapshot.state)
     return own
@@ -261,9 +263,7 @@ def active(terms: Terms, kind: ClaimedKind[State], *scope: str, **filters: Any) 
     :param filters: further ones of the listing
     """
     states = [state for state in kind.states if state.is_active]
-    listing = getattr(api, f"list_{kind.key}s")
-    listed: list[dict[str, Any]] = yield from listing(terms, *scope, states=states, **filters)
-    return listed
+    return (yield from listing_of(kind)(terms, *scope, states=states, **filters))
 
 
 def _created_before(terms: Terms, age: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected, ResourceNotFound
-from airflow_emrs_ext.models import OWNED, OwnedKind, ResourceKind, Snapshot
+from airflow_emrs_ext.models import CLAIMED, OWNED, OwnedKind, ResourceKind, Snapshot
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
 from airflow_emrs_ext.waiting import Rest, await_state, look, patiently, sleep
@@ -46,6 +46,40 @@ def await_owned(
         if end_on_timeout and not isinstance(error, ResourceNotFound) and not _is_over(kind, error.facts.get("state")):
             yield from abandon(terms, kind=kind.key, ids=dict(ids))
         raise
+
+
+def follow(
+    terms: Terms, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
+) -> Steps[Facts]:
+    """Wait until a resource is in one of ``target_states``.
+
+    :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
+    :param end_on_timeout: request its end if the wait ends before it is
+    :raises SessionEnded: it served Spark Connect, and ended instead
+    """
+    claimed = CLAIMED[kind]
+    targets = [claimed.states(state) for state in target_states]
+    if end_on_timeout:
+        return (yield from await_owned(terms, OWNED[kind], ids, targets, end_on_timeout=True)).facts
+    return (yield from await_state(claimed, ids, targets, terms)).facts
+
+
+def end(terms: Terms, *, kind: str, ids: Mapping[str, str], wait_for_completion: bool = True) -> Steps[Facts]:
+    """End a resource and wait until it is over; one that has ended, or is not there, is success.
+
+    :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
+    :param wait_for_completion: ``False``: request the end and return
+    """
+    owned = CLAIMED[kind]
+    assert isinstance(owned, OwnedKind)
+    try:
+        facts = yield from request_end(terms, owned, ids)
+        if not wait_for_completion:
+            return facts
+        return (yield from await_state(owned, ids, [state for state in owned.states if state.is_terminal], terms)).facts
+    except ResourceNotFound:
+        terms.log.info("%s does not exist (any more)", owned.label(ids))
+        return {**ids, "state": str(owned.end_state), "state_details": "not found"}
 
 
 def request_end(terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], **members: Any) -> Steps[Facts]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import has_ended
-from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.steps import Patience, Terms
 
@@ -127,6 +127,6 @@ def look_after_what_was_left() -> int:
 
 def _end(entry: Mapping[str, Any]) -> None:
     patience = Patience(**{**entry["patience"], "deadline": None})
-    hook = EmrServerlessHook(**entry["hook"], patience=patience)
+    hook = EmrHook(**entry["hook"], patience=patience)
     arguments = {**entry["on_kill_arguments"], "spared": entry["arguments"].get("target_states", ())}
     hook.run(PROCEDURES[entry["on_kill_procedure"]](Terms(patience=patience, log=log), **arguments))

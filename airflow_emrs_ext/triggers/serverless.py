@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_emrs_ext._compat import has_owner
 from airflow_emrs_ext.exceptions import Crashed, EmrError
-from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.steps import NoNotes, Notes, Patience, Terms
@@ -35,7 +35,7 @@ class ProcedureTrigger(BaseTrigger):
     :param arguments: its arguments, plain JSON
     :param patience: the fields of :class:`~airflow_emrs_ext.steps.Patience`; its deadline is absolute, so that a
         restart of the triggerer does not prolong the wait
-    :param hook: arguments of :class:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook`
+    :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
     :param on_kill_procedure: name of the procedure to run with ``on_kill_arguments`` when a user kills the deferred
         task
     """
@@ -73,9 +73,9 @@ class ProcedureTrigger(BaseTrigger):
         )
 
     @property
-    def hook(self) -> EmrServerlessHook:
+    def hook(self) -> EmrHook:
         """The hook whose clients the procedure uses."""
-        return EmrServerlessHook(**self.hook_parameters, patience=Patience(**self.patience))
+        return EmrHook(**self.hook_parameters, patience=Patience(**self.patience))
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run the procedure and send one event."""

@@ -73,7 +73,7 @@ class Site:
     def spark_ui(self) -> str:
         """The address of the link."""
         run_id = quote(self.run_id, safe="")
-        return f"{self.airflow.url}/emr-serverless/spark-ui/visits/{run_id}/count/-1"
+        return f"{self.airflow.url}/emr/spark-ui/visits/{run_id}/count/-1"
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def spark_ui(site: Site, page: Page, attempt: int = 1) -> str:
 def follow(site: Site, page: Page, name: str) -> None:
     """Click on a button of the task, which leads away from Airflow."""
     page.goto(site.task)
-    page.locator("a[href*='emr-serverless/']:not([href*='/plugin/'])").get_by_text(name, exact=True).click()
+    page.locator("a[href*='/emr/']:not([href*='/plugin/'])").get_by_text(name, exact=True).click()
     page.wait_for_url(lambda url: not url.startswith(f"{site.airflow.url}/dags/"))
 
 
@@ -169,7 +169,7 @@ def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: 
     assert site.airflow.task_states("visits")[0].state == "running"
     picture(page, "links-task", x=300, y=56, width=868, height=300)
 
-    follow(site, page, "EMR Serverless")
+    follow(site, page, "EMR run")
     expect(page.get_by_text("RUNNING").first).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text(site.job_run_id).first).to_be_visible()
 
@@ -194,7 +194,7 @@ def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: 
     picture(page, "history-server")
 
     # The tab of the task shows the same run, and its links open in windows of their own.
-    page.goto(site.task.removesuffix("details") + "plugin/emr-serverless")
+    page.goto(site.task.removesuffix("details") + "plugin/emr")
     view = page.frame_locator("iframe")
     expect(view.locator(".state", has_text="SUCCESS")).to_be_visible(timeout=PATIENCE_MS)
     picture(page, "links-run", x=300, y=56, width=868, height=660)

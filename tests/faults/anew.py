@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
+from tests.faults.kinds import OWN
 from tests.faults.scenes import Scenario, Scene
 
 SUITE = "anew"
@@ -72,12 +73,12 @@ def with_arguments(*expected: str) -> Callable[[Scene], None]:
 
 
 def _scenarios() -> Iterator[Scenario]:
-    for kind, deferrable in product(("job_run", "session"), (False, True)):
+    for kind, deferrable in product(OWN, (False, True)):
         where: dict[str, Any] = {"suite": SUITE, "kind": kind, "deferrable": deferrable}
         done: dict[str, Any] = {**where, "lasts": 4.0, "parameters": RETRY}
         two: dict[str, Any] = {"started": 2, "then": with_arguments("15", "15")}
         other: dict[str, Any] = {"started": 2, "then": with_arguments("15", "30")}
-        if kind == "job_run":
+        if OWN[kind].is_job_run:
             yield Scenario(name="cleared after success", act=clear_after_success, **done, **two)
             failed = {**where, "lasts": 4.0, "succeeds": False}
             yield Scenario(name="cleared after failure", act=clear_after_failure, **failed, **two)

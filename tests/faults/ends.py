@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
+from tests.faults.kinds import OWN
 from tests.faults.scenes import TASK, Scenario, Scene
 
 SUITE = "ends"
 LONG = 600.0
-VERBS = {"job_run": "cancel", "session": "terminate"}
-
 Act = Callable[[Scene], None]
 
 
@@ -52,7 +51,7 @@ def time_out(scene: Scene) -> None:
 
 def time_out_in_a_call(scene: Scene) -> None:
     """The time of the task is up while a call hangs."""
-    scene.inject(f"Get{scene.operation}", "stall", after=2)
+    scene.inject(scene.kind.get, "stall", after=2)
     time_out(scene)
 
 
@@ -61,7 +60,7 @@ def pause(scene: Scene) -> None:
     scene.begin()
     scene.wait_until_it_waits()
     scene.deployment.pause(scene.dag_id)
-    done = {"SUCCESS", "STARTED", "IDLE"}
+    done = {str(state) for state in scene.kind.model.states if state.is_success}
     scene.deployment.wait_for("the work", lambda: {one["state"] for one in scene.started()} <= done, 90)
     scene.deployment.pause(scene.dag_id, False)
 
@@ -75,10 +74,10 @@ def terminate(scene: Scene) -> None:
 
 
 def _scenarios() -> Iterator[Scenario]:
-    for (kind, verb), deferrable in product(VERBS.items(), (False, True)):
+    for kind, deferrable in product(OWN, (False, True)):
         where: dict[str, Any] = {"suite": SUITE, "kind": kind, "deferrable": deferrable}
         for ends in (True, False):
-            yield from _under_policy(verb, ends, where)
+            yield from _under_policy(OWN[kind].model.verb, ends, where)
         yield Scenario(name="DAG paused", act=pause, lasts=15.0, **where)
 
 

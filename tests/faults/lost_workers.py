@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from tests.faults.kinds import OWN
 from tests.faults.scenes import Scenario, Scene
 
 SUITE = "lost worker"
@@ -47,15 +48,15 @@ def at_gate(where: str) -> Act:
 
 def twice(scene: Scene) -> None:
     """The retry is killed, too, while it looks for what the first try has left."""
-    at_call(f"Start{scene.operation}", "drop")(scene)
-    scene.inject(f"List{scene.operation}s", "stall", seconds=600)
+    at_call(scene.kind.start, "drop")(scene)
+    scene.inject(scene.kind.list, "stall", seconds=600)
     scene.wait_for_fault()
     scene.kill_worker()
 
 
 def _scenarios() -> Iterator[Scenario]:
-    for kind, noun in (("job_run", "JobRun"), ("session", "Session")):
-        start, get = f"Start{noun}", f"Get{noun}"
+    for kind, model in OWN.items():
+        start, get = model.start, model.get
         for deferrable in (False, True):
             where: dict[str, Any] = {"suite": SUITE, "kind": kind, "deferrable": deferrable, "parameters": RETRY}
             at = partial(Scenario, **where, lasts=LONG)
@@ -69,10 +70,10 @@ def _scenarios() -> Iterator[Scenario]:
             of = "triggerer" if deferrable else "worker"
             yield at(name=f"before a later {get} ({of})", act=at_call(get, "stall", after=1, of=of))
             yield at(name=f"no answer yet to a later {get} ({of})", act=at_call(get, "drop", after=1, of=of))
-            if kind == "job_run":
-                for call in ("ListJobRunAttempts", "GetApplication"):
-                    yield at_end(name=f"before {call} ({of})", act=at_call(call, "stall", of=of))
-                    yield at_end(name=f"no answer yet to {call} ({of})", act=at_call(call, "drop", of=of))
+            for call in model.report:
+                yield at_end(name=f"before {call} ({of})", act=at_call(call, "stall", of=of))
+                yield at_end(name=f"no answer yet to {call} ({of})", act=at_call(call, "drop", of=of))
+            if model.is_job_run:
                 failed: dict[str, Any] = {"succeeds": False, "started": 2, "ends": "failed"}
                 once = {**where, "parameters": {"retries": 1}, **failed}
                 name = f"{start} had its effect, failed at the retry"

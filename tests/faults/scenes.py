@@ -1,7 +1,7 @@
 """Tasks to which something happens, many at a time in one real Airflow, and what is found afterwards.
 
-A scenario is a DAG with one task that starts a job run or a session on an application of its own, so that what happens
-to one scenario happens to no other.
+A scenario is a DAG with one task that starts something on an application or a virtual cluster of its own, so that what
+happens to one scenario happens to no other.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import pytest
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession, local_emr
 from tests.faults.deployment import IS_3, Deployment, deployed
+from tests.faults.kinds import KINDS
 from tests.faults.report import most_at_once, record
 from tests.polling import eventually
 
@@ -41,7 +42,6 @@ _AT_ONCE = 12
 # file that is being parsed.
 _IN_A_FILE = 20 if IS_3 else 1
 
-_OVER = {"SUCCESS", "FAILED", "CANCELLED", "TERMINATED"}
 _triggerer = threading.Lock()
 
 
@@ -51,7 +51,8 @@ class Scenario:
 
     :param suite: table that it is a line of
     :param name: what happens
-    :param kind: ``job_run`` or ``session``, or ``amazon_job_run``: the Amazon provider's operator, in its defaults
+    :param kind: key of :data:`~tests.faults.kinds.KINDS`; ``amazon_job_run`` is the Amazon provider's operator, in its
+        defaults
     :param deferrable: whether the task waits in the triggerer
     :param act: makes it happen
     :param parameters: of the operator; durations in seconds
@@ -100,10 +101,11 @@ class Scenario:
 class Scene:
     """A scenario as it is performed."""
 
-    def __init__(self, scenario: Scenario, deployment: Deployment, application_id: str) -> None:
+    def __init__(self, scenario: Scenario, deployment: Deployment, place: str) -> None:
         self.scenario = scenario
+        self.kind = KINDS[scenario.kind]
         self.deployment = deployment
-        self.application_id = application_id
+        self.place = place
         self.dag_id = scenario.id
         self._process: psutil.Process | None = None
 
@@ -112,18 +114,13 @@ class Scene:
         """The endpoint."""
         return self.deployment.emr
 
-    @property
-    def operation(self) -> str:
-        """What the name of each API operation on one thing of this kind ends with."""
-        return "Session" if self.scenario.kind == "session" else "JobRun"
-
     def inject(self, operation: str, fault: Any, **options: Any) -> None:
-        """Make calls for this scenario's application fail."""
-        self.emr.inject(operation, fault, application_id=self.application_id, **options)
+        """Make calls for this scenario's place fail."""
+        self.emr.inject(operation, fault, application_id=self.place, **options)
 
     def wait_for_fault(self) -> None:
         """Until every fault has hit its calls."""
-        self._wait("the fault", lambda: not self.emr.faults(self.application_id), 180)
+        self._wait("the fault", lambda: not self.emr.faults(self.place), 180)
 
     def gate(self, where: str) -> Path:
         """Let the task stop at a place; the file that says that it has come there."""
@@ -147,7 +144,7 @@ class Scene:
         started = self.started()
         if not started:
             return 0
-        calls = self.emr.calls(f"Get{self.operation}", application_id=self.application_id)
+        calls = self.emr.calls(self.kind.get, application_id=self.place)
         return sum(call["parameters"].get(self._id) == started[-1][self._id] for call in calls)
 
     def state(self) -> str | None:
@@ -195,32 +192,29 @@ class Scene:
 
     def started(self) -> list[dict[str, Any]]:
         """What the task has started, oldest first, as the endpoint recorded it."""
-        listed = self.emr.sessions if self.scenario.kind == "session" else self.emr.job_runs
-        return listed(self.application_id)
+        return self.kind.records(self.emr, self.place)
 
     def arguments(self) -> list[str]:
         """The argument of each, oldest first."""
-        if self.scenario.kind == "session":
-            return [str(one["idleTimeoutMinutes"]) for one in self.started()]
-        return [one["jobDriver"]["sparkSubmit"]["entryPointArguments"][0] for one in self.started()]
+        return [self.kind.argument(one) for one in self.started()]
 
     def active(self) -> list[dict[str, Any]]:
         """What of it has not ended."""
-        return [one for one in self.started() if one["state"] not in _OVER]
+        return [one for one in self.started() if one["state"] not in self.kind.over]
 
     def left(self) -> list[dict[str, Any]]:
         """What of it has not ended, and is not the result of a task."""
         if self.state() != "success" or self.scenario.kind == "amazon_job_run":
             return self.active()
         result = self.deployment.airflow.result(self.dag_id, TASK)
-        owned = result.get("session_id" if self._id == "sessionId" else "job_run_id") if result else None
+        owned = result.get(self.kind.model.id_names[-1]) if result else None
         return [one for one in self.active() if one[self._id] != owned]
 
     def facts(self, dag_run: str) -> dict[str, Any]:
         """What is found."""
         return {
             "started": len(self.started()),
-            "most_active_at_once": most_at_once(self.started(), _OVER),
+            "most_active_at_once": most_at_once(self.started(), self.kind.over),
             "left_active": len(self.left()),
             "dag_run": dag_run,
             "task": self.state(),
@@ -229,7 +223,7 @@ class Scene:
 
     @property
     def _id(self) -> str:
-        return "sessionId" if self.scenario.kind == "session" else "jobRunId"
+        return self.kind.record_id
 
     @property
     def _looks_once_a_minute(self) -> bool:
@@ -242,7 +236,8 @@ class Scene:
 def script(emr: LocalEmr, scenario: Scenario, *, lasts: float, succeeds: bool) -> None:
     """Say what the job runs and sessions of a scenario do."""
     attempt = ScriptedAttempt(running_after=0.2, ends_after=lasts, succeeded=succeeds)
-    emr.script([attempt], session=ScriptedSession(ready_after=lasts), name=f"{scenario.id}.*")
+    name = KINDS[scenario.kind].model.name_of(f"{scenario.id}.{TASK}")
+    emr.script([attempt], session=ScriptedSession(ready_after=lasts), name=name)
 
 
 @contextlib.contextmanager
@@ -254,11 +249,11 @@ def performed(scenarios: Iterable[Scenario], home: Path) -> Iterator[dict[str, F
     scenarios = list(scenarios)
     with contextlib.ExitStack() as stack:
         emr = stack.enter_context(local_emr(application_start_seconds=0.05))
-        applications = {scenario.id: _application(emr) for scenario in scenarios}
+        places = {scenario.id: KINDS[scenario.kind].make_place(emr, scenario.id) for scenario in scenarios}
         specifications = [
             {
                 "dag_id": scenario.id,
-                "application_id": applications[scenario.id],
+                "place": places[scenario.id],
                 "kind": scenario.kind,
                 "deferrable": scenario.deferrable,
                 "argument": "15",
@@ -279,7 +274,7 @@ def performed(scenarios: Iterable[Scenario], home: Path) -> Iterator[dict[str, F
         pool = ThreadPoolExecutor(_AT_ONCE)
         stack.callback(pool.shutdown, cancel_futures=True)
         yield {
-            scenario.id: pool.submit(_perform, Scene(scenario, deployment, applications[scenario.id]))
+            scenario.id: pool.submit(_perform, Scene(scenario, deployment, places[scenario.id]))
             for scenario in scenarios
         }
 
@@ -309,14 +304,6 @@ def check(scenario: Scenario, outcomes: Mapping[str, Future[dict[str, Any]]]) ->
         "tries": facts["tries"] if scenario.tries is None else scenario.tries,
     }
     assert {name: facts[name] for name in expected} == expected
-
-
-def _application(emr: LocalEmr) -> str:
-    return str(
-        emr.client("emr-serverless").create_application(
-            releaseLabel="emr-7.13.0", type="SPARK", interactiveConfiguration={"sessionEnabled": True}
-        )["applicationId"]
-    )
 
 
 def _perform(scene: Scene) -> dict[str, Any]:

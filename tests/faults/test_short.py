@@ -29,6 +29,8 @@ CHOSEN = {
     ("ends", "marked failed, cancel", "job_run", False),
     ("ends", "marked failed, terminate", "session", True),
     ("anew", "arguments changed, cleared while it waits", "job_run", True),
+    ("lost worker", "StartJobRun had its effect, over at the retry", "eks_job_run", True),
+    ("ends", "marked failed, cancel", "eks_job_run", True),
 }
 SCENARIOS = [
     scenario

@@ -74,7 +74,9 @@ class Cluster:
 
     def ended(self, job_run_id: str) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
-            run: dict[str, Any] = self.client.describe_job_run(virtualClusterId=self.cluster_id, id=job_run_id)["jobRun"]
+            run: dict[str, Any] = self.client.describe_job_run(virtualClusterId=self.cluster_id, id=job_run_id)[
+                "jobRun"
+            ]
             return run if EksJobRunState(run["state"]).is_terminal else None
 
         return eventually(look, within=200)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
-from airflow_emrs_ext.links.serverless import LINKS, RECORD
+from airflow_emrs_ext.links.runs import LINKS, RECORD
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
 from airflow_emrs_ext.local.throwaway_airflow import AirflowDidNotWork, ThrowawayAirflow
 from tests.browsing import FORBIDDEN, IS_3, PERMITTED, Browser, Page, access, make_users
@@ -163,7 +163,7 @@ def test_every_link_is_there_while_the_task_runs(site: Site, web: Web) -> None:
     (job_run_id,) = site.job_runs("held")
     for one in LINKS["job_run"]:
         address = web.link(one.name)
-        assert address.startswith(f"{web.url}/emr-serverless/{one.what}/linked/")
+        assert address.startswith(f"{web.url}/emr/{one.what}/linked/")
         assert job_run_id not in address
 
 

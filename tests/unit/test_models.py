@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.models import APPLICATION, JOB_RUN, SESSION, log_locations, to_json
+from airflow_emrs_ext.models import APPLICATION, JOB_RUN, SESSION, to_json
 
 FACTS: dict[str, Any] = {
     "application_id": "00fapp",
@@ -45,28 +45,28 @@ def test_times_are_iso_8601_in_utc() -> None:
     ],
 )
 def test_s3_logs(facts: dict[str, Any], application_monitoring: dict[str, Any], s3_uri: str | None) -> None:
-    assert log_locations({**FACTS, **facts}, application_monitoring)["s3_uri"] == s3_uri
+    assert JOB_RUN.log_locations({**FACTS, **facts}, application_monitoring)["s3_uri"] == s3_uri
 
 
 def test_cloud_watch_logs() -> None:
     enabled = {"cloudWatchLoggingConfiguration": {"enabled": True}}
     own = {"cloudWatchLoggingConfiguration": {"enabled": True, "logGroupName": "g", "logStreamNamePrefix": "p"}}
     off = {"cloudWatchLoggingConfiguration": {"enabled": False}}
-    locations = log_locations(FACTS, enabled)
+    locations = JOB_RUN.log_locations(FACTS, enabled)
     assert locations["cloudwatch_log_group"] == "/aws/emr-serverless"
     assert locations["cloudwatch_log_stream_prefix"] == f"/{BASE}/SPARK_DRIVER"
-    locations = log_locations({**FACTS, "monitoring_configuration": own}, enabled)
+    locations = JOB_RUN.log_locations({**FACTS, "monitoring_configuration": own}, enabled)
     assert locations["cloudwatch_log_group"] == "g"
     assert locations["cloudwatch_log_stream_prefix"] == f"p/{BASE}/SPARK_DRIVER"
-    assert log_locations({**FACTS, "monitoring_configuration": off}, enabled)["cloudwatch_log_group"] is None
+    assert JOB_RUN.log_locations({**FACTS, "monitoring_configuration": off}, enabled)["cloudwatch_log_group"] is None
 
 
 def test_managed_storage_is_on_unless_switched_off() -> None:
     off = {"managedPersistenceMonitoringConfiguration": {"enabled": False}}
-    assert log_locations(FACTS, {})["managed_storage"] is True
-    assert log_locations(FACTS, off)["managed_storage"] is False
+    assert JOB_RUN.log_locations(FACTS, {})["managed_storage"] is True
+    assert JOB_RUN.log_locations(FACTS, off)["managed_storage"] is False
     empty = {"managedPersistenceMonitoringConfiguration": {}}
-    assert log_locations({**FACTS, "monitoring_configuration": empty}, off)["managed_storage"] is True
+    assert JOB_RUN.log_locations({**FACTS, "monitoring_configuration": empty}, off)["managed_storage"] is True
 
 
 def test_facts_are_plain_json() -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.exceptions import RequestConflict, RequestRejected
+from airflow_emrs_ext.models import EKS_JOB_RUN, JOB_RUN, ClaimedKind
 from airflow_emrs_ext.ownership import TaskIdentity, is_named_after_task, marked, owner, owner_tags, token
 from airflow_emrs_ext.procedures.claims import claim
+from airflow_emrs_ext.states import State
 from tests.unit.stepping import Stepper, client_error
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
@@ -41,14 +43,17 @@ def test_tags_name_the_task_in_what_the_service_allows() -> None:
 def test_names_tell_mapped_tasks_apart_and_fit() -> None:
     assert identity().name == "d.t"
     assert identity(map_index=0).name == "d.t[0]"
-    assert len(identity(dag_id="d" * 300).name) == 256
+    assert len(JOB_RUN.name_of(identity(dag_id="d" * 300).name)) == 256
+    assert EKS_JOB_RUN.name_of(identity(map_index=0).name) == "d.t-0-"
+    assert re.fullmatch(r"[\.\-_/#A-Za-z0-9]{64}", EKS_JOB_RUN.name_of(identity(dag_id="größe" * 20).name))
 
 
-def test_a_name_of_ones_own_is_told_from_the_tasks() -> None:
-    for one in (identity(), identity(map_index=3), identity(dag_id="größe")):
-        assert is_named_after_task({"name": one.name, "tags": one.tags})
-        assert not is_named_after_task({"name": "mine", "tags": one.tags})
-    assert not is_named_after_task({"name": identity().name, "tags": {"team": "data"}})
+@pytest.mark.parametrize("kind", [JOB_RUN, EKS_JOB_RUN], ids=lambda kind: kind.key)
+def test_a_name_of_ones_own_is_told_from_the_tasks(kind: ClaimedKind[State]) -> None:
+    for one in (identity(), identity(map_index=3), identity(dag_id="größe" * 9)):
+        assert is_named_after_task({"name": kind.name_of(one.name), "tags": one.tags}, kind.name_of)
+        assert not is_named_after_task({"name": "mine", "tags": one.tags}, kind.name_of)
+    assert not is_named_after_task({"name": identity().name, "tags": {"team": "data"}}, kind.name_of)
 
 
 def test_tokens_differ_by_task_run_deployment_and_generation() -> None:

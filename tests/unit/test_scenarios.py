@@ -12,17 +12,34 @@ import pytest
 
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, RequestRejected, WaitTimeout
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.job_spec import configuration_overrides, spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from tests.polling import eventually
 from tests.running import TaskRun, run_task
+from tests.services import ROLE, SERVERLESS, SERVICES, Service
 
 pytestmark = pytest.mark.airflow
 
-ROLE = "arn:aws:iam::123456789012:role/job"
 FAILING = ScriptedAttempt(succeeded=False, details="ValueError: boom", ends_after=0.1)
-Script = Callable[[LocalEmr, str], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A service at the endpoint, and what job runs run on there."""
+
+    emr: LocalEmr
+    service: Service
+    place: str
+
+    def runs(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Its job runs."""
+        return [run for run in self.service.list_runs(self.emr, self.place) if name in (None, run["name"])]
+
+    def the_only_run(self, state: str, name: str | None = None) -> dict[str, Any]:
+        """The one that comes to be in a state."""
+        return eventually(lambda: next((run for run in self.runs(name) if run["state"] == state), None))
+
+
+Script = Callable[[Bench], None]
 
 
 @dataclass
@@ -30,7 +47,7 @@ class Scenario:
     name: str
     attempts: list[ScriptedAttempt] = field(default_factory=lambda: [ScriptedAttempt()])
     operator: dict[str, Any] = field(default_factory=dict)
-    before: Script = lambda emr, application_id: None
+    before: Script = lambda bench: None
     meanwhile: Script | None = None
     state: str = "SUCCESS"
     error: type[EmrError] | None = None
@@ -38,38 +55,33 @@ class Scenario:
     attempt: int = 1
     left: str | None = None
     """State of the job run on the endpoint afterwards, where it differs from ``state``."""
+    only: Service | None = None
+    """The service that knows such a thing; ``None``: each."""
 
 
-def cancel_when_running(emr: LocalEmr, application_id: str) -> None:
-    run = the_only_run(emr, application_id, "RUNNING")
-    emr.client("emr-serverless").cancel_job_run(applicationId=application_id, jobRunId=run["jobRunId"])
+def cancel_when_running(bench: Bench) -> None:
+    bench.service.cancel(bench.emr, bench.place, bench.the_only_run("RUNNING"))
 
 
-def occupy_the_only_slot(emr: LocalEmr, application_id: str) -> None:
-    client = emr.client("emr-serverless")
-    emr.script([ScriptedAttempt(hold=True)], name="occupant")
-    client.start_job_run(
-        applicationId=application_id, executionRoleArn=ROLE, name="occupant", jobDriver=spark_submit("s3://b/j.py")
+def occupy_the_only_slot(bench: Bench) -> None:
+    bench.emr.script([ScriptedAttempt(hold=True)], name="occupant")
+    bench.emr.client("emr-serverless").start_job_run(
+        applicationId=bench.place,
+        executionRoleArn=ROLE,
+        name="occupant",
+        jobDriver=bench.service.submit("s3://b/j.py"),
     )
-    the_only_run(emr, application_id, "RUNNING")
+    bench.the_only_run("RUNNING")
 
 
-def free_the_slot_when_queued(emr: LocalEmr, application_id: str) -> None:
-    the_only_run(emr, application_id, "QUEUED", name="scenario")
-    occupant = next(run for run in emr.job_runs(application_id) if run["name"] == "occupant")
-    emr.finish(occupant["jobRunId"])
+def free_the_slot_when_queued(bench: Bench) -> None:
+    bench.the_only_run("QUEUED", name="scenario")
+    (occupant,) = bench.runs("occupant")
+    bench.emr.finish(occupant["jobRunId"])
 
 
-def the_only_run(emr: LocalEmr, application_id: str, state: str, name: str | None = None) -> dict[str, Any]:
-    def found() -> dict[str, Any] | None:
-        runs = [run for run in emr.job_runs(application_id) if name in (None, run["name"]) and run["state"] == state]
-        return runs[0] if runs else None
-
-    return eventually(found)
-
-
-def inject(*arguments: Any, **keywords: Any) -> Script:
-    return lambda emr, application_id: emr.inject(*arguments, **keywords)
+def inject(operation: str, *arguments: Any, **keywords: Any) -> Script:
+    return lambda bench: bench.emr.inject(bench.service.word(operation), *arguments, **keywords)
 
 
 SCENARIOS = [
@@ -136,12 +148,13 @@ SCENARIOS = [
         "the service's own time limit",
         [ScriptedAttempt(hold=True)],
         {"execution_timeout_minutes": 5},
-        before=lambda emr, _: (emr.configure(seconds_per_minute=0.1), None)[1],
+        before=lambda bench: (bench.emr.configure(seconds_per_minute=0.1), None)[1],
         state="CANCELLED",
         error=JobRunCancelled,
+        only=SERVERLESS,
     ),
-    Scenario("queued then run", before=occupy_the_only_slot, meanwhile=free_the_slot_when_queued),
-    Scenario("streaming", [ScriptedAttempt(hold=True)], {"mode": "STREAMING"}, state="RUNNING"),
+    Scenario("queued then run", before=occupy_the_only_slot, meanwhile=free_the_slot_when_queued, only=SERVERLESS),
+    Scenario("streaming", [ScriptedAttempt(hold=True)], {"mode": "STREAMING"}, state="RUNNING", only=SERVERLESS),
     Scenario("wait for running", [ScriptedAttempt(hold=True)], {"wait_for": "running"}, state="RUNNING"),
     Scenario("submission throttled", before=inject("StartJobRun", "throttle", times=1)),
     Scenario("polls throttled", before=inject("GetJobRun", "throttle", times=1)),
@@ -160,26 +173,25 @@ SCENARIOS = [
 ]
 
 
-def run_scenario(scenario: Scenario, emr: LocalEmr, application_id: str, deferrable: bool) -> TaskRun:
-    emr.script(scenario.attempts, name="scenario")
-    scenario.before(emr, application_id)
+def run_scenario(scenario: Scenario, bench: Bench, deferrable: bool) -> TaskRun:
+    bench.emr.script(scenario.attempts, name="scenario")
+    scenario.before(bench)
     arguments = {
         "task_id": "a_task",
-        "application_id": application_id,
-        "execution_role_arn": ROLE,
         "name": "scenario",
-        "job_driver": spark_submit("s3://bucket/job.py", ["1"]),
-        "configuration_overrides": configuration_overrides(spark_defaults={"spark.executor.instances": "1"}),
         "waiter_delay": 0.1,
         "deferrable": deferrable,
         **scenario.operator,
     }
     helper = None
     if scenario.meanwhile:
-        helper = threading.Thread(target=scenario.meanwhile, args=(emr, application_id))
+        helper = threading.Thread(target=scenario.meanwhile, args=(bench,))
         helper.start()
     try:
-        return run_task(lambda: EmrServerlessStartJobRunOperator(**arguments))
+        conf = {"spark.executor.instances": "1"}
+        return run_task(
+            lambda: bench.service.operator(bench.place, "s3://bucket/job.py", ["1"], conf=conf, **arguments)
+        )
     finally:
         if helper:
             helper.join()
@@ -191,31 +203,24 @@ def _imported() -> None:
     EmrServerlessHook(aws_conn_id=None, region_name="us-east-1").get_client_type()
 
 
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name.replace(" ", "-"))
-def test_both_modes_end_the_same(emr: LocalEmr, scenario: Scenario) -> None:
+def test_both_modes_end_the_same(emr: LocalEmr, scenario: Scenario, service: Service) -> None:
+    if scenario.only not in (None, service):
+        pytest.skip("the service knows no such thing")
     ends = {}
     for deferrable in (False, True):
         emr.reset()
-        application_id = new_application(emr)
-        run = run_scenario(scenario, emr, application_id, deferrable)
+        bench = Bench(emr, service, service.make_place(emr, "s3://logs/spark"))
+        run = run_scenario(scenario, bench, deferrable)
         assert run.deferred is (deferrable and scenario.error is not RequestRejected)
-        check(scenario, run, emr, application_id)
+        check(scenario, run, bench)
         ends[deferrable] = run.comparable()
     assert ends[False] == ends[True]
 
 
-def new_application(emr: LocalEmr) -> str:
-    created = emr.client("emr-serverless").create_application(
-        releaseLabel="emr-7.9.0",
-        type="SPARK",
-        schedulerConfiguration={"maxConcurrentRuns": 1, "queueTimeoutMinutes": 15},
-        monitoringConfiguration={"s3MonitoringConfiguration": {"logUri": "s3://logs/spark"}},
-    )
-    return str(created["applicationId"])
-
-
-def check(scenario: Scenario, run: TaskRun, emr: LocalEmr, application_id: str) -> None:
-    runs = [one for one in emr.job_runs(application_id) if one["name"] == "scenario"]
+def check(scenario: Scenario, run: TaskRun, bench: Bench) -> None:
+    runs = bench.runs("scenario")
     if scenario.error is None:
         assert run.error is None, run.error
         facts = run.result
@@ -227,10 +232,11 @@ def check(scenario: Scenario, run: TaskRun, emr: LocalEmr, application_id: str) 
         assert runs == []
         return
     assert len(runs) == 1
-    assert (facts["state"], facts["attempt"]) == (scenario.state, scenario.attempt)
-    assert (facts["application_id"], facts["job_run_id"]) == (application_id, runs[0]["jobRunId"])
+    owner, own = bench.service.kind.pick(facts).values()
+    assert (owner, own) == (bench.place, runs[0][bench.service.record_id])
+    assert (facts["state"], facts["attempt"]) == (bench.service.word(scenario.state), scenario.attempt)
     assert [attempt["attempt"] for attempt in facts["attempts"]] == list(range(1, scenario.attempt + 1))
-    assert facts["log_locations"]["s3_uri"].startswith(f"s3://logs/spark/applications/{application_id}/jobs/")
-    assert run.xcoms["job_run_id"] == runs[0]["jobRunId"]
-    left = scenario.left or scenario.state
-    eventually(lambda: next(one for one in emr.job_runs(application_id) if one["name"] == "scenario")["state"] == left)
+    assert f"{bench.place}/jobs/" in facts["log_locations"]["s3_uri"]
+    assert facts["log_locations"]["s3_uri"].startswith("s3://logs/spark/")
+    assert run.xcoms["job_run_id"] == own
+    bench.the_only_run(bench.service.word(scenario.left or scenario.state), "scenario")

@@ -16,7 +16,7 @@ from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.connect.access import ConnectAccess
 from airflow_emrs_ext.local.emr_containers.job_run_operations import JobRuns
 from airflow_emrs_ext.local.emr_containers.job_runs import JobRun
-from airflow_emrs_ext.local.emr_containers.job_templates import JobTemplate, JobTemplates
+from airflow_emrs_ext.local.emr_containers.job_templates import JobTemplates
 from airflow_emrs_ext.local.emr_containers.managed_endpoints import (
     ManagedEndpoint,
     ManagedEndpoints,
@@ -268,14 +268,12 @@ class EmrContainers:
             raise ApiError("InternalServerException", "The endpoint is ending and starts nothing more")
 
     def _tags(self, arn: str) -> dict[str, str]:
-        kind, owner_id, part_id = owner_of(arn, self.config)
-        owner: VirtualCluster | JobTemplate | JobRun | ManagedEndpoint
+        cluster_id, kind, owned_id = owner_of(arn, self.config)
+        owner: VirtualCluster | JobRun | ManagedEndpoint
         if kind == "jobruns":
-            owner = self.job_runs.find(owner_id, part_id)
+            owner = self.job_runs.find(cluster_id, owned_id)
         elif kind == "endpoints":
-            owner = self.managed_endpoints.find(owner_id, part_id)
-        elif kind == "jobtemplates":
-            owner = self.job_templates.get(owner_id)
+            owner = self.managed_endpoints.find(cluster_id, owned_id)
         else:
-            owner = self.virtual_clusters.get(owner_id)
+            owner = self.virtual_clusters.get(cluster_id)
         return owner.tags

@@ -11,6 +11,7 @@ except ImportError:
     from airflow import DAG
     from airflow.utils.dag_parsing_context import get_parsing_context
 
+from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
 
@@ -43,6 +44,10 @@ class StartJobRun(Held, EmrServerlessStartJobRunOperator):
     pass
 
 
+class StartEksJobRun(Held, EmrContainersStartJobRunOperator):
+    pass
+
+
 class StartSession(Held, EmrServerlessStartSessionOperator):
     pass
 
@@ -59,14 +64,23 @@ for scenario in json.loads(FILE.read_text()):
     with DAG(dag_id=scenario["dag_id"], schedule=None, **durations(scenario["dag"])):
         common = {
             "task_id": "start",
-            "application_id": scenario["application_id"],
             "execution_role_arn": ROLE,
             "deferrable": scenario["deferrable"],
             "retry_delay": timedelta(seconds=1),
             **durations(scenario["parameters"]),
         }
         argument = f"{{{{ var.value.get('{scenario['dag_id']}', '{scenario['argument']}') }}}}"
-        job = {"sparkSubmit": {"entryPoint": "s3://jobs/job.py", "entryPointArguments": [argument]}}
+        driver = {"entryPoint": "s3://jobs/job.py", "entryPointArguments": [argument]}
+        if scenario["kind"] == "eks_job_run":
+            StartEksJobRun(
+                virtual_cluster_id=scenario["place"],
+                release_label="emr-7.9.0-latest",
+                job_driver={"sparkSubmitJobDriver": driver},
+                **{"waiter_delay": 5, **common},
+            )
+            continue
+        common["application_id"] = scenario["place"]
+        job = {"sparkSubmit": driver}
         if scenario["kind"] == "session":
             StartSession(idle_timeout_minutes=argument, **{"waiter_delay": 5, **common})
         elif scenario["kind"] == "job_run":

@@ -93,7 +93,7 @@ def following(ids: Mapping[str, str], asynchronous: bool, notes: Notes | None = 
     terms = Terms(patience=PATIENCE, log=lines, notes=notes or NoNotes())
 
     def follow() -> None:
-        steps = follow_job_run(terms, **ids, target_states=["SUCCESS"], show_driver_logs="live")
+        steps = follow_job_run(terms, kind="job_run", ids=ids, target_states=["SUCCESS"], show_driver_logs="live")
         try:
             one.result = asyncio.run(hook.arun(steps)) if asynchronous else hook.run(steps)
         except EmrError as error:
@@ -191,7 +191,7 @@ def test_what_cannot_be_followed_is_shown_at_the_end(emr: LocalEmr) -> None:
 def trigger(ids: Mapping[str, str], try_number: int = 1) -> tuple[ProcedureTrigger, Lines]:
     one = ProcedureTrigger(
         procedure="follow_job_run",
-        arguments={**ids, "target_states": ["SUCCESS"], "show_driver_logs": "live"},
+        arguments={"kind": "job_run", "ids": ids, "target_states": ["SUCCESS"], "show_driver_logs": "live"},
         patience=asdict(PATIENCE),
         hook={"aws_conn_id": "aws_default"},
     )

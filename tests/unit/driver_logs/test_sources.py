@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.driver_logs.inflating import GzipTail
-from airflow_emrs_ext.driver_logs.sources import CloudWatchLogs, Piece, S3Logs, sources, to_follow
+from airflow_emrs_ext.driver_logs.places import sources, to_follow
+from airflow_emrs_ext.driver_logs.sources import CloudWatchLogs, Piece, S3Logs
 from airflow_emrs_ext.exceptions import EmrError, RequestRejected, ResourceNotFound
 from tests.unit.stepping import Stepper, client_error
 

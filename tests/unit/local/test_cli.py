@@ -16,7 +16,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from airflow_emrs_ext.local.testing import EXIT_WITH_PARENT_VARIABLE, LocalEmr
+from airflow_emrs_ext.local.endpoint_process import EXIT_WITH_PARENT_VARIABLE
+from airflow_emrs_ext.local.testing import LocalEmr
 from tests.contract.wire import SIGNED
 from tests.polling import eventually
 

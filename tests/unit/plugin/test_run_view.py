@@ -17,7 +17,7 @@ from tests.polling import eventually
 pytestmark = pytest.mark.airflow
 
 ROLE = "arn:aws:iam::123456789012:role/job"
-LINKS = [Alternative("Spark UI", "/emr-serverless/spark-ui/d/r/t/-1")]
+LINKS = [Alternative("Spark UI", "/emr/spark-ui/d/r/t/-1")]
 
 
 def job_run(emr: LocalEmr, state: str, **parameters: Any) -> Work:
@@ -45,7 +45,7 @@ def test_a_run_with_attempts_that_is_over(emr: LocalEmr) -> None:
         work.ids["job_run_id"],
     ):
         assert text in html
-    assert 'href="/emr-serverless/spark-ui/d/r/t/-1"' in html
+    assert 'href="/emr/spark-ui/d/r/t/-1"' in html
     assert 'href="2"' in html
     assert "emr-7.13.0" in html
     assert 'http-equiv="refresh"' not in html

@@ -47,7 +47,7 @@ def ids(emr: LocalEmr) -> dict[str, str]:
 def entry(ids: dict[str, str], *, task: Any = TASK, targets: Any = ("SUCCESS",), **patience: Any) -> journal.Journal:
     trigger: Any = ProcedureTrigger(
         procedure="follow_job_run",
-        arguments={**ids, "target_states": list(targets)},
+        arguments={"kind": "job_run", "ids": ids, "target_states": list(targets)},
         patience=patience,
         hook={"aws_conn_id": "aws_default"},
         on_kill_procedure="end_unowned",

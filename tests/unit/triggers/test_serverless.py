@@ -32,8 +32,8 @@ def ids(emr: LocalEmr) -> dict[str, str]:
 
 def waiting(ids: dict[str, str]) -> Any:
     trigger: Any = serverless.ProcedureTrigger(
-        procedure="follow_session",
-        arguments={**ids, "target_states": ["STARTED"]},
+        procedure="follow",
+        arguments={"kind": "session", "ids": ids, "target_states": ["STARTED"]},
         patience={"waiter_delay": 0.1},
         hook={"aws_conn_id": "aws_default"},
         on_kill_procedure="end_unowned",

@@ -1,4 +1,4 @@
-"""The links of a task that runs on EMR Serverless.
+"""The links of a task that runs on Amazon EMR: on EMR Serverless or on EKS.
 
 A link is the address of a route that this package's plugin serves in Airflow's own web server. What it leads to is made
 when somebody clicks: it may be a secret, good once and for an hour, and is kept nowhere.
@@ -12,17 +12,17 @@ from urllib.parse import quote
 
 from airflow_emrs_ext._compat import BaseOperatorLink, link_base, push_links
 
-ROUTE = "emr-serverless"
+ROUTE = "emr"
 """Where the web server serves the route, below Airflow's own address."""
 
-RECORD = "emr_serverless"
+RECORD = "emr_run"
 """The XCom that tells the web server what a task has started, and with which connection it may ask about it."""
 
 
 def path_of(what: str, place: Any, attempt: int | None = None) -> str:
     """The path of a link, relative to Airflow's address.
 
-    :param what: the link's :attr:`EmrServerlessLink.what`
+    :param what: the link's :attr:`EmrLink.what`
     :param place: whatever has ``dag_id``, ``run_id``, ``task_id`` and ``map_index``
     :param attempt: of the job run; default: the latest
     """
@@ -43,7 +43,7 @@ def show_links(operator: Any, ti: Any, kind: str, ids: Mapping[str, str]) -> Non
     push_links(operator, ti)
 
 
-class EmrServerlessLink(BaseOperatorLink):
+class EmrLink(BaseOperatorLink):
     """Base of the links."""
 
     what: ClassVar[str]
@@ -54,63 +54,63 @@ class EmrServerlessLink(BaseOperatorLink):
         return link_base() + path_of(self.what, ti_key)
 
 
-class SparkUILink(EmrServerlessLink):
+class SparkUILink(EmrLink):
     """The Spark UI (Tez UI for Hive) of a job run: live while it runs, the history server afterwards."""
 
     name = "Spark UI"
     what = "spark-ui"
 
 
-class DriverStdoutLink(EmrServerlessLink):
+class DriverStdoutLink(EmrLink):
     """What the driver of a job run prints."""
 
     name = "Driver stdout"
     what = "driver-stdout"
 
 
-class DriverStderrLink(EmrServerlessLink):
+class DriverStderrLink(EmrLink):
     """The driver's log of a job run."""
 
     name = "Driver stderr"
     what = "driver-stderr"
 
 
-class SessionDashboardLink(EmrServerlessLink):
+class SessionDashboardLink(EmrLink):
     """The Spark UI of a session."""
 
     name = "Session dashboard"
     what = "session-dashboard"
 
 
-class ConsoleLink(EmrServerlessLink):
+class ConsoleLink(EmrLink):
     """The page of a job run or session in EMR Studio, if ``[emrs_ext] studio_url`` names one, else the EMR console."""
 
     name = "EMR console"
     what = "console"
 
 
-class S3LogsLink(EmrServerlessLink):
+class S3LogsLink(EmrLink):
     """The folder of the logs in the S3 console."""
 
     name = "S3 logs"
     what = "s3-logs"
 
 
-class CloudWatchLogsLink(EmrServerlessLink):
+class CloudWatchLogsLink(EmrLink):
     """The streams of the logs in the CloudWatch console."""
 
     name = "CloudWatch logs"
     what = "cloudwatch-logs"
 
 
-class RunLink(EmrServerlessLink):
+class RunLink(EmrLink):
     """A page of this package that shows the job run or session at a glance."""
 
-    name = "EMR Serverless"
+    name = "EMR run"
     what = "run"
 
 
-LINKS: Mapping[str, tuple[EmrServerlessLink, ...]] = {
+LINKS: Mapping[str, tuple[EmrLink, ...]] = {
     "job_run": (
         RunLink(),
         SparkUILink(),
@@ -121,5 +121,15 @@ LINKS: Mapping[str, tuple[EmrServerlessLink, ...]] = {
         CloudWatchLogsLink(),
     ),
     "session": (RunLink(), SessionDashboardLink(), ConsoleLink(), S3LogsLink(), CloudWatchLogsLink()),
+    "eks_job_run": (
+        RunLink(),
+        SparkUILink(),
+        DriverStdoutLink(),
+        DriverStderrLink(),
+        ConsoleLink(),
+        S3LogsLink(),
+        CloudWatchLogsLink(),
+    ),
+    "managed_endpoint": (RunLink(), ConsoleLink()),
 }
 """The links of each kind of :data:`~airflow_emrs_ext.models.OWNED`."""

@@ -7,8 +7,8 @@ import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_3
 from airflow_emrs_ext.decorators.session import _SessionTask
-from airflow_emrs_ext.links import serverless
-from airflow_emrs_ext.links.serverless import LINKS, EmrServerlessLink, RunLink, path_of
+from airflow_emrs_ext.links import runs
+from airflow_emrs_ext.links.runs import LINKS, EmrLink, RunLink, path_of
 from airflow_emrs_ext.models import OWNED
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
@@ -23,8 +23,8 @@ PLACE = SimpleNamespace(dag_id="a.dag", run_id="scheduled__2026-05-01T00:00:00+0
 
 def test_a_path_names_a_task_instance() -> None:
     task = "a.dag/scheduled__2026-05-01T00%3A00%3A00%2B00%3A00/a_task/3"
-    assert path_of("console", PLACE) == f"emr-serverless/console/{task}"
-    assert path_of("console", PLACE, 2) == f"emr-serverless/console/{task}/2"
+    assert path_of("console", PLACE) == f"emr/console/{task}"
+    assert path_of("console", PLACE, 2) == f"emr/console/{task}/2"
 
 
 def test_a_link_is_below_the_address_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,8 +40,8 @@ def test_every_link_leads_somewhere_and_is_known_to_airflow() -> None:
     links = [link for of_kind in LINKS.values() for link in of_kind]
     assert {link.what for link in links} == {*TARGETS, RunLink.what}
     classes = {type(link) for link in links}
-    assert classes == set(EmrServerlessLink.__subclasses__())
-    assert {f"{serverless.__name__}.{one.__name__}" for one in classes} == set(get_provider_info()["extra-links"])
+    assert classes == set(EmrLink.__subclasses__())
+    assert {f"{runs.__name__}.{one.__name__}" for one in classes} == set(get_provider_info()["extra-links"])
     assert all(inspect.getdoc(one) for one in classes)
 
 

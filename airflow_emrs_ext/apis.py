@@ -1,0 +1,29 @@
+"""The functions of each API, by botocore's name of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+from airflow_emrs_ext import containers_api, serverless_api
+from airflow_emrs_ext.models import ClaimedKind
+from airflow_emrs_ext.states import State
+from airflow_emrs_ext.steps import Steps
+
+APIS: Mapping[str, ModuleType] = {
+    "emr-serverless": serverless_api,
+    "emr-containers": containers_api,
+}
+
+
+def start_of(kind: ClaimedKind[State]) -> Callable[..., Steps[dict[str, Any]]]:
+    """The function that starts a resource."""
+    start: Callable[..., Steps[dict[str, Any]]] = getattr(APIS[kind.service], kind.starts)
+    return start
+
+
+def listing_of(kind: ClaimedKind[State]) -> Callable[..., Steps[list[dict[str, Any]]]]:
+    """The function that lists resources."""
+    listing: Callable[..., Steps[list[dict[str, Any]]]] = getattr(APIS[kind.service], kind.lists)
+    return listing

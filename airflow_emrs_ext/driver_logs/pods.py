@@ -1,0 +1,132 @@
+"""The logs of drivers that are pods."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_emrs_ext.driver_logs.sources import STREAMS, CloudWatchLogs, Piece, S3Logs, Source, absent
+from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
+from airflow_emrs_ext.steps import Call, Steps, Terms
+from airflow_emrs_ext.waiting import patiently
+
+# Each executor is a pod with logs, too.
+_MOST_PAGES = 40
+
+
+class PodLogs(Source):
+    """The logs of a driver that is a pod, in folders that only pods name: looked for, then read as any other.
+
+    Each attempt has a pod; they are told apart by when they wrote first. Where there are fewer than attempts, the
+    newest is the last attempt's.
+
+    :param attempt: number of the attempt
+    :param pod: what the name of a driver's pod begins with
+    """
+
+    def __init__(self, attempt: int, pod: str) -> None:
+        self._attempt, self._pod = attempt, pod
+        self._found: Source | None = None
+
+    def read(
+        self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
+    ) -> Steps[Piece]:
+        if self._found is None:
+            pods = yield from self._pods(terms)
+            if len(pods) < self._attempt and (mark is not None or not pods):
+                raise ResourceNotFound(f"{self.place(stream)} is not there")
+            self._found = self._source(pods[min(self._attempt, len(pods)) - 1])
+        return (yield from self._found.read(terms, stream, mark, is_last=is_last))
+
+    @abstractmethod
+    def _pods(self, terms: Terms) -> Steps[list[str]]:
+        """The folders of the drivers' pods, in the order of the attempts."""
+
+    @abstractmethod
+    def _source(self, folder: str) -> Source:
+        """What reads the logs of a pod."""
+
+    def _in_order(self, written: Iterable[tuple[str, Any]]) -> list[str]:
+        """The folders among names of logs, each with the time of something that was written, by the first of these."""
+        first: dict[str, Any] = {}
+        for name, moment in written:
+            folder, _, _ = name.rpartition("/")
+            if folder.rpartition("/")[2].startswith(self._pod):
+                first[folder] = min(moment, first.get(folder, moment))
+        return sorted(first, key=lambda folder: (first[folder], folder))
+
+
+class S3PodLogs(PodLogs):
+    """Such logs on S3 (ListObjectsV2, GetObject).
+
+    :param folder: URI of the folder of all pods of the job run
+    """
+
+    name = "s3"
+
+    def __init__(self, folder: str, attempt: int, pod: str) -> None:
+        super().__init__(attempt, pod)
+        self._folder = folder
+
+    def place(self, stream: str) -> str:
+        return self._found.place(stream) if self._found else f"{self._folder}…/{self._pod}/{stream}.gz"
+
+    def _pods(self, terms: Terms) -> Steps[list[str]]:
+        bucket, _, prefix = self._folder.partition("://")[2].partition("/")
+        call = Call("list_objects_v2", {"Bucket": bucket, "Prefix": prefix}, service="s3")
+        listed = yield from _pages(terms, call, "Contents", "NextContinuationToken", "ContinuationToken")
+        return self._in_order((one["Key"], one["LastModified"]) for one in listed)
+
+    def _source(self, folder: str) -> Source:
+        scheme, _, rest = self._folder.partition("://")
+        return S3Logs(f"{scheme}://{rest.partition('/')[0]}/{folder}/")
+
+
+class CloudWatchPodLogs(PodLogs):
+    """Such logs in CloudWatch Logs (DescribeLogStreams, GetLogEvents).
+
+    :param group: the log group
+    :param prefix: name of the streams of all pods of the job run, up to where they differ
+    """
+
+    name = "cloudwatch"
+
+    def __init__(self, group: str, prefix: str, attempt: int, pod: str) -> None:
+        super().__init__(attempt, pod)
+        self._group, self._prefix = group, prefix
+
+    def place(self, stream: str) -> str:
+        if self._found:
+            return self._found.place(stream)
+        return f"log group {self._group}, stream {self._prefix}/…/{self._pod}/{stream}"
+
+    def _pods(self, terms: Terms) -> Steps[list[str]]:
+        parameters = {"logGroupName": self._group, "logStreamNamePrefix": f"{self._prefix}/"}
+        call = Call("describe_log_streams", parameters, service="logs")
+        try:
+            listed = yield from _pages(terms, call, "logStreams", "nextToken", "nextToken")
+        except EmrError as error:
+            raise absent(error, self.place(STREAMS[0])) from error
+        return self._in_order((one["logStreamName"], one["creationTime"]) for one in listed)
+
+    def _source(self, folder: str) -> Source:
+        return CloudWatchLogs(self._group, folder)
+
+
+def _pages(terms: Terms, call: Call, key: str, answered: str, asked: str) -> Steps[list[dict[str, Any]]]:
+    """The entries of a listing of another service.
+
+    :param key: the member that holds them
+    :param answered: the member that holds the next page's token
+    :param asked: the member of the request that takes it
+    """
+    entries: list[dict[str, Any]] = []
+    parameters = call.parameters
+    for _ in range(_MOST_PAGES):
+        response = yield from patiently(Call(call.operation, parameters, service=call.service), terms)
+        entries += response.get(key, [])
+        if not response.get(answered):
+            break
+        parameters = {**call.parameters, asked: response[answered]}
+    return entries

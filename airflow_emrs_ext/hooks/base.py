@@ -1,0 +1,163 @@
+"""What the hooks of the package have in common: clients of any service, and the two drivers of steps."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from asgiref.sync import sync_to_async
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airflow_emrs_ext import settings
+from airflow_emrs_ext.apis import APIS
+from airflow_emrs_ext.hooks.bodies import adrain, drain, fetch
+from airflow_emrs_ext.service_model import extend
+from airflow_emrs_ext.steps import Fetch, Patience, Sleep, Step, Steps, Terms
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# What other services are asked for may be out of a private network's reach; the job run's outcome is not to wait long
+# for it. A user's own setting stays.
+_BESIDE = Config(connect_timeout=5, read_timeout=10)
+
+
+def verb(
+    steps: Callable[Concatenate[Terms, P], Steps[T]],
+) -> Callable[Concatenate[EmrHook, P], T]:
+    """A method of the hook that runs the steps of one API operation."""
+
+    def method(self: EmrHook, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.run(steps(self.terms, *args, **kwargs))
+
+    method.__name__ = steps.__name__
+    method.__doc__ = steps.__doc__
+    return method
+
+
+class EmrHook(AwsBaseHook):
+    """Runs steps that call any service, with one connection.
+
+    :param patience: other waiting times than Airflow's configuration gives
+    :param kwargs: of :class:`~airflow.providers.amazon.aws.hooks.base_aws.AwsBaseHook`: ``aws_conn_id``,
+        ``region_name``, ``verify``, ``config``
+    """
+
+    service: ClassVar[str] = "emr-serverless"
+    """botocore's name of the service that ``conn`` is a client of."""
+
+    def __init__(self, *args: Any, patience: Patience | None = None, **kwargs: Any) -> None:
+        kwargs["client_type"] = self.service
+        super().__init__(*args, **kwargs)
+        self.patience = patience or default_patience()
+        self._clients: dict[str, Any] = {}
+
+    @property
+    def terms(self) -> Terms:
+        """The terms of this hook's calls: its patience and its log."""
+        return Terms(patience=self.patience, log=self.log)
+
+    def run(self, steps: Steps[T]) -> T:
+        """Drive steps with blocking clients; steps that are interrupted are closed."""
+        answer: Any = None
+        with closing(steps):
+            while True:
+                try:
+                    step = _next_step(steps, answer)
+                except StopIteration as stop:
+                    return cast("T", stop.value)
+                if isinstance(step, Sleep):
+                    time.sleep(step.seconds)
+                    answer = None
+                    continue
+                try:
+                    if isinstance(step, Fetch):
+                        answer = fetch(step)
+                        continue
+                    # Making the client may call STS: its failures are for the steps to judge, too.
+                    answer = getattr(self._client_of(step.service), step.operation)(**step.parameters)
+                    if step.sink is not None:
+                        answer["Body"] = drain(answer["Body"], step.sink())
+                except (ClientError, BotoCoreError) as error:
+                    answer = error
+
+    async def arun(self, steps: Steps[T]) -> T:
+        """Drive steps with asynchronous clients of their own; steps that are interrupted are closed."""
+        answer: Any = None
+        clients: dict[str, Any] = {}
+        async with AsyncExitStack() as stack:
+            stack.callback(steps.close)
+            while True:
+                try:
+                    step = _next_step(steps, answer)
+                except StopIteration as stop:
+                    return cast("T", stop.value)
+                if isinstance(step, Sleep):
+                    await asyncio.sleep(step.seconds)
+                    answer = None
+                    continue
+                try:
+                    if isinstance(step, Fetch):
+                        answer = await sync_to_async(fetch, thread_sensitive=False)(step)
+                        continue
+                    if step.service not in clients:
+                        # The connection may be read from the metadata database: not on the event loop.
+                        opened = await sync_to_async(self._make_client)(step.service, asynchronous=True)
+                        clients[step.service] = await stack.enter_async_context(opened)
+                    answer = await getattr(clients[step.service], step.operation)(**step.parameters)
+                    if step.sink is not None:
+                        answer["Body"] = await adrain(answer["Body"], step.sink())
+                except (ClientError, BotoCoreError) as error:
+                    answer = error
+
+    def _client_of(self, service: str) -> Any:
+        if service == self.service:
+            return self.conn
+        if service not in self._clients:
+            self._clients[service] = self._make_client(service, asynchronous=False)
+        return self._clients[service]
+
+    def _make_client(self, service: str, *, asynchronous: bool) -> Any:
+        """A client of any service, with the connection, Region and endpoints of this hook."""
+        session = self.get_session(region_name=self.region_name, deferrable=asynchronous)
+        make = session.create_client if asynchronous else session.client
+        config = self._get_config()
+        return make(
+            service,
+            endpoint_url=self.conn_config.get_service_endpoint_url(service_name=service),
+            config=config if service in APIS else _BESIDE.merge(config),
+            verify=self.verify,
+        )
+
+    def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
+        """The session of boto3 (or, deferrable, of aiobotocore) that clients are made from, one that knows sessions."""
+        return extend(super().get_session(region_name=region_name, deferrable=deferrable))
+
+    def _get_config(self, config: Config | None = None) -> Config:
+        merged: Config = super()._get_config(config)
+        # Retries are ours, with a longer breath; botocore's would only multiply the calls. A user's own setting stays.
+        return (
+            merged
+            if getattr(merged, "retries", None)
+            else merged.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
+        )
+
+
+def _next_step(steps: Steps[Any], answer: Any) -> Step:
+    """Hand the answer of the last step to the steps, an error by raising it there, and take the next."""
+    return steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
+
+
+def default_patience() -> Patience:
+    """The waiting times of Airflow's configuration, without a deadline."""
+    return Patience(
+        waiter_delay=settings.waiter_delay(),
+        call_patience=settings.patience(),
+        progress_interval=settings.progress_interval(),
+        driver_log_interval=settings.driver_log_interval(),
+    )

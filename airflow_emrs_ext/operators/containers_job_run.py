@@ -1,0 +1,184 @@
+"""Operators for EMR on EKS job runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+
+from airflow_emrs_ext import lineage
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.hooks.containers import EmrContainersHook
+from airflow_emrs_ext.links.runs import LINKS
+from airflow_emrs_ext.models import EKS_JOB_RUN
+from airflow_emrs_ext.operators.base import id_of, request_of, whole_number
+from airflow_emrs_ext.operators.job_running import CancellingJobRunOperator, StartingJobRunOperator
+
+Structure = Mapping[str, Any]
+
+
+class EmrContainersStartJobRunOperator(StartingJobRunOperator[EmrContainersHook]):
+    """Start an EMR on EKS job run and wait for it (StartJobRun).
+
+    A repetition of the request after a lost answer finds the same job run by its client token, and a try that follows a
+    lost worker finds the job run that the earlier try had started, running or done. If the wait ends before the job run
+    does (deadline, kill, a service that stays away), the job run is cancelled unless told otherwise.
+
+    :param virtual_cluster_id: of the virtual cluster, or the result of the operator that created it
+    :param execution_role_arn: ARN of the IAM role that the job run assumes; a template may name it instead
+    :param release_label: EMR release, e.g. ``emr-7.9.0-latest``; a template may name it instead
+    :param job_driver: ``{"sparkSubmitJobDriver": {…}}`` or ``{"sparkSqlJobDriver": {…}}``, which
+        :func:`~airflow_emrs_ext.job_spec.eks_spark_submit` and :func:`~airflow_emrs_ext.job_spec.eks_spark_sql` build;
+        a template may give it instead
+    :param configuration_overrides: ``{"applicationConfiguration": […], "monitoringConfiguration": {…}}``, log rotation
+        included; :func:`~airflow_emrs_ext.job_spec.eks_configuration_overrides` builds it
+    :param job_template_id: of the job template to start, or the result of the operator that created it
+    :param job_template_parameters: values of the template's parameters; numbers may be given as such
+    :param retry_policy_configuration: the service's own: ``{"maxAttempts": 3}``; needs release emr-6.9.0 or newer
+    :param job_retry_max_attempts: the Amazon provider's word for it: the number alone
+    :param name: of the job run; default ``<dag_id>.<task_id>``, with the index of a mapped task, in the 64 characters
+        that the service allows
+    :param tags: of the job run, beside those that name DAG, run and task (``[emrs_ext] default_tags``)
+    :param wait_for: ``completion`` (default): until COMPLETED; ``running``: until it runs; ``submission``: not at all
+    :param wait_for_completion: the Amazon provider's word for it: ``True`` is ``completion``, ``False`` ``submission``
+    :param show_driver_logs: what the task log shows of the drivers' stdout and stderr: ``on_failure`` (default): what
+        says why an attempt has failed; ``always``: also the last lines of a success; ``live``: every line, while the
+        task waits; ``never``: nothing is read. It takes an S3 log URI or a CloudWatch log group.
+    :param cancel_on_kill: cancel the job run when the task is killed, marked or cleared; a worker that is shut down
+        leaves it to the task's next try, if there is one
+    :param cancel_on_timeout: cancel the job run when the wait ends before it does
+    :param reattach: go on with the job run that an earlier try of the task has started, as after the loss of a worker;
+        ``False``: cancel that and start another
+    :param client_request_token: idempotency token of your own: the job run that was started with it is the task's,
+        whatever has become of it; default: the task's
+    :param config: further members of StartJobRun in the API's own form, for what has no parameter here
+    :return: ``virtual_cluster_id``, ``job_run_id``, ``arn``, ``name``, ``type``, ``state``, ``state_details``,
+        ``failure_reason``, ``attempt``, ``attempts`` (each with ``attempt``, ``state``, ``state_details``,
+        ``created_at``, ``updated_at``, ``log_locations``; the service counts attempts and says no more of those before
+        the latest), ``diagnosis`` (of a failure: ``exception``, ``place``, ``why``, ``advice``), ``driver_logs`` (what
+        was shown at the end, for each attempt: ``attempt``, ``places``, ``text``, ``note``), ``created_at``,
+        ``created_by``, ``ended_at``, ``updated_at`` (the latest of these that the service tells), ``release_label``,
+        ``execution_role_arn``, ``log_locations``, ``retry_policy``, ``monitoring_configuration``, ``tags``
+    :raises JobRunFailed: it ended FAILED
+    :raises JobRunCancelled: it was cancelled from outside
+    :raises WaitTimeout: the deadline passed
+    :raises RequestRejected: the service refused a parameter; the message names it and the remedy
+    """
+
+    aws_hook_class = EmrContainersHook
+    kind = EKS_JOB_RUN
+    operator_extra_links = LINKS[EKS_JOB_RUN.key]
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout",
+        "waiter_delay",
+        "virtual_cluster_id",
+        "execution_role_arn",
+        "release_label",
+        "job_driver",
+        "configuration_overrides",
+        "job_template_id",
+        "job_template_parameters",
+        "retry_policy_configuration",
+        "name",
+        "tags",
+        "client_request_token",
+        "config",
+        "show_driver_logs",
+    )
+    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
+        "job_driver": "json",
+        "configuration_overrides": "json",
+        "job_template_parameters": "json",
+        "retry_policy_configuration": "json",
+        "tags": "json",
+        "config": "json",
+    }
+
+    def __init__(
+        self,
+        *,
+        virtual_cluster_id: Any,
+        execution_role_arn: str | None = None,
+        release_label: str | None = None,
+        job_driver: Structure | None = None,
+        configuration_overrides: Structure | None = None,
+        job_template_id: Any = None,
+        job_template_parameters: Mapping[str, Any] | None = None,
+        retry_policy_configuration: Structure | None = None,
+        job_retry_max_attempts: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.virtual_cluster_id = virtual_cluster_id
+        self.execution_role_arn = execution_role_arn
+        self.release_label = release_label
+        self.job_driver = job_driver
+        self.configuration_overrides = configuration_overrides
+        self.job_template_id = job_template_id
+        self.job_template_parameters = job_template_parameters
+        self.retry_policy_configuration = retry_policy_configuration
+        self.job_retry_max_attempts = job_retry_max_attempts
+
+    def retries_of_the_service(self) -> tuple[str, Any]:
+        """Those of the retry policy."""
+        if self.job_retry_max_attempts is not None:
+            return "job_retry_max_attempts", self.job_retry_max_attempts
+        return "retry_policy_configuration", (self.retry_policy_configuration or {}).get("maxAttempts")
+
+    def request(self, context: Context) -> dict[str, Any]:
+        """StartJobRun's."""
+        template, parameters = self.job_template_id, self.job_template_parameters
+        given = request_of(
+            self.config,
+            execution_role_arn=self.execution_role_arn,
+            release_label=self.release_label,
+            job_driver=self.job_driver,
+            configuration_overrides=self.configuration_overrides,
+            job_template_id=None if template is None else id_of(template, "job_template_id"),
+            job_template_parameters=parameters and {name: str(value) for name, value in parameters.items()},
+            retry_policy_configuration=self._retry_policy(),
+            name=self.name,
+            tags=self.tags,
+        )
+        if "job_template_id" not in given:
+            missing = [name for name in ("execution_role_arn", "release_label", "job_driver") if name not in given]
+            if missing:
+                raise ConfigurationError(
+                    f"Give {', '.join(f'`{name}`' for name in missing)}, or the `job_template_id` of a template that "
+                    "says it."
+                )
+        whole = {
+            **given,
+            **self.ownership(context, given),
+            "virtual_cluster_id": id_of(self.virtual_cluster_id, "virtual_cluster_id"),
+        }
+        return lineage.with_properties(lineage.named(whole), lineage.transport(context))
+
+    def _retry_policy(self) -> dict[str, Any] | None:
+        if self.retry_policy_configuration is not None and self.job_retry_max_attempts is not None:
+            raise ConfigurationError("Give `retry_policy_configuration` or `job_retry_max_attempts`, not both.")
+        parameter, attempts = self.retries_of_the_service()
+        return None if attempts is None else {"maxAttempts": whole_number(attempts, parameter)}
+
+
+class EmrContainersCancelJobRunOperator(CancellingJobRunOperator[EmrContainersHook]):
+    """Cancel an EMR on EKS job run and wait until it is over (CancelJobRun); one that has ended is success.
+
+    :param virtual_cluster_id: of the virtual cluster, or a result that contains it
+    :param job_run_id: of the job run, or the result of the operator that started it
+    :param wait_for_completion: ``False``: request the cancellation and return
+    :return: as :class:`EmrContainersStartJobRunOperator`; ``state`` tells how it ended
+    """
+
+    aws_hook_class = EmrContainersHook
+    kind = EKS_JOB_RUN
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout", "waiter_delay", "virtual_cluster_id", "job_run_id"
+    )
+
+    def __init__(self, *, virtual_cluster_id: Any, job_run_id: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.virtual_cluster_id = virtual_cluster_id
+        self.job_run_id = job_run_id

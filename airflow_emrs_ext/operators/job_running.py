@@ -1,0 +1,129 @@
+"""What the operators do that start or cancel a job run, of whichever service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, get_args
+
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.models import JobRunKind
+from airflow_emrs_ext.operators.base import EmrOperator, HookT, id_of, whole_number
+from airflow_emrs_ext.operators.owning import OwningOperator
+from airflow_emrs_ext.procedures.job_runs import ShowDriverLogs
+from airflow_emrs_ext.states import State
+
+WaitFor = Literal["completion", "running", "submission"]
+
+
+class StartingJobRunOperator(OwningOperator[HookT]):
+    """Base of the operators that start a job run and wait for it."""
+
+    kind: ClassVar[JobRunKind[State]]
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        wait_for: WaitFor | None = None,
+        wait_for_completion: bool | None = None,
+        show_driver_logs: ShowDriverLogs = "on_failure",
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = True,
+        client_request_token: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.tags = tags
+        self.wait_for = wait_for
+        self.wait_for_completion = wait_for_completion
+        self.show_driver_logs = show_driver_logs
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self.client_request_token = client_request_token
+        self.config = config
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Submit the job run, then wait for it."""
+        request = self.request(context)
+        targets = self._targets(request.get("mode"))
+        choices = get_args(ShowDriverLogs)
+        if self.show_driver_logs not in choices:
+            raise ConfigurationError(
+                f"`show_driver_logs` is {self.show_driver_logs!r}; it takes one of {', '.join(choices)}."
+            )
+        self._warn_of_multiplied_retries()
+        claimed = self.claim(context, request)
+        self.own(context, self.kind.pick(claimed))
+        if not targets:
+            return {**self._ids, "arn": claimed["arn"]}
+        return self.follow(
+            context,
+            "follow_job_run",
+            kind=self.kind.key,
+            ids=self._ids,
+            target_states=targets,
+            cancel_on_timeout=self.cancel_on_timeout,
+            show_driver_logs=self.show_driver_logs,
+        )
+
+    def request(self, context: Context) -> dict[str, Any]:
+        """The parameters of the operation that starts the job run, without the client token."""
+        raise NotImplementedError
+
+    def retries_of_the_service(self) -> tuple[str, Any]:
+        """The name of the parameter, and how many attempts it lets the service make."""
+        raise NotImplementedError
+
+    def _warn_of_multiplied_retries(self) -> None:
+        parameter, given = self.retries_of_the_service()
+        attempts = whole_number(given, parameter) or 1
+        if attempts > 1 and self.retries:
+            self.log.warning(
+                "`%s` lets the service make %d attempts of a job run, and `retries` lets Airflow start %d job runs: up "
+                "to %d attempts. Leave the attempts to one of them.",
+                parameter,
+                attempts,
+                self.retries + 1,
+                attempts * (self.retries + 1),
+            )
+
+    def _targets(self, mode: str | None) -> list[str]:
+        wait_for = self.wait_for
+        if wait_for is None and self.wait_for_completion is not None:
+            wait_for = "completion" if self.wait_for_completion else "submission"
+        if wait_for is None:
+            wait_for = "running" if mode == "STREAMING" else "completion"
+        done = [str(state) for state in self.kind.states if state.is_success]
+        targets: Mapping[str, list[str]] = {
+            "completion": done,
+            # A short job run may be over before it was seen running.
+            "running": ["RUNNING", *done],
+            "submission": [],
+        }
+        if wait_for not in targets:
+            raise ConfigurationError(f"`wait_for` is {wait_for!r}; it takes one of {', '.join(targets)}.")
+        return targets[wait_for]
+
+
+class CancellingJobRunOperator(EmrOperator[HookT]):
+    """Base of the operators that cancel a job run; its ids are attributes."""
+
+    kind: ClassVar[JobRunKind[State]]
+
+    def __init__(self, *, wait_for_completion: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Request the cancellation, then wait for the end."""
+        ids = {name: id_of(getattr(self, name), name) for name in self.kind.id_names}
+        procedure = "cancel_job_run" if self.wait_for_completion else "request_cancellation"
+        return self.follow(context, procedure, kind=self.kind.key, ids=ids, **self.members())
+
+    def members(self) -> dict[str, Any]:
+        """Further arguments of the cancellation."""
+        return {}

@@ -1,0 +1,223 @@
+"""Operators for EMR on EKS managed endpoints, and a context manager that wraps tasks into one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.hooks.containers import EmrContainersHook
+from airflow_emrs_ext.links.runs import LINKS
+from airflow_emrs_ext.models import MANAGED_ENDPOINT
+from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of, request_of
+from airflow_emrs_ext.operators.owning import OwningOperator
+from airflow_emrs_ext.operators.session import classifications, wrapped
+from airflow_emrs_ext.states import ManagedEndpointState
+
+Structure = Mapping[str, Any]
+
+
+class EmrContainersCreateManagedEndpointOperator(OwningOperator[EmrContainersHook]):
+    """Create an EMR on EKS managed endpoint and wait until it is ready (CreateManagedEndpoint).
+
+    It is what a session is on EMR Serverless: tasks work in it with Spark Connect. A try that follows a lost worker
+    finds the endpoint that the earlier try had created. If the task ends before the endpoint is ready (failure,
+    deadline, kill), the endpoint is deleted unless told otherwise.
+
+    :param virtual_cluster_id: of the virtual cluster, or the result of the operator that created it
+    :param execution_role_arn: ARN of the IAM role that the endpoint assumes
+    :param release_label: EMR release, emr-7.14.0 or newer for Spark Connect, e.g. ``emr-7.14.0-latest``
+    :param name: of the endpoint; default ``<dag_id>.<task_id>``, with the index of a mapped task
+    :param type: ``SPARK_CONNECT`` (default)
+    :param runtime_configuration: Spark properties ``{"spark.executor.cores": 2}``, or a list of configurations in the
+        API's own form ``[{"classification": "spark-defaults", "properties": {…}}]``
+    :param configuration_overrides: the whole structure instead: ``{"applicationConfiguration": […],
+        "monitoringConfiguration": {…}}``
+    :param tags: of the endpoint, beside those that name DAG, run and task (``[emrs_ext] default_tags``)
+    :param wait_for_completion: ``False``: return as soon as the endpoint has been requested
+    :param delete_on_kill: delete the endpoint when the task is killed before the endpoint is ready
+    :param delete_on_timeout: delete it when the wait ends before it is ready
+    :param reattach: go on with the endpoint that an earlier try of the task has created, as after the loss of a worker;
+        ``False``: delete that and create another
+    :param config: further members of CreateManagedEndpoint in the API's own form, for what has no parameter here
+    :return: ``virtual_cluster_id``, ``endpoint_id``, ``arn``, ``name``, ``type``, ``state``, ``state_details``,
+        ``failure_reason``, ``release_label``, ``execution_role_arn``, ``created_at``, ``tags``: a reference to the
+        endpoint for other tasks, without any secret
+    :raises SessionEnded: it ended before it was ready
+    :raises WaitTimeout: the deadline passed
+    :raises RequestRejected: the service refused a parameter; the message names it and the remedy
+    """
+
+    aws_hook_class = EmrContainersHook
+    kind = MANAGED_ENDPOINT
+    operator_extra_links = LINKS[MANAGED_ENDPOINT.key]
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout",
+        "waiter_delay",
+        "virtual_cluster_id",
+        "execution_role_arn",
+        "release_label",
+        "name",
+        "type",
+        "runtime_configuration",
+        "configuration_overrides",
+        "tags",
+        "config",
+    )
+    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
+        "runtime_configuration": "json",
+        "configuration_overrides": "json",
+        "tags": "json",
+        "config": "json",
+    }
+
+    def __init__(
+        self,
+        *,
+        virtual_cluster_id: Any,
+        execution_role_arn: str,
+        release_label: str,
+        name: str | None = None,
+        type: str = "SPARK_CONNECT",
+        runtime_configuration: Structure | Sequence[Structure] | None = None,
+        configuration_overrides: Structure | None = None,
+        tags: Mapping[str, str] | None = None,
+        wait_for_completion: bool = True,
+        delete_on_kill: bool = True,
+        delete_on_timeout: bool = True,
+        config: Structure | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.virtual_cluster_id = virtual_cluster_id
+        self.execution_role_arn = execution_role_arn
+        self.release_label = release_label
+        self.name = name
+        self.type = type
+        self.runtime_configuration = runtime_configuration
+        self.configuration_overrides = configuration_overrides
+        self.tags = tags
+        self.wait_for_completion = wait_for_completion
+        self.delete_on_kill = delete_on_kill
+        self.delete_on_timeout = delete_on_timeout
+        self.config = config
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Create the endpoint or find the task's own, then wait for it."""
+        claimed = self.claim(context, self._request(context))
+        ids = MANAGED_ENDPOINT.pick(claimed)
+        self.own(context, ids)
+        if not self.wait_for_completion:
+            return claimed
+        return self.follow(
+            context,
+            "follow",
+            kind=MANAGED_ENDPOINT.key,
+            ids=ids,
+            target_states=[str(ManagedEndpointState.ACTIVE)],
+            end_on_timeout=self.delete_on_timeout,
+        )
+
+    def _request(self, context: Context) -> dict[str, Any]:
+        overrides = self.configuration_overrides
+        if self.runtime_configuration is not None:
+            if overrides is not None:
+                raise ConfigurationError("Give `runtime_configuration` or `configuration_overrides`, not both.")
+            overrides = {"applicationConfiguration": classifications(self.runtime_configuration)}
+        given = request_of(
+            self.config,
+            type=self.type,
+            execution_role_arn=self.execution_role_arn,
+            release_label=self.release_label,
+            configuration_overrides=overrides,
+            name=self.name,
+            tags=self.tags,
+        )
+        if self._given_token():
+            raise ConfigurationError("`config` has a clientToken; the tokens of an endpoint are the operator's own.")
+        return {
+            **given,
+            **self.ownership(context, given),
+            "virtual_cluster_id": id_of(self.virtual_cluster_id, "virtual_cluster_id"),
+        }
+
+
+class EmrContainersDeleteManagedEndpointOperator(EmrContainersOperator):
+    """Delete an EMR on EKS managed endpoint and wait until it is gone (DeleteManagedEndpoint).
+
+    One that has ended, or is not there any more, is success.
+
+    :param endpoint: the result of the operator that created it
+    :param virtual_cluster_id: of the virtual cluster, where no ``endpoint`` is given
+    :param endpoint_id: of the endpoint, likewise
+    :param wait_for_completion: ``False``: request the end and return at least the ids
+    :return: as :class:`EmrContainersCreateManagedEndpointOperator`
+    """
+
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout", "waiter_delay", "endpoint", "virtual_cluster_id", "endpoint_id"
+    )
+
+    def __init__(
+        self,
+        *,
+        endpoint: Any = None,
+        virtual_cluster_id: Any = None,
+        endpoint_id: Any = None,
+        wait_for_completion: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.endpoint = endpoint
+        self.virtual_cluster_id = virtual_cluster_id
+        self.endpoint_id = endpoint_id
+        self.wait_for_completion = wait_for_completion
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Request the end, then wait for it."""
+        ids = {
+            "virtual_cluster_id": id_of(self.virtual_cluster_id or self.endpoint, "virtual_cluster_id"),
+            "endpoint_id": id_of(self.endpoint_id or self.endpoint, "endpoint_id"),
+        }
+        return self.follow(
+            context, "end", kind=MANAGED_ENDPOINT.key, ids=ids, wait_for_completion=self.wait_for_completion
+        )
+
+
+@contextmanager
+def emr_containers_managed_endpoint(
+    *,
+    virtual_cluster_id: Any,
+    execution_role_arn: str,
+    release_label: str,
+    task_id: str = "endpoint",
+    delete: Mapping[str, Any] | None = None,
+    **parameters: Any,
+) -> Iterator[Any]:
+    """Wrap tasks into a managed endpoint of their own: it is created before them and deleted after them.
+
+    As :func:`~airflow_emrs_ext.operators.session.emr_serverless_session` does with a session.
+
+    :param virtual_cluster_id: of the virtual cluster, or the result of the operator that created it
+    :param execution_role_arn: ARN of the IAM role that the endpoint assumes
+    :param release_label: EMR release
+    :param task_id: the tasks are ``create_<task_id>`` and ``delete_<task_id>``
+    :param delete: further parameters of the teardown, :class:`EmrContainersDeleteManagedEndpointOperator`; those of the
+        connection are taken from ``parameters``
+    :param parameters: further ones of :class:`EmrContainersCreateManagedEndpointOperator`
+    :return: the reference to the endpoint for the tasks in the block
+    """
+    create = EmrContainersCreateManagedEndpointOperator(
+        task_id=f"create_{task_id}",
+        virtual_cluster_id=virtual_cluster_id,
+        execution_role_arn=execution_role_arn,
+        release_label=release_label,
+        **parameters,
+    )
+    end = {"task_id": f"delete_{task_id}", "endpoint": create.output, **(delete or {})}
+    with wrapped(create, EmrContainersDeleteManagedEndpointOperator, end, parameters) as endpoint:
+        yield endpoint

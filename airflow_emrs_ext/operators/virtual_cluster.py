@@ -1,0 +1,128 @@
+"""Operators for EMR on EKS virtual clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.hooks.containers import EmrContainersHook
+from airflow_emrs_ext.models import VIRTUAL_CLUSTER
+from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of, request_of
+from airflow_emrs_ext.operators.owning import ClaimingOperator
+from airflow_emrs_ext.states import VirtualClusterState
+
+
+class EmrContainersCreateVirtualClusterOperator(ClaimingOperator[EmrContainersHook]):
+    """Register a namespace of an EKS cluster with EMR on EKS (CreateVirtualCluster).
+
+    :param eks_cluster_name: of the EKS cluster
+    :param eks_namespace: the namespace, which EMR on EKS is allowed to use
+    :param name: of the virtual cluster; default ``<dag_id>.<task_id>``, with the index of a mapped task
+    :param reuse_existing: if the namespace is registered already, take that virtual cluster instead of failing
+    :param tags: of the virtual cluster, beside those that name DAG, run and task (``[emrs_ext] default_tags``)
+    :param reattach: take the virtual cluster that an earlier try of the task has created, unless it was deleted;
+        ``False``: create another
+    :param client_request_token: idempotency token of your own; default: the task's
+    :param config: further members of CreateVirtualCluster in the API's own form, for what has no parameter here, e.g.
+        ``{"schedulerConfiguration": {"maxConcurrentJobRuns": 10}}``
+    :return: ``virtual_cluster_id``, ``arn``, ``name``, ``state``, ``state_details``, ``eks_cluster``, ``namespace``,
+        ``created_at``, ``tags``
+    :raises RequestRejected: the service refused a parameter; the message names it and the remedy
+    """
+
+    aws_hook_class = EmrContainersHook
+    kind = VIRTUAL_CLUSTER
+    template_fields: Sequence[str] = aws_template_fields(
+        "eks_cluster_name", "eks_namespace", "name", "tags", "client_request_token", "config"
+    )
+    template_fields_renderers = {"tags": "json", "config": "json"}  # noqa: RUF012 - Airflow declares it so
+
+    def __init__(
+        self,
+        *,
+        eks_cluster_name: str,
+        eks_namespace: str,
+        name: str | None = None,
+        reuse_existing: bool = False,
+        tags: Mapping[str, str] | None = None,
+        client_request_token: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.eks_cluster_name = eks_cluster_name
+        self.eks_namespace = eks_namespace
+        self.name = name
+        self.reuse_existing = reuse_existing
+        self.tags = tags
+        self.client_request_token = client_request_token
+        self.config = config
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Create or find the virtual cluster, which is ready at once."""
+        facts = self._existing() if self.reuse_existing else None
+        if facts is None:
+            facts = self.claim(context, self._request(context))
+        context["ti"].xcom_push(key="virtual_cluster_id", value=facts["virtual_cluster_id"])
+        return facts
+
+    def _request(self, context: Context) -> dict[str, Any]:
+        provider = {
+            "type": "EKS",
+            "id": self.eks_cluster_name,
+            "info": {"eksInfo": {"namespace": self.eks_namespace}},
+        }
+        given = request_of(self.config, container_provider=provider, name=self.name, tags=self.tags)
+        return {**given, **self.ownership(context, given)}
+
+    def _existing(self) -> dict[str, Any] | None:
+        usable = [VirtualClusterState.RUNNING]
+        for one in self.hook.list_virtual_clusters(container_provider_id=self.eks_cluster_name, states=usable):
+            ids = VIRTUAL_CLUSTER.ids_of(one)
+            facts = VIRTUAL_CLUSTER.read(ids, {"virtualCluster": one}).facts
+            if facts["namespace"] == self.eks_namespace:
+                self.log.info("Using %s of namespace %s, which exists", VIRTUAL_CLUSTER.label(ids), self.eks_namespace)
+                return facts
+        return None
+
+
+class EmrContainersDeleteVirtualClusterOperator(EmrContainersOperator):
+    """Delete an EMR on EKS virtual cluster and wait until it is gone (DeleteVirtualCluster).
+
+    One that is gone already is success. The EKS cluster and its namespace stay.
+
+    :param virtual_cluster_id: of the virtual cluster, or the result of the operator that created it
+    :param force_delete: cancel its job runs and delete its managed endpoints first, and wait for their end
+    :param wait_for_completion: ``False``: request the deletion and return
+    :return: ``virtual_cluster_id``, ``state`` and what else is known of it
+    """
+
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout", "waiter_delay", "virtual_cluster_id", "force_delete"
+    )
+
+    def __init__(
+        self,
+        *,
+        virtual_cluster_id: Any,
+        force_delete: bool = False,
+        wait_for_completion: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.virtual_cluster_id = virtual_cluster_id
+        self.force_delete = force_delete
+        self.wait_for_completion = wait_for_completion
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """End what runs there if asked, request the deletion, then wait."""
+        return self.follow(
+            context,
+            "delete_virtual_cluster",
+            virtual_cluster_id=id_of(self.virtual_cluster_id, "virtual_cluster_id"),
+            force_delete=self.force_delete,
+            wait_for_completion=self.wait_for_completion,
+        )

@@ -1,0 +1,50 @@
+"""Ending whatever runs somewhere."""
+
+from __future__ import annotations
+
+from airflow_emrs_ext.exceptions import RequestRejected
+from airflow_emrs_ext.models import SESSION, VIRTUAL_CLUSTER, OwnedKind, owned_in
+from airflow_emrs_ext.procedures.claims import active
+from airflow_emrs_ext.procedures.owned import Facts, end, request_end
+from airflow_emrs_ext.states import State
+from airflow_emrs_ext.steps import Steps, Terms
+from airflow_emrs_ext.waiting import await_state
+
+
+def end_all(terms: Terms, place: str, place_id: str) -> Steps[None]:
+    """End everything of a place that costs money, and wait until none of it is active.
+
+    :param place: what the place's id is called, e.g. ``application_id``
+    """
+    for kind in owned_in(place):
+        while running := (yield from _active(terms, kind, place_id)):
+            terms.log.info("%s %s: %s %d %ss", kind.belongs_to, place_id, kind.verb, len(running), kind.name.lower())
+            for ids in running:
+                yield from request_end(terms, kind, ids)
+            for ids in running:
+                yield from await_state(kind, ids, [state for state in kind.states if state.is_terminal], terms)
+
+
+def delete_virtual_cluster(
+    terms: Terms, *, virtual_cluster_id: str, force_delete: bool = False, wait_for_completion: bool = True
+) -> Steps[Facts]:
+    """Delete a virtual cluster and wait until it is gone; one that is gone already is success.
+
+    :param force_delete: end its job runs and managed endpoints first, and wait for their end
+    :param wait_for_completion: ``False``: request the deletion and return
+    """
+    if force_delete:
+        yield from end_all(terms, "virtual_cluster_id", virtual_cluster_id)
+    ids = {"virtual_cluster_id": virtual_cluster_id}
+    return (yield from end(terms, kind=VIRTUAL_CLUSTER.key, ids=ids, wait_for_completion=wait_for_completion))
+
+
+def _active(terms: Terms, kind: OwnedKind[State], place_id: str) -> Steps[list[dict[str, str]]]:
+    try:
+        return [kind.ids_of(one) for one in (yield from active(terms, kind, place_id))]
+    except RequestRejected as error:
+        # A principal that never heard of sessions may lack the permission to list them.
+        if kind is not SESSION:
+            raise
+        terms.log.warning("Sessions of application %s are not looked for: %s", place_id, error)
+        return []

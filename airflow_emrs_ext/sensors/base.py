@@ -1,0 +1,127 @@
+"""What every sensor of the package does: look until a resource is in one of the awaited states."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any, ClassVar
+
+from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
+
+from airflow_emrs_ext import settings
+from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException, Context, PokeReturnValue, as_xcoms
+from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
+from airflow_emrs_ext.models import JOB_RUNS, ClaimedKind
+from airflow_emrs_ext.operators.base import HookT, id_of
+from airflow_emrs_ext.outcome import Outcome
+from airflow_emrs_ext.procedures import PROCEDURES
+from airflow_emrs_ext.states import State
+from airflow_emrs_ext.steps import Patience, Steps, Terms
+from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
+from airflow_emrs_ext.waiting import look
+
+
+class EmrSensor(AwsBaseSensor[HookT]):
+    """Base of the sensors: wait until a resource is in one of ``target_states``.
+
+    A state from which none of them can be reached any more fails the task at once. Modes ``poke`` and ``reschedule``
+    are Airflow's; ``deferrable`` waits in the triggerer. ``timeout`` and ``soft_fail`` mean the same in all three.
+
+    :param target_states: list of states to wait for, as the API spells them
+    :param waiter_delay: another name of ``poke_interval``, in seconds
+    :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
+    """
+
+    ui_color = "#ffd08a"
+    kind: ClassVar[ClaimedKind[State]]
+
+    def __init__(
+        self,
+        *,
+        target_states: Iterable[str],
+        waiter_delay: float | None = None,
+        deferrable: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if waiter_delay is not None:
+            kwargs["poke_interval"] = waiter_delay
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+        self.target_states = target_states
+        self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once."""
+        # One look is not repeated for longer than the whole sensor may wait.
+        terms = replace(self.hook.terms, patience=self._patience())
+        ids = self._ids()
+        targets = self._targets()
+        snapshot = self.hook.run(look(self.kind, ids, terms))
+        if snapshot.state not in targets and snapshot.state.can_reach(targets):
+            self.log.info("%s is %s", self.kind.label(ids), snapshot.state)
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=as_xcoms(self.hook.run(self._follow(terms))))
+
+    def execute(self, context: Context) -> Any:
+        """Wait, in the triggerer if deferrable."""
+        if self.deferrable:
+            self.defer(
+                trigger=ProcedureTrigger(
+                    procedure=self._procedure,
+                    arguments=self._arguments(),
+                    patience=asdict(self._patience()),
+                    hook=self._hook_parameters,
+                ),
+                method_name="execute_complete",
+            )
+        try:
+            return super().execute(context)
+        except WaitTimeout as error:
+            raise self._timed_out(error) from error
+        except EmrError as error:
+            return self._fail(error)
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Finish with the outcome that the trigger sent."""
+        outcome = Outcome.from_event(event)
+        if isinstance(outcome.error, WaitTimeout):
+            raise self._timed_out(outcome.error) from outcome.error
+        if outcome.error is not None:
+            return self._fail(outcome.error)
+        return as_xcoms(outcome.result or {})
+
+    def _timed_out(self, error: EmrError) -> Exception:
+        return (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(error.message)
+
+    def _fail(self, error: EmrError) -> dict[str, Any]:
+        if self.soft_fail or getattr(self, "never_fail", False):
+            raise AirflowSkipException(error.message) from error
+        raise error
+
+    def _patience(self) -> Patience:
+        return replace(
+            self.hook.patience, waiter_delay=float(self.poke_interval), deadline=time.time() + float(self.timeout)
+        )
+
+    def _follow(self, terms: Terms) -> Steps[dict[str, Any]]:
+        return PROCEDURES[self._procedure](terms, **self._arguments())
+
+    def _arguments(self) -> dict[str, Any]:
+        targets = [str(state) for state in self._targets()]
+        return {"kind": self.kind.key, "ids": self._ids(), "target_states": targets}
+
+    @property
+    def _procedure(self) -> str:
+        return "follow_job_run" if self.kind.key in JOB_RUNS else "follow"
+
+    def _ids(self) -> dict[str, str]:
+        return {name: id_of(getattr(self, name), name) for name in self.kind.id_names}
+
+    def _targets(self) -> list[State]:
+        given = [self.target_states] if isinstance(self.target_states, str) else self.target_states
+        try:
+            return [self.kind.states(state) for state in given]
+        except ValueError as error:
+            known = ", ".join(self.kind.states)
+            raise ConfigurationError(f"`target_states`: {error}; the states are {known}.") from None

@@ -1,0 +1,90 @@
+"""Sensors that wait for a state of an EMR on EKS job run, virtual cluster or managed endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+
+from airflow_emrs_ext.hooks.containers import EmrContainersHook
+from airflow_emrs_ext.models import EKS_JOB_RUN, MANAGED_ENDPOINT, VIRTUAL_CLUSTER
+from airflow_emrs_ext.sensors.base import EmrSensor
+from airflow_emrs_ext.states import EksJobRunState, ManagedEndpointState, VirtualClusterState
+
+
+class EmrContainersJobRunSensor(EmrSensor[EmrContainersHook]):
+    """Wait for a state of an EMR on EKS job run (DescribeJobRun).
+
+    :param virtual_cluster_id: of the virtual cluster, or a result that contains it
+    :param job_run_id: of the job run, or the result of the operator that started it
+    :param target_states: default ``COMPLETED``
+    :return: as :class:`~airflow_emrs_ext.operators.containers_job_run.EmrContainersStartJobRunOperator`
+    :raises JobRunFailed, JobRunCancelled: it ended another way
+    """
+
+    template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "job_run_id", "target_states")
+    aws_hook_class = EmrContainersHook
+    kind = EKS_JOB_RUN
+
+    def __init__(
+        self,
+        *,
+        virtual_cluster_id: Any,
+        job_run_id: Any,
+        target_states: Iterable[str] = (EksJobRunState.COMPLETED,),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(target_states=target_states, **kwargs)
+        self.virtual_cluster_id = virtual_cluster_id
+        self.job_run_id = job_run_id
+
+
+class EmrContainersVirtualClusterSensor(EmrSensor[EmrContainersHook]):
+    """Wait for a state of an EMR on EKS virtual cluster (DescribeVirtualCluster).
+
+    :param virtual_cluster_id: of the virtual cluster, or the result of the operator that created it
+    :param target_states: default ``RUNNING``
+    :return: as :class:`~airflow_emrs_ext.operators.virtual_cluster.EmrContainersCreateVirtualClusterOperator`
+    """
+
+    template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "target_states")
+    aws_hook_class = EmrContainersHook
+    kind = VIRTUAL_CLUSTER
+
+    def __init__(
+        self,
+        *,
+        virtual_cluster_id: Any,
+        target_states: Iterable[str] = (VirtualClusterState.RUNNING,),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(target_states=target_states, **kwargs)
+        self.virtual_cluster_id = virtual_cluster_id
+
+
+class EmrContainersManagedEndpointSensor(EmrSensor[EmrContainersHook]):
+    """Wait for a state of an EMR on EKS managed endpoint (DescribeManagedEndpoint).
+
+    :param virtual_cluster_id: of the virtual cluster, or a result that contains it
+    :param endpoint_id: of the endpoint, or the result of the operator that created it
+    :param target_states: default ``ACTIVE``
+    :return: as :class:`~airflow_emrs_ext.operators.managed_endpoint.EmrContainersCreateManagedEndpointOperator`
+    :raises SessionEnded: it ended instead
+    """
+
+    template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "endpoint_id", "target_states")
+    aws_hook_class = EmrContainersHook
+    kind = MANAGED_ENDPOINT
+
+    def __init__(
+        self,
+        *,
+        virtual_cluster_id: Any,
+        endpoint_id: Any,
+        target_states: Iterable[str] = (ManagedEndpointState.ACTIVE,),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(target_states=target_states, **kwargs)
+        self.virtual_cluster_id = virtual_cluster_id
+        self.endpoint_id = endpoint_id
