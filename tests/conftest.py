@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -38,3 +38,18 @@ def emr_endpoint() -> Iterator[LocalEmr]:
     """The simulated endpoint of the whole session; it holds each of its responses against the API model."""
     with local_emr(check_responses=True, application_start_seconds=0.05, scheduling_seconds=0.02) as endpoint:
         yield endpoint
+
+
+@pytest.fixture
+def grpc_call() -> Callable[[str, str | None], tuple[str, str]]:
+    """Calls Spark Connect at a URL, with a token; gives the status code and the message of the error."""
+    grpc = pytest.importorskip("grpc")
+
+    def call(url: str, token: str | None) -> tuple[str, str]:
+        metadata = () if token is None else (("x-aws-proxy-auth", token),)
+        method = "/spark.connect.SparkConnectService/Config"
+        with grpc.insecure_channel(url.removeprefix("http://")) as channel, pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(method)(b"", metadata=metadata, timeout=10)
+        return caught.value.code().name, caught.value.details()
+
+    return call

@@ -116,6 +116,7 @@ async def _config(endpoint: Endpoint, _: Request) -> Any:
 async def _change_config(endpoint: Endpoint, request: Request) -> Any:
     endpoint.config.update(await _body(request))
     endpoint.serverless.config_changed()
+    endpoint.containers.config_changed()
     return endpoint.config.as_dict()
 
 

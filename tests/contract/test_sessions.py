@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -166,26 +166,19 @@ def test_aws_command_line(application_id: str, emr: LocalEmr) -> None:
     assert "(ValidationException)" in aws("get-session-endpoint", *of_session)
 
 
-def test_what_a_grpc_client_is_told(client: Any, application_id: str, emr: LocalEmr) -> None:
-    grpc = pytest.importorskip("grpc")
+def test_what_a_grpc_client_is_told(
+    client: Any, application_id: str, emr: LocalEmr, grpc_call: Callable[[str, str | None], tuple[str, str]]
+) -> None:
     ids = start(client, emr, application_id)
     endpoint = client.get_session_endpoint(**ids)
-    method = "/spark.connect.SparkConnectService/Config"
-
-    def call(token: str | None) -> tuple[str, str]:
-        metadata = () if token is None else (("x-aws-proxy-auth", token),)
-        address = endpoint["endpoint"].removeprefix("http://")
-        with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as caught:
-            channel.unary_unary(method)(b"", metadata=metadata, timeout=10)
-        return caught.value.code().name, caught.value.details()
-
-    assert call(None)[0] == call("x")[0] == "UNAUTHENTICATED"
-    code, details = call(endpoint["authToken"])
+    url = endpoint["endpoint"]
+    assert grpc_call(url, None)[0] == grpc_call(url, "x")[0] == "UNAUTHENTICATED"
+    code, details = grpc_call(url, endpoint["authToken"])
     assert (code, "is simulated" in details) == ("FAILED_PRECONDITION", True)
     emr.configure(session_token_seconds=0)
-    code, details = call(client.get_session_endpoint(**ids)["authToken"])
+    code, details = grpc_call(url, client.get_session_endpoint(**ids)["authToken"])
     assert (code, "has expired" in details) == ("UNAUTHENTICATED", True)
     client.terminate_session(**ids)
     eventually(lambda: state_of(emr, ids["sessionId"]) == "TERMINATED")
-    code, details = call(endpoint["authToken"])
+    code, details = grpc_call(url, endpoint["authToken"])
     assert (code, "by request (TerminateSession)" in details) == ("FAILED_PRECONDITION", True)

@@ -22,10 +22,14 @@ HOLD = ScriptedAttempt(running_after=0, hold=True)
 FAIL = ScriptedAttempt(running_after=0, ends_after=0.01, succeeded=False, details="boom")
 PASS = ScriptedAttempt(running_after=0, ends_after=0.01)
 
-_MODEL = botocore.session.get_session().get_service_model("emr-containers")
-needs_scheduler = pytest.mark.skipif(
-    "SchedulerConfiguration" not in _MODEL.shape_names, reason="a botocore that knows schedulerConfiguration"
-)
+
+def needs(shape: str, service: str = "emr-containers") -> Any:
+    """Mark a test that needs a botocore whose model of a service has this shape."""
+    known = botocore.session.get_session().get_service_model(service).shape_names
+    return pytest.mark.skipif(shape not in known, reason=f"a botocore that knows {shape}")
+
+
+needs_scheduler = needs("SchedulerConfiguration")
 
 _ONCE = botocore.config.Config(retries={"total_max_attempts": 1})
 
@@ -70,6 +74,11 @@ class Eks:
             return run if wanted else None
 
         return eventually(look)
+
+    def attempt_reached(self, job_run_id: str, number: int, state: str) -> None:
+        """Once an attempt is in this state."""
+        wanted = (number, state)
+        eventually(lambda: wanted in [(one["attempt"], one["state"]) for one in self.record(job_run_id)["attempts"]])
 
     def record(self, job_run_id: str) -> dict[str, Any]:
         """All that the endpoint knows of a job run."""
