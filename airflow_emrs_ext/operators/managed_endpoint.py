@@ -8,20 +8,16 @@ from typing import Any
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
+from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
 from airflow_emrs_ext.links.runs import LINKS
 from airflow_emrs_ext.models import MANAGED_ENDPOINT
-from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of, request_of
-from airflow_emrs_ext.operators.owning import OwningOperator
-from airflow_emrs_ext.operators.session import classifications, wrapped
-from airflow_emrs_ext.states import ManagedEndpointState
-
-Structure = Mapping[str, Any]
+from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of
+from airflow_emrs_ext.operators.serving import StartingServingOperator, wrapped
 
 
-class EmrContainersCreateManagedEndpointOperator(OwningOperator[EmrContainersHook]):
+class EmrContainersCreateManagedEndpointOperator(StartingServingOperator[EmrContainersHook]):
     """Create an EMR on EKS managed endpoint and wait until it is ready (CreateManagedEndpoint).
 
     It is what a session is on EMR Serverless: tasks work in it with Spark Connect. A try that follows a lost worker
@@ -54,96 +50,39 @@ class EmrContainersCreateManagedEndpointOperator(OwningOperator[EmrContainersHoo
 
     aws_hook_class = EmrContainersHook
     kind = MANAGED_ENDPOINT
+    configurations = "applicationConfiguration"
     operator_extra_links = LINKS[MANAGED_ENDPOINT.key]
-    template_fields: Sequence[str] = aws_template_fields(
-        "wait_timeout",
-        "waiter_delay",
+    template_fields: Sequence[str] = (
+        *StartingServingOperator.template_fields,
         "virtual_cluster_id",
-        "execution_role_arn",
         "release_label",
-        "name",
         "type",
-        "runtime_configuration",
-        "configuration_overrides",
-        "tags",
-        "config",
     )
-    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
-        "runtime_configuration": "json",
-        "configuration_overrides": "json",
-        "tags": "json",
-        "config": "json",
-    }
 
     def __init__(
         self,
         *,
         virtual_cluster_id: Any,
-        execution_role_arn: str,
         release_label: str,
-        name: str | None = None,
         type: str = "SPARK_CONNECT",
-        runtime_configuration: Structure | Sequence[Structure] | None = None,
-        configuration_overrides: Structure | None = None,
-        tags: Mapping[str, str] | None = None,
-        wait_for_completion: bool = True,
         delete_on_kill: bool = True,
         delete_on_timeout: bool = True,
-        config: Structure | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.virtual_cluster_id = virtual_cluster_id
-        self.execution_role_arn = execution_role_arn
         self.release_label = release_label
-        self.name = name
         self.type = type
-        self.runtime_configuration = runtime_configuration
-        self.configuration_overrides = configuration_overrides
-        self.tags = tags
-        self.wait_for_completion = wait_for_completion
         self.delete_on_kill = delete_on_kill
         self.delete_on_timeout = delete_on_timeout
-        self.config = config
 
-    def act(self, context: Context) -> dict[str, Any]:
-        """Create the endpoint or find the task's own, then wait for it."""
-        claimed = self.claim(context, self._request(context))
-        ids = MANAGED_ENDPOINT.pick(claimed)
-        self.own(context, ids)
-        if not self.wait_for_completion:
-            return claimed
-        return self.follow(
-            context,
-            "follow",
-            kind=MANAGED_ENDPOINT.key,
-            ids=ids,
-            target_states=[str(ManagedEndpointState.ACTIVE)],
-            end_on_timeout=self.delete_on_timeout,
-        )
-
-    def _request(self, context: Context) -> dict[str, Any]:
-        overrides = self.configuration_overrides
-        if self.runtime_configuration is not None:
-            if overrides is not None:
-                raise ConfigurationError("Give `runtime_configuration` or `configuration_overrides`, not both.")
-            overrides = {"applicationConfiguration": classifications(self.runtime_configuration)}
-        given = request_of(
-            self.config,
-            type=self.type,
-            execution_role_arn=self.execution_role_arn,
-            release_label=self.release_label,
-            configuration_overrides=overrides,
-            name=self.name,
-            tags=self.tags,
-        )
-        if self._given_token():
-            raise ConfigurationError("`config` has a clientToken; the tokens of an endpoint are the operator's own.")
-        return {
-            **given,
-            **self.ownership(context, given),
+    def request(self, context: Context) -> dict[str, Any]:
+        """CreateManagedEndpoint's."""
+        whole = {
+            **self.given(context, release_label=self.release_label, type=self.type),
             "virtual_cluster_id": id_of(self.virtual_cluster_id, "virtual_cluster_id"),
         }
+        return lineage.with_properties(whole, lineage.transport(context))
 
 
 class EmrContainersDeleteManagedEndpointOperator(EmrContainersOperator):

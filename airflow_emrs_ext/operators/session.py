@@ -16,18 +16,17 @@ from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.links.runs import LINKS
 from airflow_emrs_ext.models import SESSION, session_facts
-from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request_of, whole_number
-from airflow_emrs_ext.operators.owning import OwningOperator
+from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, whole_number
+from airflow_emrs_ext.operators.serving import StartingServingOperator, wrapped
 from airflow_emrs_ext.states import SessionState
 
 Structure = Mapping[str, Any]
 
 # The service's own default costs an hour of workers for each session that nobody ended.
 _IDLE_TIMEOUT_MINUTES = 15
-_READY = [str(state) for state in SessionState if state.is_success]
 
 
-class EmrServerlessStartSessionOperator(OwningOperator[EmrServerlessHook]):
+class EmrServerlessStartSessionOperator(StartingServingOperator[EmrServerlessHook]):
     """Start an EMR Serverless session and wait until it is ready (StartSession).
 
     A try that follows a lost worker finds the session that the earlier try had started. If the task ends before the
@@ -60,97 +59,41 @@ class EmrServerlessStartSessionOperator(OwningOperator[EmrServerlessHook]):
 
     aws_hook_class = EmrServerlessHook
     kind = SESSION
+    configurations = "runtimeConfiguration"
     operator_extra_links = LINKS[SESSION.key]
-    template_fields: Sequence[str] = aws_template_fields(
-        "wait_timeout",
-        "waiter_delay",
+    template_fields: Sequence[str] = (
+        *StartingServingOperator.template_fields,
         "application_id",
-        "execution_role_arn",
-        "name",
         "idle_timeout_minutes",
-        "runtime_configuration",
-        "configuration_overrides",
-        "tags",
-        "config",
     )
-    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
-        "runtime_configuration": "json",
-        "configuration_overrides": "json",
-        "tags": "json",
-        "config": "json",
-    }
 
     def __init__(
         self,
         *,
         application_id: Any,
-        execution_role_arn: str,
-        name: str | None = None,
         idle_timeout_minutes: int | None = None,
-        runtime_configuration: Structure | Sequence[Structure] | None = None,
-        configuration_overrides: Structure | None = None,
-        tags: Mapping[str, str] | None = None,
-        wait_for_completion: bool = True,
         terminate_on_kill: bool = True,
         terminate_on_timeout: bool = True,
-        config: Structure | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.application_id = application_id
-        self.execution_role_arn = execution_role_arn
-        self.name = name
         self.idle_timeout_minutes = idle_timeout_minutes
-        self.runtime_configuration = runtime_configuration
-        self.configuration_overrides = configuration_overrides
-        self.tags = tags
-        self.wait_for_completion = wait_for_completion
         self.terminate_on_kill = terminate_on_kill
         self.terminate_on_timeout = terminate_on_timeout
-        self.config = config
 
-    def act(self, context: Context) -> dict[str, Any]:
-        """Start the session or find the task's own, then wait for it."""
-        claimed = self.claim(context, self._request(context))
-        ids = SESSION.pick(claimed)
-        self.own(context, ids)
-        if not self.wait_for_completion:
-            return claimed
-        return self.follow(
-            context,
-            "follow",
-            kind=SESSION.key,
-            ids=ids,
-            target_states=_READY,
-            end_on_timeout=self.terminate_on_timeout,
-        )
-
-    def _request(self, context: Context) -> dict[str, Any]:
-        overrides = self.configuration_overrides
-        if self.runtime_configuration is not None:
-            if overrides is not None:
-                raise ConfigurationError("Give `runtime_configuration` or `configuration_overrides`, not both.")
-            overrides = {"runtimeConfiguration": classifications(self.runtime_configuration)}
-        given = request_of(
-            self.config,
-            execution_role_arn=self.execution_role_arn,
-            configuration_overrides=overrides,
-            idle_timeout_minutes=whole_number(self.idle_timeout_minutes, "idle_timeout_minutes"),
-            name=self.name,
-            tags=self.tags,
-        )
-        if self._given_token():
-            raise ConfigurationError("`config` has a clientToken; the tokens of a session are the operator's own.")
+    def request(self, context: Context) -> dict[str, Any]:
+        """StartSession's."""
+        minutes = whole_number(self.idle_timeout_minutes, "idle_timeout_minutes")
         whole = {
             "idle_timeout_minutes": _IDLE_TIMEOUT_MINUTES,
-            **given,
-            **self.ownership(context, given),
+            **self.given(context, idle_timeout_minutes=minutes),
             "application_id": id_of(self.application_id, "application_id"),
         }
         transport = lineage.transport(context)
         if not (transport or lineage.parents(context)):
             return whole
-        if lineage.spark_defaults((overrides or {}).get("runtimeConfiguration")) is None:
+        if lineage.spark_defaults((whole.get("configuration_overrides") or {}).get(self.configurations)) is None:
             # What a session gives replaces the application's, as a whole.
             application = self.hook.get_application(whole["application_id"])
             defaults = lineage.spark_defaults(application.get("runtimeConfiguration"))
@@ -283,24 +226,6 @@ def emr_serverless_session(
         yield session
 
 
-@contextmanager
-def wrapped(start: Any, end_class: type[Any], end: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Any]:
-    """Wrap tasks into a setup and a teardown.
-
-    :param start: the setup
-    :param end_class: operator of the teardown
-    :param end: its parameters; those of the connection are taken from ``parameters`` where it has none
-    :param parameters: of the setup
-    :return: the setup's result for the tasks in the block
-    """
-    connection = {name: parameters[name] for name in _CONNECTION if name in parameters}
-    with end_class(**{**connection, **end}).as_teardown(setups=start):
-        yield start.output
-
-
-_CONNECTION = ("aws_conn_id", "region_name", "verify", "botocore_config", "deferrable", "waiter_delay", "dag")
-
-
 def session_ids(session: Any, application_id: Any = None, session_id: Any = None) -> dict[str, str]:
     """The ids of a session, given as a reference to it or by name.
 
@@ -315,14 +240,6 @@ def session_ids(session: Any, application_id: Any = None, session_id: Any = None
         "application_id": id_of(session if application_id is None else application_id, "application_id"),
         "session_id": id_of(session if session_id is None else session_id, "session_id"),
     }
-
-
-def classifications(given: Structure | Sequence[Structure]) -> Sequence[Structure]:
-    """Configurations in the API's own form, given as such or as Spark properties."""
-    if not isinstance(given, Mapping):
-        return given
-    properties = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
-    return [{"classification": "spark-defaults", "properties": properties}]
 
 
 def _state(state: str) -> SessionState:
