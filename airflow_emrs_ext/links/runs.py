@@ -116,26 +116,20 @@ class RunLink(EmrLink):
     what = "run"
 
 
+_OF_A_JOB_RUN = (
+    RunLink(),
+    SparkUILink(),
+    DriverStdoutLink(),
+    DriverStderrLink(),
+    ConsoleLink(),
+    S3LogsLink(),
+    CloudWatchLogsLink(),
+)
+
 LINKS: Mapping[str, tuple[EmrLink, ...]] = {
-    "job_run": (
-        RunLink(),
-        SparkUILink(),
-        DriverStdoutLink(),
-        DriverStderrLink(),
-        ConsoleLink(),
-        S3LogsLink(),
-        CloudWatchLogsLink(),
-    ),
+    "job_run": _OF_A_JOB_RUN,
     "session": (RunLink(), SessionDashboardLink(), ConsoleLink(), S3LogsLink(), CloudWatchLogsLink()),
-    "eks_job_run": (
-        RunLink(),
-        SparkUILink(),
-        DriverStdoutLink(),
-        DriverStderrLink(),
-        ConsoleLink(),
-        S3LogsLink(),
-        CloudWatchLogsLink(),
-    ),
+    "eks_job_run": _OF_A_JOB_RUN,
     "managed_endpoint": (RunLink(), ConsoleLink()),
 }
 """The links of each kind of :data:`~airflow_emrs_ext.models.OWNED`."""

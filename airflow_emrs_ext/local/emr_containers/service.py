@@ -26,11 +26,9 @@ from airflow_emrs_ext.local.emr_containers.submission import read_submission
 from airflow_emrs_ext.local.emr_containers.tags import MOST_TAGS, owner_of
 from airflow_emrs_ext.local.emr_containers.virtual_clusters import VirtualCluster, VirtualClusters
 from airflow_emrs_ext.local.emr_containers.walk import Walker
-from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.resources.driving import DeliverLogs, Driven
-from airflow_emrs_ext.local.resources.idempotency import ClientTokens
-from airflow_emrs_ext.local.resources.lifecycle import Listener
 from airflow_emrs_ext.local.resources.queueing import Queues
+from airflow_emrs_ext.local.resources.service import Service
 from airflow_emrs_ext.local.resources.tags import merge_tags
 from airflow_emrs_ext.local.resources.views import filled
 from airflow_emrs_ext.local.runner import Runner
@@ -38,7 +36,7 @@ from airflow_emrs_ext.local.runner import Runner
 _VALIDATION = "ValidationException"
 
 
-class EmrContainers:
+class EmrContainers(Service):
     """The service.
 
     The operations take validated parameters under the API's names and return the members of the output structure; they
@@ -62,13 +60,8 @@ class EmrContainers:
         deliver_logs: DeliverLogs | None = None,
         access: ConnectAccess | None = None,
     ) -> None:
-        self.config = config
-        self.listeners: list[Listener] = []
-        """Called, on the event loop, with every :class:`~..resources.lifecycle.Transition` of every resource."""
-        self._work_dir = work_dir
-        self._closed = False
+        super().__init__(config, work_dir)
         self._queues = Queues()
-        self._tokens = ClientTokens(config)
         self.virtual_clusters = VirtualClusters(config, self._queues, self.listeners)
         self.job_templates = JobTemplates(config, model)
         walker = Walker(runner, config, self._queues, deliver_logs)
@@ -77,22 +70,6 @@ class EmrContainers:
         self.managed_endpoints = ManagedEndpoints(
             config, self.virtual_clusters, endpoint_walker, access or ConnectAccess(config), self.listeners, work_dir
         )
-
-    async def close(self) -> None:
-        """Start nothing more and leave everything as it is; what is known can still be asked for.
-
-        The drivers that run are the runner's to end.
-        """
-        self._closed = True
-        await self._end_tasks()
-
-    async def reset(self) -> None:
-        """Stop what runs and forget everything; nothing is started meanwhile."""
-        was_closed, self._closed = self._closed, True
-        try:
-            await self._forget()
-        finally:
-            self._closed = was_closed
 
     def config_changed(self) -> None:
         """Apply changed settings to what is already waiting: idle times."""
@@ -262,10 +239,6 @@ class EmrContainers:
     async def list_tags_for_resource(self, **params: Any) -> dict[str, Any]:
         """ListTagsForResource."""
         return {"tags": dict(self._tags(params["resourceArn"]))}
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ApiError("InternalServerException", "The endpoint is ending and starts nothing more")
 
     def _tags(self, arn: str) -> dict[str, str]:
         cluster_id, kind, owned_id = owner_of(arn, self.config)

@@ -29,16 +29,16 @@ from airflow_emrs_ext.local.emr_serverless.walk import Walker
 from airflow_emrs_ext.local.errors import ApiError, validation_error
 from airflow_emrs_ext.local.resources.dashboards import Dashboards
 from airflow_emrs_ext.local.resources.driving import DeliverLogs, Driven
-from airflow_emrs_ext.local.resources.idempotency import ClientTokens
-from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener
+from airflow_emrs_ext.local.resources.lifecycle import Lifecycle
 from airflow_emrs_ext.local.resources.pagination import created_within, group, listing, page
 from airflow_emrs_ext.local.resources.queueing import Queues
+from airflow_emrs_ext.local.resources.service import Service
 from airflow_emrs_ext.local.resources.tags import check_tags, merge_tags
 from airflow_emrs_ext.local.runner import Runner
 from airflow_emrs_ext.states import ApplicationState
 
 
-class EmrServerless:
+class EmrServerless(Service):
     """The service.
 
     The operations take validated parameters under the API's names and return the members of the output structure; they
@@ -62,39 +62,18 @@ class EmrServerless:
         access: ConnectAccess | None = None,
         dashboards: Dashboards | None = None,
     ) -> None:
-        self.config = config
-        self.listeners: list[Listener] = []
-        """Called, on the event loop, with every :class:`~.transitions.Transition` of every resource."""
+        super().__init__(config, work_dir)
         self._runner = runner
-        self._work_dir = work_dir
         self._capacity = Capacity(config)
         self._queues = Queues(lambda: most_queued(config.quota_scale))
         self._applications = Applications(config, self._capacity, self._queues, self.listeners)
         self._runs: dict[str, JobRun] = {}
-        self._closed = False
-        self._tokens = ClientTokens(config)
         self.dashboards = dashboards or Dashboards(runner, config)
         self._walker = Walker(runner, config, self._capacity, self._queues, deliver_logs)
         session_walker = SessionWalker(runner, config, self._capacity, deliver_logs)
         self.sessions = Sessions(
             config, self._applications, session_walker, access or ConnectAccess(config), self.listeners, work_dir
         )
-
-    async def close(self) -> None:
-        """Start nothing more and leave everything as it is; what is known can still be asked for.
-
-        The drivers that run are the runner's to end.
-        """
-        self._closed = True
-        await self._end_tasks()
-
-    async def reset(self) -> None:
-        """Stop what runs and forget everything; nothing is started meanwhile."""
-        was_closed, self._closed = self._closed, True
-        try:
-            await self._forget()
-        finally:
-            self._closed = was_closed
 
     async def _forget(self) -> None:
         attempts: list[Driven] = [attempt for run in self._runs.values() for attempt in run.attempts]
@@ -326,10 +305,6 @@ class EmrServerless:
             for run in self._runs.values()
             if application_id in (None, run.application.application_id)
         ]
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ApiError("InternalServerException", "The endpoint is ending and starts nothing more")
 
     def _run(self, application_id: str, job_run_id: str) -> JobRun:
         application = self._applications.get(application_id)
