@@ -16,11 +16,13 @@ class Remedy(NamedTuple):
     """What to do about something that was said with words that match ``pattern``.
 
     :param why: what is behind it, where the words themselves do not say
+    :param only: the service that says it, or whose users may do so; empty: each
     """
 
     pattern: str
     advice: str
     why: str = ""
+    only: str = ""
 
 
 def remedy_for(said: str, table: Iterable[Remedy]) -> Remedy | None:
@@ -28,12 +30,16 @@ def remedy_for(said: str, table: Iterable[Remedy]) -> Remedy | None:
     return next((remedy for remedy in table if re.search(remedy.pattern, said)), None)
 
 
+_SERVERLESS = "emr-serverless"
+_CONTAINERS = "emr-containers"
+
 JOB_RUN_FAILURES: tuple[Remedy, ...] = (
     Remedy(
         r"(?i)service limit on the maximum vCPU|vCPU\w* (quota|limit)|(quota|limit)\w* [^.]{0,40}\bvCPU",
         "Raise the quota `Max concurrent vCPUs per account` in the Service Quotas console, or run less at once "
         "(`maximum_capacity` of the applications, pools in Airflow).",
         "All job runs and sessions of the account in this Region together use as many vCPUs as its quota allows.",
+        _SERVERLESS,
     ),
     Remedy(
         r"(?i)exceeded (the )?maximum ?capacity",
@@ -41,12 +47,73 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
         "for fewer or smaller workers (spark.dynamicAllocation.maxExecutors, spark.executor.cores, "
         "spark.executor.memory), or let job runs wait for each other (`scheduler_configuration`).",
         "The workers that it needs do not fit into the application's maximum capacity beside what runs there.",
+        _SERVERLESS,
     ),
     Remedy(
         r"(?i)assume (the )?(execution|job runtime) role|trust (relationship|policy)|sts:AssumeRole",
         "Check that the role of `execution_role_arn` exists, and that its trust policy lets "
         "emr-serverless.amazonaws.com call sts:AssumeRole.",
         "EMR Serverless may not act in the execution role.",
+        _SERVERLESS,
+    ),
+    Remedy(
+        r"(?i)assume (the )?(execution|job) role|AssumeRoleWithWebIdentity|trust (relationship|policy)|sts:AssumeRole",
+        "Check that the role of `execution_role_arn` exists, and that its trust policy names the service account of "
+        "the namespace: `aws emr-containers update-role-trust-policy` writes it.",
+        "The pods may not act in the execution role.",
+        _CONTAINERS,
+    ),
+    Remedy(
+        r"(?i)ErrImagePull|ImagePullBackOff|CannotPullContainer"
+        r"|image.{0,80}(not found|could not be pulled|manifest|denied)",
+        "Check spark.kubernetes.container.image: the image is in a registry that the nodes reach and may pull from, "
+        "and is built from the release's own image for the nodes' architecture.",
+        "The nodes cannot use the image of the pods.",
+        _CONTAINERS,
+    ),
+    Remedy(
+        r"(?i)unschedulable|FailedScheduling|insufficient (cpu|memory|ephemeral)|nodes are available|exceeded quota",
+        "Give the cluster more or larger nodes, ask for less (spark.driver.*, spark.executor.*), check node selectors "
+        "and taints, and the quota of the namespace.",
+        "No node of the EKS cluster takes the pods.",
+        _CONTAINERS,
+    ),
+    Remedy(
+        r"(?i)CLUSTER_UNAVAILABLE|cluster (is )?(not (found|reachable|available)|unreachable|unavailable)"
+        r"|\bforbidden\b.{0,80}(namespace|service ?account|resource)",
+        "Check that the EKS cluster and the namespace are there, and that EMR may use the namespace (`eksctl create "
+        "iamidentitymapping --service-name emr-containers`, or an EKS access entry).",
+        "EMR cannot work in the namespace of the virtual cluster.",
+        _CONTAINERS,
+    ),
+    Remedy(
+        r"No module named",
+        "Package the module and name it in `job_driver`: --py-files for modules and wheels, --archives for a virtual "
+        "environment (with spark.kubernetes.driverEnv.PYSPARK_PYTHON and spark.executorEnv.PYSPARK_PYTHON), or an "
+        "image of your own (spark.kubernetes.container.image).",
+        "The pods have the Python packages of their image and what the job run brings with it, not those of Airflow.",
+        _CONTAINERS,
+    ),
+    Remedy(
+        r"PYTHON_VERSION_MISMATCH|Python in worker has different version",
+        "Set spark.executorEnv.PYSPARK_PYTHON and spark.kubernetes.driverEnv.PYSPARK_PYTHON to the same environment.",
+        "Driver and executors run different versions of Python.",
+        _CONTAINERS,
+    ),
+    Remedy(
+        r"(?i)no space left on device|ephemeral[- ]storage",
+        "Mount a volume for spark.local.dir (spark.kubernetes.executor.volumes.*), give the nodes larger disks, or use "
+        "more executors.",
+        "A node's disk is full of shuffle data, cached data or temporary files.",
+        _CONTAINERS,
+    ),
+    Remedy(
+        r"(?i)UnknownHostException|connect(ion)? ?timed? ?out|Unable to execute HTTP request|SocketTimeoutException"
+        r"|ConnectTimeout|No route to host|Network is unreachable",
+        "Check the routes, security groups and VPC endpoints (S3, Glue, STS, KMS) of the nodes' subnets, and the "
+        "network policies of the namespace.",
+        "The pods have no way to a host that they need.",
+        _CONTAINERS,
     ),
     Remedy(
         r"(?i)\bkms:\w+|AWSKMS|KMS ?Exception|\bKMS\b.{0,80}(denied|not authorized|disabled|not found|does not exist)"
@@ -83,24 +150,28 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
         "emr-serverless.amazonaws.com pull it, it is built from the image of the application's release and for its "
         "architecture, and user and entry point are those of that image.",
         "The application's custom image cannot be used.",
+        _SERVERLESS,
     ),
     Remedy(
         r"(?i)release ?label.{0,80}(not|invalid|unsupported|unknown|no longer)|(invalid|unsupported|unknown) release",
         "Give the application another `release_label`, e.g. emr-7.9.0, and see the release's own notes for what it "
         "supports.",
         "The application's release does not exist, or does not support what the job run asks for.",
+        _SERVERLESS,
     ),
     Remedy(
         r"(?i)timed out in the queue|queue ?timeout|queued for (more|longer) than",
         "Raise `maxConcurrentRuns` or `queueTimeoutMinutes` in `scheduler_configuration` of the application, or spread "
         "the DAG runs.",
         "The application executes only so many job runs at once, and this one's turn did not come in time.",
+        _SERVERLESS,
     ),
     Remedy(
         r"(?i)(job|execution|run)\w*( run)? (has )?timed? ?out|executionTimeout|exceeded .{0,40}execution timeout",
         "Raise `execution_timeout_minutes` (0: no limit), or find out in the Spark UI what takes so long.",
         "The service ends a job run after its own time limit, 12 hours unless `execution_timeout_minutes` says "
         "otherwise.",
+        _SERVERLESS,
     ),
     Remedy(
         r"No module named",
@@ -108,6 +179,7 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
         "environment (with spark.emr-serverless.driverEnv.PYSPARK_PYTHON and spark.executorEnv.PYSPARK_PYTHON), or a "
         "custom image.",
         "The workers have the release's own Python packages and what the job run brings with it, not those of Airflow.",
+        _SERVERLESS,
     ),
     Remedy(
         r"(?i)cannot run program .{0,80}python",
@@ -120,6 +192,7 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
         "Set spark.executorEnv.PYSPARK_PYTHON and spark.emr-serverless.driverEnv.PYSPARK_PYTHON to the same "
         "environment.",
         "Driver and executors run different versions of Python.",
+        _SERVERLESS,
     ),
     Remedy(
         r"ClassNotFoundException|NoClassDefFoundError|NoSuchMethodError|Failed to load class"
@@ -138,6 +211,7 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
         "Raise spark.emr-serverless.driver.disk or spark.emr-serverless.executor.disk (20 to 200 GB; shuffle-optimized "
         "disks to 2 TB), or use more executors.",
         "A worker's disk is full of shuffle data, cached data or temporary files.",
+        _SERVERLESS,
     ),
     Remedy(
         r"OutOfMemoryError|Java heap space|GC overhead limit|\bMemoryError\b|(?i:cannot allocate memory)"
@@ -159,6 +233,7 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
         "Give `network_configuration` subnets with more free addresses, in several availability zones: each worker "
         "takes one.",
         "The application's subnets have no addresses left.",
+        _SERVERLESS,
     ),
     Remedy(
         r"(?i)UnknownHostException|connect(ion)? ?timed? ?out|Unable to execute HTTP request|SocketTimeoutException"
@@ -166,6 +241,7 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
         "Check `network_configuration`: without it a job run reaches AWS services of its Region only; with it, routes, "
         "security groups and VPC endpoints (S3, Glue, STS, KMS) decide.",
         "The job run's network has no way to a host that it needs.",
+        _SERVERLESS,
     ),
     Remedy(
         r"(?i)slow ?down|status code: 503.{0,60}s3|please reduce your request rate",
@@ -245,18 +321,22 @@ class Diagnosis:
         return " ".join(part for part in (f"{what}.", self.why, self.advice) if part)
 
 
-def diagnose(state: str, details: str, *, exception: str = "", place: str = "", log: str = "") -> Diagnosis:
+def diagnose(
+    state: str, details: str, *, exception: str = "", place: str = "", log: str = "", service: str = _SERVERLESS
+) -> Diagnosis:
     """Why a job run has failed.
 
     :param details: the service's own words
     :param exception: the line of the driver's log that says it, if it was found
     :param place: where in the user's own code
     :param log: the lines of the driver's log that matter
+    :param service: botocore's name of the one that ran it
     """
+    table = [remedy for remedy in JOB_RUN_FAILURES if remedy.only in ("", service)]
     exception = " ".join(exception.split())
     # What the program itself raised says more than what happened around it.
     for said in (exception, f"{state} {' '.join(details.split())}", " ".join(log.split())):
-        if found := remedy_for(said, JOB_RUN_FAILURES):
+        if found := remedy_for(said, table):
             return Diagnosis(exception, place, found.why, found.advice)
     return Diagnosis(exception, place)
 

@@ -195,7 +195,7 @@ class JobRunKind(DrivenKind[S]):
         error_class = {self.failure: JobRunFailed, self.end_state: JobRunCancelled}.get(snapshot.state)
         if error_class is None:
             return None
-        diagnosis = diagnose(snapshot.state, snapshot.state_details).as_facts()
+        diagnosis = diagnose(snapshot.state, snapshot.state_details, service=self.service).as_facts()
         facts = {**snapshot.facts, "diagnosis": diagnosis}
         return error_class(self.end_of(facts), facts)
 

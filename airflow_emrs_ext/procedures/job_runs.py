@@ -143,6 +143,7 @@ def _with_logs(
             exception=cause.exception if cause else "",
             place=cause.place if cause else "",
             log="\n".join(last.lines) if last else "",
+            service=kind.service,
         )
         facts = {**facts, "diagnosis": diagnosis.as_facts()}
     lengths = [LONGEST_EXCERPT // 4] * (len(excerpts) - 1) + [LONGEST_EXCERPT]

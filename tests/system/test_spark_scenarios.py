@@ -10,17 +10,13 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed
-from airflow_emrs_ext.job_spec import configuration_overrides, spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
-from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
-from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
-from airflow_emrs_ext.states import JobRunState
 from tests.polling import eventually
 from tests.running import TaskRun, run_task
+from tests.services import SERVICES, Service
 
 pytestmark = [pytest.mark.spark, pytest.mark.airflow, pytest.mark.timeout(300)]
 
-ROLE = "arn:aws:iam::123456789012:role/job"
 SMALL = {
     "spark.driver.cores": "1",
     "spark.driver.memory": "2g",
@@ -58,18 +54,18 @@ class Scenario:
     program: str
     arguments: list[str] = field(default_factory=list)
     operator: dict[str, Any] = field(default_factory=dict)
-    meanwhile: Callable[[LocalEmr, str], None] | None = None
+    meanwhile: Callable[[LocalEmr, Service, str, str], None] | None = None
     error: type[EmrError] | None = None
     said: str = ""
     attempts: tuple[str, ...] = ("SUCCESS",)
 
 
-def cancel_when_running(emr: LocalEmr, name: str) -> None:
+def cancel_when_running(emr: LocalEmr, service: Service, place: str, name: str) -> None:
     def running() -> list[dict[str, Any]]:
-        return [run for run in emr.job_runs() if run["name"] == name and run["state"] == JobRunState.RUNNING]
+        return [run for run in service.list_runs(emr, place) if run["name"] == name and run["state"] == "RUNNING"]
 
     (run,) = eventually(running, within=60)
-    emr.client("emr-serverless").cancel_job_run(applicationId=run["applicationId"], jobRunId=run["jobRunId"])
+    service.cancel(emr, place, run)
 
 
 SCENARIOS = [
@@ -78,7 +74,7 @@ SCENARIOS = [
     Scenario(
         "retry-then-success",
         FAIL_ONCE,
-        ["data", "marker/{mode}"],
+        ["data", "marker/{service}/{mode}"],
         {"retry_policy": {"maxAttempts": 3}},
         attempts=("FAILED", "SUCCESS"),
     ),
@@ -88,7 +84,7 @@ SCENARIOS = [
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[LocalEmr]:
-    with local_emr("spark", application_start_seconds=0.05, scheduling_seconds=0.02) as emr:
+    with local_emr("spark", application_start_seconds=0.05, scheduling_seconds=0.02, eks_retry_seconds=0.5) as emr:
         s3 = emr.client("s3")
         for bucket in ("data", "logs"):
             s3.create_bucket(Bucket=bucket)
@@ -96,62 +92,54 @@ def spark() -> Iterator[LocalEmr]:
 
 
 @pytest.fixture
-def application_id(spark: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> str:
+def _connected(spark: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in spark.environ.items():
         monkeypatch.setenv(name, value)
-    created = run_task(
-        lambda: EmrServerlessCreateApplicationOperator(
-            task_id="create",
-            name="spark-scenarios",
-            release_label="emr-7.9.0",
-            reuse_existing=True,
-            monitoring_configuration={"s3MonitoringConfiguration": {"logUri": "s3://logs/"}},
-            waiter_delay=0.2,
-        )
-    )
-    return str(created.result["application_id"])
 
 
+@pytest.mark.usefixtures("_connected")
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_both_modes_end_the_same_on_real_spark(spark: LocalEmr, application_id: str, scenario: Scenario) -> None:
+def test_both_modes_end_the_same_on_real_spark(spark: LocalEmr, scenario: Scenario, service: Service) -> None:
     spark.client("s3").put_object(Bucket="data", Key=f"{scenario.name}.py", Body=scenario.program.encode())
+    place = service.make_place(spark, "s3://logs/")
     ends = []
     for mode in ("blocking", "deferrable"):
-        run = start(spark, application_id, scenario, mode)
+        run = start(spark, service, place, scenario, mode)
         facts = run.result if run.error is None else getattr(run.error, "facts", {})
         assert type(run.error) is (scenario.error or type(None)), run.error
         assert scenario.said in str(run.error)
-        assert tuple(attempt["state"] for attempt in facts["attempts"]) == scenario.attempts
-        assert facts["log_locations"]["s3_uri"].startswith(f"s3://logs/applications/{application_id}/jobs/")
-        assert facts["billed_resource_utilization"]["vcpu_hour"] > 0
+        states = tuple(attempt["state"] for attempt in facts["attempts"])
+        assert states == tuple(service.word(state) for state in scenario.attempts)
+        assert facts["log_locations"]["s3_uri"].startswith("s3://logs/")
+        assert f"{place}/jobs/" in facts["log_locations"]["s3_uri"]
+        if "billed_resource_utilization" in facts:
+            assert facts["billed_resource_utilization"]["vcpu_hour"] > 0
         ends.append(run.comparable())
         for one in (ends[-1]["facts"], ends[-1]["result"]):
             for log in (one or {}).get("driver_logs", ()):
-                # A traceback names the driver's own folder, a log the time.
-                log["text"] = bool(log["text"])
+                # A traceback names the driver's own folder, a log the time; a pod has a name of its own.
+                log["text"], log["places"] = bool(log["text"]), len(log["places"])
     assert ends[0] == ends[1]
 
 
-def start(emr: LocalEmr, application_id: str, scenario: Scenario, mode: str) -> TaskRun:
-    arguments = [argument.format(mode=mode) for argument in scenario.arguments]
+def start(emr: LocalEmr, service: Service, place: str, scenario: Scenario, mode: str) -> TaskRun:
+    arguments = [argument.format(mode=mode, service=service.kind.key) for argument in scenario.arguments]
     operator = {
         "task_id": "spark",
-        "application_id": application_id,
-        "execution_role_arn": ROLE,
         "name": scenario.name,
         "client_request_token": f"{scenario.name}-{mode}",
-        "job_driver": spark_submit(f"s3://data/{scenario.name}.py", arguments),
-        "configuration_overrides": configuration_overrides(spark_defaults=SMALL),
         "waiter_delay": 0.5,
         "deferrable": mode == "deferrable",
         **scenario.operator,
     }
     helper = None
     if scenario.meanwhile:
-        helper = threading.Thread(target=scenario.meanwhile, args=(emr, scenario.name))
+        helper = threading.Thread(target=scenario.meanwhile, args=(emr, service, place, scenario.name))
         helper.start()
     try:
-        return run_task(lambda: EmrServerlessStartJobRunOperator(**operator))
+        driver = (f"s3://data/{scenario.name}.py", arguments)
+        return run_task(lambda: service.operator(place, *driver, conf=SMALL, **operator))
     finally:
         if helper:
             helper.join()

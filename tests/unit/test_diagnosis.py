@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from airflow_emrs_ext.diagnosis import JOB_RUN_FAILURES, Diagnosis, diagnose, remedy_for
+from airflow_emrs_ext.diagnosis import JOB_RUN_FAILURES, Diagnosis, diagnose
 
 COMPLETE_LOGS = (
     "Job failed, please check complete logs in configured logging destination. ExitCode: 1. Last few exceptions: "
@@ -128,18 +128,37 @@ SAID = [
     ("CANCELLED Job run cancelled by request (CancelJobRun).", "CloudTrail"),
 ]
 
+SAID_ON_EKS = [
+    ("StsException: Not authorized to perform sts:AssumeRoleWithWebIdentity", "update-role-trust-policy"),
+    ("Driver pod failed: Back-off pulling image: ImagePullBackOff", "spark.kubernetes.container.image"),
+    ("0/3 nodes are available: 3 Insufficient memory.", "larger nodes"),
+    ("CLUSTER_UNAVAILABLE: EKS cluster is not reachable.", "access entry"),
+    ("ModuleNotFoundError: No module named 'pandas'", "spark.kubernetes.driverEnv.PYSPARK_PYTHON"),
+    ("[PYTHON_VERSION_MISMATCH] Python in worker has different version", "spark.kubernetes.driverEnv.PYSPARK_PYTHON"),
+    ("java.io.IOException: No space left on device", "spark.local.dir"),
+    ("java.net.UnknownHostException: database.internal", "network policies"),
+    ("java.lang.OutOfMemoryError: Java heap space", "spark.executor.memory"),
+    ("CANCELLED Job run cancelled by request (CancelJobRun).", "CloudTrail"),
+]
+EVERYTHING_SAID = [
+    *(("emr-serverless", *one) for one in SAID),
+    *(("emr-containers", *one) for one in SAID_ON_EKS),
+]
 
-@pytest.mark.parametrize(("said", "advised"), SAID, ids=lambda text: text[:40])
-def test_a_known_failure_says_why_and_what_to_do(said: str, advised: str) -> None:
+
+@pytest.mark.parametrize(("service", "said", "advised"), EVERYTHING_SAID, ids=lambda text: text[:40])
+def test_a_known_failure_says_why_and_what_to_do(service: str, said: str, advised: str) -> None:
     state, _, details = said.partition(" ") if said.startswith("CANCELLED") else ("FAILED", "", said)
-    diagnosis = diagnose(state, details)
+    diagnosis = diagnose(state, details, service=service)
     assert advised in diagnosis.advice
     assert diagnosis.why
+    assert service == "emr-serverless" or "erverless" not in diagnosis.why + diagnosis.advice
 
 
 def test_each_entry_has_an_example_of_its_own() -> None:
-    shown = {remedy_for(said, JOB_RUN_FAILURES) for said, _ in SAID}
-    assert [remedy.pattern for remedy in JOB_RUN_FAILURES if remedy not in shown] == []
+    shown = {diagnose("FAILED", said, service=service).why for service, said, _ in EVERYTHING_SAID}
+    shown |= {diagnose("CANCELLED", "").why}
+    assert [remedy.why for remedy in JOB_RUN_FAILURES if remedy.why not in shown] == []
 
 
 @pytest.mark.parametrize("said", ["ValueError: boom", "Job failed.", "ZeroDivisionError: division by zero", ""])

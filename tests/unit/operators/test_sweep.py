@@ -11,10 +11,12 @@ from airflow_emrs_ext.exceptions import ResourceNotFound
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.operators.managed_endpoint import EmrContainersCreateManagedEndpointOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
-from airflow_emrs_ext.operators.sweep import EmrServerlessSweepOperator
+from airflow_emrs_ext.operators.sweep import EmrContainersSweepOperator, EmrServerlessSweepOperator
 from tests.polling import eventually
 from tests.running import TaskInstance, run_task
+from tests.services import CONTAINERS
 
 pytestmark = [
     pytest.mark.airflow,
@@ -130,3 +132,33 @@ def test_an_application_that_cannot_be_looked_at_does_not_hide_the_others(emr: L
     with pytest.raises(ResourceNotFound):
         sweep(application_ids=["00fdoesnotexist1", {"application_id": application_id}], end=True)
     eventually(lambda: left not in running(emr))
+
+
+def test_emr_on_eks_is_swept_as_well(emr: LocalEmr) -> None:
+    emr.script([ScriptedAttempt(hold=True)])
+    cluster_id = CONTAINERS.make_place(emr, "s3://logs/")
+    ended, kept = "over", "going"
+
+    def start_job_run_on() -> Any:
+        arguments = {"task_id": "a_task", "waiter_delay": 0.1, "wait_for": "running"}
+        return CONTAINERS.operator(cluster_id, "s3://b/j.py", conf={}, **arguments)
+
+    def create_endpoint_on() -> Any:
+        return EmrContainersCreateManagedEndpointOperator(
+            task_id="a_task",
+            waiter_delay=0.1,
+            virtual_cluster_id=cluster_id,
+            execution_role_arn=ROLE,
+            release_label="emr-7.14.0-latest",
+        )
+
+    for run_id in (ended, kept):
+        run_task(start_job_run_on, run_id=run_id)
+        run_task(create_endpoint_on, run_id=run_id)
+    found = EmrContainersSweepOperator(task_id="sweep", end=True).execute({"ti": Asking()})["orphans"]
+    assert {(one["kind"], one["owner"]["run_id"], one["ended"]) for one in found} == {
+        ("eks_job_run", ended, True),
+        ("managed_endpoint", ended, True),
+    }
+    eventually(lambda: {one["state"] for one in emr.eks_job_runs()} == {"CANCELLED", "RUNNING"})
+    eventually(lambda: {one["state"] for one in emr.managed_endpoints()} == {"TERMINATED", "ACTIVE"})
