@@ -154,7 +154,7 @@ def spark_ui(site: Site, page: Page, attempt: int = 1) -> str:
 def follow(site: Site, page: Page, name: str) -> None:
     """Click on a button of the task, which leads away from Airflow."""
     page.goto(site.task)
-    page.locator("a[href*='/emr/']:not([href*='/plugin/'])").get_by_text(name, exact=True).click()
+    page.locator("a[href*='emr/']:not([href*='/plugin/'])").get_by_text(name, exact=True).click()
     page.wait_for_url(lambda url: not url.startswith(f"{site.airflow.url}/dags/"))
 
 

@@ -214,7 +214,8 @@ class DrivenWork(Work):
         """A log is not there."""
         if self.is_active:
             text = f"{place} is not there yet: the service writes it about every 15 seconds."
-            return NoTarget(404, "Not there yet", text, again_after=AGAIN_SECONDS)
+            earlier = self.facts.get("attempt", 1) - 1
+            return NoTarget(404, "Not there yet", text, again_after=AGAIN_SECONDS, earlier=earlier)
         return NoTarget(
             404, "No such log", f"{place} is not there: the driver has not run, or its log has been deleted."
         )

@@ -80,7 +80,10 @@ class EksJobRunWork(ContainersWork, JobRunWork):
                 raise
             raise NoTarget(409, "No Spark UI", f"The service has none to show. {error.message}") from error
         if url is None:
-            text = "The service is preparing the Spark UI. This page tries again by itself."
+            text = (
+                "The service is preparing the Spark UI. This page tries again by itself; of a job run whose driver has "
+                "never run there is none."
+            )
             raise NoTarget(409, "Not ready yet", text, again_after=AGAIN_SECONDS)
         return url
 

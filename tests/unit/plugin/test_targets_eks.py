@@ -80,6 +80,17 @@ def test_a_service_that_has_no_ui(cluster: Cluster) -> None:
 
 
 @needs_uis
+def test_a_run_that_never_ran(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "PATIENCE_SECONDS", 0.5)
+    cluster.emr.configure(scheduling_seconds=600)
+    record = cluster.job_run("PENDING")
+    cluster.client.cancel_job_run(virtualClusterId=cluster.cluster_id, id=record["job_run_id"])
+    eventually(lambda: cluster.emr.eks_job_runs()[0]["state"] == "CANCELLED")
+    none = no_target(lambda: target("spark-ui", record))
+    assert (none.status, none.title, none.again_after) == (409, "Not ready yet", 5)
+
+
+@needs_uis
 def test_no_permission_at_aws(cluster: Cluster) -> None:
     record = cluster.job_run("COMPLETED")
     cluster.emr.inject("CreatePersistentAppUI", "error", status=400, code="AccessDeniedException")
@@ -147,7 +158,7 @@ def test_the_log_of_an_attempt_that_goes_on_is_not_that_of_the_one_before(cluste
     record = cluster.job_run("RUNNING", ON_S3, attempts=2)
     eventually(lambda: len(cluster.emr.eks_job_runs()[0]["attempts"]) == 2)
     none = no_target(lambda: target("driver-stdout", record))
-    assert (none.status, none.title, none.again_after) == (404, "Not there yet", 5)
+    assert (none.status, none.title, none.again_after, none.earlier) == (404, "Not there yet", 5, 1)
     assert visit(target("driver-stdout", record, 1)) == "first\n"
 
 
