@@ -22,10 +22,13 @@ class ServiceConfig:
         SUBMITTED), and a session in SUBMITTED
     :param quota_scale: factor on the service's API quotas; 0 turns them off
     :param client_token_seconds: how long a client token is remembered; 0: for ever
-    :param dashboard_url_seconds: how long the one-use URL of GetDashboardForJobRun is good
-    :param session_start_seconds: how long a session stays in STARTING before its driver is launched
-    :param session_token_seconds: how long a token of GetSessionEndpoint is good
-    :param session_quiet_seconds: how long a session has had no call in flight when it becomes IDLE
+    :param dashboard_url_seconds: how long the one-use URL of a dashboard is good
+    :param session_start_seconds: how long a session stays in STARTING, and a managed endpoint in CREATING, before its
+        driver is launched
+    :param session_token_seconds: how long a token of GetSessionEndpoint is good, an hour as in AWS; a token of
+        GetManagedEndpointSessionCredentials is shortened in the same proportion
+    :param session_quiet_seconds: how long a session has had no call in flight when it becomes IDLE; likewise a managed
+        endpoint, for its idle timeout
     :param log_refresh_seconds: how often the logs of a running attempt are delivered again
     :param eks_retry_seconds: the pause before the second attempt of an EMR on EKS job run; it doubles each time, up to
         360 seconds

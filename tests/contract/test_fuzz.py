@@ -8,21 +8,21 @@ import json
 import random
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr
-from tests.contract.wire import SIGNED, Answer, send
+from tests.contract.wire import Answer, send, signed
 
 REQUESTS = 10_000
 SEED = 20260101
 
 ROLE = "arn:aws:iam::123456789012:role/jobs"
-ARN = "arn:aws:emr-serverless:us-east-1:123456789012:/applications/00nothere00nothere"
-JOB_RUN = {
+JOB_RUN: dict[str, Any] = {
     "clientToken": "token",
     "executionRoleArn": ROLE,
     "name": "fuzz",
@@ -42,7 +42,7 @@ JOB_RUN = {
         "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": "s3://b/logs"}},
     },
 }
-APPLICATION = {
+APPLICATION: dict[str, Any] = {
     "clientToken": "token",
     "releaseLabel": "emr-7.5.0",
     "type": "SPARK",
@@ -50,25 +50,129 @@ APPLICATION = {
     "maximumCapacity": {"cpu": "4vCPU", "memory": "16GB"},
     "autoStopConfiguration": {"enabled": True, "idleTimeoutMinutes": 15},
 }
-# Valid requests for things that are not there, so that no mutation of them can have an effect.
-VALID: list[tuple[str, str, dict[str, Any] | None]] = [
-    ("POST", "/applications/00nothere/jobruns", JOB_RUN),
-    ("GET", "/applications/00nothere/jobruns?maxResults=5&states=RUNNING&mode=BATCH", None),
-    ("GET", "/applications/00nothere/jobruns/00def?attempt=1", None),
-    ("DELETE", "/applications/00nothere/jobruns/00def?shutdownGracePeriodInSeconds=20", None),
-    ("GET", "/applications/00nothere/jobruns/00def/attempts?maxResults=5", None),
-    ("GET", "/applications/00nothere/jobruns/00def/dashboard?attempt=1", None),
-    ("GET", "/applications/00nothere", None),
-    ("DELETE", "/applications/00nothere", None),
-    ("PATCH", "/applications/00nothere", {"clientToken": "token", "maximumCapacity": APPLICATION["maximumCapacity"]}),
-    ("POST", "/applications/00nothere/start", {}),
-    ("POST", "/applications/00nothere/stop", {}),
-    ("GET", f"/tags/{quote(ARN, safe='')}", None),
-    ("POST", f"/tags/{quote(ARN, safe='')}", {"tags": {"a": "b"}}),
-    ("DELETE", f"/tags/{quote(ARN, safe='')}?tagKeys=a&tagKeys=b", None),
-    # CreateApplication has no label to be wrong, so its type is.
-    ("POST", "/applications", {**APPLICATION, "type": "FLINK"}),
-]
+EKS_JOB_RUN: dict[str, Any] = {
+    "clientToken": "token",
+    "executionRoleArn": ROLE,
+    "name": "fuzz",
+    "releaseLabel": "emr-7.5.0-latest",
+    "tags": {"team": "data"},
+    "retryPolicyConfiguration": {"maxAttempts": 2},
+    "jobDriver": {
+        "sparkSubmitJobDriver": {
+            "entryPoint": "s3://b/j.py",
+            "entryPointArguments": ["a"],
+            "sparkSubmitParameters": "--conf a=b",
+        }
+    },
+    "configurationOverrides": {
+        **JOB_RUN["configurationOverrides"],
+        "monitoringConfiguration": {
+            "persistentAppUI": "ENABLED",
+            "containerLogRotationConfiguration": {"rotationSize": "2MB", "maxFilesToKeep": 3},
+        },
+    },
+}
+CLUSTER: dict[str, Any] = {
+    "clientToken": "token",
+    "name": "fuzz",
+    "containerProvider": {"type": "EKS", "id": "cluster", "info": {"eksInfo": {"namespace": "jobs"}}},
+    "tags": {"a": "b"},
+}
+TEMPLATE: dict[str, Any] = {
+    "clientToken": "token",
+    "name": "fuzz",
+    "jobTemplateData": {
+        "executionRoleArn": "${role}",
+        "releaseLabel": "emr-7.5.0-latest",
+        "jobDriver": EKS_JOB_RUN["jobDriver"],
+        "parameterConfiguration": {"role": {"type": "STRING", "defaultValue": ROLE}},
+        "jobTags": {"a": "b"},
+    },
+}
+ENDPOINT = {
+    "clientToken": "token",
+    "name": "fuzz",
+    "type": "SPARK_CONNECT",
+    "releaseLabel": "emr-7.14.0-latest",
+    "executionRoleArn": ROLE,
+    "configurationOverrides": JOB_RUN["configurationOverrides"],
+}
+CREDENTIALS = {"executionRoleArn": ROLE, "credentialType": "TOKEN", "durationInSeconds": 900}
+
+Request = tuple[str, str, dict[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Service:
+    """What is fuzzed.
+
+    :param name: what requests are signed for
+    :param owner: the path of what owns everything else, where there is none
+    :param segments: parts of its paths
+    :param valid: valid requests for things that are not there, so that no mutation of them can have an effect
+    """
+
+    name: str
+    owner: str
+    segments: Sequence[str]
+    valid: Sequence[Request]
+
+
+def tagging(arn: str) -> list[Request]:
+    """Requests on the tags of something that is not there."""
+    path = f"/tags/{quote(arn, safe='')}"
+    return [("GET", path, None), ("POST", path, {"tags": {"a": "b"}}), ("DELETE", f"{path}?tagKeys=a&tagKeys=b", None)]
+
+
+SERVERLESS = Service(
+    "emr-serverless",
+    "/applications/00nothere",
+    ["applications", "jobruns", "attempts", "dashboard", "start", "tags", "00nothere"],
+    [
+        ("POST", "/applications/00nothere/jobruns", JOB_RUN),
+        ("GET", "/applications/00nothere/jobruns?maxResults=5&states=RUNNING&mode=BATCH", None),
+        ("GET", "/applications/00nothere/jobruns/00def?attempt=1", None),
+        ("DELETE", "/applications/00nothere/jobruns/00def?shutdownGracePeriodInSeconds=20", None),
+        ("GET", "/applications/00nothere/jobruns/00def/attempts?maxResults=5", None),
+        ("GET", "/applications/00nothere/jobruns/00def/dashboard?attempt=1", None),
+        ("GET", "/applications/00nothere", None),
+        ("DELETE", "/applications/00nothere", None),
+        (
+            "PATCH",
+            "/applications/00nothere",
+            {"clientToken": "token", "maximumCapacity": APPLICATION["maximumCapacity"]},
+        ),
+        ("POST", "/applications/00nothere/start", {}),
+        ("POST", "/applications/00nothere/stop", {}),
+        *tagging("arn:aws:emr-serverless:us-east-1:123456789012:/applications/00nothere00nothere"),
+        # CreateApplication has no label to be wrong, so its type is.
+        ("POST", "/applications", {**APPLICATION, "type": "FLINK"}),
+    ],
+)
+CONTAINERS = Service(
+    "emr-containers",
+    "/virtualclusters/00nothere",
+    ["virtualclusters", "jobruns", "endpoints", "credentials", "jobtemplates", "tags", "00nothere"],
+    [
+        ("POST", "/virtualclusters/00nothere/jobruns", EKS_JOB_RUN),
+        ("GET", "/virtualclusters/00nothere/jobruns?maxResults=5&states=RUNNING&name=mine", None),
+        ("GET", "/virtualclusters/00nothere/jobruns/00def", None),
+        ("DELETE", "/virtualclusters/00nothere/jobruns/00def", None),
+        ("POST", "/virtualclusters/00nothere/endpoints", ENDPOINT),
+        ("GET", "/virtualclusters/00nothere/endpoints?types=SPARK_CONNECT&states=ACTIVE", None),
+        ("GET", "/virtualclusters/00nothere/endpoints/00def", None),
+        ("DELETE", "/virtualclusters/00nothere/endpoints/00def", None),
+        ("POST", "/virtualclusters/00nothere/endpoints/00def/credentials", CREDENTIALS),
+        ("GET", "/virtualclusters/00nothere", None),
+        ("DELETE", "/virtualclusters/00nothere", None),
+        ("GET", "/jobtemplates/00nothere", None),
+        ("DELETE", "/jobtemplates/00nothere", None),
+        *tagging("arn:aws:emr-containers:us-east-1:123456789012:/virtualclusters/00nothere"),
+        # These have no label to be wrong, so something else is.
+        ("POST", "/virtualclusters", {**CLUSTER, "containerProvider": {"type": "ECS", "id": "cluster"}}),
+        ("POST", "/jobtemplates", {**TEMPLATE, "jobTemplateData": {**TEMPLATE["jobTemplateData"], "jobDriver": {}}}),
+    ],
+)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "get"]
 STRANGE: list[Any] = [
     None, True, False, 0, -1, 1.5, 1e308, 10**25, "", " ", "x", "x" * 5000, "\x00", "\ud800", "é" * 70, "😀",
@@ -79,24 +183,14 @@ TEXTS = [
     "", "0", "-1", "1e999", "9" * 400, "true", "RUNNING", "%00", "%ff", "%", "%zz", "..", "%2F", "a+b", "2026-13-45",
     "null", "[]", "%F0%9F%98%80", "x" * 3000,
 ]  # fmt: skip
-SEGMENTS = [
-    *TEXTS,
-    "applications",
-    "jobruns",
-    "attempts",
-    "dashboard",
-    "start",
-    "tags",
-    "00nothere",
-    quote(ARN, safe=""),
-]
 
 
 class Fuzzer:
     """Makes malformed requests, the same ones for the same seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, service: Service = SERVERLESS) -> None:
         self.random = random.Random(seed)
+        self.service = service
         self.strategies: list[Callable[[], tuple[str, str, bytes | None]]] = [
             self.mutated_body,
             self.mutated_body,
@@ -112,7 +206,7 @@ class Fuzzer:
         return self.random.choice(self.strategies)()
 
     def mutated_body(self) -> tuple[str, str, bytes | None]:
-        method, path, body = self.random.choice([valid for valid in VALID if valid[2]])
+        method, path, body = self.random.choice([valid for valid in self.service.valid if valid[2]])
         mutated = json.loads(json.dumps(body))
         for _ in range(self.random.randint(1, 3)):
             self.mutate(mutated)
@@ -135,23 +229,25 @@ class Fuzzer:
             return
 
     def mutated_query(self) -> tuple[str, str, bytes | None]:
-        method, path, _ = self.random.choice([valid for valid in VALID if valid[2] is None])
+        method, path, _ = self.random.choice([valid for valid in self.service.valid if valid[2] is None])
         path, _, query = path.partition("?")
         names = [item.partition("=")[0] for item in query.split("&") if item] + [
             "unknown",
             "nextToken",
             "createdAtAfter",
+            "createdAfter",
         ]
         items = [f"{self.random.choice(names)}={self.random.choice(TEXTS)}" for _ in range(self.random.randint(1, 4))]
         return method, f"{path}?{'&'.join(items)}", None
 
     def random_path(self) -> tuple[str, str, bytes | None]:
-        segments = [self.random.choice(SEGMENTS) for _ in range(self.random.randint(1, 7))]
+        parts = [*TEXTS, *self.service.segments, self.service.valid[0][1]]
+        segments = [self.random.choice(parts) for _ in range(self.random.randint(1, 7))]
         # POST /applications/…: whatever the other segments are, there is no such application.
-        return self.random.choice(METHODS), "/applications/00nothere/" + "/".join(segments), b"{}"
+        return self.random.choice(METHODS), f"{self.service.owner}/{'/'.join(segments)}", b"{}"
 
     def damaged_json(self) -> tuple[str, str, bytes | None]:
-        method, path, body = self.random.choice([valid for valid in VALID if valid[2]])
+        method, path, body = self.random.choice([valid for valid in self.service.valid if valid[2]])
         data = bytearray(json.dumps(body).encode())
         for _ in range(self.random.randint(1, 8)):
             place = self.random.randrange(len(data))
@@ -164,23 +260,24 @@ class Fuzzer:
         return method, path, bytes(data)
 
     def random_bytes(self) -> tuple[str, str, bytes | None]:
-        method, path, _ = self.random.choice([valid for valid in VALID if valid[2]])
+        method, path, _ = self.random.choice([valid for valid in self.service.valid if valid[2]])
         return method, path, self.random.randbytes(self.random.randint(1, 2000))
 
     def other_method(self) -> tuple[str, str, bytes | None]:
-        _, path, body = self.random.choice(VALID)
+        _, path, body = self.random.choice(self.service.valid)
         return self.random.choice(METHODS), path, None if body is None else json.dumps(body).encode()
 
 
 class Connection:
     """A connection that is kept, as clients keep theirs."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, service: str = SERVERLESS.name) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+        self._headers = {"authorization": signed(service)}
 
     def send(self, method: str, path: str, body: bytes | None) -> Answer:
         """Send one request as it is, and read the whole response."""
-        self._connection.request(method, path, body, {"authorization": SIGNED})
+        self._connection.request(method, path, body, self._headers)
         response = self._connection.getresponse()
         content = response.read()
         return Answer(
@@ -192,8 +289,9 @@ class Connection:
 
 
 @pytest.mark.fuzz
-def test_malformed_requests_are_refused(emr: LocalEmr) -> None:
-    fuzzer, connection, statuses = Fuzzer(SEED), Connection(emr.url), Counter[int]()
+@pytest.mark.parametrize("service", [SERVERLESS, CONTAINERS], ids=lambda service: service.name)
+def test_malformed_requests_are_refused(service: Service, emr: LocalEmr) -> None:
+    fuzzer, connection, statuses = Fuzzer(SEED, service), Connection(emr.url, service.name), Counter[int]()
     for number in range(REQUESTS):
         method, path, body = fuzzer.request()
         answer = connection.send(method, path, body)
@@ -206,8 +304,8 @@ def test_malformed_requests_are_refused(emr: LocalEmr) -> None:
         statuses[answer.status] += 1
     assert set(statuses) >= {400, 404, 405}, statuses
     assert statuses[400] > REQUESTS / 3, statuses
-    assert emr.applications() == []
-    assert emr.job_runs() == []
+    assert emr.applications() == emr.job_runs() == emr.virtual_clusters() == emr.eks_job_runs() == []
+    assert emr.client("emr-containers").list_job_templates()["templates"] == []
     client = emr.client("emr-serverless")
     created = client.create_application(releaseLabel="emr-7.5.0", type="SPARK")
     assert client.get_application(applicationId=created["applicationId"])["application"]["releaseLabel"] == "emr-7.5.0"
@@ -216,22 +314,62 @@ def test_malformed_requests_are_refused(emr: LocalEmr) -> None:
 @pytest.mark.fuzz
 def test_requests_that_may_be_valid_never_break_the_service(emr: LocalEmr) -> None:
     """The same mutations of requests for an application that is there: accepted or refused, never a server error."""
-    fuzzer, connection, rng = Fuzzer(SEED), Connection(emr.url), random.Random(SEED)
     client = emr.client("emr-serverless")
     application_id = client.create_application(releaseLabel="emr-7.5.0", type="SPARK")["applicationId"]
+    patch = {name: value for name, value in APPLICATION.items() if name != "type"}
+    send_mutated(
+        emr,
+        SERVERLESS,
+        [
+            ("POST", f"/applications/{application_id}/jobruns", JOB_RUN),
+            ("POST", "/applications", APPLICATION),
+            ("PATCH", f"/applications/{application_id}", {**patch, "releaseLabel": "emr-7.6.0"}),
+        ],
+    )
+    # Whatever was accepted can be shown, in the form of the model.
+    assert len(client.list_job_runs(applicationId=application_id, maxResults=50)["jobRuns"]) == 50
+    for application in emr.applications()[:200]:
+        client.get_application(applicationId=application["applicationId"])
+    for run in emr.job_runs():
+        client.get_job_run(applicationId=application_id, jobRunId=run["jobRunId"])
+
+
+@pytest.mark.fuzz
+def test_requests_that_may_be_valid_never_break_emr_on_eks(emr: LocalEmr) -> None:
+    client = emr.client("emr-containers")
+    cluster_id = client.create_virtual_cluster(name="mine", containerProvider=CLUSTER["containerProvider"])["id"]
+    template_id = client.create_job_template(name="mine", jobTemplateData=TEMPLATE["jobTemplateData"])["id"]
+    from_template = {"clientToken": "token", "jobTemplateId": template_id, "jobTemplateParameters": {"role": ROLE}}
+    send_mutated(
+        emr,
+        CONTAINERS,
+        [
+            ("POST", f"/virtualclusters/{cluster_id}/jobruns", EKS_JOB_RUN),
+            ("POST", f"/virtualclusters/{cluster_id}/jobruns", from_template),
+            ("POST", f"/virtualclusters/{cluster_id}/endpoints", ENDPOINT),
+            ("POST", "/virtualclusters", CLUSTER),
+            ("POST", "/jobtemplates", TEMPLATE),
+        ],
+    )
+    of_cluster = {"virtualClusterId": cluster_id}
+    assert len(client.list_job_runs(**of_cluster, maxResults=50)["jobRuns"]) == 50
+    for run in emr.eks_job_runs():
+        client.describe_job_run(**of_cluster, id=run["id"])
+    for endpoint in emr.managed_endpoints():
+        client.describe_managed_endpoint(**of_cluster, id=endpoint["id"])
+    assert len(client.list_job_templates(maxResults=50)["templates"]) == 50
+    for cluster in emr.virtual_clusters():
+        client.describe_virtual_cluster(id=cluster["id"])
+
+
+def send_mutated(emr: LocalEmr, service: Service, requests: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+    """Send mutations of valid requests; some of them are accepted, some refused, and none breaks anything."""
+    fuzzer, connection, rng = Fuzzer(SEED, service), Connection(emr.url, service.name), random.Random(SEED)
     statuses = Counter[int]()
     for number in range(2000):
-        method, path, body = rng.choice(
-            [
-                ("POST", f"/applications/{application_id}/jobruns", JOB_RUN),
-                ("POST", "/applications", APPLICATION),
-                ("PATCH", f"/applications/{application_id}", {**APPLICATION, "releaseLabel": "emr-7.6.0"}),
-            ]
-        )
+        method, path, body = rng.choice(requests)
         mutated = json.loads(json.dumps(body))
         mutated["clientToken"] = f"token-{number}"
-        if method == "PATCH":
-            del mutated["type"]
         for _ in range(rng.randint(0, 3)):
             fuzzer.mutate(mutated)
         answer = connection.send(method, path, json.dumps(mutated).encode())
@@ -239,12 +377,6 @@ def test_requests_that_may_be_valid_never_break_the_service(emr: LocalEmr) -> No
         statuses[answer.status] += 1
     assert statuses[200] > 100, statuses
     assert statuses[400] > 100, statuses
-    # Whatever was accepted can be shown, in the form of the model.
-    assert len(client.list_job_runs(applicationId=application_id, maxResults=50)["jobRuns"]) == 50
-    for application in emr.applications()[:200]:
-        client.get_application(applicationId=application["applicationId"])
-    for run in emr.job_runs():
-        client.get_job_run(applicationId=application_id, jobRunId=run["jobRunId"])
 
 
 @pytest.mark.fuzz

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import botocore.exceptions
 import botocore.session
@@ -14,51 +15,74 @@ import pytest
 from botocore import xform_name
 from botocore.model import Shape
 
+from airflow_emrs_ext.local.emr_containers.service import EmrContainers
 from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.protocol import Request, RestJson
 from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.local.validation import compile_pattern
 from airflow_emrs_ext.service_model import extend
-from tests.contract.wire import send
+from tests.contract.wire import send, signed
 
-MODEL = extend(botocore.session.get_session()).get_service_model("emr-serverless")
+SERVERLESS, CONTAINERS = "emr-serverless", "emr-containers"
+SERVICES: dict[str, type[EmrServerless | EmrContainers]] = {SERVERLESS: EmrServerless, CONTAINERS: EmrContainers}
+SESSION = extend(botocore.session.get_session())
+MODELS = {service: SESSION.get_service_model(service) for service in SERVICES}
+MODEL = MODELS[SERVERLESS]
+OPERATIONS = [(service, name) for service, model in MODELS.items() for name in sorted(model.operation_names)]
+# What a security configuration protects is not there.
+NOT_OFFERED = {name for name in MODELS[CONTAINERS].operation_names if "SecurityConfiguration" in name}
 ROLE = "arn:aws:iam::123456789012:role/jobs"
 DRIVER = {"sparkSubmit": {"entryPoint": "s3://bucket/job.py"}}
+EKS_DRIVER = {"sparkSubmitJobDriver": {"entryPoint": "s3://bucket/job.py"}}
 LABELS = {
     "applicationId": "00abc",
     "jobRunId": "00def",
     "sessionId": "00fed",
-    "resourceArn": "arn%3Aaws%3Aemr-serverless%3Aus-east-1%3A123456789012%3A%2Fapplications%2F00abc00abc00abc",
+    "virtualClusterId": "00abc",
+    "templateId": "00def",
+    "endpointId": "00fed",
+    "securityConfigurationId": "00def",
+}
+ARNS = {
+    SERVERLESS: "arn:aws:emr-serverless:us-east-1:123456789012:/applications/00abc00abc00abc",
+    CONTAINERS: "arn:aws:emr-containers:us-east-1:123456789012:/virtualclusters/00abc00abc00abc",
 }
 
 
-def path_of(operation: str) -> str:
+def path_of(operation: str, service: str = SERVERLESS) -> str:
     """The path of an operation with labels that satisfy the model."""
-    template: str = MODEL.operation_model(operation).http["requestUri"]
-    return re.sub(r"{(\w+)\+?}", lambda label: LABELS[label[1]], template)
+    template: str = MODELS[service].operation_model(operation).http["requestUri"]
+    labels = {**LABELS, "resourceArn": quote(ARNS[service], safe="")}
+    return re.sub(r"{(\w+)\+?}", lambda label: labels[label[1]], template)
 
 
-def shapes(kind: str) -> Iterator[Shape]:
-    """Every shape of the model of one type."""
-    for name in MODEL.shape_names:
-        shape = MODEL.shape_for(name)
+def shapes(service: str, kind: str) -> Iterator[Shape]:
+    """Every shape of a model of one type."""
+    for name in MODELS[service].shape_names:
+        shape = MODELS[service].shape_for(name)
         if shape.type_name == kind:
             yield shape
 
 
-@pytest.mark.parametrize("operation", sorted(MODEL.operation_names))
-def test_every_operation_is_offered(operation: str, emr: LocalEmr) -> None:
-    assert callable(getattr(EmrServerless, xform_name(operation), None))
-    answer = send(emr.url, MODEL.operation_model(operation).http["method"], path_of(operation), {})
-    assert answer.status in (200, 400, 404), answer
-    assert answer.code in (None, "ValidationException", "ResourceNotFoundException")
-    assert [call["operation"] for call in emr.calls()] == [operation]
+@pytest.mark.parametrize(("service", "operation"), OPERATIONS)
+def test_every_operation_is_offered(service: str, operation: str, emr: LocalEmr) -> None:
+    method = MODELS[service].operation_model(operation).http["method"]
+    answer = send(emr.url, method, path_of(operation, service), {}, authorization=signed(service))
+    assert [(call["service"], call["operation"]) for call in emr.calls()] == [(service, operation)]
+    if operation not in NOT_OFFERED:
+        assert callable(getattr(SERVICES[service], xform_name(operation), None))
+        assert answer.status in (200, 400, 404), answer
+        assert answer.code in (None, "ValidationException", "ResourceNotFoundException")
+    elif answer.code != "ValidationException":
+        assert (answer.status, answer.code) == (501, "UnknownOperationException")
 
 
-def test_the_model_needs_nothing_that_the_protocol_does_not_speak() -> None:
-    assert not list(shapes("blob"))
-    for name in MODEL.operation_names:
-        operation = MODEL.operation_model(name)
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_model_needs_nothing_that_the_protocol_does_not_speak(service: str) -> None:
+    model = MODELS[service]
+    assert not list(shapes(service, "blob"))
+    for name in model.operation_names:
+        operation = model.operation_model(name)
         for shape in (operation.input_shape, operation.output_shape):
             assert shape is None or "payload" not in shape.serialization
         for member in operation.input_shape.members.values() if operation.input_shape else ():
@@ -67,10 +91,10 @@ def test_the_model_needs_nothing_that_the_protocol_does_not_speak() -> None:
             assert member.serialization.get("location") is None
 
 
-@pytest.mark.parametrize("service", ["emr-serverless", "emr-containers"])
+@pytest.mark.parametrize("service", SERVICES)
 def test_every_pattern_is_checked_and_none_takes_long(service: str) -> None:
     """A value that nearly matches must not keep the endpoint busy, however the pattern is written."""
-    model = extend(botocore.session.get_session()).get_service_model(service)
+    model = MODELS[service]
     hostile = (
         "a", " ", "\n", "0", "-", "/", "a-", "a/", "s3://bucket.", ".aaaa", "arn:aws:",
         "https://aps-workspaces.us-east-1.amazonaws", "123456789012.dkr.ecr.a",
@@ -90,12 +114,21 @@ def test_every_pattern_is_checked_and_none_takes_long(service: str) -> None:
             assert took < 1, f"{name} takes {took:.1f} s on {seed!r}"
 
 
-@pytest.mark.parametrize("shape", MODEL.error_shapes, ids=lambda shape: shape.name)
-def test_every_error_of_the_model_reaches_clients_with_its_status(shape: Any, emr: LocalEmr) -> None:
-    client = emr.client("emr-serverless")
-    emr.inject("ListApplications", "error", code=shape.name, times=None)
+@pytest.mark.parametrize(
+    ("service", "operation", "shape"),
+    [
+        pytest.param(service, operation, shape, id=f"{service}-{shape.name}")
+        for service, operation in ((SERVERLESS, "ListApplications"), (CONTAINERS, "ListVirtualClusters"))
+        for shape in MODELS[service].error_shapes
+    ],
+)
+def test_every_error_of_the_model_reaches_clients_with_its_status(
+    service: str, operation: str, shape: Any, emr: LocalEmr
+) -> None:
+    client = emr.client(service)
+    emr.inject(operation, "error", code=shape.name, times=None)
     with pytest.raises(client.exceptions.from_code(shape.name)) as caught:
-        client.list_applications()
+        getattr(client, xform_name(operation))()
     assert caught.value.response["Error"]["Code"] == shape.name
     status = caught.value.response["ResponseMetadata"]["HTTPStatusCode"]
     assert status == shape.metadata["error"]["httpStatusCode"]
@@ -112,9 +145,11 @@ def test_requests_reach_the_modelled_errors_without_help(emr: LocalEmr) -> None:
         client.create_application(releaseLabel="emr-7.6.0", type="SPARK", clientToken="one")
 
 
-def start_job_run(**changes: Any) -> dict[str, Any]:
+def start_job_run(service: str = SERVERLESS, **changes: Any) -> dict[str, Any]:
     """The body of a StartJobRun that satisfies the model, with changes; ``None`` leaves a member out."""
     body = {"clientToken": "t", "executionRoleArn": ROLE, "jobDriver": DRIVER, **changes}
+    if service == CONTAINERS:
+        body = {"releaseLabel": "emr-7.5.0-latest", **body, "jobDriver": changes.get("jobDriver", EKS_DRIVER)}
     return {name: value for name, value in body.items() if value is not None}
 
 
@@ -124,9 +159,8 @@ def configurations(depth: int) -> list[dict[str, Any]]:
     return [{"classification": "spark-defaults", "configurations": inner}]
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
+MALFORMED: dict[str, list[tuple[dict[str, Any], str]]] = {
+    SERVERLESS: [
         ({"executionRoleArn": None}, "Value null at 'executionRoleArn' failed to satisfy constraint: Member must not"),
         ({"clientToken": None}, "Value null at 'clientToken'"),
         ({"executionRoleArn": "me"}, "'executionRoleArn' failed to satisfy constraint: Member must have length"),
@@ -161,9 +195,33 @@ def configurations(depth: int) -> list[dict[str, Any]]:
             "'configurationOverrides.applicationConfiguration' failed to satisfy constraint: Member must have length",
         ),
     ],
-)  # fmt: skip
-def test_malformed_values_are_refused_and_named(changes: dict[str, Any], expected: str, emr: LocalEmr) -> None:
-    answer = send(emr.url, "POST", path_of("StartJobRun"), start_job_run(**changes))
+    CONTAINERS: [
+        ({"clientToken": None}, "Value null at 'clientToken'"),
+        ({"clientToken": "x" * 65}, "'clientToken' failed to satisfy constraint: Member must have length less than"),
+        ({"name": "two words"}, "Value 'two words' at 'name' failed to satisfy constraint: Member must satisfy"),
+        ({"releaseLabel": ""}, "Value '' at 'releaseLabel' failed to satisfy constraint: Member must have length"),
+        ({"retryPolicyConfiguration": {}}, "Value null at 'retryPolicyConfiguration.maxAttempts' failed to satisfy"),
+        ({"retryPolicyConfiguration": {"maxAttempts": "2"}}, "Member must be an integer"),
+        ({"jobDriver": {"sparkSubmitJobDriver": {}}}, "Value null at 'jobDriver.sparkSubmitJobDriver.entryPoint'"),
+        ({"jobDriver": {"sparkSubmit": {}}}, "Value at 'jobDriver.sparkSubmit' failed to satisfy constraint: Member"),
+        (
+            {"configurationOverrides": {"monitoringConfiguration": {"persistentAppUI": "ON"}}},
+            "'configurationOverrides.monitoringConfiguration.persistentAppUI' failed to satisfy constraint",
+        ),
+        ({"mode": "BATCH"}, "Value at 'mode' failed to satisfy constraint: Member must be one of the members"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("service", "changes", "expected"),
+    [(service, changes, expected) for service, cases in MALFORMED.items() for changes, expected in cases],
+)
+def test_malformed_values_are_refused_and_named(
+    service: str, changes: dict[str, Any], expected: str, emr: LocalEmr
+) -> None:
+    body = start_job_run(service, **changes)
+    answer = send(emr.url, "POST", path_of("StartJobRun", service), body, authorization=signed(service))
     assert (answer.status, answer.code) == (400, "ValidationException")
     assert answer.message.startswith("1 validation error detected: Value ")
     assert expected in answer.message
@@ -293,4 +351,4 @@ def test_the_router_prefers_the_literal_path() -> None:
 
     assert route("/applications/dashboard").operation.name == "GetApplication"
     assert route("/applications/00abc/jobruns/00def/attempts").operation.name == "ListJobRunAttempts"
-    assert route(f"/tags/{LABELS['resourceArn']}").labels["resourceArn"].endswith("/00abc00abc00abc")
+    assert route(path_of("ListTagsForResource")).labels["resourceArn"].endswith("/00abc00abc00abc")

@@ -74,11 +74,11 @@ async def test_aiobotocore(emr: LocalEmr) -> None:
     assert [run["id"] for run in listed["jobRuns"]] == [started["jobRunId"]]
 
 
-def aws(*arguments: str) -> Any:
+def aws(*arguments: str, service: str = "emr-serverless") -> Any:
     """Run the AWS command line; :return: what it prints."""
     command = shutil.which("aws", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert command, "the dev extra installs the AWS command line"
-    done = subprocess.run([command, "emr-serverless", *arguments], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([command, service, *arguments], capture_output=True, text=True, timeout=60)
     if done.returncode:
         return done.stderr
     return json.loads(done.stdout) if done.stdout else None

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-SIGNED = (
-    "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/emr-serverless/aws4_request,"
-    " SignedHeaders=host;x-amz-date, Signature=0000"
-)
+
+def signed(service: str) -> str:
+    """The header ``Authorization`` of a request for a service."""
+    return (
+        f"AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request,"
+        " SignedHeaders=host;x-amz-date, Signature=0000"
+    )
+
+
+SIGNED = signed("emr-serverless")
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def test_from_its_creation_to_its_end(endpoints: Endpoints) -> None:
         client.delete_virtual_cluster(id=endpoints.cluster_id)
     endpoint = endpoints.reached(ids, "ACTIVE")
     assert (endpoint["name"], endpoint["type"], endpoint["tags"]) == ("mine", "SPARK_CONNECT", {"a": "b"})
-    assert endpoint["authProxyUrl"].startswith("http://127.0.0.1:")
+    assert endpoints.record(ids)["authProxyUrl"].startswith("http://127.0.0.1:")
     client.tag_resource(resourceArn=arn, tags={"c": "d"})
     assert endpoints.get(ids)["tags"] == {"a": "b", "c": "d"}
     for _ in range(2):
@@ -106,8 +106,8 @@ def test_deleted_while_it_is_created(endpoints: Endpoints) -> None:
     endpoints.eks.emr.configure(session_start_seconds=60)
     ids = endpoints.create()
     endpoints.eks.client.delete_managed_endpoint(**ids)
-    endpoint = endpoints.reached(ids, "TERMINATED")
-    assert "authProxyUrl" not in endpoint
+    endpoints.reached(ids, "TERMINATED")
+    assert "authProxyUrl" not in endpoints.record(ids)
     assert endpoints.path(ids) == ["CREATING", "TERMINATING", "TERMINATED"]
 
 
@@ -242,7 +242,7 @@ def test_the_idle_timeout_ends_it_and_calls_put_it_off(endpoints: Endpoints) -> 
 
 def test_what_a_grpc_client_is_told(endpoints: Endpoints, grpc_call: Callable[[str, str], tuple[str, str]]) -> None:
     ids = endpoints.created()
-    url = endpoints.get(ids)["authProxyUrl"]
+    url = endpoints.record(ids)["authProxyUrl"]
     token = endpoints.credentials(ids)["credentials"]["token"]
     code, details = grpc_call(url, token)
     assert (code, "is simulated" in details) == ("FAILED_PRECONDITION", True)
@@ -257,7 +257,7 @@ def test_what_a_grpc_client_is_told(endpoints: Endpoints, grpc_call: Callable[[s
 
 def test_everything_is_forgotten(endpoints: Endpoints, grpc_call: Callable[[str, str], tuple[str, str]]) -> None:
     ids = endpoints.created()
-    url, token = endpoints.get(ids)["authProxyUrl"], endpoints.credentials(ids)["credentials"]["token"]
+    url, token = endpoints.record(ids)["authProxyUrl"], endpoints.credentials(ids)["credentials"]["token"]
     endpoints.eks.emr.reset()
     assert endpoints.eks.emr.managed_endpoints() == []
     assert grpc_call(url, token)[0] == "UNAUTHENTICATED"
