@@ -86,12 +86,12 @@ class PersistentAppUIs:
         }
 
     async def get_persistent_app_ui_presigned_url(self, **params: Any) -> dict[str, Any]:
-        """GetPersistentAppUIPresignedURL: not ready before the driver of the job run has run."""
+        """GetPersistentAppUIPresignedURL: not ready before Spark runs in the driver of the job run."""
         run = self._get(params).run
         if params.get("PersistentAppUIType", _HISTORY_SERVER) != _HISTORY_SERVER:
             raise _invalid(f"PersistentAppUIType: must be {_HISTORY_SERVER}, not {params['PersistentAppUIType']}")
         attempt = next((attempt for attempt in reversed(run.attempts) if attempt.started_at), None)
-        if attempt is None:
+        if attempt is None or (attempt.running and attempt.running.dashboard_url() is None):
             return {"PresignedURLReady": False}
         name = f"Attempt {attempt.number} of job run {run.job_run_id}"
         return {"PresignedURLReady": True, "PresignedURL": self._dashboards.mint(name, attempt)}

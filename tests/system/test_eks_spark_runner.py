@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -125,10 +126,17 @@ def test_a_pyspark_job_reads_and_writes_s3(cluster: Cluster) -> None:
     assert any(item["Key"] == "counts/_SUCCESS" for item in written)
 
 
-def test_pi_of_the_service_image(cluster: Cluster) -> None:
+def test_pi_of_the_service_image_and_its_persistent_ui(cluster: Cluster) -> None:
     run_id = cluster.submit("local:///usr/lib/spark/examples/src/main/python/pi.py", "2")
     cluster.completed(run_id)
     assert cluster.log(run_id).startswith("Pi is roughly 3.1")
+    uis = cluster.emr.client("emr")
+    arn = cluster.client.describe_virtual_cluster(id=cluster.cluster_id)["virtualCluster"]["arn"]
+    ui = uis.create_persistent_app_ui(TargetResourceArn=arn, EMRContainersConfig={"JobRunId": run_id})
+    url = uis.get_persistent_app_ui_presigned_url(PersistentAppUIId=ui["PersistentAppUIId"])["PresignedURL"]
+    with urllib.request.urlopen(url, timeout=60) as page:
+        assert "/history/spark-" in page.url
+        assert b"Spark Jobs" in page.read()
 
 
 def test_a_failure_says_why(cluster: Cluster) -> None:
