@@ -66,7 +66,12 @@ def _access_to_managed_endpoint(terms: Terms, given: Mapping[str, Any]) -> Steps
     credentials = yield from containers_api.get_managed_endpoint_session_credentials(
         terms, *ids, execution_role_arn=role
     )
-    return Access(endpoint["authProxyUrl"], credentials["credentials"]["token"], credentials["expiresAt"])
+    address = endpoint["authProxyUrl"]
+    return Access(
+        address if "://" in address else f"https://{address}",
+        credentials["credentials"]["token"],
+        credentials["expiresAt"],
+    )
 
 
 _ACCESS: Mapping[str, Callable[[Terms, Mapping[str, Any]], Steps[Access]]] = {

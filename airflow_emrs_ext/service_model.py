@@ -1,4 +1,4 @@
-"""The members of the EMR Serverless API that the installed botocore is too old to know.
+"""The operations and members of the APIs that the installed botocore is too old to know.
 
 botocore merges extras, files beside a service's model, into the model that a session loads. :func:`extend` shows a
 session the extras of what its own model lacks: a botocore that knows a feature keeps its own description of it, and
@@ -14,41 +14,55 @@ from typing import Any, NamedTuple, TypeVar
 from botocore.exceptions import DataNotFoundError
 
 _DATA_PATH = str(Path(__file__).with_name("botocore_data"))
-_MODEL = "emr-serverless/2021-07-13/service-2"
 
 Model = Mapping[str, Any]
 SessionT = TypeVar("SessionT")
 
 
 class _Feature(NamedTuple):
-    """What one release of the API added: the type of its extras files, and how a model shows that it has it."""
+    """What one release of an API added: to which model, the type of its extras files, and how a model shows it."""
 
+    model: str
     extras_type: str
     is_in: Callable[[Model], bool]
 
 
+_SERVERLESS = "emr-serverless/2021-07-13/service-2"
 _FEATURES = (
-    _Feature("execution-iam-policy", lambda model: "JobRunExecutionIamPolicy" in model["shapes"]),
-    _Feature("sessions", lambda model: "StartSession" in model["operations"]),
+    _Feature(_SERVERLESS, "execution-iam-policy", lambda model: "JobRunExecutionIamPolicy" in model["shapes"]),
+    _Feature(_SERVERLESS, "sessions", lambda model: "StartSession" in model["operations"]),
+    _Feature(
+        "emr-containers/2020-10-01/service-2",
+        "spark-connect",
+        lambda model: "authProxyUrl" in model["shapes"]["Endpoint"]["members"],
+    ),
+    _Feature(
+        "emr/2009-03-31/service-2", "persistent-app-ui", lambda model: "CreatePersistentAppUI" in model["operations"]
+    ),
 )
 
 
-def extend(session: SessionT) -> SessionT:
-    """Let a session's EMR Serverless clients know sessions, ``interactiveConfiguration.sessionEnabled`` and
-    ``executionIamPolicy``, as far as its botocore does not.
+def extend(session: SessionT, service: str) -> SessionT:
+    """Let a session's clients of a service know what this package uses, as far as its botocore does not.
 
-    :param session: of boto3, botocore or aiobotocore, before it makes its first EMR Serverless client
+    That is, of EMR Serverless: sessions, ``interactiveConfiguration.sessionEnabled``, ``executionIamPolicy``; of EMR on
+    EKS: where a managed endpoint serves Spark Connect; of EMR: persistent application UIs.
+
+    :param session: of boto3, botocore or aiobotocore, before it makes its first client of the service
+    :param service: botocore's name of it; of others nothing is loaded
     :return: the same session
     """
     # boto3 offers its botocore session under no public name.
     botocore_session: Any = getattr(session, "_session", session)
     loader = botocore_session.get_component("data_loader")
-    try:
-        model = loader.load_data(_MODEL)
-    except DataNotFoundError:
-        return session  # a botocore with another version of the API knows more than the extras
     for feature in _FEATURES:
-        if feature.extras_type not in loader.extras_types and not feature.is_in(model):
+        if not feature.model.startswith(f"{service}/") or feature.extras_type in loader.extras_types:
+            continue
+        try:
+            model = loader.load_data(feature.model)
+        except DataNotFoundError:
+            continue  # a botocore with another version of the API knows more than the extras
+        if not feature.is_in(model):
             loader.extras_types.append(feature.extras_type)
             if _DATA_PATH not in loader.search_paths:
                 loader.search_paths.append(_DATA_PATH)

@@ -124,7 +124,8 @@ class EmrHook(AwsBaseHook):
 
     def _make_client(self, service: str, *, asynchronous: bool) -> Any:
         """A client of any service, with the connection, Region and endpoints of this hook."""
-        session = self.get_session(region_name=self.region_name, deferrable=asynchronous)
+        session: Any = super().get_session(region_name=self.region_name, deferrable=asynchronous)
+        extend(session, service)
         make = session.create_client if asynchronous else session.client
         config = self._get_config()
         return make(
@@ -136,7 +137,7 @@ class EmrHook(AwsBaseHook):
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
         """The session of boto3 (or, deferrable, of aiobotocore) that clients are made from, one that knows sessions."""
-        return extend(super().get_session(region_name=region_name, deferrable=deferrable))
+        return extend(super().get_session(region_name=region_name, deferrable=deferrable), self.service)
 
     def _get_config(self, config: Config | None = None) -> Config:
         merged: Config = super()._get_config(config)

@@ -95,8 +95,10 @@ class Endpoint:
             access=access,
             dashboards=self.dashboards,
         )
-        session = extend(botocore.session.get_session())
-        models = {name: session.get_service_model(name) for name in (SERVERLESS, CONTAINERS)}
+        models = {
+            name: extend(botocore.session.get_session(), name).get_service_model(name)
+            for name in (SERVERLESS, CONTAINERS, persistent_uis.SERVICE)
+        }
         self.containers = EmrContainers(
             self._runner,
             model=models[CONTAINERS],
@@ -112,7 +114,7 @@ class Endpoint:
             (RestJson(models[SERVERLESS]), self.serverless, EMR_SERVERLESS_QUOTAS, "ThrottlingException"),
             (RestJson(models[CONTAINERS]), self.containers, EMR_CONTAINERS_QUOTAS, "EKSRequestThrottledException"),
             (
-                AwsJson(session.get_service_model(persistent_uis.SERVICE), persistent_uis.OPERATIONS),
+                AwsJson(models[persistent_uis.SERVICE], persistent_uis.OPERATIONS),
                 self._persistent_uis,
                 {},
                 "ThrottlingException",

@@ -97,7 +97,7 @@ class LocalEmr:
             aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region
         )
         url = self.s3_endpoint if service == "s3" and self.s3_endpoint else self.url
-        return extend(session).client(service, **{"endpoint_url": url, **options})
+        return extend(session, service).client(service, **{"endpoint_url": url, **options})
 
     def script(
         self, attempts: Sequence[ScriptedAttempt] = (), name: str = "*", *, session: ScriptedSession | None = None

@@ -25,7 +25,7 @@ from tests.contract.wire import send, signed
 
 SERVERLESS, CONTAINERS = "emr-serverless", "emr-containers"
 SERVICES: dict[str, type[EmrServerless | EmrContainers]] = {SERVERLESS: EmrServerless, CONTAINERS: EmrContainers}
-SESSION = extend(botocore.session.get_session())
+SESSION = extend(botocore.session.get_session(), "emr-serverless")
 MODELS = {service: SESSION.get_service_model(service) for service in SERVICES}
 MODEL = MODELS[SERVERLESS]
 OPERATIONS = [(service, name) for service, model in MODELS.items() for name in sorted(model.operation_names)]

@@ -20,7 +20,7 @@ ENABLED = {"interactiveConfiguration": {"sessionEnabled": True}}
 
 @pytest.fixture
 def client(emr: LocalEmr) -> Any:
-    return extend(boto3.session.Session()).client("emr-serverless")
+    return extend(boto3.session.Session(), "emr-serverless").client("emr-serverless")
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_scripted_end(client: Any, application_id: str, emr: LocalEmr) -> None:
 async def test_aiobotocore(application_id: str, emr: LocalEmr) -> None:
     from aiobotocore.session import get_session
 
-    async with extend(get_session()).create_client("emr-serverless", endpoint_url=emr.url) as client:
+    async with extend(get_session(), "emr-serverless").create_client("emr-serverless", endpoint_url=emr.url) as client:
         started = await client.start_session(applicationId=application_id, executionRoleArn=ROLE)
         ids = {"applicationId": application_id, "sessionId": started["sessionId"]}
         await client.terminate_session(**ids)

@@ -64,7 +64,7 @@ def test_every_module_can_be_imported() -> None:
 
 
 def test_the_image_knows_every_shape_of_the_api() -> None:
-    session = extend(botocore.session.get_session())
+    session = extend(botocore.session.get_session(), "emr-serverless")
     model = session.get_service_model("emr-serverless")
     assert "StartSession" in model.operation_names
     seen: set[str] = set()

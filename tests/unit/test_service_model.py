@@ -13,7 +13,13 @@ from botocore.model import Shape
 
 from airflow_emrs_ext.service_model import extend
 
-_DATA = Path(__file__).parents[2] / "airflow_emrs_ext" / "botocore_data" / "emr-serverless" / "2021-07-13"
+_DATA = Path(__file__).parents[2] / "airflow_emrs_ext" / "botocore_data"
+_EXTRAS = {
+    "sessions": "emr-serverless/2021-07-13",
+    "execution-iam-policy": "emr-serverless/2021-07-13",
+    "spark-connect": "emr-containers/2020-10-01",
+    "persistent-app-ui": "emr/2009-03-31",
+}
 _OPERATIONS = {
     "StartSession",
     "GetSession",
@@ -24,14 +30,22 @@ _OPERATIONS = {
 }
 
 
-def installed() -> dict[str, Any]:
-    model: dict[str, Any] = Loader().load_service_model("emr-serverless", "service-2")
+def installed(service: str = "emr-serverless") -> dict[str, Any]:
+    model: dict[str, Any] = Loader().load_service_model(service, "service-2")
     return model
 
 
 def extras(name: str) -> dict[str, Any]:
-    merge: dict[str, Any] = json.loads((_DATA / f"service-2.{name}-extras.json").read_text())["merge"]
+    merge: dict[str, Any] = json.loads((_DATA / _EXTRAS[name] / f"service-2.{name}-extras.json").read_text())["merge"]
     return merge
+
+
+def without_prose(part: Any) -> Any:
+    if isinstance(part, list):
+        return [without_prose(one) for one in part]
+    if isinstance(part, dict):
+        return {key: without_prose(value) for key, value in part.items() if key != "documentation"}
+    return part
 
 
 def client_of(session: Any) -> Any:
@@ -39,9 +53,9 @@ def client_of(session: Any) -> Any:
 
 
 def test_every_client_of_an_extended_session_knows_sessions() -> None:
-    model = extend(botocore.session.get_session()).get_service_model("emr-serverless")
+    model = extend(botocore.session.get_session(), "emr-serverless").get_service_model("emr-serverless")
     assert set(model.operation_names) >= _OPERATIONS
-    client = client_of(extend(boto3.session.Session()))
+    client = client_of(extend(boto3.session.Session(), "emr-serverless"))
     assert client.can_paginate("list_sessions")
     assert "executionIamPolicy" in client.meta.service_model.operation_model("StartJobRun").input_shape.members
     application = client.meta.service_model.operation_model("CreateApplication").input_shape
@@ -51,7 +65,7 @@ def test_every_client_of_an_extended_session_knows_sessions() -> None:
 
 
 async def test_an_asynchronous_client_knows_them_too() -> None:
-    session = extend(get_async_session())
+    session = extend(get_async_session(), "emr-serverless")
     async with session.create_client(
         "emr-serverless", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
     ) as client:
@@ -60,7 +74,7 @@ async def test_an_asynchronous_client_knows_them_too() -> None:
 
 def test_other_sessions_and_services_are_left_alone() -> None:
     before = installed()
-    session = extend(extend(boto3.session.Session()))
+    session = extend(extend(boto3.session.Session(), "emr-serverless"), "emr-serverless")
     client_of(session)
     assert set(client_of(boto3.session.Session()).meta.service_model.operation_names) == set(before["operations"])
     plain, extended = boto3.session.Session(), session
@@ -79,35 +93,34 @@ def test_a_botocore_that_knows_a_feature_keeps_its_own_description() -> None:
     before = installed()
     known = {"sessions": "StartSession" in before["operations"]}
     known["execution-iam-policy"] = "JobRunExecutionIamPolicy" in before["shapes"]
-    session = extend(botocore.session.get_session())
+    session = extend(botocore.session.get_session(), "emr-serverless")
     loader = session.get_component("data_loader")
     assert {name: name not in loader.extras_types for name in known} == known
     if all(known.values()):
         assert json.dumps(loader.load_service_model("emr-serverless", "service-2")) == json.dumps(before)
 
 
-@pytest.mark.parametrize("name", ["sessions", "execution-iam-policy"])
+@pytest.mark.parametrize("name", _EXTRAS)
 def test_the_extras_say_what_a_newer_botocore_says(name: str) -> None:
-    newer, ours = installed(), extras(name)
+    newer, ours = installed(_EXTRAS[name].partition("/")[0]), extras(name)
     missing = [shape for shape in ours["shapes"] if shape not in newer["shapes"]]
     if missing:
         pytest.skip("the installed botocore does not know the feature: nothing to compare with")
     for operation, description in ours.get("operations", {}).items():
         theirs = newer["operations"][operation]
         for part in ("http", "input", "output", "errors"):
-            assert description[part] == theirs[part], (operation, part)
+            assert description[part] == without_prose(theirs[part]), (operation, part)
     for shape, description in ours["shapes"].items():
         theirs = newer["shapes"][shape]
         for part in ("type", "required", "enum", "min", "max", "sensitive", "member"):
             if part in description:
                 assert description[part] == theirs[part], (shape, part)
         for member, reference in description.get("members", {}).items():
-            known = {key: value for key, value in theirs["members"][member].items() if key != "documentation"}
-            assert reference == known, (shape, member)
+            assert reference == without_prose(theirs["members"][member]), (shape, member)
 
 
 def test_no_extra_names_a_shape_that_nobody_defines() -> None:
-    model = extend(botocore.session.get_session()).get_service_model("emr-serverless")
+    model = extend(botocore.session.get_session(), "emr-serverless").get_service_model("emr-serverless")
 
     def walk(shape: Shape | None, seen: set[str]) -> None:
         if shape is None or shape.name in seen:
@@ -127,3 +140,13 @@ def test_no_extra_names_a_shape_that_nobody_defines() -> None:
         for error in operation.error_shapes:
             walk(error, seen)
     assert {"SessionSummary", "JobRunExecutionIamPolicy"} <= seen
+
+
+def test_spark_connect_and_persistent_uis_are_known_with_every_botocore() -> None:
+    containers = extend(botocore.session.get_session(), "emr-containers").get_service_model("emr-containers")
+    assert "authProxyUrl" in containers.shape_for("Endpoint").members
+    emr = extend(botocore.session.get_session(), "emr").get_service_model("emr")
+    for name in ("CreatePersistentAppUI", "DescribePersistentAppUI", "GetPersistentAppUIPresignedURL"):
+        operation = emr.operation_model(name)
+        assert operation.input_shape.members
+        assert operation.output_shape.members

@@ -28,7 +28,7 @@ from airflow_emrs_ext.states import (
     ids=lambda v: str(v),
 )
 def test_states_are_those_of_the_api_model(service: str, states: type[State], shape: str) -> None:
-    model = service_model.extend(botocore.session.get_session()).get_service_model(service)
+    model = service_model.extend(botocore.session.get_session(), service).get_service_model(service)
     assert sorted(states) == sorted(model.shape_for(shape).enum)
 
 

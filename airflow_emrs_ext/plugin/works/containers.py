@@ -10,7 +10,7 @@ from airflow_emrs_ext.driver_logs.pods import CloudWatchPodLogs, PodLogs, S3PodL
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.works.base import AGAIN_SECONDS, JobRunWork, NoTarget, Work
-from airflow_emrs_ext.plugin.works.persistent_uis import PersistentUIHook, presigned_url
+from airflow_emrs_ext.plugin.works.persistent_uis import presigned_url
 
 
 class ContainersWork(Work):
@@ -60,21 +60,11 @@ class EksJobRunWork(ContainersWork, JobRunWork):
                 "ENABLED, in the `configuration_overrides` of the next one. The logs are where the configuration puts "
                 "them.",
             )
-        hook = PersistentUIHook(**self.connection, patience=self.patience)
-        if not hook.knows_uis:
-            raise NoTarget(
-                501,
-                "boto3 is too old",
-                "The boto3 of this web server does not know the operation CreatePersistentAppUI: upgrade it. The EMR "
-                "console leads to the Spark UI, too.",
-            )
         self.take_turn()
         virtual_cluster_arn, _, _ = self.facts["arn"].partition("/jobruns/")
         seconds = self.patience.call_patience
         try:
-            url = hook.run(
-                presigned_url(hook.terms, virtual_cluster_arn, self.ids["job_run_id"], patience_seconds=seconds)
-            )
+            url = self.ask(presigned_url, virtual_cluster_arn, self.ids["job_run_id"], patience_seconds=seconds)
         except RequestRejected as error:
             if error.facts.get("code") != "InvalidRequestException":
                 raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.steps import Call, Sleep, Steps, Terms
 from airflow_emrs_ext.waiting import patiently
 
@@ -15,17 +14,6 @@ _PAUSE_SECONDS = 1.0
 
 # Those that were not ready at the last click: a page that loads itself again must not make another each time.
 _pending: dict[tuple[str, str], str] = {}
-
-
-class PersistentUIHook(EmrHook):
-    """Calls Amazon EMR."""
-
-    service = "emr"
-
-    @property
-    def knows_uis(self) -> bool:
-        """Whether the installed boto3 has the operations."""
-        return hasattr(self.conn, "create_persistent_app_ui")
 
 
 def presigned_url(
@@ -71,4 +59,4 @@ def _look(terms: Terms, ui_id: str) -> Steps[str | None]:
 
 
 def _call(terms: Terms, operation: str, **parameters: Any) -> Steps[dict[str, Any]]:
-    return (yield from patiently(Call(operation, parameters, service=PersistentUIHook.service), terms))
+    return (yield from patiently(Call(operation, parameters, service="emr"), terms))

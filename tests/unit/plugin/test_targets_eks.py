@@ -6,7 +6,6 @@ import logging
 import urllib.error
 from urllib.parse import urlsplit
 
-import botocore.session
 import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
@@ -26,9 +25,6 @@ ON_S3 = {"s3MonitoringConfiguration": {"logUri": "s3://logs/here/"}}
 IN_CLOUDWATCH = {"cloudWatchMonitoringConfiguration": {"logGroupName": "/g", "logStreamNamePrefix": "p"}}
 CONSOLE = "https://us-east-1.console.aws.amazon.com"
 
-KNOWS_UIS = "CreatePersistentAppUI" in botocore.session.get_session().get_service_model("emr").operation_names
-needs_uis = pytest.mark.skipif(not KNOWS_UIS, reason="the installed botocore does not know persistent UIs")
-
 
 @pytest.fixture
 def cluster(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> Cluster:
@@ -41,7 +37,6 @@ def cluster(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     return Cluster(emr)
 
 
-@needs_uis
 def test_the_spark_ui_opens_as_often_as_one_clicks(cluster: Cluster) -> None:
     cluster.emr.script([HOLD])
     record = cluster.job_run("RUNNING")
@@ -55,7 +50,6 @@ def test_the_spark_ui_opens_as_often_as_one_clicks(cluster: Cluster) -> None:
     assert cluster.cluster_id in visit(target("spark-ui", record))
 
 
-@needs_uis
 def test_the_address_of_the_ui_is_not_logged_at_level_debug(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     record = cluster.job_run("COMPLETED")
@@ -64,14 +58,12 @@ def test_the_address_of_the_ui_is_not_logged_at_level_debug(cluster: Cluster, ca
     assert token not in caplog.text
 
 
-@needs_uis
 def test_a_throttled_service_is_waited_for(cluster: Cluster) -> None:
     record = cluster.job_run("COMPLETED")
     cluster.emr.inject("DescribePersistentAppUI", "throttle", times=1)
     assert cluster.cluster_id in visit(target("spark-ui", record))
 
 
-@needs_uis
 def test_a_service_that_has_no_ui(cluster: Cluster) -> None:
     record = cluster.job_run("COMPLETED")
     cluster.emr.inject("CreatePersistentAppUI", "error", status=400, code="InvalidRequestException")
@@ -79,7 +71,6 @@ def test_a_service_that_has_no_ui(cluster: Cluster) -> None:
     assert (none.status, none.title, none.again_after) == (409, "No Spark UI", None)
 
 
-@needs_uis
 def test_a_run_that_never_ran(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "PATIENCE_SECONDS", 0.5)
     cluster.emr.configure(scheduling_seconds=600)
@@ -90,20 +81,12 @@ def test_a_run_that_never_ran(cluster: Cluster, monkeypatch: pytest.MonkeyPatch)
     assert (none.status, none.title, none.again_after) == (409, "Not ready yet", 5)
 
 
-@needs_uis
 def test_no_permission_at_aws(cluster: Cluster) -> None:
     record = cluster.job_run("COMPLETED")
     cluster.emr.inject("CreatePersistentAppUI", "error", status=400, code="AccessDeniedException")
     none = no_target(lambda: target("spark-ui", record))
     assert (none.status, none.title) == (502, "AWS refuses")
     assert "lacks the permission" in none.text
-
-
-@pytest.mark.skipif(KNOWS_UIS, reason="the installed botocore knows persistent UIs")
-def test_a_boto3_that_does_not_know_persistent_uis(cluster: Cluster) -> None:
-    record = cluster.job_run("COMPLETED")
-    none = no_target(lambda: target("spark-ui", record))
-    assert (none.status, none.title) == (501, "boto3 is too old")
 
 
 def test_a_persistent_ui_that_is_switched_off(cluster: Cluster) -> None:

@@ -38,7 +38,7 @@ def test_an_illegal_change_of_state_is_an_error() -> None:
 
 async def test_answers_agree_with_the_model(lab: Lab) -> None:
     """Every operation's answer has the required members, and all of them in the model's form."""
-    model = extend(botocore.session.get_session()).get_service_model("emr-serverless")
+    model = extend(botocore.session.get_session(), "emr-serverless").get_service_model("emr-serverless")
     protocol = RestJson(model)
     checked = set()
 

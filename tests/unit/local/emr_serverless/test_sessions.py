@@ -324,7 +324,7 @@ async def test_dashboard(sessions: Sessions) -> None:
 
 
 async def test_answers_agree_with_the_model(sessions: Sessions) -> None:
-    model = extend(botocore.session.get_session()).get_service_model("emr-serverless")
+    model = extend(botocore.session.get_session(), "emr-serverless").get_service_model("emr-serverless")
     protocol = RestJson(model)
 
     async def call(operation: str, method: str, **params: Any) -> Any:
