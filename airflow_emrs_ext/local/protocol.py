@@ -79,7 +79,7 @@ class JsonProtocol(ABC):
         :param service: what it is signed for
         :param target: its header ``X-Amz-Target``
         """
-        return service == self.model.signing_name
+        return service == str(self.model.signing_name)
 
     @abstractmethod
     def route(self, request: Request) -> Route:
