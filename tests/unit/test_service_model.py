@@ -50,6 +50,12 @@ def test_every_client_of_an_extended_session_knows_sessions() -> None:
     assert "sessions" in tagged.metadata["pattern"]
 
 
+def test_every_client_of_an_extended_session_knows_where_a_managed_endpoint_is() -> None:
+    model = extend(botocore.session.get_session()).get_service_model("emr-containers")
+    endpoint = model.operation_model("DescribeManagedEndpoint").output_shape.members["endpoint"]
+    assert endpoint.members["authProxyUrl"].type_name == "string"
+
+
 async def test_an_asynchronous_client_knows_them_too() -> None:
     session = extend(get_async_session())
     async with session.create_client(
