@@ -10,7 +10,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
 from airflow_emrs_ext.models import VIRTUAL_CLUSTER
-from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of, request_of
+from airflow_emrs_ext.operators.base import EmrContainersOperator, flag, id_of, request_of
 from airflow_emrs_ext.operators.owning import ClaimingOperator
 from airflow_emrs_ext.states import VirtualClusterState
 
@@ -108,7 +108,7 @@ class EmrContainersDeleteVirtualClusterOperator(EmrContainersOperator):
         self,
         *,
         virtual_cluster_id: Any,
-        force_delete: bool = False,
+        force_delete: bool | str = False,
         wait_for_completion: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -123,6 +123,6 @@ class EmrContainersDeleteVirtualClusterOperator(EmrContainersOperator):
             context,
             "delete_virtual_cluster",
             virtual_cluster_id=id_of(self.virtual_cluster_id, "virtual_cluster_id"),
-            force_delete=self.force_delete,
+            force_delete=flag(self.force_delete),
             wait_for_completion=self.wait_for_completion,
         )
