@@ -222,7 +222,11 @@ EKS_REMEDIES: tuple[Remedy, ...] = (
 """As :data:`REMEDIES`, for EMR on EKS."""
 
 _TABLES: Mapping[str, tuple[Remedy, ...]] = {"emr-containers": EKS_REMEDIES}
-_IDS: Mapping[str, str] = {"emr-containers": "`virtual_cluster_id`, `job_run_id`, `job_template_id`, `endpoint_id`"}
+
+_IDS: Mapping[str, str] = {
+    "emr-serverless": "`application_id`, `job_run_id`, `session_id`",
+    "emr-containers": "`virtual_cluster_id`, `job_run_id`, `job_template_id`, `endpoint_id`",
+}
 
 # EMR on EKS has no error of its own for it.
 _TOKEN_CONFLICT = re.compile(r"(?i)clientToken\b.*\b(used|other|different|already)\b")
@@ -294,9 +298,4 @@ def _remedy(service: str, operation: str, code: str, said: str, error_class: typ
         return remedy.advice
     if error_class is ConfigurationError:
         return "Check `aws_conn_id`, `region_name`, `verify` and the credentials that they lead to."
-    ids = (
-        "`virtual_cluster_id`, `job_run_id`, …"
-        if service in _TABLES
-        else "`application_id`, `job_run_id`, `session_id`"
-    )
-    return _BY_CODE.get(code, "").format(ids=ids)
+    return _BY_CODE.get(code, "").format(ids=_IDS[service] if service in _IDS else _IDS["emr-serverless"])
