@@ -63,6 +63,13 @@ _ID: Mapping[str, str] = {
     "sessionId": "session_id",
 }
 
+_OWN_ID: Mapping[str, str] = {
+    "virtual_cluster": "virtual_cluster_id",
+    "job_run": "job_run_id",
+    "job_template": "job_template_id",
+    "managed_endpoint": "endpoint_id",
+}
+
 _ERROR_CLASSES: dict[str, type[EmrError]] = {
     "ResourceNotFoundException": ResourceNotFound,
     "ServiceQuotaExceededException": QuotaExceeded,
@@ -222,7 +229,11 @@ EKS_REMEDIES: tuple[Remedy, ...] = (
 """As :data:`REMEDIES`, for EMR on EKS."""
 
 _TABLES: Mapping[str, tuple[Remedy, ...]] = {"emr-containers": EKS_REMEDIES}
-_IDS: Mapping[str, str] = {"emr-containers": "`virtual_cluster_id`, `job_run_id`, `job_template_id`, `endpoint_id`"}
+
+_IDS: Mapping[str, str] = {
+    "emr-serverless": "`application_id`, `job_run_id`, `session_id`",
+    "emr-containers": "`virtual_cluster_id`, `job_run_id`, `job_template_id`, `endpoint_id`",
+}
 
 # EMR on EKS has no error of its own for it.
 _TOKEN_CONFLICT = re.compile(r"(?i)clientToken\b.*\b(used|other|different|already)\b")
@@ -269,6 +280,9 @@ def refusal(
 ) -> EmrError:
     """The error to raise for a refused call, with ids, code and remedy."""
     ids = {_ID[name]: parameters[name] for name in _ID if name in parameters}
+    if "id" in parameters:
+        # EMR on EKS: the own id of what the operation is about.
+        ids[_OWN_ID.get(operation.partition("_")[2], "id")] = parameters["id"]
     facts = {"operation": operation, **ids}
     if isinstance(error, ClientError):
         code = error.response["Error"]["Code"]
@@ -294,9 +308,4 @@ def _remedy(service: str, operation: str, code: str, said: str, error_class: typ
         return remedy.advice
     if error_class is ConfigurationError:
         return "Check `aws_conn_id`, `region_name`, `verify` and the credentials that they lead to."
-    ids = (
-        "`virtual_cluster_id`, `job_run_id`, …"
-        if service in _TABLES
-        else "`application_id`, `job_run_id`, `session_id`"
-    )
-    return _BY_CODE.get(code, "").format(ids=ids)
+    return _BY_CODE.get(code, "").format(ids=_IDS[service] if service in _IDS else _IDS["emr-serverless"])

@@ -159,7 +159,8 @@ _NEXT: dict[type[State], dict[State, frozenset[State]]] = {
     },
     VirtualClusterState: {
         _V.RUNNING: frozenset({_V.TERMINATING, _V.TERMINATED, _V.ARRESTED}),
-        _V.ARRESTED: frozenset({_V.RUNNING, _V.TERMINATING, _V.TERMINATED}),
+        # Its termination has failed for want of permissions, and may be requested again.
+        _V.ARRESTED: frozenset({_V.TERMINATING, _V.TERMINATED}),
         _V.TERMINATING: frozenset({_V.TERMINATED, _V.ARRESTED}),
         _V.TERMINATED: frozenset(),
     },

@@ -104,7 +104,7 @@ class Follower:
         if self._monitoring is None:
             self._monitoring = yield from self._read_monitoring()
         # A streaming job may be at its hundredth attempt; what came before it was shown by whoever waited then.
-        first = facts["attempt"] if facts["mode"] == "STREAMING" else 1
+        first = facts["attempt"] if facts.get("mode") == "STREAMING" else 1
         attempt = self._notes.setdefault("attempt", first)
         while attempt < facts["attempt"]:
             self._turn_to(facts, attempt)

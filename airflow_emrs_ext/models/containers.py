@@ -43,6 +43,7 @@ class VirtualCluster(ContainersKind[VirtualClusterState]):
     ends = "delete_virtual_cluster"
     ending = VirtualClusterState.TERMINATING
     end_state = VirtualClusterState.TERMINATED
+    stuck = VirtualClusterState.ARRESTED
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         cluster = response["virtualCluster"]
@@ -93,7 +94,6 @@ class EksJobRun(ContainersKind[EksJobRunState], JobRunKind[EksJobRunState]):
             "job_run_id": run["id"],
             "arn": run["arn"],
             "name": run.get("name"),
-            "mode": "BATCH",
             "type": "SPARK_SQL" if "sparkSqlJobDriver" in driver else "SPARK",
             "state": str(state),
             "state_details": details,

@@ -143,6 +143,8 @@ class OwnedKind(ClaimedKind[S]):
     """The state that ending it leads to first."""
     end_state: ClassVar[State]
     """The state that ending it leads to in the end."""
+    stuck: ClassVar[State | None] = None
+    """The state in which ending it has failed, for a reason that somebody has to remove."""
 
     def end(self, ids: Mapping[str, str], **members: Any) -> Call:
         """The call that ends it; ``members`` are further ones of the request."""

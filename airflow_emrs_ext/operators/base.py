@@ -196,6 +196,11 @@ def whole_number(value: int | str | None, parameter: str) -> int | None:
         raise ConfigurationError(f"`{parameter}` is {value!r}; it takes a whole number.") from None
 
 
+def flag(value: bool | str) -> bool:
+    """A flag; a template renders one as a word."""
+    return str(value).strip().lower() in ("true", "1")
+
+
 def request_of(config: Mapping[str, Any] | None, **parameters: Any) -> dict[str, Any]:
     """The parameters of a request: ``config`` in the API's own form, under what was given by name.
 

@@ -35,7 +35,8 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator[EmrContainersHook]
     :param configuration_overrides: ``{"applicationConfiguration": […], "monitoringConfiguration": {…}}``, log rotation
         included; :func:`~airflow_emrs_ext.job_spec.eks_configuration_overrides` builds it
     :param job_template_id: of the job template to start, or the result of the operator that created it
-    :param job_template_parameters: values of the template's parameters; numbers may be given as such
+    :param job_template_parameters: values of the template's parameters; numbers may be given as such, and ``None``
+        leaves one to its default
     :param retry_policy_configuration: the service's own: ``{"maxAttempts": 3}``; needs release emr-6.9.0 or newer
     :param job_retry_max_attempts: the Amazon provider's word for it: the number alone
     :param name: of the job run; default ``<dag_id>.<task_id>``, with the index of a mapped task, in the 64 characters
@@ -81,6 +82,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator[EmrContainersHook]
         "job_template_id",
         "job_template_parameters",
         "retry_policy_configuration",
+        "job_retry_max_attempts",
         "name",
         "tags",
         "client_request_token",
@@ -137,7 +139,8 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator[EmrContainersHook]
             job_driver=self.job_driver,
             configuration_overrides=self.configuration_overrides,
             job_template_id=None if template is None else id_of(template, "job_template_id"),
-            job_template_parameters=parameters and {name: str(value) for name, value in parameters.items()},
+            job_template_parameters=parameters
+            and {name: str(value) for name, value in parameters.items() if value is not None},
             retry_policy_configuration=self._retry_policy(),
             name=self.name,
             tags=self.tags,

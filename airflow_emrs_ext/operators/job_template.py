@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
@@ -60,7 +61,7 @@ class EmrContainersCreateJobTemplateOperator(EmrContainersOperator):
             "tags": self.tags,
         }
         seed = identity.seed("job template", parameters, tries_before_cleared(context["ti"], self.retries))
-        created = self.hook.create_job_template(**parameters, client_token=token(seed, 0))
+        created = self._create(parameters, seed)
         facts = {
             "job_template_id": created["id"],
             "arn": created["arn"],
@@ -69,6 +70,18 @@ class EmrContainersCreateJobTemplateOperator(EmrContainersOperator):
         }
         self.log.info("Job template %s", facts["job_template_id"])
         return facts
+
+    def _create(self, parameters: Mapping[str, Any], seed: str) -> dict[str, Any]:
+        """The first of the task's templates that is there: a client token outlives what it has created."""
+        for generation in count():
+            created = self.hook.create_job_template(**parameters, client_token=token(seed, generation))
+            try:
+                self.hook.describe_job_template(created["id"])
+            except ResourceNotFound:
+                self.log.info("Job template %s has been deleted: passed by", created["id"])
+                continue
+            return created
+        raise AssertionError("unreachable: count() does not end")
 
 
 class EmrContainersDeleteJobTemplateOperator(EmrContainersOperator):

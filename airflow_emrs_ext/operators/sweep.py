@@ -15,7 +15,7 @@ from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.models import OwnedKind, Snapshot, owned_in
-from airflow_emrs_ext.operators.base import EmrOperator, HookT, id_of, seconds
+from airflow_emrs_ext.operators.base import EmrOperator, HookT, flag, id_of, seconds
 from airflow_emrs_ext.ownership import owner
 from airflow_emrs_ext.procedures.claims import active
 from airflow_emrs_ext.procedures.owned import abandon
@@ -100,8 +100,7 @@ class SweepingOperator(EmrOperator[HookT]):
         return orphans
 
     def _is_to_end(self, dag_run: DagRun, found: Snapshot) -> bool:
-        # A template renders a flag as a word.
-        if str(self.end).strip().lower() not in ("true", "1"):
+        if not flag(self.end):
             return False
         if dag_run == "over" or self.end_unknown_after is None:
             return dag_run == "over"

@@ -10,7 +10,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
 from airflow_emrs_ext.models import VIRTUAL_CLUSTER
-from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of, request_of
+from airflow_emrs_ext.operators.base import EmrContainersOperator, flag, id_of, request_of
 from airflow_emrs_ext.operators.owning import ClaimingOperator
 from airflow_emrs_ext.states import VirtualClusterState
 
@@ -20,6 +20,7 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator[EmrContainersHo
 
     :param eks_cluster_name: of the EKS cluster
     :param eks_namespace: the namespace, which EMR on EKS is allowed to use
+    :param eks_node_label: only nodes with this label run its pods; default: each
     :param name: of the virtual cluster; default ``<dag_id>.<task_id>``, with the index of a mapped task
     :param reuse_existing: if the namespace is registered already, take that virtual cluster instead of failing
     :param tags: of the virtual cluster, beside those that name DAG, run and task (``[emrs_ext] default_tags``)
@@ -36,7 +37,7 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator[EmrContainersHo
     aws_hook_class = EmrContainersHook
     kind = VIRTUAL_CLUSTER
     template_fields: Sequence[str] = aws_template_fields(
-        "eks_cluster_name", "eks_namespace", "name", "tags", "client_request_token", "config"
+        "eks_cluster_name", "eks_namespace", "eks_node_label", "name", "tags", "client_request_token", "config"
     )
     template_fields_renderers = {"tags": "json", "config": "json"}  # noqa: RUF012 - Airflow declares it so
 
@@ -45,6 +46,7 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator[EmrContainersHo
         *,
         eks_cluster_name: str,
         eks_namespace: str,
+        eks_node_label: str | None = None,
         name: str | None = None,
         reuse_existing: bool = False,
         tags: Mapping[str, str] | None = None,
@@ -55,6 +57,7 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator[EmrContainersHo
         super().__init__(**kwargs)
         self.eks_cluster_name = eks_cluster_name
         self.eks_namespace = eks_namespace
+        self.eks_node_label = eks_node_label
         self.name = name
         self.reuse_existing = reuse_existing
         self.tags = tags
@@ -70,11 +73,10 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator[EmrContainersHo
         return facts
 
     def _request(self, context: Context) -> dict[str, Any]:
-        provider = {
-            "type": "EKS",
-            "id": self.eks_cluster_name,
-            "info": {"eksInfo": {"namespace": self.eks_namespace}},
-        }
+        eks = {"namespace": self.eks_namespace}
+        if self.eks_node_label is not None:
+            eks["nodeLabel"] = self.eks_node_label
+        provider = {"type": "EKS", "id": self.eks_cluster_name, "info": {"eksInfo": eks}}
         given = request_of(self.config, container_provider=provider, name=self.name, tags=self.tags)
         return {**given, **self.ownership(context, given)}
 
@@ -108,7 +110,7 @@ class EmrContainersDeleteVirtualClusterOperator(EmrContainersOperator):
         self,
         *,
         virtual_cluster_id: Any,
-        force_delete: bool = False,
+        force_delete: bool | str = False,
         wait_for_completion: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -123,6 +125,6 @@ class EmrContainersDeleteVirtualClusterOperator(EmrContainersOperator):
             context,
             "delete_virtual_cluster",
             virtual_cluster_id=id_of(self.virtual_cluster_id, "virtual_cluster_id"),
-            force_delete=self.force_delete,
+            force_delete=flag(self.force_delete),
             wait_for_completion=self.wait_for_completion,
         )

@@ -166,9 +166,9 @@ def _next_generation(
             # One that this very start has made and that failed at once is the task's, too: others would fail as fast.
             is_new = created >= began
             is_own = is_new or epoch.includes(generation, snapshot.state, terms.clock() - (answered - created))
-            owned = OWNED.get(kind.key)
-            if owned is not None and (not is_own or snapshot.state == owned.ending):
-                snapshot = yield from _see_out(terms, owned, ids, snapshot)
+            # What costs nothing is not ended, but its end is waited for: the next one takes its place.
+            if isinstance(kind, OwnedKind) and (snapshot.state == kind.ending or (kind.key in OWNED and not is_own)):
+                snapshot = yield from _see_out(terms, kind, ids, snapshot)
         except EmrError as error:
             error.facts = {**ids, **error.facts}
             raise

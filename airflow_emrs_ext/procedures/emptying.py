@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from airflow_emrs_ext.exceptions import RequestRejected
+from collections.abc import Mapping
+
+from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
 from airflow_emrs_ext.models import SESSION, VIRTUAL_CLUSTER, OwnedKind, owned_in
 from airflow_emrs_ext.procedures.claims import active
 from airflow_emrs_ext.procedures.owned import Facts, end, request_end
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
-from airflow_emrs_ext.waiting import await_state
+from airflow_emrs_ext.waiting import await_state, look
 
 
 def end_all(terms: Terms, place: str, place_id: str) -> Steps[None]:
@@ -33,10 +35,18 @@ def delete_virtual_cluster(
     :param force_delete: end its job runs and managed endpoints first, and wait for their end
     :param wait_for_completion: ``False``: request the deletion and return
     """
-    if force_delete:
-        yield from end_all(terms, "virtual_cluster_id", virtual_cluster_id)
     ids = {"virtual_cluster_id": virtual_cluster_id}
+    if force_delete and (yield from _is_there(terms, ids)):
+        yield from end_all(terms, "virtual_cluster_id", virtual_cluster_id)
     return (yield from end(terms, kind=VIRTUAL_CLUSTER.key, ids=ids, wait_for_completion=wait_for_completion))
+
+
+def _is_there(terms: Terms, ids: Mapping[str, str]) -> Steps[bool]:
+    """Whether a virtual cluster exists: the listings have no error of their own for one that does not."""
+    try:
+        return (yield from look(VIRTUAL_CLUSTER, ids, terms)).state.is_active
+    except ResourceNotFound:
+        return False
 
 
 def _active(terms: Terms, kind: OwnedKind[State], place_id: str) -> Steps[list[dict[str, str]]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected, ResourceNotFound
+from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected, ResourceNotFound, TargetUnreachable
 from airflow_emrs_ext.models import CLAIMED, OWNED, OwnedKind, ResourceKind, Snapshot
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
@@ -76,10 +76,18 @@ def end(terms: Terms, *, kind: str, ids: Mapping[str, str], wait_for_completion:
         facts = yield from request_end(terms, owned, ids)
         if not wait_for_completion:
             return facts
-        return (yield from await_state(owned, ids, [state for state in owned.states if state.is_terminal], terms)).facts
+        over = [state for state in owned.states if state.is_terminal or state == owned.stuck]
+        snapshot = yield from await_state(owned, ids, over, terms)
     except ResourceNotFound:
         terms.log.info("%s does not exist (any more)", owned.label(ids))
         return {**ids, "state": str(owned.end_state), "state_details": "not found"}
+    if snapshot.state == owned.stuck:
+        raise TargetUnreachable(
+            f"{owned.label(ids)} is {snapshot.state}: the service could not {owned.verb} it, for lack of permissions "
+            "on what it runs on. Give them, then run the task again.",
+            snapshot.facts,
+        )
+    return snapshot.facts
 
 
 def request_end(terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], **members: Any) -> Steps[Facts]:

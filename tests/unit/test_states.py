@@ -69,6 +69,9 @@ def test_success_states() -> None:
         (ApplicationState.STOPPED, [ApplicationState.STARTED], True),
         (ApplicationState.STARTED, [ApplicationState.CREATED], False),
         (ApplicationState.TERMINATED, [ApplicationState.STARTED], False),
+        (VirtualClusterState.TERMINATING, [VirtualClusterState.RUNNING], False),
+        (VirtualClusterState.ARRESTED, [VirtualClusterState.RUNNING], False),
+        (VirtualClusterState.ARRESTED, [VirtualClusterState.TERMINATED], True),
     ],
 )
 def test_what_can_still_be_reached(state: State, targets: list[State], reachable: bool) -> None:

@@ -26,6 +26,7 @@ from airflow_emrs_ext.exceptions import (
     WaitTimeout,
 )
 from airflow_emrs_ext.models import JOB_RUN
+from airflow_emrs_ext.procedures.owned import end
 from airflow_emrs_ext.states import JobRunState
 from airflow_emrs_ext.steps import Call
 from airflow_emrs_ext.waiting import await_state, patiently
@@ -171,3 +172,20 @@ class TestAwaitState:
         assert "is SUCCESS" in caplog.text
         assert 0.7 < hours < 1.0
         assert len(caplog.records) <= 3 + hours * 6
+
+
+def test_a_virtual_cluster_that_cannot_be_deleted_says_so() -> None:
+    cluster = {
+        "id": "vc",
+        "arn": "arn",
+        "name": "n",
+        "state": "ARRESTED",
+        "containerProvider": {"type": "EKS", "id": "eks"},
+        "createdAt": datetime(2026, 5, 1, 12, tzinfo=timezone.utc),
+    }
+    stepper = Stepper(
+        [{"id": "vc"}, {"virtualCluster": {**cluster, "state": "TERMINATING"}}, {"virtualCluster": cluster}]
+    )
+    ids = {"virtual_cluster_id": "vc"}
+    with pytest.raises(TargetUnreachable, match=r"is ARRESTED: the service could not delete it"):
+        stepper.run(lambda terms: end(terms, kind="virtual_cluster", ids=ids))

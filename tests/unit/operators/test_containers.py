@@ -154,6 +154,30 @@ def test_a_virtual_cluster_is_deleted_with_what_runs_there_if_asked(
     assert delete().result["state"] == "TERMINATED"
 
 
+@IN_BOTH_MODES
+def test_a_rendered_no_ends_nothing(emr: LocalEmr, cluster_id: str, deferrable: bool) -> None:
+    emr.script([ScriptedAttempt(hold=True)])
+    start(cluster_id, wait_for="running")
+    given = {"task_id": "d", "virtual_cluster_id": cluster_id, "force_delete": "False", "deferrable": deferrable}
+    refused = run_task(lambda: EmrContainersDeleteVirtualClusterOperator(**given))
+    assert isinstance(refused.error, RequestRejected)
+    assert [one["state"] for one in emr.eks_job_runs()] == ["RUNNING"]
+
+
+def test_a_virtual_cluster_that_is_not_there_is_deleted(emr: LocalEmr) -> None:
+    given = {"task_id": "d", "virtual_cluster_id": "nosuchcluster", "force_delete": True}
+    assert run_task(lambda: EmrContainersDeleteVirtualClusterOperator(**given)).result["state"] == "TERMINATED"
+
+
+def test_a_virtual_cluster_that_ends_is_not_taken(emr: LocalEmr) -> None:
+    emr.configure(application_start_seconds=1)
+    created = create_cluster().result
+    emr.client("emr-containers").delete_virtual_cluster(id=created["virtual_cluster_id"])
+    again = create_cluster(waiter_delay=0.1)
+    assert again.result["state"] == "RUNNING"
+    assert again.result["virtual_cluster_id"] != created["virtual_cluster_id"]
+
+
 # Job runs
 
 
@@ -173,7 +197,7 @@ def test_a_template_takes_its_parameters(emr: LocalEmr, cluster_id: str, deferra
         release_label=None,
         job_driver=None,
         job_template_id=template,
-        job_template_parameters={"least": 7},
+        job_template_parameters={"least": 7, "day": None},
         deferrable=deferrable,
     )
     assert task.result["state"] == "COMPLETED"
@@ -302,6 +326,15 @@ def test_a_template_is_created_once_however_often_the_task_is_tried(emr: LocalEm
         assert deleted.result == {"job_template_id": first.result["job_template_id"]}
     listed = emr.client("emr-containers").list_job_templates()["templates"]
     assert [one["id"] for one in listed] == [cleared.result["job_template_id"]]
+
+
+def test_a_template_that_was_deleted_is_not_found_again(emr: LocalEmr) -> None:
+    first = create_template().result
+    run_task(lambda: EmrContainersDeleteJobTemplateOperator(task_id="d", job_template_id=first))
+    again = create_template().result
+    listed = emr.client("emr-containers").list_job_templates()["templates"]
+    assert [one["id"] for one in listed] == [again["job_template_id"]]
+    assert create_template().result == again
 
 
 # Managed endpoints
