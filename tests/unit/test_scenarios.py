@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, RequestRejected, WaitTimeout
+from airflow_emrs_ext.hooks.containers import EmrContainersHook
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from tests.polling import eventually
@@ -200,7 +201,8 @@ def run_scenario(scenario: Scenario, bench: Bench, deferrable: bool) -> TaskRun:
 @pytest.fixture(scope="module", autouse=True)
 def _imported() -> None:
     """What the first client of a process imports takes seconds; no scenario's deadline shall pay for it."""
-    EmrServerlessHook(aws_conn_id=None, region_name="us-east-1").get_client_type()
+    for hook in (EmrServerlessHook, EmrContainersHook):
+        hook(aws_conn_id=None, region_name="us-east-1").get_client_type()
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
