@@ -79,6 +79,7 @@ class EksJobRun(ContainersKind[EksJobRunState], JobRunKind[EksJobRunState]):
     ending = EksJobRunState.CANCEL_PENDING
     end_state = EksJobRunState.CANCELLED
     failure = EksJobRunState.FAILED
+    running = EksJobRunState.RUNNING
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         run = response["jobRun"]

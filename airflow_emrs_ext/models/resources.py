@@ -189,6 +189,9 @@ class ServingKind(OwnedKind[S]):
 class JobRunKind(DrivenKind[S]):
     """A kind of job run: a driver that works through a program, in one attempt or more."""
 
+    running: ClassVar[State]
+    """The state in which its driver runs."""
+
     @abstractmethod
     def has_driver(self, facts: Mapping[str, Any]) -> bool:
         """Whether a driver runs, or has run."""

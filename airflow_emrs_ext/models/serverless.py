@@ -61,6 +61,7 @@ class JobRun(JobRunKind[JobRunState]):
     ending = JobRunState.CANCELLING
     end_state = JobRunState.CANCELLED
     failure = JobRunState.FAILED
+    running = JobRunState.RUNNING
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         run = response["jobRun"]

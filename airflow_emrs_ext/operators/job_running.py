@@ -101,7 +101,7 @@ class StartingJobRunOperator(OwningOperator[HookT]):
         targets: Mapping[str, list[str]] = {
             "completion": done,
             # A short job run may be over before it was seen running.
-            "running": ["RUNNING", *done],
+            "running": [str(self.kind.running), *done],
             "submission": [],
         }
         if wait_for not in targets:
