@@ -8,6 +8,7 @@ from typing import Any
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
 from airflow_emrs_ext.models import VIRTUAL_CLUSTER
 from airflow_emrs_ext.operators.base import EmrContainersOperator, flag, id_of, request_of
@@ -68,9 +69,19 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator[EmrContainersHo
         """Create or find the virtual cluster, which is ready at once."""
         facts = self._existing() if self.reuse_existing else None
         if facts is None:
-            facts = self.claim(context, self._request(context))
+            facts = self._create(context)
         context["ti"].xcom_push(key="virtual_cluster_id", value=facts["virtual_cluster_id"])
         return facts
+
+    def _create(self, context: Context) -> dict[str, Any]:
+        try:
+            return self.claim(context, self._request(context))
+        except RequestRejected:
+            # Another task may have been faster with the namespace.
+            facts = self._existing() if self.reuse_existing else None
+            if facts is None:
+                raise
+            return facts
 
     def _request(self, context: Context) -> dict[str, Any]:
         eks = {"namespace": self.eks_namespace}

@@ -135,6 +135,23 @@ def test_another_tasks_namespace_is_taken_only_if_asked(emr: LocalEmr, cluster_i
     assert another(reuse_existing=True).result["virtual_cluster_id"] == cluster_id
 
 
+def test_two_tasks_that_want_the_same_namespace_at_once_share_it(emr: LocalEmr) -> None:
+    emr.inject("CreateVirtualCluster", "delay", seconds=1.5)
+
+    def be_faster() -> None:
+        eventually(lambda: emr.calls("CreateVirtualCluster"))
+        provider = {"type": "EKS", "id": "eks", "info": {"eksInfo": {"namespace": "spark"}}}
+        emr.client("emr-containers").create_virtual_cluster(name="faster", containerProvider=provider)
+
+    helper = threading.Thread(target=be_faster)
+    helper.start()
+    task = create_cluster(reuse_existing=True)
+    helper.join()
+    assert task.error is None, task.error
+    assert task.result["name"] == "faster"
+    assert len(emr.virtual_clusters()) == 1
+
+
 @IN_BOTH_MODES
 def test_a_virtual_cluster_is_deleted_with_what_runs_there_if_asked(
     emr: LocalEmr, cluster_id: str, deferrable: bool
