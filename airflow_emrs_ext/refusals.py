@@ -262,11 +262,17 @@ LOG_ADVICE: dict[tuple[str, str], str] = {
 """What to do about the refusal of a call that reads a driver's log, by operation and code."""
 
 
+def is_throttling(error: ClientError) -> bool:
+    """Whether the service has had too many calls."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return error.response.get("Error", {}).get("Code") in _THROTTLING or status == 429
+
+
 def is_passing(error: ClientError | BotoCoreError) -> bool:
     """Whether the same call may well succeed later: throttling, a server error, a network failure."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return error.response.get("Error", {}).get("Code") in _THROTTLING or status == 429 or status >= 500
+        return is_throttling(error) or status >= 500
     if isinstance(error, SSLError) or isinstance(error.kwargs.get("error"), (FileNotFoundError, PermissionError)):
         return False  # a certificate that is not trusted, or a CA bundle that cannot be read
     return isinstance(error, _PASSING)

@@ -51,13 +51,37 @@ class Fetch:
 
 
 @dataclass(frozen=True)
+class Glance:
+    """A look at no more than the state of a resource, which may be in a listing that answers for many.
+
+    The answer is a :class:`Sight`, or ``None``: there is no such listing now, or the resource is not in it.
+
+    :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
+    :param ids: of the resource
+    """
+
+    kind: str
+    ids: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a listing says of a resource that has not ended.
+
+    :param state: as the API spells it
+    """
+
+    state: str
+
+
+@dataclass(frozen=True)
 class Sleep:
     """A pause that a driver is to make, in seconds."""
 
     seconds: float
 
 
-Step: TypeAlias = Call | Fetch | Sleep
+Step: TypeAlias = Call | Fetch | Glance | Sleep
 Steps: TypeAlias = Generator[Step, Any, T]
 
 

@@ -16,10 +16,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_emrs_ext.exceptions import ServiceUnavailable, TargetUnreachable, WaitTimeout
-from airflow_emrs_ext.models import ResourceKind, Snapshot
+from airflow_emrs_ext.models import ClaimedKind, ResourceKind, Snapshot
 from airflow_emrs_ext.refusals import is_passing, refusal
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Call, Sleep, Steps, Terms
+from airflow_emrs_ext.steps import Call, Glance, Sight, Sleep, Steps, Terms
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 20.0
@@ -78,16 +78,34 @@ def sleep(snapshot: Snapshot, seconds: float) -> Steps[None]:
     yield Sleep(seconds)
 
 
+def look(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
+    """One observation of a resource."""
+    return kind.read(ids, (yield from patiently(kind.describe(ids), terms)))
+
+
+def glance(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
+    """One observation that knows no more than the state where a listing shows it."""
+    assert isinstance(kind, ClaimedKind)
+    sight: Sight | None = yield Glance(kind.key, ids)
+    if sight is None:
+        return (yield from look(kind, ids, terms))
+    return Snapshot(kind.parse_state(ids, sight.state), "", None, {**ids, "state": sight.state}, partial=True)
+
+
 def await_state(
     kind: ResourceKind[State],
     ids: Mapping[str, str],
     targets: Iterable[State],
     terms: Terms,
     rest: Rest = sleep,
+    *,
+    watches: bool = False,
 ) -> Steps[Snapshot]:
     """Look at a resource until it is in one of ``targets``.
 
     :param rest: what else is done while nothing is to be seen
+    :param watches: look through listings where they answer for many, and end as soon as another look is worth its call:
+        at one of ``targets``, or where none can be reached
     :return: the observation that ended the wait
     :raises TargetUnreachable: the resource can no longer reach any of ``targets`` (or the kind's own error: see
         :meth:`~airflow_emrs_ext.models.ResourceKind.ended`)
@@ -98,25 +116,28 @@ def await_state(
     awaited = _either(targets)
     progress = _Progress(kind.label(ids), awaited, terms)
     started = terms.clock()
+    observe = glance if watches else look
     while True:
-        snapshot = yield from look(kind, ids, terms)
+        snapshot = yield from observe(kind, ids, terms)
+        if watches and not (snapshot.state.can_reach(targets) and snapshot.state not in targets):
+            return snapshot
         if verdict(kind, ids, snapshot, targets):
             progress.reached(snapshot)
             return snapshot
         now = terms.clock()
         if terms.patience.deadline is not None and now >= terms.patience.deadline:
+            if snapshot.partial:
+                observe = look
+                continue
             raise WaitTimeout(
                 f"{kind.label(ids)} is still {snapshot.state} at the deadline, after {now - started:.0f} s of waiting "
                 f"for {awaited}. Raise wait_timeout (or execution_timeout) if it needs longer.",
                 snapshot.facts,
             )
         progress.waiting(snapshot)
-        yield from rest(snapshot, pause_before_next_look(now - started, now, terms))
-
-
-def look(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
-    """One observation of a resource."""
-    return kind.read(ids, (yield from patiently(kind.describe(ids), terms)))
+        # A listing that answers for many has a pace of its own.
+        if not snapshot.partial:
+            yield from rest(snapshot, pause_before_next_look(now - started, now, terms))
 
 
 def verdict(kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapshot, targets: Iterable[State]) -> bool:

@@ -73,6 +73,8 @@ class TaskRun:
         text = re.sub(r"ext:request\": \"[0-9a-f]{16}", 'ext:request": "<request>', text)
         # Those of EMR Serverless, and of job runs and virtual clusters of EMR on EKS.
         text = re.sub(r"\b(00[0-9a-z]{14}|0{7}[0-9a-z]{12}|[0-9a-z]{25})\b", "<id>", text)
+        # What is being ended may have ended by the time that it is reported.
+        text = text.replace("CANCELLING", "CANCELLED").replace("CANCEL_PENDING", "CANCELLED")
         text = re.sub(r"(_hour\": |after |duration_(seconds|milliseconds)\": )[0-9.e-]+", r"\1<number>", text)
         return dict(json.loads(re.sub(r": <number>", ': "<number>"', text)))
 
@@ -96,7 +98,8 @@ def run_task(make: Callable[[], Any], started: datetime = _STARTED, **task_insta
             except TaskDeferred as deferral:
                 run.deferred = True
                 event = asyncio.run(_fire(*deferral.trigger.serialize()))
-                go_on = partial(getattr(make(), deferral.method_name), context, event)
+                kwargs = json.loads(json.dumps(deferral.kwargs or {}))
+                go_on = partial(getattr(make(), deferral.method_name), context, event, **kwargs)
     except Exception as error:
         run.error = error
     if run.error is None:

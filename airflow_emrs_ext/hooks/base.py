@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
@@ -17,7 +17,7 @@ from airflow_emrs_ext import settings
 from airflow_emrs_ext.apis import APIS
 from airflow_emrs_ext.hooks.bodies import adrain, drain, fetch
 from airflow_emrs_ext.service_model import extend
-from airflow_emrs_ext.steps import Fetch, Patience, Sleep, Step, Steps, Terms
+from airflow_emrs_ext.steps import Call, Fetch, Glance, Patience, Sleep, Step, Steps, Terms
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,8 +71,10 @@ class EmrHook(AwsBaseHook):
                     step = _next_step(steps, answer)
                 except StopIteration as stop:
                     return cast("T", stop.value)
-                if isinstance(step, Sleep):
-                    time.sleep(step.seconds)
+                if isinstance(step, (Sleep, Glance)):
+                    # There is no listing that answers for many: a worker waits for one.
+                    if isinstance(step, Sleep):
+                        time.sleep(step.seconds)
                     answer = None
                     continue
                 try:
@@ -88,32 +90,23 @@ class EmrHook(AwsBaseHook):
 
     async def arun(self, steps: Steps[T]) -> T:
         """Drive steps with asynchronous clients of their own; steps that are interrupted are closed."""
-        answer: Any = None
         clients: dict[str, Any] = {}
+
+        async def client_of(service: str) -> Any:
+            if service not in clients:
+                clients[service] = await stack.enter_async_context(await self.open_client(service))
+            return clients[service]
+
+        async def perform(step: Call | Fetch | Glance) -> Any:
+            return None if isinstance(step, Glance) else await answer_of(step, client_of)
+
         async with AsyncExitStack() as stack:
-            stack.callback(steps.close)
-            while True:
-                try:
-                    step = _next_step(steps, answer)
-                except StopIteration as stop:
-                    return cast("T", stop.value)
-                if isinstance(step, Sleep):
-                    await asyncio.sleep(step.seconds)
-                    answer = None
-                    continue
-                try:
-                    if isinstance(step, Fetch):
-                        answer = await sync_to_async(fetch, thread_sensitive=False)(step)
-                        continue
-                    if step.service not in clients:
-                        # The connection may be read from the metadata database: not on the event loop.
-                        opened = await sync_to_async(self._make_client)(step.service, asynchronous=True)
-                        clients[step.service] = await stack.enter_async_context(opened)
-                    answer = await getattr(clients[step.service], step.operation)(**step.parameters)
-                    if step.sink is not None:
-                        answer["Body"] = await adrain(answer["Body"], step.sink())
-                except (ClientError, BotoCoreError) as error:
-                    answer = error
+            return await drive(steps, perform)
+
+    async def open_client(self, service: str) -> Any:
+        """An asynchronous client as a context manager that is yet to be entered."""
+        # The connection may be read from the metadata database: not on the event loop.
+        return await sync_to_async(self._make_client)(service, asynchronous=True)
 
     def _client_of(self, service: str) -> Any:
         if service == self.service:
@@ -147,6 +140,41 @@ class EmrHook(AwsBaseHook):
             if getattr(merged, "retries", None)
             else merged.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
         )
+
+
+async def drive(steps: Steps[T], perform: Callable[[Call | Fetch | Glance], Awaitable[Any]]) -> T:
+    """Drive steps on the event loop; steps that are interrupted are closed.
+
+    :param perform: makes a step other than a pause, and answers; botocore's errors are for the steps
+    """
+    answer: Any = None
+    with closing(steps):
+        while True:
+            try:
+                step = _next_step(steps, answer)
+            except StopIteration as stop:
+                return cast("T", stop.value)
+            if isinstance(step, Sleep):
+                await asyncio.sleep(step.seconds)
+                answer = None
+                continue
+            try:
+                answer = await perform(step)
+            except (ClientError, BotoCoreError) as error:
+                answer = error
+
+
+async def answer_of(step: Call | Fetch, client_of: Callable[[str], Awaitable[Any]]) -> Any:
+    """What a call or a document of the web answers.
+
+    :param client_of: the asynchronous client of a service
+    """
+    if isinstance(step, Fetch):
+        return await sync_to_async(fetch, thread_sensitive=False)(step)
+    answer = await getattr(await client_of(step.service), step.operation)(**step.parameters)
+    if step.sink is not None:
+        answer["Body"] = await adrain(answer["Body"], step.sink())
+    return answer
 
 
 def _next_step(steps: Steps[Any], answer: Any) -> Step:

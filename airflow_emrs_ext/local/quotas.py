@@ -5,20 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from airflow_emrs_ext.quotas import QUOTAS
+
 # Operation to its rate (calls per second, refilled) and burst (calls at once), as the service publishes them.
 EMR_SERVERLESS_QUOTAS: Mapping[str, tuple[float, float]] = {
-    "CreateApplication": (1, 25),
-    "UpdateApplication": (1, 25),
-    "DeleteApplication": (1, 25),
-    "StartApplication": (1, 25),
-    "StopApplication": (1, 25),
-    "GetApplication": (10, 50),
-    "ListApplications": (10, 50),
-    "StartJobRun": (1, 25),
-    "GetJobRun": (10, 50),
-    "ListJobRuns": (1, 25),
-    "CancelJobRun": (1, 25),
-    "GetDashboardForJobRun": (1, 2),
+    "".join(word.capitalize() for word in method.split("_")): quota
+    for method, quota in QUOTAS["emr-serverless"].items()
 }
 
 # Not published per operation in a form that is known here: a careful guess for each of them.

@@ -18,7 +18,7 @@ from airflow_emrs_ext.hooks.base import EmrHook, default_patience
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.outcome import Outcome
-from airflow_emrs_ext.procedures import PROCEDURES
+from airflow_emrs_ext.procedures import CONCLUSIONS, PROCEDURES, watch_of
 from airflow_emrs_ext.steps import Patience
 from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 
@@ -89,36 +89,52 @@ class EmrOperator(AwsBaseOperator[HookT]):
         :return: the result (in deferrable mode :meth:`execute_complete` returns it)
         """
         if self.deferrable:
+            patience = asdict(self.hook.patience)
+            watched = watch_of(procedure, arguments)
             self.defer(
                 trigger=ProcedureTrigger(
-                    procedure=procedure,
-                    arguments=arguments,
-                    patience=asdict(self.hook.patience),
+                    procedure=procedure if watched is None else "watch",
+                    arguments=arguments if watched is None else watched,
+                    patience=patience,
                     hook=self._hook_parameters,
                     **self._on_kill_in_triggerer(),
                 ),
                 method_name="execute_complete",
+                kwargs=None if watched is None else {"then": [procedure, arguments, patience]},
             )
+        return self.finish(context, self._outcome(procedure, arguments))
+
+    def _outcome(self, procedure: str, arguments: Mapping[str, Any]) -> Outcome:
+        """How a procedure ends here."""
         try:
-            outcome = Outcome(result=self._run(procedure, **arguments))
+            return Outcome(result=self._run(procedure, **arguments))
         except EmrError as error:
-            outcome = Outcome(error=error)
+            return Outcome(error=error)
         except Exception as error:
             # As in the triggerer: whatever nobody foresaw must not leave a run without an owner.
             self.log.exception("The wait failed")
-            outcome = Outcome(error=Crashed.by(error, arguments))
-        return self.finish(context, outcome)
+            return Outcome(error=Crashed.by(error, arguments))
 
     def _run(self, procedure: str, **arguments: Any) -> dict[str, Any]:
         """Run a procedure here."""
         return self.hook.run(PROCEDURES[procedure](replace(self.hook.terms, log=self.log), **arguments))
 
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Finish with the outcome that the trigger sent."""
+    def execute_complete(self, context: Context, event: Any = None, then: Any = None) -> dict[str, Any]:
+        """Finish with the outcome that the trigger sent.
+
+        :param then: a procedure, its arguments and its patience: what the trigger has watched for is looked at now
+        """
         try:
             outcome = Outcome.from_event(event)
         except InvalidEvent as error:
             outcome = Outcome(error=error)
+        if then and not isinstance(outcome.error, (Crashed, InvalidEvent)):
+            procedure, arguments, patience = then
+            self.hook.patience = Patience(**patience)
+            if outcome.error is None:
+                outcome = self._outcome(procedure, arguments)
+            elif conclude := CONCLUSIONS.get(procedure):
+                self.hook.run(conclude(replace(self.hook.terms, log=self.log), outcome.error, **arguments))
         return as_xcoms(self.finish(context, outcome))
 
     def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:

@@ -7,6 +7,7 @@ it, and the outcome is the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from airflow_emrs_ext.procedures.applications import (
     create_application,
@@ -16,8 +17,13 @@ from airflow_emrs_ext.procedures.applications import (
 )
 from airflow_emrs_ext.procedures.claims import abandon_claim, claim
 from airflow_emrs_ext.procedures.emptying import delete_virtual_cluster
-from airflow_emrs_ext.procedures.job_runs import cancel_job_run, follow_job_run, request_cancellation
-from airflow_emrs_ext.procedures.owned import Facts, abandon, end, end_unowned, follow
+from airflow_emrs_ext.procedures.job_runs import (
+    cancel_job_run,
+    conclude_job_run,
+    follow_job_run,
+    request_cancellation,
+)
+from airflow_emrs_ext.procedures.owned import Facts, abandon, end, end_unowned, follow, watch
 from airflow_emrs_ext.procedures.sessions import terminate_session
 from airflow_emrs_ext.steps import Steps
 
@@ -31,6 +37,7 @@ PROCEDURES: Mapping[str, Procedure] = {
         request_cancellation,
         terminate_session,
         follow,
+        watch,
         end,
         claim,
         abandon_claim,
@@ -43,3 +50,20 @@ PROCEDURES: Mapping[str, Procedure] = {
         delete_virtual_cluster,
     )
 }
+
+CONCLUSIONS: Mapping[str, Procedure] = {follow_job_run.__name__: conclude_job_run}
+"""What says all there is to say of an error that has ended the watch for a procedure."""
+
+# The parameter of each procedure that waits and does nothing else, which says whether the end of its wait ends more.
+_ENDS = {follow.__name__: "end_on_timeout", follow_job_run.__name__: "cancel_on_timeout"}
+
+
+def watch_of(procedure: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments of :func:`~airflow_emrs_ext.procedures.owned.watch` that wait for what a procedure waits for.
+
+    :return: ``None``: the procedure does more than to wait
+    """
+    if procedure not in _ENDS or arguments.get("show_driver_logs") == "live":
+        return None
+    waited_for = {name: arguments[name] for name in ("kind", "ids", "target_states")}
+    return {**waited_for, "end_on_timeout": arguments.get(_ENDS[procedure], False)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from airflow_emrs_ext.diagnosis import diagnose
 from airflow_emrs_ext.driver_logs.following import Follower
@@ -76,14 +76,31 @@ def _follow(
     try:
         snapshot = yield from await_owned(terms, kind, ids, targets, end_on_timeout=cancel_on_timeout, rest=rest)
     except EmrError as error:
-        if "attempt" in error.facts:
-            failed = isinstance(error, (JobRunFailed, JobRunCancelled))
-            facts = yield from report(terms, kind, error.facts)
-            facts = yield from _with_logs(terms, kind, facts, show, follower, failed=failed)
-            error.restate(kind.end_of(facts) if failed else error.message, facts)
+        yield from _conclude(terms, kind, error, show, follower)
         raise
     facts = yield from report(terms, kind, snapshot.facts)
     return (yield from _with_logs(terms, kind, facts, show, follower, failed=False))
+
+
+def conclude_job_run(
+    terms: Terms, error: EmrError, *, kind: str, show_driver_logs: ShowDriverLogs = "on_failure", **_: Any
+) -> Steps[Facts]:
+    """Let the error that has ended a wait elsewhere say all that :func:`follow_job_run`'s would.
+
+    :param error: changed
+    """
+    yield from _conclude(terms, JOB_RUNS[kind], error, show_driver_logs, None)
+    return error.facts
+
+
+def _conclude(
+    terms: Terms, kind: JobRunKind[State], error: EmrError, show: ShowDriverLogs, follower: Follower | None
+) -> Steps[None]:
+    if "attempt" in error.facts:
+        failed = isinstance(error, (JobRunFailed, JobRunCancelled))
+        facts = yield from report(terms, kind, error.facts)
+        facts = yield from _with_logs(terms, kind, facts, show, follower, failed=failed)
+        error.restate(kind.end_of(facts) if failed else error.message, facts)
 
 
 def cancel_job_run(

@@ -33,14 +33,16 @@ def await_owned(
     *,
     end_on_timeout: bool,
     rest: Rest = sleep,
+    watches: bool = False,
 ) -> Steps[Snapshot]:
     """Wait until a resource is in one of ``targets``.
 
     :param end_on_timeout: request its end if the wait ends before it does
     :param rest: what else is done meanwhile
+    :param watches: as of :func:`~airflow_emrs_ext.waiting.await_state`
     """
     try:
-        return (yield from await_state(kind, ids, targets, terms, rest))
+        return (yield from await_state(kind, ids, targets, terms, rest, watches=watches))
     except EmrError as error:
         error.facts = {**ids, **error.facts}
         if end_on_timeout and not isinstance(error, ResourceNotFound) and not _is_over(kind, error.facts.get("state")):
@@ -62,6 +64,26 @@ def follow(
     if end_on_timeout:
         return (yield from await_owned(terms, OWNED[kind], ids, targets, end_on_timeout=True)).facts
     return (yield from await_state(claimed, ids, targets, terms)).facts
+
+
+def watch(
+    terms: Terms, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
+) -> Steps[Facts]:
+    """Wait until another look at a resource is worth its calls: it is in one of ``target_states``, or cannot be any more.
+
+    It looks as cheaply as it can, and says no more than the ids: whoever waits for it looks then.
+
+    :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
+    :param end_on_timeout: request its end if the wait ends before
+    :raises WaitTimeout: the deadline passed; the facts are those of a full look
+    """
+    claimed = CLAIMED[kind]
+    targets = [claimed.states(state) for state in target_states]
+    if end_on_timeout:
+        yield from await_owned(terms, OWNED[kind], ids, targets, end_on_timeout=True, watches=True)
+    else:
+        yield from await_state(claimed, ids, targets, terms, watches=True)
+    return dict(ids)
 
 
 def end(terms: Terms, *, kind: str, ids: Mapping[str, str], wait_for_completion: bool = True) -> Steps[Facts]:

@@ -68,7 +68,7 @@ class EmrSensor(AwsBaseSensor[HookT]):
         if self.deferrable:
             self.defer(
                 trigger=ProcedureTrigger(
-                    procedure=self._procedure,
+                    procedure="watch",
                     arguments=self._arguments(),
                     patience=asdict(self._patience()),
                     hook=self._hook_parameters,
@@ -84,12 +84,17 @@ class EmrSensor(AwsBaseSensor[HookT]):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Finish with the outcome that the trigger sent."""
-        outcome = Outcome.from_event(event)
-        if isinstance(outcome.error, WaitTimeout):
-            raise self._timed_out(outcome.error) from outcome.error
-        if outcome.error is not None:
-            return self._fail(outcome.error)
-        return as_xcoms(outcome.result or {})
+        try:
+            outcome = Outcome.from_event(event)
+            if outcome.error is not None:
+                raise outcome.error
+            # What the trigger has watched for is looked at now.
+            terms = replace(self.hook.terms, log=self.log, patience=self._patience())
+            return as_xcoms(self.hook.run(self._follow(terms)))
+        except WaitTimeout as error:
+            raise self._timed_out(error) from error
+        except EmrError as error:
+            return self._fail(error)
 
     def _timed_out(self, error: EmrError) -> Exception:
         return (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(error.message)

@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_emrs_ext._compat import has_owner
 from airflow_emrs_ext.exceptions import Crashed, EmrError
-from airflow_emrs_ext.hooks.base import EmrHook
+from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.steps import NoNotes, Notes, Patience, Terms
@@ -72,11 +72,6 @@ class ProcedureTrigger(BaseTrigger):
             },
         )
 
-    @property
-    def hook(self) -> EmrHook:
-        """The hook whose clients the procedure uses."""
-        return EmrHook(**self.hook_parameters, patience=Patience(**self.patience))
-
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run the procedure and send one event."""
         journal = Journal.of(self)
@@ -105,9 +100,9 @@ class ProcedureTrigger(BaseTrigger):
             return Outcome(error=Crashed.by(error, self.arguments))
 
     async def _run(self, procedure: str, arguments: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
-        hook = self.hook
-        terms = Terms(patience=hook.patience, log=self.log, notes=notes)
-        return await hook.arun(PROCEDURES[procedure](terms, **arguments))
+        terms = Terms(patience=Patience(**self.patience), log=self.log, notes=notes)
+        async with shared_driver(self.hook_parameters) as driver:
+            return await driver.run(PROCEDURES[procedure](terms, **arguments))
 
     async def _is_task_gone(self) -> bool:
         try:

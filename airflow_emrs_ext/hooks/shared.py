@@ -1,0 +1,103 @@
+"""What all that waits on one event loop with one connection shares: clients, a governor, listings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from botocore.exceptions import ClientError
+
+from airflow_emrs_ext.hooks.base import EmrHook, answer_of, drive
+from airflow_emrs_ext.hooks.governor import Governor
+from airflow_emrs_ext.hooks.listings import Listings
+from airflow_emrs_ext.refusals import is_throttling
+from airflow_emrs_ext.steps import Call, Fetch, Glance, Steps
+
+T = TypeVar("T")
+
+# What says that credentials are not good any more: others may be in the connection by now.
+_STALE = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "UnrecognizedClientException",
+    }
+)
+
+_drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedDriver]] = WeakKeyDictionary()
+
+
+class SharedDriver:
+    """Drives the steps of many with the clients of one.
+
+    :param parameters: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
+    """
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.users = 0
+        self._hook = EmrHook(**parameters)
+        self._governor = Governor()
+        self._listings = Listings(self.run)
+        self._clients: dict[str, Any] = {}
+        self._closing = AsyncExitStack()
+        self._opening = asyncio.Lock()
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Drive steps; steps that are interrupted are closed."""
+        return await drive(steps, self._perform)
+
+    async def close(self) -> None:
+        """Close the clients."""
+        self._listings.close()
+        await self._closing.aclose()
+
+    async def _perform(self, step: Call | Fetch | Glance) -> Any:
+        if isinstance(step, Glance):
+            return await self._listings.glance(step)
+        if isinstance(step, Fetch):
+            return await answer_of(step, self._client_of)
+        await self._governor.turn(step.service, step.operation)
+        client = self._clients.get(step.service)
+        try:
+            return await answer_of(step, self._client_of)
+        except ClientError as error:
+            if is_throttling(error):
+                self._governor.throttled(step.service, step.operation)
+            if error.response["Error"]["Code"] not in _STALE or client is None:
+                raise
+        # The connection is read once more, for all.
+        if self._clients.get(step.service) is client:
+            del self._clients[step.service]
+        return await answer_of(step, self._client_of)
+
+    async def _client_of(self, service: str) -> Any:
+        async with self._opening:
+            if service not in self._clients:
+                opened = await self._hook.open_client(service)
+                self._clients[service] = await self._closing.enter_async_context(opened)
+        return self._clients[service]
+
+
+@asynccontextmanager
+async def shared_driver(parameters: Mapping[str, Any]) -> AsyncIterator[SharedDriver]:
+    """The driver of all on this event loop with these parameters; it ends with the last of them.
+
+    :param parameters: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
+    """
+    drivers = _drivers.setdefault(asyncio.get_running_loop(), {})
+    key = json.dumps(parameters, sort_keys=True, default=str)
+    driver = drivers[key] = drivers.get(key) or SharedDriver(parameters)
+    driver.users += 1
+    try:
+        yield driver
+    finally:
+        driver.users -= 1
+        if not driver.users:
+            del drivers[key]
+            await driver.close()
