@@ -86,7 +86,8 @@ class ProcedureTrigger(BaseTrigger):
             # cancel a trigger whose task another triggerer goes on with.
             await _through_repetitions(cancelled, self._look_after_what_is_left(journal))
             raise
-        journal.erase()
+        # A folder may be slow; many tasks share the event loop.
+        await asyncio.to_thread(journal.erase)
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
     async def _outcome(self, notes: Notes) -> Outcome:

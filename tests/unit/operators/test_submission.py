@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -150,15 +151,15 @@ def ended_by_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("ended_by_a_user")
 async def test_a_kill_before_the_submission_starts_nothing(
-    emr: LocalEmr, application_id: str, slowly: str, caplog: pytest.LogCaptureFixture
+    emr: LocalEmr, application_id: str, slowly: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caplog.set_level("INFO")
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
     first, second = (deferred(application_id, aws_conn_id=slowly) for _ in range(2))
     async for _ in first.run():
         pass
-    await killed(second, lambda: "its turn under the service's quota comes in" in caplog.text)
+    await killed(second, lambda: any('"asked": false' in entry.read_text() for entry in tmp_path.glob("*.json")))
     assert len(emr.calls("StartJobRun")) == 1
-    assert "No job run has been started yet" in caplog.text
+    assert emr.calls("CancelJobRun") == []
 
 
 @pytest.mark.usefixtures("ended_by_a_user")
@@ -182,7 +183,7 @@ async def test_a_kill_leaves_the_job_run_alone_if_told_so(emr: LocalEmr, applica
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_the_next_triggerer_looks_after_a_task_that_was_ended_while_none_ran(
-    emr: LocalEmr, application_id: str, asked: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    emr: LocalEmr, application_id: str, asked: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
     monkeypatch.setattr(journal, "has_ended", lambda **task: True)
