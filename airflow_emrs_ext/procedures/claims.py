@@ -154,12 +154,8 @@ def abandon_claim(
     try_number: int,
     epoch: Mapping[str, Any],
     parents: Sequence[Mapping[str, str]] = (),
-    spared: Iterable[str] = (),
 ) -> Steps[Facts]:
-    """End what a task has started whose answer it did not see: the repeated request tells which it is.
-
-    :param spared: states in which it is left alone
-    """
+    """End what a task has started whose answer it did not see: the repeated request tells which it is."""
     owned = CLAIMED[kind]
     if terms.notes.recall().get(_ASKED) is False:
         terms.log.info("No %s has been started yet", owned.name.lower())
@@ -172,7 +168,7 @@ def abandon_claim(
     except EmrError as error:
         terms.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
         return {}
-    if own is None or own.state in frozenset(spared):
+    if own is None:
         return {}
     return (yield from abandon(terms, kind=kind, ids=owned.pick(own.facts)))
 

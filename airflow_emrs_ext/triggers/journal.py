@@ -17,7 +17,7 @@ from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import has_ended
 from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.steps import NoNotes, Patience, Terms
+from airflow_emrs_ext.steps import Patience, Terms
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
@@ -54,6 +54,10 @@ class Journal:
             **trigger.serialize()[1],
         }
         name = sha256(json.dumps([entry["task"], entry["on_kill_arguments"]]).encode()).hexdigest()[:32]
+        if "request" in trigger.arguments:
+            # A request may hold secrets. Who starts something is found again by the request's client token.
+            digest = sha256(json.dumps(trigger.arguments, sort_keys=True).encode()).hexdigest()
+            entry.update(arguments=digest, on_kill_procedure=None, on_kill_arguments=None)
         return cls(settings.journal_folder() / f"{name}.json", entry)
 
     def write(self) -> None:
@@ -129,15 +133,4 @@ def _end(entry: Mapping[str, Any]) -> None:
     patience = Patience(**{**entry["patience"], "deadline": None})
     hook = EmrHook(**entry["hook"], patience=patience)
     arguments = {**entry["on_kill_arguments"], "spared": entry["arguments"].get("target_states", ())}
-    terms = Terms(patience=patience, log=log, notes=_Left(entry.get("notes") or {}))
-    hook.run(PROCEDURES[entry["on_kill_procedure"]](terms, **arguments))
-
-
-class _Left(NoNotes):
-    """The notes of a trigger that is no more."""
-
-    def __init__(self, notes: Mapping[str, Any]) -> None:
-        self._notes = notes
-
-    def recall(self) -> Mapping[str, Any]:
-        return self._notes
+    hook.run(PROCEDURES[entry["on_kill_procedure"]](Terms(patience=patience, log=log), **arguments))

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -21,11 +20,6 @@ from airflow_emrs_ext.triggers.journal import Journal
 # A scheduler that is busy with the deferral itself takes a trigger that fires within seconds for a lost task and fails
 # it: seen after 3 s. What takes seconds anyway costs nothing by this; a user who asks for quick looks gets them.
 _LEAST_SECONDS = 5.0
-
-# How many killed tasks are looked after at a time. The service allows one end per second: more of them would only be
-# throttled, each with a client of its own.
-_AT_A_TIME = 8
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class ProcedureTrigger(BaseTrigger):
@@ -116,8 +110,7 @@ class ProcedureTrigger(BaseTrigger):
     async def _look_after_what_is_left(self, journal: Journal) -> None:
         """Look after what a deferred task has started that a user has ended, marked or cleared."""
         if self.on_kill_procedure and await self._is_task_gone():
-            async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_A_TIME)):
-                await self._run(self.on_kill_procedure, self.on_kill_arguments, journal)
+            await self._run(self.on_kill_procedure, self.on_kill_arguments, journal)
             journal.erase()
 
 

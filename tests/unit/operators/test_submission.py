@@ -181,17 +181,18 @@ async def test_a_kill_leaves_the_job_run_alone_if_told_so(emr: LocalEmr, applica
     assert emr.calls("CancelJobRun") == []
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_the_next_triggerer_looks_after_a_task_that_was_ended_while_none_ran(
-    emr: LocalEmr, application_id: str, asked: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_the_journal_knows_whether_it_was_asked_for_and_no_request(
+    application_id: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
-    monkeypatch.setattr(journal, "has_ended", lambda **task: True)
-    emr.script([ScriptedAttempt(hold=True)])
-    trigger = deferred(application_id)
-    left = journal.Journal.of(trigger)
+    driver = spark_submit("s3://b/j.py", arguments=["hunter2"])
+    left = journal.Journal.of(deferred(application_id, job_driver=driver))
     left.write()
-    left.note({"asked": asked})
-    assert journal.look_after_what_was_left() == 1
-    assert [run["state"] in ("CANCELLING", "CANCELLED") for run in emr.job_runs()] == [True] * asked
+    left.note({"asked": True})
+    assert journal.Journal.of(deferred(application_id, job_driver=driver)).recall() == {"asked": True}
+    assert journal.Journal.of(deferred(application_id)).recall() == {}
+    (entry,) = tmp_path.iterdir()
+    assert "hunter2" not in entry.read_text()
+    monkeypatch.setattr(journal, "has_ended", lambda **task: True)
+    assert journal.look_after_what_was_left() == 0
     assert list(tmp_path.iterdir()) == []
