@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.declarations import HookT
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.models import JobRunKind
-from airflow_emrs_ext.operators.base import EmrOperator, HookT, id_of, whole_number
+from airflow_emrs_ext.operators.base import EmrOperator, id_of, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
-from airflow_emrs_ext.procedures.job_runs import ShowDriverLogs
-from airflow_emrs_ext.states import State
+from airflow_emrs_ext.procedures import ShowDriverLogs
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.models import JobRunKind
+    from airflow_emrs_ext.states import State
 
 WaitFor = Literal["completion", "running", "submission"]
 

@@ -6,19 +6,19 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_emrs_ext import lineage, settings
 from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError, state_of_task, tries_before_cleared
-from airflow_emrs_ext.apis import start_of
+from airflow_emrs_ext.declarations import HookT
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, TaskKilled, WaitTimeout
 from airflow_emrs_ext.links.runs import show_links
-from airflow_emrs_ext.models import ClaimedKind, OwnedKind
-from airflow_emrs_ext.operators.base import EmrOperator, HookT
+from airflow_emrs_ext.operators.base import EmrOperator
 from airflow_emrs_ext.ownership import TaskIdentity
-from airflow_emrs_ext.states import State
-from airflow_emrs_ext.waiting import look
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.models import ClaimedKind, OwnedKind
+    from airflow_emrs_ext.states import State
 
 Event = Literal["kill", "timeout"]
 
@@ -56,8 +56,7 @@ class ClaimingOperator(EmrOperator[HookT]):
         A request with a client token of the user's own is made with that, and what it leads to is the task's.
         """
         if token := self._given_token():
-            ids = self.kind.ids_of(self.hook.run(start_of(self.kind)(self.hook.terms, **request, client_token=token)))
-            return self.hook.run(look(self.kind, ids, replace(self.hook.terms, log=self.log))).facts
+            return self._run("start", kind=self.kind.key, request={**request, "client_token": token})
         ti = context["ti"]
         own = () if self.reattach else (ti.try_number,)
         cleared = tries_before_cleared(ti, self.retries)

@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import has_ended
-from airflow_emrs_ext.hooks.base import EmrHook
-from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.steps import Patience, Terms
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
@@ -126,6 +123,10 @@ def look_after_what_was_left() -> int:
 
 
 def _end(entry: Mapping[str, Any]) -> None:
+    from airflow_emrs_ext.hooks.base import EmrHook
+    from airflow_emrs_ext.procedures import PROCEDURES
+    from airflow_emrs_ext.steps import Patience, Terms
+
     patience = Patience(**{**entry["patience"], "deadline": None})
     hook = EmrHook(**entry["hook"], patience=patience)
     arguments = {**entry["on_kill_arguments"], "spared": entry["arguments"].get("target_states", ())}
