@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.base import EmrHook
+    from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 
 HookT = TypeVar("HookT", bound="EmrHook")
 
@@ -62,3 +63,12 @@ class HookUser(Generic[HookT]):
     def hook(self) -> HookT:
         """The hook, made when a task first needs it."""
         return self.aws_hook_class(**self._hook_parameters)
+
+    def _trigger(self, **parameters: Any) -> ProcedureTrigger:
+        """A trigger with the same connection.
+
+        :param parameters: the others of :class:`~airflow_emrs_ext.triggers.serverless.ProcedureTrigger`
+        """
+        from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
+
+        return ProcedureTrigger(hook=self._hook_parameters, **parameters)

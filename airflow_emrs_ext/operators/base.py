@@ -93,16 +93,13 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         :return: the result (in deferrable mode :meth:`execute_complete` returns it)
         """
         if self.deferrable:
-            from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
-
             patience = asdict(self.hook.patience)
             watched = watch_of(procedure, arguments)
             self.defer(
-                trigger=ProcedureTrigger(
+                trigger=self._trigger(
                     procedure=procedure if watched is None else "watch",
                     arguments=arguments if watched is None else watched,
                     patience=patience,
-                    hook=self._hook_parameters,
                     **self._on_kill_in_triggerer(),
                 ),
                 method_name="execute_complete",

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_emrs_ext import lineage, settings
@@ -56,7 +57,11 @@ class ClaimingOperator(EmrOperator[HookT]):
         A request with a client token of the user's own is made with that, and what it leads to is the task's.
         """
         if token := self._given_token():
-            return self._run("start", kind=self.kind.key, request={**request, "client_token": token})
+            from airflow_emrs_ext.apis import start_of
+            from airflow_emrs_ext.waiting import look
+
+            ids = self.kind.ids_of(self.hook.run(start_of(self.kind)(self.hook.terms, **request, client_token=token)))
+            return self.hook.run(look(self.kind, ids, replace(self.hook.terms, log=self.log))).facts
         ti = context["ti"]
         own = () if self.reattach else (ti.try_number,)
         cleared = tries_before_cleared(ti, self.retries)

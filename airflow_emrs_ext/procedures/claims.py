@@ -108,18 +108,6 @@ def claim(
     return own.facts
 
 
-def start(terms: Terms, *, kind: str, request: Mapping[str, Any]) -> Steps[Facts]:
-    """Start a resource with a client token of the user's own: what that leads to is the task's.
-
-    :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
-    :param request: parameters of the start operation
-    :return: the facts of the resource
-    """
-    claimed = CLAIMED[kind]
-    ids = claimed.ids_of((yield from start_of(claimed)(terms, **request)))
-    return (yield from look(claimed, ids, terms)).facts
-
-
 def abandon_claim(
     terms: Terms,
     *,

@@ -81,14 +81,11 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
     def execute(self, context: Context) -> Any:
         """Wait, in the triggerer if deferrable."""
         if self.deferrable:
-            from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
-
             self.defer(
-                trigger=ProcedureTrigger(
+                trigger=self._trigger(
                     procedure="watch",
                     arguments=self._arguments(),
                     patience=asdict(self._patience()),
-                    hook=self._hook_parameters,
                 ),
                 method_name="execute_complete",
             )
