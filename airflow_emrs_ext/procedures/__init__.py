@@ -43,7 +43,7 @@ class _Named(Mapping[str, Procedure]):
 
 _MODULES: Mapping[str, tuple[str, ...]] = {
     "applications": ("create_application", "start_application", "stop_application", "delete_application"),
-    "claims": ("claim", "abandon_claim"),
+    "claims": ("claim", "claim_owned", "abandon_claim"),
     "emptying": ("delete_virtual_cluster",),
     "job_runs": ("follow_job_run", "cancel_job_run", "request_cancellation"),
     "owned": ("follow", "watch", "end", "abandon", "end_unowned"),

@@ -87,7 +87,8 @@ class ProcedureTrigger(BaseTrigger):
             # cancel a trigger whose task another triggerer goes on with.
             await _through_repetitions(cancelled, self._look_after_what_is_left(journal))
             raise
-        journal.erase()
+        # A folder may be slow; many tasks share the event loop.
+        await asyncio.to_thread(journal.erase)
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
     async def _outcome(self, notes: Notes) -> Outcome:
@@ -100,7 +101,7 @@ class ProcedureTrigger(BaseTrigger):
             self.log.exception("The trigger failed")
             return Outcome(error=Crashed.by(error, self.arguments))
 
-    async def _run(self, procedure: str, arguments: Mapping[str, Any], notes: Notes | None = None) -> dict[str, Any]:
+    async def _run(self, procedure: str, arguments: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
         # The first of a triggerer's tasks imports clients of AWS, which takes half a second: not on the event loop.
         running = await asyncio.to_thread(import_module, "airflow_emrs_ext.running")
         result: dict[str, Any] = await running.run(
@@ -120,7 +121,7 @@ class ProcedureTrigger(BaseTrigger):
         """Look after what a deferred task has started that a user has ended, marked or cleared."""
         if self.on_kill_procedure and await self._is_task_gone():
             async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_A_TIME)):
-                await self._run(self.on_kill_procedure, self.on_kill_arguments)
+                await self._run(self.on_kill_procedure, self.on_kill_arguments, journal)
             journal.erase()
 
 
