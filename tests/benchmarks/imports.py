@@ -24,7 +24,9 @@ import airflow_emrs_ext
 
 REPORT = Path(__file__).parents[2] / "build" / "benchmarks" / "imports.json"
 
-LIMIT_MILLISECONDS, LIMIT_MEGABYTES = 15.0, 2.0
+# Another load on the machine adds to the time on the clock; the time of the processor is what is compared.
+COLUMNS = ("milliseconds", "cpu_milliseconds", "megabytes", "modules")
+LIMITS = {"cpu_milliseconds": 15.0, "megabytes": 2.0}
 
 PARTS = ("operators", "sensors", "links", "decorators", "triggers")
 
@@ -43,10 +45,10 @@ def megabytes():
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 gc.collect()
-names, resident, began = set(sys.modules), megabytes(), time.perf_counter()
+names, resident, began, worked = set(sys.modules), megabytes(), time.perf_counter(), time.process_time()
 exec(sys.argv[1])
-seconds = time.perf_counter() - began
-print(json.dumps([seconds * 1e3, megabytes() - resident, len(set(sys.modules) - names)]))
+took = [1e3 * (time.perf_counter() - began), 1e3 * (time.process_time() - worked)]
+print(json.dumps([*took, megabytes() - resident, len(set(sys.modules) - names)]))
 """
 
 AIRFLOW = """
@@ -104,18 +106,18 @@ CASES: Mapping[str, str] = {
 }
 
 
-def measure(code: str, environment: Mapping[str, str]) -> tuple[float, float, int]:
-    """Milliseconds, megabytes and modules that some code costs in a fresh interpreter."""
+def measure(code: str, environment: Mapping[str, str]) -> list[float]:
+    """What some code costs in a fresh interpreter: :data:`COLUMNS`."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, code], capture_output=True, text=True, check=True, env=environment
     )
-    milliseconds, megabytes, modules = json.loads(done.stdout.splitlines()[-1])
-    return milliseconds, megabytes, modules
+    costs: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return costs
 
 
 def benchmark(rounds: int) -> dict[str, dict[str, float]]:
     """The medians of each case; the cases take turns, so that another load on the machine meets all of them."""
-    found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in CASES}
+    found: dict[str, list[list[float]]] = {name: [] for name in CASES}
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "AIRFLOW_HOME": home}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -126,10 +128,8 @@ def benchmark(rounds: int) -> dict[str, dict[str, float]]:
                 found[name].append(measure(code, environment))
     return {
         name: {
-            "milliseconds": round(statistics.median(one[0] for one in of_case), 2),
-            "least_milliseconds": round(min(one[0] for one in of_case), 2),
-            "megabytes": round(statistics.median(one[1] for one in of_case), 2),
-            "modules": of_case[0][2],
+            column: round(statistics.median(values), 2)
+            for column, values in zip(COLUMNS, zip(*of_case, strict=True), strict=True)
         }
         for name, of_case in found.items()
     }
@@ -142,34 +142,29 @@ def main() -> None:
     costs = benchmark(rounds)
     operators, amazon = costs["this package: operators"], costs["Amazon provider: operators.emr"]
     plain, ours, theirs = (costs[f"DAG file: {whose}"] for whose in ("BaseOperator", "this package", "Amazon provider"))
+    packages = ("apache-airflow", "apache-airflow-providers-amazon", "airflow-emrs-ext")
     report: dict[str, Any] = {
-        "versions": {
-            name: version(name) for name in ("apache-airflow", "apache-airflow-providers-amazon", "airflow-emrs-ext")
-        },
+        "versions": {name: version(name) for name in packages},
         "rounds": rounds,
         "costs": costs,
-        "amazon_to_ours": {
-            name: round(amazon[name] / operators[name], 1) for name in ("milliseconds", "megabytes", "modules")
+        "limits": LIMITS,
+        "within_limits": all(operators[column] <= limit for column, limit in LIMITS.items()),
+        "amazon_to_ours": {column: round(amazon[column] / operators[column], 1) for column in COLUMNS},
+        "dag_file_more_than_plain": {
+            "this package": round(ours["cpu_milliseconds"] - plain["cpu_milliseconds"], 1),
+            "Amazon provider": round(theirs["cpu_milliseconds"] - plain["cpu_milliseconds"], 1),
         },
-        "dag_file_to_plain": {
-            "this package": round(ours["milliseconds"] / plain["milliseconds"], 2),
-            "Amazon provider": round(theirs["milliseconds"] / plain["milliseconds"], 2),
-        },
-        "limits": {"milliseconds": LIMIT_MILLISECONDS, "megabytes": LIMIT_MEGABYTES},
-        "within_limits": operators["milliseconds"] <= LIMIT_MILLISECONDS and operators["megabytes"] <= LIMIT_MEGABYTES,
     }
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"{'after airflow.sdk':34} {'ms':>7} {'least':>7} {'MB':>6} {'modules':>8}")
+    print(f"{'after airflow.sdk':34}{'ms':>8}{'CPU ms':>8}{'MB':>8}{'modules':>8}")
     for name, cost in costs.items():
         print(
-            f"{name:34} {cost['milliseconds']:7.1f} {cost['least_milliseconds']:7.1f} {cost['megabytes']:6.2f} "
-            f"{cost['modules']:8}"
+            f"{name:34}"
+            + "".join(f"{cost[column]:8.{digits}f}" for column, digits in zip(COLUMNS, (1, 1, 2, 0), strict=True))
         )
-    print(
-        f"operators: {'within' if report['within_limits'] else 'BEYOND'} {LIMIT_MILLISECONDS:.0f} ms and "
-        f"{LIMIT_MEGABYTES:.0f} MB; written to {REPORT}"
-    )
+    limits = ", ".join(f"{limit:.0f} {column}" for column, limit in LIMITS.items())
+    print(f"operators: {'within' if report['within_limits'] else 'BEYOND'} the limits of {limits}; written to {REPORT}")
 
 
 if __name__ == "__main__":
