@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as _airflow_version
-from airflow.triggers.base import BaseTrigger
-from asgiref.sync import sync_to_async
 from packaging.version import Version
 
 AIRFLOW_VERSION = Version(Version(_airflow_version).base_version)
@@ -23,8 +21,7 @@ AIRFLOW_3 = Version("3.0") <= AIRFLOW_VERSION
 _ENDED = frozenset({"success", "failed", "skipped", "removed", "upstream_failed"})
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperatorLink, Context
-    from airflow.sdk.bases.sensor import PokeReturnValue
+    from airflow.sdk import BaseOperator, BaseOperatorLink, Context
     from airflow.sdk.configuration import conf
     from airflow.sdk.exceptions import (
         AirflowException,
@@ -37,13 +34,13 @@ if TYPE_CHECKING:
     )
     from airflow.sdk.log import mask_secret as _mask
     from airflow.sdk.observability.stats import Stats as _Stats
+    from airflow.triggers.base import BaseTrigger
 else:
     if AIRFLOW_3:
-        from airflow.sdk import BaseOperatorLink, Context
-        from airflow.sdk.bases.sensor import PokeReturnValue
+        from airflow.sdk import BaseOperator, BaseOperatorLink, Context
     else:
+        from airflow.models.baseoperator import BaseOperator
         from airflow.models.baseoperatorlink import BaseOperatorLink
-        from airflow.sensors.base import PokeReturnValue
         from airflow.utils.context import Context
 
     if not AIRFLOW_3:
@@ -101,6 +98,9 @@ async def has_owner(trigger: BaseTrigger) -> bool:
     A trigger is cancelled when a user has ended its task, and when its triggerer shuts down: another triggerer goes on
     then. What cannot be known counts as still deferred, because what is ended by mistake is lost.
     """
+    # Airflow's triggerer has it already; a DAG file has not.
+    from asgiref.sync import sync_to_async
+
     return await sync_to_async(_has_owner_in_3 if AIRFLOW_3 else _has_owner_in_2)(trigger)
 
 
@@ -209,9 +209,9 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
+    "BaseOperator",
     "BaseOperatorLink",
     "Context",
-    "PokeReturnValue",
     "TaskDeferralError",
     "TaskDeferred",
     "as_xcoms",

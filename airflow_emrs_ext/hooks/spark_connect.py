@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_emrs_ext.connect_access import serving_kind
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+from airflow_emrs_ext.models import ServingKind
 from airflow_emrs_ext.spark_connect import ConnectTunnel, require
+from airflow_emrs_ext.states import State
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -26,6 +29,15 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._tunnels: set[ConnectTunnel] = set()
+
+    @staticmethod
+    def kind_of(session: Mapping[str, Any]) -> ServingKind[State]:
+        """The kind of what can be worked in.
+
+        :param session: reference to a session or to a managed endpoint
+        :raises ConfigurationError: it is none of them
+        """
+        return serving_kind(session)
 
     def cut(self, error: EmrError) -> None:
         """End all work over this hook at once: calls fail with ``error`` and are not repeated."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
-
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.declarations import aws_template_fields, later
 from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.models import APPLICATION
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request_of
 from airflow_emrs_ext.operators.owning import ClaimingOperator
 from airflow_emrs_ext.ownership import TaskIdentity
 from airflow_emrs_ext.states import ApplicationState
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 
 Structure = Mapping[str, Any]
 
@@ -60,6 +60,7 @@ class _ApplicationSettingsOperator(EmrServerlessOperator):
     :param worker_type_specifications: images by worker type
     """
 
+    kind = later("models", "APPLICATION")
     template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay", *_SETTINGS)
 
     def __init__(
@@ -105,7 +106,7 @@ class _ApplicationSettingsOperator(EmrServerlessOperator):
         return {name: getattr(self, name) for name in _SETTINGS}
 
 
-class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, ClaimingOperator[EmrServerlessHook]):
+class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, ClaimingOperator["EmrServerlessHook"]):
     """Create an EMR Serverless application and wait until it is ready (CreateApplication).
 
     :param release_label: EMR release, e.g. ``emr-7.9.0``; required
@@ -126,7 +127,6 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Claim
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    kind = APPLICATION
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout", "waiter_delay", *_SETTINGS, "job_type", "name", "tags", "config", "client_request_token"
     )
@@ -163,7 +163,8 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Claim
         if not self.wait_for_completion:
             ids = {"application_id": application_id}
             response = {"application": self.hook.get_application(application_id)}
-            return APPLICATION.read(ids, response).facts
+            facts: dict[str, Any] = self.kind.read(ids, response).facts
+            return facts
         return self.follow(context, "create_application", application_id=application_id, start=self.start_application)
 
     def _request(self, context: Context) -> dict[str, Any]:
@@ -229,7 +230,8 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
         # A try that follows a lost answer sends the changes again, which changes nothing.
         token = given or TaskIdentity.of(context).seed(context["ti"].try_number)
         application = self.hook.update_application(application_id, client_token=token, **changes)
-        return APPLICATION.read({"application_id": application_id}, {"application": application}).facts
+        facts: dict[str, Any] = self.kind.read({"application_id": application_id}, {"application": application}).facts
+        return facts
 
 
 class _ExistingApplicationOperator(EmrServerlessOperator):

@@ -6,31 +6,27 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
-from typing import Any, ClassVar, TypeVar
-
-from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext import cost, settings
-from airflow_emrs_ext._compat import Context, as_xcoms
+from airflow_emrs_ext._compat import BaseOperator, Context, as_xcoms
+from airflow_emrs_ext.declarations import HookT, HookUser, aws_template_fields, later
 from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
-from airflow_emrs_ext.hooks.base import EmrHook, default_patience
-from airflow_emrs_ext.hooks.containers import EmrContainersHook
-from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import CONCLUSIONS, PROCEDURES, watch_of
-from airflow_emrs_ext.steps import Patience
-from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.hooks.containers import EmrContainersHook
+    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+    from airflow_emrs_ext.steps import Patience
 
 # The task's own deadline comes this much before Airflow's, so that the operator decides what happens to the run.
 _MARGIN_SECONDS = 10.0
 
 _SHOWN_IDS = ("application_id", "virtual_cluster_id", "job_run_id", "session_id", "endpoint_id")
 
-HookT = TypeVar("HookT", bound=EmrHook)
 
-
-class EmrOperator(AwsBaseOperator[HookT]):
+class EmrOperator(BaseOperator, HookUser[HookT]):
     """Base of the operators.
 
     The result is one dictionary of plain JSON; each of its keys is an XCom of its own too:
@@ -58,6 +54,10 @@ class EmrOperator(AwsBaseOperator[HookT]):
     def __init__(
         self,
         *,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
         waiter_delay: float | None = None,
         wait_timeout: timedelta | float | None = None,
         waiter_max_attempts: int | None = None,
@@ -66,6 +66,10 @@ class EmrOperator(AwsBaseOperator[HookT]):
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
         self.waiter_delay = waiter_delay
         self.wait_timeout = wait_timeout
         self.waiter_max_attempts = waiter_max_attempts
@@ -92,11 +96,10 @@ class EmrOperator(AwsBaseOperator[HookT]):
             patience = asdict(self.hook.patience)
             watched = watch_of(procedure, arguments)
             self.defer(
-                trigger=ProcedureTrigger(
+                trigger=self._trigger(
                     procedure=procedure if watched is None else "watch",
                     arguments=arguments if watched is None else watched,
                     patience=patience,
-                    hook=self._hook_parameters,
                     **self._on_kill_in_triggerer(),
                 ),
                 method_name="execute_complete",
@@ -130,7 +133,7 @@ class EmrOperator(AwsBaseOperator[HookT]):
             outcome = Outcome(error=error)
         if then and not isinstance(outcome.error, (Crashed, InvalidEvent)):
             procedure, arguments, patience = then
-            self.hook.patience = Patience(**patience)
+            self.hook.patience = replace(self.hook.patience, **patience)
             if outcome.error is None:
                 outcome = self._outcome(procedure, arguments)
             elif conclude := CONCLUSIONS.get(procedure):
@@ -155,7 +158,7 @@ class EmrOperator(AwsBaseOperator[HookT]):
         """Look after what may still run when a wait has ended in a way that nobody foresaw; by default nothing does."""
 
     def _patience(self, context: Context) -> Patience:
-        patience = default_patience()
+        patience = self.hook.patience
         if self.waiter_delay is not None:
             patience = replace(patience, waiter_delay=seconds(self.waiter_delay, "waiter_delay"))
         return replace(patience, deadline=self._deadline(context, patience.waiter_delay))
@@ -178,16 +181,16 @@ class EmrOperator(AwsBaseOperator[HookT]):
         return {}
 
 
-class EmrServerlessOperator(EmrOperator[EmrServerlessHook]):
+class EmrServerlessOperator(EmrOperator["EmrServerlessHook"]):
     """Base of the EMR Serverless operators; takes the parameters of :class:`EmrOperator`."""
 
-    aws_hook_class = EmrServerlessHook
+    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
 
 
-class EmrContainersOperator(EmrOperator[EmrContainersHook]):
+class EmrContainersOperator(EmrOperator["EmrContainersHook"]):
     """Base of the EMR on EKS operators; takes the parameters of :class:`EmrOperator`."""
 
-    aws_hook_class = EmrContainersHook
+    aws_hook_class = later("hooks.containers", "EmrContainersHook")
 
 
 def seconds(duration: timedelta | float | str, parameter: str) -> float:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.declarations import aws_template_fields, later
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.hooks.containers import EmrContainersHook
 from airflow_emrs_ext.links.runs import LINKS
-from airflow_emrs_ext.models import EKS_JOB_RUN
 from airflow_emrs_ext.operators.base import id_of, request_of, whole_number
 from airflow_emrs_ext.operators.job_running import CancellingJobRunOperator, StartingJobRunOperator
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.hooks.containers import EmrContainersHook
 
 Structure = Mapping[str, Any]
 
 
-class EmrContainersStartJobRunOperator(StartingJobRunOperator[EmrContainersHook]):
+class EmrContainersStartJobRunOperator(StartingJobRunOperator["EmrContainersHook"]):
     """Start an EMR on EKS job run and wait for it (StartJobRun).
 
     A repetition of the request after a lost answer finds the same job run by its client token, and a try that follows a
@@ -70,9 +70,9 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator[EmrContainersHook]
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    aws_hook_class = EmrContainersHook
-    kind = EKS_JOB_RUN
-    operator_extra_links = LINKS[EKS_JOB_RUN.key]
+    aws_hook_class = later("hooks.containers", "EmrContainersHook")
+    kind = later("models", "EKS_JOB_RUN")
+    operator_extra_links = LINKS["eks_job_run"]
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",
@@ -168,7 +168,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator[EmrContainersHook]
         return None if attempts is None else {"maxAttempts": whole_number(attempts, parameter)}
 
 
-class EmrContainersCancelJobRunOperator(CancellingJobRunOperator[EmrContainersHook]):
+class EmrContainersCancelJobRunOperator(CancellingJobRunOperator["EmrContainersHook"]):
     """Cancel an EMR on EKS job run and wait until it is over (CancelJobRun); one that has ended is success.
 
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it
@@ -177,8 +177,8 @@ class EmrContainersCancelJobRunOperator(CancellingJobRunOperator[EmrContainersHo
     :return: as :class:`EmrContainersStartJobRunOperator`; ``state`` tells how it ended
     """
 
-    aws_hook_class = EmrContainersHook
-    kind = EKS_JOB_RUN
+    aws_hook_class = later("hooks.containers", "EmrContainersHook")
+    kind = later("models", "EKS_JOB_RUN")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout", "waiter_delay", "virtual_cluster_id", "job_run_id"
     )

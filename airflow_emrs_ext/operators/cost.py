@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
-
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext import cost, settings
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.apis import listing_of
+from airflow_emrs_ext.declarations import aws_template_fields
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.models import OwnedKind, owned_in
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of
 from airflow_emrs_ext.ownership import TaskIdentity, owner, owner_tags
-from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Steps, Terms
-from airflow_emrs_ext.waiting import look
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.models import OwnedKind
+    from airflow_emrs_ext.states import State
+    from airflow_emrs_ext.steps import Steps, Terms
 
 # How far the clocks of Airflow and of the service may be apart.
 _SKEW = timedelta(seconds=5)
@@ -47,6 +46,8 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Look at each application in turn, and add up."""
+        from airflow_emrs_ext.models import owned_in
+
         if not settings.default_tags():
             raise ConfigurationError("Nothing can be found by its tags: set [emrs_ext] default_tags to True.")
         terms = replace(self.hook.terms, log=self.log)
@@ -74,6 +75,9 @@ def _started_by(
     terms: Terms, kind: OwnedKind[State], application_id: str, identity: TaskIdentity, began: datetime
 ) -> Steps[list[dict[str, Any]]]:
     """What the tasks of a DAG run have started on an application since it began."""
+    from airflow_emrs_ext.apis import listing_of
+    from airflow_emrs_ext.waiting import look
+
     wanted = _of_dag_run(identity.tags)
     found = []
     for entry in (yield from listing_of(kind)(terms, application_id, created_at_after=began)):

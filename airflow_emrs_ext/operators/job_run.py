@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+from airflow_emrs_ext.declarations import aws_template_fields, later
 from airflow_emrs_ext.links.runs import LINKS
-from airflow_emrs_ext.models import JOB_RUN
 from airflow_emrs_ext.operators.base import id_of, request_of, whole_number
 from airflow_emrs_ext.operators.job_running import CancellingJobRunOperator, StartingJobRunOperator
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 
 Structure = Mapping[str, Any]
 
 
-class EmrServerlessStartJobRunOperator(StartingJobRunOperator[EmrServerlessHook]):
+class EmrServerlessStartJobRunOperator(StartingJobRunOperator["EmrServerlessHook"]):
     """Start an EMR Serverless job run and wait for it (StartJobRun).
 
     A repetition of the request after a lost answer finds the same job run by its client token, and a try that follows a
@@ -71,10 +71,10 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator[EmrServerlessHook]
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    aws_hook_class = EmrServerlessHook
-    kind = JOB_RUN
+    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
+    kind = later("models", "JOB_RUN")
     counts_cost = True
-    operator_extra_links = LINKS[JOB_RUN.key]
+    operator_extra_links = LINKS["job_run"]
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",
@@ -158,7 +158,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator[EmrServerlessHook]
         return lineage.with_properties(lineage.named(whole), lineage.transport(context))
 
 
-class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator[EmrServerlessHook]):
+class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator["EmrServerlessHook"]):
     """Cancel an EMR Serverless job run and wait until it is over (CancelJobRun); one that has ended is success.
 
     :param application_id: of the application, or a result that contains it
@@ -168,8 +168,8 @@ class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator[EmrServerlessHo
     :return: as :class:`EmrServerlessStartJobRunOperator`; ``state`` tells how it ended
     """
 
-    aws_hook_class = EmrServerlessHook
-    kind = JOB_RUN
+    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
+    kind = later("models", "JOB_RUN")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout", "waiter_delay", "application_id", "job_run_id", "shutdown_grace_period_seconds"
     )

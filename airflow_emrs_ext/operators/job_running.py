@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, ClassVar, Literal, get_args
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow_emrs_ext._compat import Context, as_xcoms
+from airflow_emrs_ext.declarations import HookT
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.models import JobRunKind
-from airflow_emrs_ext.operators.base import EmrOperator, HookT, id_of, whole_number
+from airflow_emrs_ext.operators.base import EmrOperator, id_of, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
 from airflow_emrs_ext.outcome import Outcome
-from airflow_emrs_ext.procedures.job_runs import ShowDriverLogs
-from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Patience
-from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
+from airflow_emrs_ext.procedures import ShowDriverLogs
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.models import JobRunKind
+    from airflow_emrs_ext.states import State
 
 WaitFor = Literal["completion", "running", "submission"]
 
@@ -74,7 +75,7 @@ class StartingJobRunOperator(OwningOperator[HookT]):
         :param targets: the states that are waited for
         :param patience: the fields of the task's :class:`~airflow_emrs_ext.steps.Patience`
         """
-        self._ti, self.hook.patience = context["ti"], Patience(**patience)
+        self._ti, self.hook.patience = context["ti"], replace(self.hook.patience, **patience)
         with self.ends_at_kill():
             outcome = Outcome.from_event(event)
             if outcome.error is not None:
@@ -88,11 +89,10 @@ class StartingJobRunOperator(OwningOperator[HookT]):
         patience = asdict(self.hook.patience)
         self.log.info("Submitting from the triggerer, when its turn comes")
         self.defer(
-            trigger=ProcedureTrigger(
+            trigger=self._trigger(
                 procedure=self._claims,
                 arguments=arguments,
                 patience=patience,
-                hook=self._hook_parameters,
                 **(at_kill if claim and self._ends_on("kill") else {}),
             ),
             method_name="execute_submitted",

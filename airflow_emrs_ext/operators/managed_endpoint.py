@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.hooks.containers import EmrContainersHook
+from airflow_emrs_ext.declarations import aws_template_fields, later
 from airflow_emrs_ext.links.runs import LINKS
-from airflow_emrs_ext.models import MANAGED_ENDPOINT
 from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of
 from airflow_emrs_ext.operators.serving import StartingServingOperator, wrapped
 
+if TYPE_CHECKING:
+    from airflow_emrs_ext.hooks.containers import EmrContainersHook
 
-class EmrContainersCreateManagedEndpointOperator(StartingServingOperator[EmrContainersHook]):
+
+class EmrContainersCreateManagedEndpointOperator(StartingServingOperator["EmrContainersHook"]):
     """Create an EMR on EKS managed endpoint and wait until it is ready (CreateManagedEndpoint).
 
     It is what a session is on EMR Serverless: tasks work in it with Spark Connect. A try that follows a lost worker
@@ -48,10 +48,10 @@ class EmrContainersCreateManagedEndpointOperator(StartingServingOperator[EmrCont
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    aws_hook_class = EmrContainersHook
-    kind = MANAGED_ENDPOINT
+    aws_hook_class = later("hooks.containers", "EmrContainersHook")
+    kind = later("models", "MANAGED_ENDPOINT")
     configurations = "applicationConfiguration"
-    operator_extra_links = LINKS[MANAGED_ENDPOINT.key]
+    operator_extra_links = LINKS["managed_endpoint"]
     template_fields: Sequence[str] = (
         *StartingServingOperator.template_fields,
         "virtual_cluster_id",
@@ -123,7 +123,7 @@ class EmrContainersDeleteManagedEndpointOperator(EmrContainersOperator):
             "endpoint_id": id_of(self.endpoint_id or self.endpoint, "endpoint_id"),
         }
         return self.follow(
-            context, "end", kind=MANAGED_ENDPOINT.key, ids=ids, wait_for_completion=self.wait_for_completion
+            context, "end", kind="managed_endpoint", ids=ids, wait_for_completion=self.wait_for_completion
         )
 
 

@@ -6,16 +6,19 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_emrs_ext import lineage, settings
 from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError, state_of_task, tries_before_cleared
+from airflow_emrs_ext.declarations import HookT
 from airflow_emrs_ext.exceptions import EmrError, TaskKilled
 from airflow_emrs_ext.links.runs import show_links
-from airflow_emrs_ext.models import ClaimedKind, OwnedKind
-from airflow_emrs_ext.operators.base import EmrOperator, HookT
+from airflow_emrs_ext.operators.base import EmrOperator
 from airflow_emrs_ext.ownership import TaskIdentity
-from airflow_emrs_ext.states import State
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.models import ClaimedKind, OwnedKind
+    from airflow_emrs_ext.states import State
 
 Event = Literal["kill", "timeout"]
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
-
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.declarations import HookT, aws_template_fields
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.models import ServingKind
-from airflow_emrs_ext.operators.base import HookT, request_of
+from airflow_emrs_ext.operators.base import request_of
 from airflow_emrs_ext.operators.owning import OwningOperator
-from airflow_emrs_ext.states import State
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.models import ServingKind
+    from airflow_emrs_ext.states import State
 
 Structure = Mapping[str, Any]
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pendulum
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.declarations import aws_template_fields, later
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.links.runs import LINKS
-from airflow_emrs_ext.models import SESSION, session_facts
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, whole_number
 from airflow_emrs_ext.operators.serving import StartingServingOperator, wrapped
 from airflow_emrs_ext.states import SessionState
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 
 Structure = Mapping[str, Any]
 
@@ -26,7 +27,7 @@ Structure = Mapping[str, Any]
 _IDLE_TIMEOUT_MINUTES = 15
 
 
-class EmrServerlessStartSessionOperator(StartingServingOperator[EmrServerlessHook]):
+class EmrServerlessStartSessionOperator(StartingServingOperator["EmrServerlessHook"]):
     """Start an EMR Serverless session and wait until it is ready (StartSession).
 
     A try that follows a lost worker finds the session that the earlier try had started. If the task ends before the
@@ -57,10 +58,10 @@ class EmrServerlessStartSessionOperator(StartingServingOperator[EmrServerlessHoo
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    aws_hook_class = EmrServerlessHook
-    kind = SESSION
+    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
+    kind = later("models", "SESSION")
     configurations = "runtimeConfiguration"
-    operator_extra_links = LINKS[SESSION.key]
+    operator_extra_links = LINKS["session"]
     template_fields: Sequence[str] = (
         *StartingServingOperator.template_fields,
         "application_id",
@@ -183,6 +184,8 @@ class EmrServerlessListSessionsOperator(EmrServerlessOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Take every page."""
+        from airflow_emrs_ext.models import session_facts
+
         listed = self.hook.list_sessions(
             id_of(self.application_id, "application_id"),
             states=None if self.states is None else [_state(state) for state in self.states],

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import Any, ClassVar, Literal
-
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import Context, count_dag_runs
+from airflow_emrs_ext.declarations import HookT, aws_template_fields, later
 from airflow_emrs_ext.exceptions import EmrError
-from airflow_emrs_ext.hooks.containers import EmrContainersHook
-from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.models import OwnedKind, Snapshot, owned_in
-from airflow_emrs_ext.operators.base import EmrOperator, HookT, flag, id_of, seconds
+from airflow_emrs_ext.operators.base import EmrOperator, flag, id_of, seconds
 from airflow_emrs_ext.ownership import owner
-from airflow_emrs_ext.procedures.claims import active
-from airflow_emrs_ext.procedures.owned import abandon
-from airflow_emrs_ext.states import ApplicationState, State, VirtualClusterState
-from airflow_emrs_ext.steps import Terms
-from airflow_emrs_ext.waiting import look
+from airflow_emrs_ext.states import ApplicationState, VirtualClusterState
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.hooks.containers import EmrContainersHook
+    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+    from airflow_emrs_ext.models import OwnedKind, Snapshot
+    from airflow_emrs_ext.states import State
+    from airflow_emrs_ext.steps import Terms
 
 DagRun = Literal["active", "over", "unknown"]
 
@@ -62,6 +61,8 @@ class SweepingOperator(EmrOperator[HookT]):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Look at each in turn; one that cannot be looked at does not hide the others."""
+        from airflow_emrs_ext.models import owned_in
+
         terms = replace(self.hook.terms, log=self.log)
         orphans: list[dict[str, Any]] = []
         failures: list[EmrError] = []
@@ -79,6 +80,9 @@ class SweepingOperator(EmrOperator[HookT]):
         return {"orphans": orphans}
 
     def _sweep(self, context: Context, terms: Terms, kind: OwnedKind[State], place: str) -> list[dict[str, Any]]:
+        from airflow_emrs_ext.procedures.claims import active
+        from airflow_emrs_ext.waiting import look
+
         orphans = []
         for entry in self.hook.run(active(terms, kind, place)):
             ids = kind.ids_of(entry)
@@ -94,7 +98,7 @@ class SweepingOperator(EmrOperator[HookT]):
             ends = self._is_to_end(dag_run, found)
             self.log.info("%s %s is %s; its DAG run is %s: %s", kind.name, ids, found.state, dag_run, task)
             if ends:
-                self.hook.run(abandon(terms, kind=kind.key, ids=ids))
+                self._run("abandon", kind=kind.key, ids=ids)
             shown = {key: found.facts[key] for key in ("name", "state", "created_at")}
             orphans.append({"kind": kind.key, **ids, **shown, "owner": task, "dag_run": dag_run, "ended": ends})
         return orphans
@@ -108,7 +112,7 @@ class SweepingOperator(EmrOperator[HookT]):
         return age.total_seconds() >= seconds(self.end_unknown_after, "end_unknown_after")
 
 
-class EmrServerlessSweepOperator(SweepingOperator[EmrServerlessHook]):
+class EmrServerlessSweepOperator(SweepingOperator["EmrServerlessHook"]):
     """Find the sessions and job runs whose DAG run is over, and end them if asked.
 
     What tasks start carries tags that name DAG, run and task (``[emrs_ext] default_tags``); what carries none is not
@@ -127,7 +131,7 @@ class EmrServerlessSweepOperator(SweepingOperator[EmrServerlessHook]):
         ``map_index``, ``deployment``), ``dag_run`` (``over``, ``unknown``), ``ended`` (whether its end was requested)
     """
 
-    aws_hook_class = EmrServerlessHook
+    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
     place = "application_id"
     template_fields: Sequence[str] = aws_template_fields("application_ids", "end", "end_unknown_after")
 
@@ -143,7 +147,7 @@ class EmrServerlessSweepOperator(SweepingOperator[EmrServerlessHook]):
         return [str(one["id"]) for one in self.hook.list_applications(states=awake)]
 
 
-class EmrContainersSweepOperator(SweepingOperator[EmrContainersHook]):
+class EmrContainersSweepOperator(SweepingOperator["EmrContainersHook"]):
     """Find the job runs and managed endpoints of EMR on EKS whose DAG run is over, and end them if asked.
 
     What counts as left is what counts for :class:`EmrServerlessSweepOperator`.
@@ -157,7 +161,7 @@ class EmrContainersSweepOperator(SweepingOperator[EmrContainersHook]):
         ``virtual_cluster_id``, ``job_run_id`` or ``endpoint_id``
     """
 
-    aws_hook_class = EmrContainersHook
+    aws_hook_class = later("hooks.containers", "EmrContainersHook")
     place = "virtual_cluster_id"
     template_fields: Sequence[str] = aws_template_fields("virtual_cluster_ids", "end", "end_unknown_after")
 

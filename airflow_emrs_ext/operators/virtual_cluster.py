@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.declarations import aws_template_fields, later
 from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.hooks.containers import EmrContainersHook
-from airflow_emrs_ext.models import VIRTUAL_CLUSTER
 from airflow_emrs_ext.operators.base import EmrContainersOperator, flag, id_of, request_of
 from airflow_emrs_ext.operators.owning import ClaimingOperator
 from airflow_emrs_ext.states import VirtualClusterState
 
+if TYPE_CHECKING:
+    from airflow_emrs_ext.hooks.containers import EmrContainersHook
 
-class EmrContainersCreateVirtualClusterOperator(ClaimingOperator[EmrContainersHook]):
+
+class EmrContainersCreateVirtualClusterOperator(ClaimingOperator["EmrContainersHook"]):
     """Register a namespace of an EKS cluster with EMR on EKS (CreateVirtualCluster).
 
     :param eks_cluster_name: of the EKS cluster
@@ -35,8 +35,8 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator[EmrContainersHo
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    aws_hook_class = EmrContainersHook
-    kind = VIRTUAL_CLUSTER
+    aws_hook_class = later("hooks.containers", "EmrContainersHook")
+    kind = later("models", "VIRTUAL_CLUSTER")
     template_fields: Sequence[str] = aws_template_fields(
         "eks_cluster_name", "eks_namespace", "eks_node_label", "name", "tags", "client_request_token", "config"
     )
@@ -94,10 +94,10 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator[EmrContainersHo
     def _existing(self) -> dict[str, Any] | None:
         usable = [VirtualClusterState.RUNNING]
         for one in self.hook.list_virtual_clusters(container_provider_id=self.eks_cluster_name, states=usable):
-            ids = VIRTUAL_CLUSTER.ids_of(one)
-            facts = VIRTUAL_CLUSTER.read(ids, {"virtualCluster": one}).facts
+            ids = self.kind.ids_of(one)
+            facts: dict[str, Any] = self.kind.read(ids, {"virtualCluster": one}).facts
             if facts["namespace"] == self.eks_namespace:
-                self.log.info("Using %s of namespace %s, which exists", VIRTUAL_CLUSTER.label(ids), self.eks_namespace)
+                self.log.info("Using %s of namespace %s, which exists", self.kind.label(ids), self.eks_namespace)
                 return facts
         return None
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.connect_access import serving_kind
+from airflow_emrs_ext.declarations import later
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, TaskKilled
-from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
-from airflow_emrs_ext.models import SESSION
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator, session_ids
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
 
 
 class WorkingOperator(EmrServerlessStartSessionOperator):
@@ -26,7 +27,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
     :param execution_role_arn: ARN of the IAM role that the task's own session assumes
     """
 
-    aws_hook_class = EmrServerlessSparkConnectHook
+    aws_hook_class = later("hooks.spark_connect", "EmrServerlessSparkConnectHook")
     template_fields: Sequence[str] = (*EmrServerlessStartSessionOperator.template_fields, "session")
 
     def __init__(
@@ -51,7 +52,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
         self.hook.patience = self._patience(context)
         if self.session is not None:
             given = self._given_session()
-            kind = serving_kind(given)
+            kind = self.spark_connect.kind_of(given)
             ids = kind.pick(given)
             self.show_links(context, kind.key, ids)
             ready = [str(state) for state in kind.states if state.is_success]
@@ -72,7 +73,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
             self.end_started()
             raise
         try:
-            yield SESSION.pick(facts)
+            yield self.kind.pick(facts)
         finally:
             self._end()
 

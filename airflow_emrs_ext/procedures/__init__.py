@@ -6,57 +6,57 @@ it, and the outcome is the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from airflow_emrs_ext.procedures.applications import (
-    create_application,
-    delete_application,
-    start_application,
-    stop_application,
-)
-from airflow_emrs_ext.procedures.claims import abandon_claim, claim, claim_owned
-from airflow_emrs_ext.procedures.emptying import delete_virtual_cluster
-from airflow_emrs_ext.procedures.job_runs import (
-    cancel_job_run,
-    conclude_job_run,
-    follow_job_run,
-    request_cancellation,
-)
-from airflow_emrs_ext.procedures.owned import Facts, abandon, end, end_unowned, follow, watch
-from airflow_emrs_ext.procedures.sessions import terminate_session
-from airflow_emrs_ext.steps import Steps
+if TYPE_CHECKING:
+    from airflow_emrs_ext.procedures.owned import Facts
+    from airflow_emrs_ext.steps import Steps
 
-Procedure = Callable[..., Steps[Facts]]
+Procedure: TypeAlias = "Callable[..., Steps[Facts]]"
 
-PROCEDURES: Mapping[str, Procedure] = {
-    procedure.__name__: procedure
-    for procedure in (
-        follow_job_run,
-        cancel_job_run,
-        request_cancellation,
-        terminate_session,
-        follow,
-        watch,
-        end,
-        claim,
-        claim_owned,
-        abandon_claim,
-        abandon,
-        end_unowned,
-        create_application,
-        start_application,
-        stop_application,
-        delete_application,
-        delete_virtual_cluster,
-    )
+ShowDriverLogs = Literal["on_failure", "always", "live", "never"]
+"""What the task log shows of the logs of a job run's driver."""
+
+
+class _Named(Mapping[str, Procedure]):
+    """Procedures by the names that operators give them; a DAG file, which runs none, imports none.
+
+    :param places: module and function of each
+    """
+
+    def __init__(self, places: Mapping[str, tuple[str, str]]) -> None:
+        self._places = places
+
+    def __getitem__(self, name: str) -> Procedure:
+        module, function = self._places[name]
+        procedure: Procedure = getattr(import_module(f"{__name__}.{module}"), function)
+        return procedure
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+_MODULES: Mapping[str, tuple[str, ...]] = {
+    "applications": ("create_application", "start_application", "stop_application", "delete_application"),
+    "claims": ("claim", "claim_owned", "abandon_claim"),
+    "emptying": ("delete_virtual_cluster",),
+    "job_runs": ("follow_job_run", "cancel_job_run", "request_cancellation"),
+    "owned": ("follow", "watch", "end", "abandon", "end_unowned"),
+    "sessions": ("terminate_session",),
 }
 
-CONCLUSIONS: Mapping[str, Procedure] = {follow_job_run.__name__: conclude_job_run}
+PROCEDURES: Mapping[str, Procedure] = _Named({name: (module, name) for module in _MODULES for name in _MODULES[module]})
+
+CONCLUSIONS: Mapping[str, Procedure] = _Named({"follow_job_run": ("job_runs", "conclude_job_run")})
 """What says all there is to say of an error that has ended the watch for a procedure."""
 
 # The parameter of each procedure that waits and does nothing else, which says whether the end of its wait ends more.
-_ENDS = {follow.__name__: "end_on_timeout", follow_job_run.__name__: "cancel_on_timeout"}
+_ENDS = {"follow": "end_on_timeout", "follow_job_run": "cancel_on_timeout"}
 
 
 def watch_of(procedure: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from airflow_emrs_ext.diagnosis import diagnose
 from airflow_emrs_ext.driver_logs.following import Follower
 from airflow_emrs_ext.driver_logs.reports import LONGEST_EXCERPT, Excerpt, excerpt
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed
 from airflow_emrs_ext.models import JOB_RUNS, JobRunKind
+from airflow_emrs_ext.procedures import ShowDriverLogs
 from airflow_emrs_ext.procedures.job_run_reports import defaults_of, report
 from airflow_emrs_ext.procedures.owned import REPORT_SECONDS, Facts, await_owned, briefly, request_end
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
 from airflow_emrs_ext.waiting import await_state, sleep
 
-ShowDriverLogs = Literal["on_failure", "always", "live", "never"]
 """What of the drivers' logs is written to the log of a task, and when."""
 
 # Of how many attempts the logs are read, the newest.

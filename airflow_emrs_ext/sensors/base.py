@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from typing import Any, ClassVar
-
-from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext import settings
-from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException, Context, PokeReturnValue, as_xcoms
+from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException, Context, as_xcoms
+from airflow_emrs_ext.declarations import HookT, HookUser, aws_template_fields
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
-from airflow_emrs_ext.models import JOB_RUNS, ClaimedKind
-from airflow_emrs_ext.operators.base import HookT, id_of
+from airflow_emrs_ext.operators.base import id_of
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Patience, Steps, Terms
-from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
-from airflow_emrs_ext.waiting import look
+from airflow_emrs_ext.sensors._compat import BaseSensorOperator, PokeReturnValue
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.models import ClaimedKind
+    from airflow_emrs_ext.states import State
+    from airflow_emrs_ext.steps import Patience, Steps, Terms
 
 
-class EmrSensor(AwsBaseSensor[HookT]):
+class EmrSensor(BaseSensorOperator, HookUser[HookT]):
     """Base of the sensors: wait until a resource is in one of ``target_states``.
 
     A state from which none of them can be reached any more fails the task at once. Modes ``poke`` and ``reschedule``
     are Airflow's; ``deferrable`` waits in the triggerer. ``timeout`` and ``soft_fail`` mean the same in all three.
 
     :param target_states: list of states to wait for, as the API spells them
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
     :param waiter_delay: another name of ``poke_interval``, in seconds
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
     """
 
+    template_fields: Sequence[str] = aws_template_fields()
     ui_color = "#ffd08a"
     kind: ClassVar[ClaimedKind[State]]
 
@@ -40,6 +45,10 @@ class EmrSensor(AwsBaseSensor[HookT]):
         self,
         *,
         target_states: Iterable[str],
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
         waiter_delay: float | None = None,
         deferrable: bool | None = None,
         **kwargs: Any,
@@ -48,11 +57,17 @@ class EmrSensor(AwsBaseSensor[HookT]):
             kwargs["poke_interval"] = waiter_delay
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
         self.target_states = target_states
         self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
+        from airflow_emrs_ext.waiting import look
+
         # One look is not repeated for longer than the whole sensor may wait.
         terms = replace(self.hook.terms, patience=self._patience())
         ids = self._ids()
@@ -67,11 +82,10 @@ class EmrSensor(AwsBaseSensor[HookT]):
         """Wait, in the triggerer if deferrable."""
         if self.deferrable:
             self.defer(
-                trigger=ProcedureTrigger(
+                trigger=self._trigger(
                     procedure="watch",
                     arguments=self._arguments(),
                     patience=asdict(self._patience()),
-                    hook=self._hook_parameters,
                 ),
                 method_name="execute_complete",
             )
@@ -118,6 +132,8 @@ class EmrSensor(AwsBaseSensor[HookT]):
 
     @property
     def _procedure(self) -> str:
+        from airflow_emrs_ext.models import JOB_RUNS
+
         return "follow_job_run" if self.kind.key in JOB_RUNS else "follow"
 
     def _ids(self) -> dict[str, str]:

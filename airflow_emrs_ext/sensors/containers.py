@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
-
-from airflow_emrs_ext.hooks.containers import EmrContainersHook
-from airflow_emrs_ext.models import EKS_JOB_RUN, MANAGED_ENDPOINT, VIRTUAL_CLUSTER
+from airflow_emrs_ext.declarations import aws_template_fields, later
 from airflow_emrs_ext.sensors.base import EmrSensor
 from airflow_emrs_ext.states import EksJobRunState, ManagedEndpointState, VirtualClusterState
 
+if TYPE_CHECKING:
+    from airflow_emrs_ext.hooks.containers import EmrContainersHook
 
-class EmrContainersJobRunSensor(EmrSensor[EmrContainersHook]):
+
+class EmrContainersJobRunSensor(EmrSensor["EmrContainersHook"]):
     """Wait for a state of an EMR on EKS job run (DescribeJobRun).
 
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it
@@ -24,8 +24,8 @@ class EmrContainersJobRunSensor(EmrSensor[EmrContainersHook]):
     """
 
     template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "job_run_id", "target_states")
-    aws_hook_class = EmrContainersHook
-    kind = EKS_JOB_RUN
+    aws_hook_class = later("hooks.containers", "EmrContainersHook")
+    kind = later("models", "EKS_JOB_RUN")
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class EmrContainersJobRunSensor(EmrSensor[EmrContainersHook]):
         self.job_run_id = job_run_id
 
 
-class EmrContainersVirtualClusterSensor(EmrSensor[EmrContainersHook]):
+class EmrContainersVirtualClusterSensor(EmrSensor["EmrContainersHook"]):
     """Wait for a state of an EMR on EKS virtual cluster (DescribeVirtualCluster).
 
     :param virtual_cluster_id: of the virtual cluster, or the result of the operator that created it
@@ -49,8 +49,8 @@ class EmrContainersVirtualClusterSensor(EmrSensor[EmrContainersHook]):
     """
 
     template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "target_states")
-    aws_hook_class = EmrContainersHook
-    kind = VIRTUAL_CLUSTER
+    aws_hook_class = later("hooks.containers", "EmrContainersHook")
+    kind = later("models", "VIRTUAL_CLUSTER")
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class EmrContainersVirtualClusterSensor(EmrSensor[EmrContainersHook]):
         self.virtual_cluster_id = virtual_cluster_id
 
 
-class EmrContainersManagedEndpointSensor(EmrSensor[EmrContainersHook]):
+class EmrContainersManagedEndpointSensor(EmrSensor["EmrContainersHook"]):
     """Wait for a state of an EMR on EKS managed endpoint (DescribeManagedEndpoint).
 
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it
@@ -74,8 +74,8 @@ class EmrContainersManagedEndpointSensor(EmrSensor[EmrContainersHook]):
     """
 
     template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "endpoint_id", "target_states")
-    aws_hook_class = EmrContainersHook
-    kind = MANAGED_ENDPOINT
+    aws_hook_class = later("hooks.containers", "EmrContainersHook")
+    kind = later("models", "MANAGED_ENDPOINT")
 
     def __init__(
         self,

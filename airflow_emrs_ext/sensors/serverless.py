@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
-
-from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.models import APPLICATION, JOB_RUN, SESSION
+from airflow_emrs_ext.declarations import aws_template_fields, later
 from airflow_emrs_ext.operators.session import session_ids
 from airflow_emrs_ext.sensors.base import EmrSensor
 from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState
 
+if TYPE_CHECKING:
+    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 
-class EmrServerlessApplicationSensor(EmrSensor[EmrServerlessHook]):
+
+class EmrServerlessApplicationSensor(EmrSensor["EmrServerlessHook"]):
     """Wait for a state of an EMR Serverless application (GetApplication).
 
     :param application_id: of the application, or the result of the operator that created it
@@ -23,8 +23,8 @@ class EmrServerlessApplicationSensor(EmrSensor[EmrServerlessHook]):
     """
 
     template_fields: Sequence[str] = aws_template_fields("application_id", "target_states")
-    aws_hook_class = EmrServerlessHook
-    kind = APPLICATION
+    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
+    kind = later("models", "APPLICATION")
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class EmrServerlessApplicationSensor(EmrSensor[EmrServerlessHook]):
         self.application_id = application_id
 
 
-class EmrServerlessJobRunSensor(EmrSensor[EmrServerlessHook]):
+class EmrServerlessJobRunSensor(EmrSensor["EmrServerlessHook"]):
     """Wait for a state of an EMR Serverless job run (GetJobRun).
 
     :param application_id: of the application, or a result that contains it
@@ -48,8 +48,8 @@ class EmrServerlessJobRunSensor(EmrSensor[EmrServerlessHook]):
     """
 
     template_fields: Sequence[str] = aws_template_fields("application_id", "job_run_id", "target_states")
-    aws_hook_class = EmrServerlessHook
-    kind = JOB_RUN
+    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
+    kind = later("models", "JOB_RUN")
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class EmrServerlessJobRunSensor(EmrSensor[EmrServerlessHook]):
         self.job_run_id = job_run_id
 
 
-class EmrServerlessSessionSensor(EmrSensor[EmrServerlessHook]):
+class EmrServerlessSessionSensor(EmrSensor["EmrServerlessHook"]):
     """Wait for a state of an EMR Serverless session (GetSession).
 
     :param session: the result of the operator that started it
@@ -76,8 +76,8 @@ class EmrServerlessSessionSensor(EmrSensor[EmrServerlessHook]):
     """
 
     template_fields: Sequence[str] = aws_template_fields("session", "application_id", "session_id", "target_states")
-    aws_hook_class = EmrServerlessHook
-    kind = SESSION
+    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
+    kind = later("models", "SESSION")
 
     def __init__(
         self,

@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import has_ended
-from airflow_emrs_ext.hooks.base import EmrHook
-from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.steps import Patience, Terms
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
@@ -111,6 +108,8 @@ def look_after_what_was_left() -> int:
 
     :return: for how many tasks something was done
     """
+    from airflow_emrs_ext.running import end_what_was_left
+
     done = 0
     for path in sorted(settings.journal_folder().glob("*.json")):
         try:
@@ -120,17 +119,10 @@ def look_after_what_was_left() -> int:
             deadline = entry["patience"].get("deadline")
             if entry["on_kill_procedure"] and (deadline is None or time.time() < deadline):
                 log.info("Task %s was ended while it was deferred and no triggerer ran", entry["task"])
-                _end(entry)
+                end_what_was_left(entry)
                 done += 1
             path.unlink(missing_ok=True)
         except Exception:
             # One entry that cannot be worked off must not keep the others from it.
             log.exception("Entry %s in the journal of deferred tasks", path)
     return done
-
-
-def _end(entry: Mapping[str, Any]) -> None:
-    patience = Patience(**{**entry["patience"], "deadline": None})
-    hook = EmrHook(**entry["hook"], patience=patience)
-    arguments = {**entry["on_kill_arguments"], "spared": entry["arguments"].get("target_states", ())}
-    hook.run(PROCEDURES[entry["on_kill_procedure"]](Terms(patience=patience, log=log), **arguments))

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_emrs_ext._compat import has_owner
 from airflow_emrs_ext.exceptions import Crashed, EmrError
-from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.outcome import Outcome
-from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.steps import Notes, Patience, Terms
 from airflow_emrs_ext.triggers.journal import Journal
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.steps import Notes
 
 # A scheduler that is busy with the deferral itself takes a trigger that fires within seconds for a lost task and fails
 # it: seen after 3 s. What takes seconds anyway costs nothing by this; a user who asks for quick looks gets them.
@@ -95,9 +96,12 @@ class ProcedureTrigger(BaseTrigger):
             return Outcome(error=Crashed.by(error, self.arguments))
 
     async def _run(self, procedure: str, arguments: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
-        terms = Terms(patience=Patience(**self.patience), log=self.log, notes=notes)
-        async with shared_driver(self.hook_parameters) as driver:
-            return await driver.run(PROCEDURES[procedure](terms, **arguments))
+        # The first of a triggerer's tasks imports clients of AWS, which takes half a second: not on the event loop.
+        running = await asyncio.to_thread(import_module, "airflow_emrs_ext.running")
+        result: dict[str, Any] = await running.run(
+            procedure, arguments, patience=self.patience, hook=self.hook_parameters, log=self.log, notes=notes
+        )
+        return result
 
     async def _is_task_gone(self) -> bool:
         try:

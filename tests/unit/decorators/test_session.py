@@ -12,7 +12,7 @@ from airflow import DAG
 from airflow.decorators import task
 
 from airflow_emrs_ext.decorators.calling import call_with_spark, plain
-from airflow_emrs_ext.decorators.session import _ExternalSessionTask, _VirtualenvSessionTask
+from airflow_emrs_ext.decorators.session_tasks import ExternalSessionTask, VirtualenvSessionTask
 
 GIVEN = {"session": {"application_id": "00app", "session_id": "00ses"}}
 
@@ -85,8 +85,8 @@ def test_where_and_what_may_be_templated() -> None:
     assert {"session", "application_id", "execution_role_arn", "tags", "op_args", "op_kwargs"} <= set(
         made.template_fields
     )
-    assert {"session", "python", "op_args"} <= set(_ExternalSessionTask.template_fields)
-    assert {"session", "requirements", "op_args"} <= set(_VirtualenvSessionTask.template_fields)
+    assert {"session", "python", "op_args"} <= set(ExternalSessionTask.template_fields)
+    assert {"session", "requirements", "op_args"} <= set(VirtualenvSessionTask.template_fields)
 
 
 def test_a_session_of_another_task_makes_that_task_come_first() -> None:

@@ -17,7 +17,7 @@ from airflow_emrs_ext.exceptions import EmrError, JobRunFailed
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.procedures import follow_job_run
+from airflow_emrs_ext.procedures.job_runs import follow_job_run
 from airflow_emrs_ext.steps import NoNotes, Notes, Patience, Terms
 from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 from tests.polling import eventually

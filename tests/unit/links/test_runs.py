@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_3
-from airflow_emrs_ext.decorators.session import _SessionTask
+from airflow_emrs_ext.decorators.session_tasks import SessionTask
 from airflow_emrs_ext.links import runs
 from airflow_emrs_ext.links.runs import LINKS, EmrLink, RunLink, path_of
 from airflow_emrs_ext.models import OWNED
@@ -54,7 +54,7 @@ def test_every_link_leads_somewhere_and_is_known_to_airflow() -> None:
         (EmrServerlessStartJobRunOperator, "job_run"),
         (EmrServerlessStartSessionOperator, "session"),
         (EmrServerlessSparkSqlOperator, "session"),
-        (_SessionTask, "session"),
+        (SessionTask, "session"),
         (EmrContainersStartJobRunOperator, "eks_job_run"),
         (EmrContainersCreateManagedEndpointOperator, "managed_endpoint"),
     ],

@@ -1,0 +1,98 @@
+"""The operators behind ``@task.emr_serverless_session``, apart from the decorator: they build on Airflow's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.decorators import calling
+from airflow_emrs_ext.decorators._compat import (
+    DecoratedOperator,
+    ExternalPythonOperator,
+    PythonOperator,
+    PythonVirtualenvOperator,
+)
+from airflow_emrs_ext.decorators.session import NAME
+from airflow_emrs_ext.operators.working import WorkingOperator
+
+
+class SessionTask(DecoratedOperator, PythonOperator, WorkingOperator):
+    """A function that runs in the worker's own interpreter."""
+
+    custom_operator_name = NAME
+    template_fields: Sequence[str] = (*WorkingOperator.template_fields, *PythonOperator.template_fields)
+    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
+        **WorkingOperator.template_fields_renderers,
+        **PythonOperator.template_fields_renderers,
+    }
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        op_args: Collection[Any] | None = None,
+        op_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # A dictionary is one XCom, as with other decorators, unless the function's annotation or the user says so.
+        kwargs.setdefault("multiple_outputs", False)
+        super().__init__(
+            kwargs_to_upstream={"python_callable": python_callable, "op_args": op_args, "op_kwargs": op_kwargs},
+            python_callable=python_callable,
+            op_args=op_args,
+            op_kwargs=op_kwargs,
+            **kwargs,
+        )
+        self._working_in: dict[str, Any] = {}
+
+    def execute(self, context: Context) -> Any:
+        """Call the function with a session of Spark in the session."""
+        with self.ends_at_kill(), self.session_to_work_in(context) as self._working_in:
+            # Not that of WorkingOperator: Airflow's own operator prepares the arguments, and calls execute_callable.
+            return DecoratedOperator.execute(self, context)
+
+    def execute_callable(self) -> Any:
+        """Call the function in this interpreter."""
+        with self.spark_connect.session(self._working_in) as spark:
+            function = self.python_callable
+            self.python_callable = partial(_call, vars(function)["__wrapped__"], spark)
+            try:
+                return super().execute_callable()
+            finally:
+                self.python_callable = function
+
+
+class _ElsewhereTask(SessionTask):
+    """A function that runs in another interpreter, which knows the tunnel and not the token."""
+
+    env_vars: dict[str, str] | None
+
+    def execute_callable(self) -> Any:
+        """Call the function in the other interpreter."""
+        with self.spark_connect.tunnel(self._working_in) as tunnel:
+            self.env_vars = {**(self.env_vars or {}), "SPARK_REMOTE": tunnel.remote}
+            # Past the execute_callable of this interpreter, to that of Airflow's own operator.
+            return super(SessionTask, self).execute_callable()
+
+    def get_python_source(self) -> str:
+        """The function's source, with what gives it its session."""
+        name = self.python_callable.__name__
+        own: str = super().get_python_source()  # type: ignore[no-untyped-call]  # Airflow's has no annotations
+        # Its first line is an import that may stand at the top of a script only, and does already.
+        _, _, tools = inspect.getsource(calling).partition("from __future__ import annotations\n")
+        return f"{own}\n{tools}\n\n{name} = with_spark_from_environment({name})\n"
+
+
+class ExternalSessionTask(_ElsewhereTask, ExternalPythonOperator):
+    template_fields: Sequence[str] = (*WorkingOperator.template_fields, *ExternalPythonOperator.template_fields)
+
+
+class VirtualenvSessionTask(_ElsewhereTask, PythonVirtualenvOperator):
+    template_fields: Sequence[str] = (*WorkingOperator.template_fields, *PythonVirtualenvOperator.template_fields)
+
+
+def _call(function: Callable[..., Any], spark: Any, *args: Any, **kwargs: Any) -> Any:
+    return calling.call_with_spark(function, spark, args, kwargs)

@@ -1,0 +1,55 @@
+"""Running a procedure for a deferred task, apart from the trigger, which other processes import, too."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_emrs_ext.hooks.base import EmrHook
+from airflow_emrs_ext.hooks.shared import shared_driver
+from airflow_emrs_ext.procedures import PROCEDURES
+from airflow_emrs_ext.steps import Log, NoNotes, Notes, Patience, Terms
+
+log = logging.getLogger(__name__)
+
+
+async def run(
+    procedure: str,
+    arguments: Mapping[str, Any],
+    *,
+    patience: Mapping[str, Any],
+    hook: Mapping[str, Any],
+    log: Log,
+    notes: Notes,
+) -> dict[str, Any]:
+    """Run a procedure with what all share that wait with the same connection.
+
+    :param patience: the fields of :class:`~airflow_emrs_ext.steps.Patience`
+    :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
+    """
+    terms = Terms(patience=Patience(**patience), log=log, notes=notes)
+    async with shared_driver(hook) as driver:
+        return await driver.run(PROCEDURES[procedure](terms, **arguments))
+
+
+def end_what_was_left(entry: Mapping[str, Any]) -> None:
+    """Run what is to be run when a deferred task is killed, for a trigger that is no more.
+
+    :param entry: the trigger's in the journal
+    """
+    patience = Patience(**{**entry["patience"], "deadline": None})
+    hook = EmrHook(**entry["hook"], patience=patience)
+    arguments = {**entry["on_kill_arguments"], "spared": entry["arguments"].get("target_states", ())}
+    terms = Terms(patience=patience, log=log, notes=_Left(entry.get("notes") or {}))
+    hook.run(PROCEDURES[entry["on_kill_procedure"]](terms, **arguments))
+
+
+class _Left(NoNotes):
+    """The notes of a trigger that is no more."""
+
+    def __init__(self, notes: Mapping[str, Any]) -> None:
+        self._notes = notes
+
+    def recall(self) -> Mapping[str, Any]:
+        return self._notes

@@ -1,0 +1,121 @@
+"""What a DAG file pays for this package: the declaration of its tasks, and nothing that only a running task needs."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+import airflow_emrs_ext
+from airflow_emrs_ext.declarations import HookUser
+from airflow_emrs_ext.hooks.base import EmrHook
+from airflow_emrs_ext.models import ResourceKind
+from airflow_emrs_ext.procedures import CONCLUSIONS, PROCEDURES
+
+pytestmark = pytest.mark.airflow
+
+# Imported when a function is decorated, as Airflow does with its own.
+NOT_OF_A_DAG_FILE = {"decorators.session_tasks"}
+
+MODULES = [
+    f"airflow_emrs_ext.{folder}.{module.name}"
+    for folder in ("operators", "sensors", "triggers", "links", "decorators")
+    for module in pkgutil.iter_modules([f"{airflow_emrs_ext.__path__[0]}/{folder}"])
+    if not module.name.startswith("_") and f"{folder}.{module.name}" not in NOT_OF_A_DAG_FILE
+]
+
+# What only a running task needs, of others and of our own.
+HEAVY = (
+    "boto3",
+    "botocore",
+    "aiobotocore",
+    "s3transfer",
+    "aiohttp",
+    "asgiref",
+    "sqlalchemy",
+    "pyspark",
+    "airflow.providers.amazon",
+    "airflow.providers.standard.operators.python",
+    "airflow_emrs_ext.apis",
+    "airflow_emrs_ext.hooks",
+    "airflow_emrs_ext.models",
+    "airflow_emrs_ext.steps",
+    "airflow_emrs_ext.waiting",
+)
+
+AFTER_AIRFLOW = """
+import sys
+from datetime import datetime
+try:
+    from airflow.sdk import DAG, BaseOperator
+except ImportError:
+    from airflow.models import DAG, BaseOperator
+with DAG("plain", schedule=None, start_date=datetime(2026, 1, 1)):
+    BaseOperator(task_id="plain")
+before = set(sys.modules)
+{body}
+added = set(sys.modules) - before
+heavy = {{name for name in added for one in {heavy!r} if name == one or name.startswith(one + ".")}}
+tables = {{name for name in added for one in list(vars(sys.modules[name]).values())
+          if isinstance(one, type) and one.__module__ == name and hasattr(one, "__tablename__")}}
+print(*sorted(heavy | tables))
+"""
+
+A_DAG_FILE = """
+from airflow_emrs_ext.decorators.session import emr_serverless_session_task
+from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
+from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.operators.session import emr_serverless_session
+from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
+from airflow_emrs_ext.sensors.serverless import EmrServerlessJobRunSensor
+
+with DAG("d", schedule=None, start_date=datetime(2026, 1, 1), default_args={"aws_conn_id": "other"}) as dag:
+    role = {"execution_role_arn": "arn:aws:iam::123456789012:role/job"}
+    application = EmrServerlessCreateApplicationOperator(task_id="application", release_label="emr-7.9.0")
+    run = EmrServerlessStartJobRunOperator(
+        task_id="run", application_id=application.output, job_driver={}, deferrable=True, **role
+    )
+    EmrServerlessJobRunSensor(task_id="wait", application_id=application.output, job_run_id=run.output)
+    EmrContainersStartJobRunOperator.partial(task_id="mapped", **role).expand(virtual_cluster_id=["a", "b"])
+    with emr_serverless_session(application_id=application.output, **role) as session:
+        EmrServerlessSparkSqlOperator(task_id="sql", session=session, sql="SELECT 1")
+assert run.aws_conn_id == "other"
+"""
+
+
+def loaded_by(body: str) -> list[str]:
+    code = AFTER_AIRFLOW.format(body=body, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1].split()
+
+
+def test_declarations_import_nothing_heavy() -> None:
+    assert loaded_by("\n".join(f"import {module}" for module in MODULES)) == []
+
+
+def test_a_dag_file_imports_nothing_heavy() -> None:
+    assert loaded_by(A_DAG_FILE) == []
+
+
+def test_this_test_sees_what_is_heavy() -> None:
+    loaded = loaded_by("import airflow_emrs_ext.hooks.serverless, airflow_emrs_ext.triggers.journal")
+    assert {"boto3", "airflow_emrs_ext.hooks.serverless"} <= set(loaded)
+    assert "airflow_emrs_ext.triggers.journal" not in loaded
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.split(".")[1] in ("operators", "sensors")])
+def test_what_is_imported_later_is_there(module: str) -> None:
+    for user in vars(import_module(module)).values():
+        if isinstance(user, type) and issubclass(user, HookUser) and user.__module__ == module:
+            assert issubclass(getattr(user, "aws_hook_class", EmrHook), EmrHook)
+            assert isinstance(getattr(user, "kind", None), (ResourceKind, type(None)))
+
+
+@pytest.mark.parametrize("table", [PROCEDURES, CONCLUSIONS])
+def test_procedures_are_where_the_table_says(table: object) -> None:
+    assert all(callable(procedure) for procedure in table.values())  # type: ignore[attr-defined]
