@@ -14,12 +14,15 @@ from typing import Any
 import psutil
 
 from airflow_emrs_ext.local.testing import LocalEmr
-from tests.benchmarks._job_runs import JobRun, defer, ends
+from tests.benchmarks._job_runs import Deferral, JobRun, defer, ends
 from tests.benchmarks._triggerer import Triggerer
+from tests.running import TaskInstance, context_of
 
 # Between the last preparation and the first end of a job run, in seconds; each end is a request to the endpoint.
 _LEAD = 1.0
 _REQUESTS_PER_SECOND = 200
+# How many tasks go on afterwards.
+_RESUMED = 5
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Wait:
     :param calls: that the endpoint was asked for meanwhile
     :param ended: when each job run has ended, in seconds since the epoch
     :param endpoint_cpu_seconds: of the endpoint's process
+    :param worker_calls: that a task makes of its own when it goes on in a worker, on average
     """
 
     runs: Sequence[JobRun]
@@ -38,6 +42,7 @@ class Wait:
     calls: Sequence[Mapping[str, Any]]
     ended: Mapping[str, float]
     endpoint_cpu_seconds: float
+    worker_calls: float
 
     @property
     def noticed(self) -> dict[str, float]:
@@ -67,6 +72,7 @@ class Wait:
             "calls": len(self.calls),
             "calls_by_operation": dict(Counter(f"{call['service']} {call['operation']}" for call in self.calls)),
             "calls_per_job_run": round(len(self.calls) / len(self.runs), 3),
+            "calls_per_job_run_in_the_worker": self.worker_calls,
             "throttled": sum(map(is_throttled, self.calls)),
             "cpu_seconds": round(self.report["cpu_seconds"], 2),
             "memory_mb": round(self.report["memory_bytes"] / 1e6, 1),
@@ -118,7 +124,8 @@ def wait(
         used = _cpu_seconds(endpoint) - used
     services = {run.service for run in runs}
     calls = [call for call in emr.calls() if moment(call) >= report["began"]]
-    return Wait(runs, report, calls, ends(emr, services), used)
+    ended = ends(emr, services)
+    return Wait(runs, report, calls, ended, used, _worker_calls(emr, side, runs, deferrals, report["events"]))
 
 
 def moment(call: Mapping[str, Any]) -> float:
@@ -135,6 +142,24 @@ def percentile(values: Iterable[float], share: float) -> float | None:
     """The least of the values that is not below so large a share of them."""
     ordered = sorted(values)
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 2) if ordered else None
+
+
+def _worker_calls(
+    emr: LocalEmr,
+    side: str,
+    runs: Sequence[JobRun],
+    deferrals: Sequence[Deferral],
+    events: Sequence[Mapping[str, Any]],
+) -> float:
+    """How many calls a task makes when it goes on in a worker, on average of a few."""
+    emr.configure(quota_scale=0)
+    some = [event for event in events if not _is_failure(event)][:_RESUMED]
+    before = len(emr.calls())
+    for event in some:
+        run, deferral = runs[event["trigger"]], deferrals[event["trigger"]]
+        operator = run.service.operators[side](run.place)
+        getattr(operator, deferral.method)(context_of(TaskInstance()), event["payload"], **deferral.kwargs)
+    return (len(emr.calls()) - before) / len(some) if some else 0.0
 
 
 def _is_failure(event: Mapping[str, Any]) -> bool:

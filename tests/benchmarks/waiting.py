@@ -56,6 +56,7 @@ RATIOS: dict[str, dict[str, int]] = {
 FIGURES = {
     "calls": "calls",
     "calls_per_job_run": "calls per job run",
+    "calls_per_job_run_in_the_worker": "and in the worker after it",
     "throttled": "of them throttled",
     "cpu_seconds": "CPU, s",
     "memory_mb": "memory growth, MB",
