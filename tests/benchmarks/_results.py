@@ -21,11 +21,11 @@ def note(path: Path, case: str, side: str, result: Mapping[str, Any], **about: A
     :return: all that the file holds now
     """
     noted = load(path)
+    measured = {name: version(name) for name in _PACKAGES}
     report = {
         "benchmark": path.stem,
         **about,
-        "versions": {name: version(name) for name in _PACKAGES},
-        "python": platform.python_version(),
+        "versions": {**measured, "python": platform.python_version()},
         "cases": noted.get("cases", {}),
     }
     report["cases"].setdefault(case, {})[side] = dict(result)
@@ -53,6 +53,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         for pairs in (list(zip(row, widths, strict=True)) for row in cells)
     ]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def markdown(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table of Markdown."""
+    lines = [headings, ["---", *("---:" for _ in headings[1:])], *([shown(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 COMPARED = ("Amazon provider", "this package", "ratio", "limit", "")

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import selectors
 import subprocess
 import sys
 import tempfile
@@ -20,8 +21,6 @@ from typing import Any
 
 # Imported by every triggerer before its first trigger, whatever that may be.
 _IMPORTED_BEFORE = ("airflow.triggers.base", "airflow.providers.amazon.aws.hooks.base_aws", "aiobotocore.session")
-
-_TICK_SECONDS = 0.01
 
 
 class Triggerer:
@@ -90,34 +89,39 @@ class Triggerer:
         return json.loads(line)
 
 
-class _Ticker:
-    """Notes how late the event loop is for what is due now."""
+class _Selector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]  # it is chosen by the platform
+    """Notes how long the event loop does not come to look for what has happened; a ticker would cost more than it."""
 
     def __init__(self) -> None:
+        super().__init__()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
         self.longest = self.longest_of_own = 0.0
-        self._loop = asyncio.get_running_loop()
-        self._next()
+        self._at, self._used = time.monotonic(), time.thread_time()
 
-    def _next(self) -> None:
-        self._due, self._used = self._loop.time() + _TICK_SECONDS, time.thread_time()
-        self._handle = self._loop.call_at(self._due, self._tick)
-
-    def _tick(self) -> None:
-        self.longest = max(self.longest, self._loop.time() - self._due)
+    def select(self, timeout: float | None = None) -> Any:
+        now = time.monotonic()
+        self.longest = max(self.longest, now - self._at)
         self.longest_of_own = max(self.longest_of_own, time.thread_time() - self._used)
-        self._next()
+        happened = super().select(timeout)
+        self._at, self._used = time.monotonic(), time.thread_time()
+        if timeout is not None and not happened:
+            # Other threads of the process may keep it from going on in time.
+            self.longest = max(self.longest, self._at - now - timeout)
+        return happened
 
-    def stop(self) -> None:
-        self._handle.cancel()
 
-
-async def _run(triggers: Sequence[tuple[str, Mapping[str, Any]]], seconds: float) -> dict[str, Any]:
+async def _run(
+    triggers: Sequence[tuple[str, Mapping[str, Any]]], seconds: float, selector: _Selector
+) -> dict[str, Any]:
     events: list[dict[str, Any]] = []
     errors: list[str] = []
     gc.collect()
     _forget_peak()
     memory, used, began = _memory("VmRSS"), _cpu_seconds(), time.time()
-    ticker = _Ticker()
+    selector.forget()
     tasks = []
     for number, (path, arguments) in enumerate(triggers):
         # As Airflow gives other triggers a turn between two that it makes.
@@ -129,14 +133,13 @@ async def _run(triggers: Sequence[tuple[str, Mapping[str, Any]]], seconds: float
         )
         tasks.append(asyncio.create_task(_follow(number, trigger, events, errors)))
     await asyncio.wait(tasks, timeout=seconds)
-    ticker.stop()
     return {
         "began": began,
         "ended": time.time(),
         "cpu_seconds": _cpu_seconds() - used,
         "memory_bytes": _memory("VmHWM") - memory,
-        "longest_block_seconds": ticker.longest,
-        "longest_block_cpu_seconds": ticker.longest_of_own,
+        "longest_block_seconds": selector.longest,
+        "longest_block_cpu_seconds": selector.longest_of_own,
         "events": events,
         "errors": errors,
     }
@@ -184,13 +187,11 @@ def _main() -> None:
         _class_of(path)
     print(json.dumps("ready"), file=answers, flush=True)
     if line := sys.stdin.readline():
-        asyncio.run(_answer(triggers, json.loads(line), answers))
-
-
-async def _answer(triggers: Sequence[tuple[str, Mapping[str, Any]]], seconds: float, answers: Any) -> None:
-    print(json.dumps(await _run(triggers, seconds)), file=answers, flush=True)
-    # What still waits is not to be cancelled: it would look after its job run.
-    os._exit(0)
+        selector = _Selector()
+        report = asyncio.SelectorEventLoop(selector).run_until_complete(_run(triggers, json.loads(line), selector))
+        print(json.dumps(report), file=answers, flush=True)
+        # What still waits is not to be cancelled: it would look after its job run.
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from airflow_emrs_ext.local.quotas import EMR_SERVERLESS_QUOTAS
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
+from airflow_emrs_ext.quotas import quotas_of
 from tests.benchmarks import _results
 from tests.benchmarks._job_runs import SERVERLESS, SIDES, WAITER_DELAY, prepare, start
 from tests.benchmarks._waits import is_throttled, moment, percentile, wait
@@ -111,9 +111,9 @@ def _ways(
 
 def _past_quota(seconds: list[Counter[str]]) -> int:
     """How many calls are more than the quotas let through of a full bucket."""
-    past = 0
+    past, quotas = 0, quotas_of("emr-serverless")
     for operation in set().union(*seconds):
-        rate, tokens = EMR_SERVERLESS_QUOTAS[operation]
+        rate, tokens = quotas[operation]
         burst = tokens
         for second in seconds:
             tokens -= second[operation]
