@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,11 @@ PICTURES = Path("docs/pictures")
 
 Cases = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
-_SIDES = {"amazon": ("Amazon provider", "#9a6700", "s"), "emrs_ext": ("this package", "#0969da", "o")}
+_SIDES = {
+    "amazon": ("Amazon provider", "#9a6700", "s"),
+    "emrs_ext": ("this package", "#0969da", "o"),
+    "emrs_ext_triggerer": ("this package, from the triggerer", "#0969da", "o"),
+}
 _PANELS = {
     "calls": "API calls",
     "cpu_seconds": "CPU of the triggerer, s",
@@ -64,10 +68,9 @@ def draw_waiting(cases: Cases) -> None:
     counts = sorted(int(name) for name in cases if name.isdigit())
     for panel, (name, words) in zip(figure.subplots(2, 2).flat, _PANELS.items(), strict=True):
         for side, (label, color, marker) in _SIDES.items():
-            points = [(count, cases[str(count)][side][name]) for count in counts if side in cases[str(count)]]
-            # A logarithm has no place for nothing.
-            xs, ys = zip(*((x, y) for x, y in points if y), strict=True) if any(y for _, y in points) else ((), ())
-            panel.plot(xs, ys, marker=marker, color=color, label=label)
+            points = {count: cases[str(count)][side][name] for count in counts if side in cases[str(count)]}
+            if points:
+                panel.plot(list(points), list(points.values()), marker=marker, color=color, label=label)
         panel.set(xscale="log", yscale="log", title=words, xlabel="deferred job runs")
         panel.set_xticks(counts, [shown(count) for count in counts], minor=False)
         panel.minorticks_off()
@@ -77,22 +80,15 @@ def draw_waiting(cases: Cases) -> None:
     figure.savefig(PICTURES / "waiting.svg", metadata={"Date": None})
 
 
-def as_markdown(cases: Cases, heading: str, columns: Mapping[str, str], named: Callable[[str], str] = str) -> str:
-    """A table with a line for each side of each case.
-
-    :param named: the words for a case
-    """
+def as_markdown(cases: Cases, heading: str, columns: Mapping[str, str]) -> str:
+    """A table with a line for each side of each case."""
     rows = [
-        [named(case), label, *(sides[side].get(name) for name in columns)]
-        for case, sides in cases.items()
-        for side, (label, _, _) in _labels(sides).items()
+        [case, label, *(sides[side].get(name) for name in columns)]
+        for case, sides in sorted(cases.items(), key=lambda case: (not case[0].isdigit(), case[0].rjust(20)))
+        for side, (label, _, _) in _SIDES.items()
+        if side in sides
     ]
     return markdown([heading, "", *columns.values()], rows)
-
-
-def _labels(sides: Mapping[str, Any]) -> dict[str, tuple[str, str, str]]:
-    known = {side: _SIDES[side] for side in _SIDES if side in sides}
-    return {**known, **{side: (side, "", "") for side in sides if side not in known}}
 
 
 def main() -> None:
