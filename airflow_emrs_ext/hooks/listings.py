@@ -33,6 +33,8 @@ _GATHER_SECONDS = 0.2
 _LOOKS_PER_PAGE = 10
 # How many of those that are waited for one page is to show; some that have been created at the same time may be others.
 _MOST_PER_PAGE = 0.96 * PAGE_SIZE
+# How long a listing of everything answers those who are new, in seconds: hundreds of tasks are not deferred at once.
+_FRESH_SECONDS = 10.0
 # How many are answered before others have their turn on the event loop.
 _AT_ONCE = 25
 # The pause between two looks is this part of the age of what is looked at, but no shorter than so many seconds.
@@ -131,6 +133,8 @@ class _Place:
         self._ours_per_page = _MOST_PER_PAGE
         self._margin = _MARGIN
         self._without_until = 0.0
+        self._shown: Mapping[str, Mapping[str, Any]] = {}
+        self._shown_at = -_FRESH_SECONDS
         self._turn: float | None = None
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -200,6 +204,10 @@ class _Place:
         """
         now = self._clock()
         most = 1 if now < self._without_until else max(1, int(self._ours_per_page))
+        if now - self._shown_at < _FRESH_SECONDS:
+            for own, one in asking.items():
+                if one.created is None and own in self._shown:
+                    self._compare(one, self._shown[own], self._shown_at)
         new = [one for one in asking.values() if one.created is None]
         if most > 1 and len(new) >= _LOOKS_PER_PAGE * -(-len(asking) // most):
             return await self._list(None)
@@ -215,10 +223,12 @@ class _Place:
             one.looked = now
             one.reply(None)
             self._ours_per_page = min(_MOST_PER_PAGE, self._ours_per_page * _FORGETTING)
-        pause = min((due - now for due in dues if due > now or batches), default=_QUIET_PAUSE)
-        if pause > 0 or not batches:
-            return pause
-        first = min(dues.index(min(dues)), max(0, len(known) - most))
+        waiting = [index for index, due in enumerate(dues) if due <= now] if batches else []
+        if not waiting:
+            return min((due - now for due in dues if due > now), default=_QUIET_PAUSE)
+        # From the first of those that were looked at longest ago: the windows follow one another.
+        first = min(waiting, key=lambda index: known[index].looked)
+        first = min(first, max(0, len(known) - most))
         return await self._list(known[first : first + most])
 
     def _due(self, one: _Waited) -> float:
@@ -256,8 +266,11 @@ class _Place:
         # Who has asked meanwhile is answered by what is there only.
         covered = {own: one for own, one in asked.items() if one.created is None or first <= one.created <= last}
         covered.update((own, one) for own, one in self._asking().items() if own in entries)
+        now = self._clock()
+        if batch is None:
+            self._shown, self._shown_at = entries, now
         for number, (own, one) in enumerate(covered.items(), 1):
-            self._compare(one, entries.get(own))
+            self._compare(one, entries.get(own), now)
             if number % _AT_ONCE == 0:
                 # Others are to have their turn on the event loop.
                 await asyncio.sleep(0)
@@ -266,9 +279,9 @@ class _Place:
             self._ours_per_page = max(1.0, _MOST_PER_PAGE * ours / len(listed))
         return 0.0
 
-    def _compare(self, one: _Waited, entry: Mapping[str, Any] | None) -> None:
+    def _compare(self, one: _Waited, entry: Mapping[str, Any] | None, listed_at: float) -> None:
         """Answer where a listing shows something new."""
-        one.looked = self._clock()
+        one.looked = listed_at
         if entry is not None:
             one.created, one.listed = entry["createdAt"].timestamp(), True
             if entry["state"] != one.state:
