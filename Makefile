@@ -67,7 +67,7 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo test test-faults test-mwaa test-clients test-links test-browser lint format bench docs wheel lock lock-matrix clean
+.PHONY: help demo test test-faults test-mwaa test-clients test-links test-browser lint format bench figures docs wheel lock lock-matrix clean
 help:
 	@echo 'make demo      an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make test      the tests of the wheel on Airflow $(LEGS)'
@@ -78,7 +78,8 @@ help:
 	@echo 'make test-browser  the links in Chromium (apt-get install chromium), Airflow $(NEWEST), real Spark'
 	@echo 'make lint      ruff and mypy'
 	@echo 'make format    let ruff rewrite what it can'
-	@echo 'make bench     the benchmarks, with their tables'
+	@echo 'make bench     the benchmarks, with their tables; over an hour'
+	@echo 'make figures   the pictures and tables of the documentation, from the results of the benchmarks'
 	@echo 'make docs      the documentation, in docs/_build/html'
 	@echo 'make wheel     the wheel, in build/dist'
 	@echo 'make lock      resolve the locks of Airflow $(sort $(LEGS) $(FAULT_LEGS)) and the browser anew'
@@ -130,6 +131,8 @@ lock: | $(TOOLS)/.stamp
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 		--extra dev --constraint tests/locks/airflow-$(NEWEST).txt --output-file tests/locks/browser.txt \
 		pyproject.toml tests/locks/browser.in
+	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
+		--output-file tests/locks/figures.txt tests/locks/figures.in
 
 # The client of an older image is the newest that its other packages admit, whenever it appeared.
 lock-matrix: $(MWAA:%=lock-mwaa-%) $(CLIENTS:%=lock-client-%) $(WEB:%=lock-%)
@@ -208,11 +211,15 @@ bench: .venv-airflow-$(NEWEST)/.installed
 	@for benchmark in tests/benchmarks/[a-z]*.py; do \
 		name=$$(basename "$$benchmark" .py); echo "== $$name"; $(newest_bin)/python -m "tests.benchmarks.$$name"; done
 
+# Drawing needs nothing of the package, and the package nothing of drawing.
+figures: .venv-figures/.locked
+	.venv-figures/bin/python -m tests.benchmarks._figures
+
 docs: .venv-docs/.installed
 	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 	@echo "documentation: docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-web-* .venv-browser .venv-docs $(TOOLS) build dist docs/_build .demo .emrs-local \
+	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-web-* .venv-browser .venv-docs .venv-figures $(TOOLS) build dist docs/_build .demo .emrs-local \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find airflow_emrs_ext tests dags -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

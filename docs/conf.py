@@ -12,7 +12,7 @@ author = "The airflow-emrs-ext authors"
 release = version = version_of("airflow-emrs-ext")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "measurements"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "deflist"]
 
