@@ -39,6 +39,11 @@ def driver_log_interval() -> float:
     return _float("driver_log_interval")
 
 
+def notification_queue() -> str | None:
+    """The URL of the SQS queue that tells deferred tasks of changes of state, if there is one."""
+    return conf.get(SECTION, "notification_queue", fallback="") or None
+
+
 def default_tags() -> bool:
     """Whether what a task starts is tagged with the task's ids."""
     return bool(conf.getboolean(SECTION, "default_tags", fallback=OPTIONS["default_tags"]["default"] == "True"))

@@ -58,10 +58,14 @@ class Glance:
 
     :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
     :param ids: of the resource
+    :param queue: URL of the SQS queue that tells of changes
+    :param notified: whether it does, so that looks may be rare; the driver knows
     """
 
     kind: str
     ids: Mapping[str, str]
+    queue: str | None = None
+    notified: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Patience:
     :param deadline: when the whole wait ends, in seconds since the epoch; ``None``: never
     :param progress_interval: longest silence in the log, in seconds
     :param driver_log_interval: how often the service uploads a driver's log, in seconds
+    :param notification_queue: URL of the SQS queue that tells of changes of state; ``None``: nobody does
     """
 
     waiter_delay: float = 30.0
@@ -102,6 +107,7 @@ class Patience:
     deadline: float | None = None
     progress_interval: float = 300.0
     driver_log_interval: float = 15.0
+    notification_queue: str | None = None
 
     def before_deadline(self, moment: float) -> float:
         """``moment``, or the deadline if that comes sooner."""

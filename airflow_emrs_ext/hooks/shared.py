@@ -14,8 +14,10 @@ from botocore.exceptions import ClientError
 from airflow_emrs_ext.hooks.base import EmrHook, answer_of, drive
 from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.hooks.listings import Listings
+from airflow_emrs_ext.hooks.notifications import Notifications
+from airflow_emrs_ext.models import CLAIMED
 from airflow_emrs_ext.refusals import is_throttling
-from airflow_emrs_ext.steps import Call, Fetch, Glance, Steps
+from airflow_emrs_ext.steps import Call, Fetch, Glance, Sight, Steps
 
 T = TypeVar("T")
 
@@ -44,6 +46,7 @@ class SharedDriver:
         self._hook = EmrHook(**parameters)
         self._governor = Governor()
         self._listings = Listings(self.run)
+        self._notifications: dict[str, Notifications] = {}
         self._clients: dict[str, Any] = {}
         self._closing = AsyncExitStack()
         self._opening = asyncio.Lock()
@@ -54,12 +57,14 @@ class SharedDriver:
 
     async def close(self) -> None:
         """Close the clients."""
+        for notifications in self._notifications.values():
+            notifications.close()
         self._listings.close()
         await self._closing.aclose()
 
     async def _perform(self, step: Call | Fetch | Glance) -> Any:
         if isinstance(step, Glance):
-            return await self._listings.glance(step)
+            return await self._glance(step)
         if isinstance(step, Fetch):
             return await answer_of(step, self._client_of)
         await self._governor.turn(step.service, step.operation)
@@ -75,6 +80,13 @@ class SharedDriver:
         if self._clients.get(step.service) is client:
             del self._clients[step.service]
         return await answer_of(step, self._client_of)
+
+    async def _glance(self, step: Glance) -> Sight | None:
+        if not step.queue or not CLAIMED[step.kind].events:
+            return await self._listings.glance(step)
+        if step.queue not in self._notifications:
+            self._notifications[step.queue] = Notifications(step.queue, self.run, self._listings.tell)
+        return await self._notifications[step.queue].glance(step, self._listings.glance)
 
     async def _client_of(self, service: str) -> Any:
         async with self._opening:

@@ -31,6 +31,8 @@ class EmrSensor(AwsBaseSensor[HookT]):
     :param target_states: list of states to wait for, as the API spells them
     :param waiter_delay: another name of ``poke_interval``, in seconds
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
+        none; default ``[emrs_ext] notification_queue``
     """
 
     ui_color = "#ffd08a"
@@ -42,6 +44,7 @@ class EmrSensor(AwsBaseSensor[HookT]):
         target_states: Iterable[str],
         waiter_delay: float | None = None,
         deferrable: bool | None = None,
+        notification_queue: str | None = None,
         **kwargs: Any,
     ) -> None:
         if waiter_delay is not None:
@@ -49,6 +52,7 @@ class EmrSensor(AwsBaseSensor[HookT]):
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.target_states = target_states
+        self.notification_queue = notification_queue
         self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -105,9 +109,10 @@ class EmrSensor(AwsBaseSensor[HookT]):
         raise error
 
     def _patience(self) -> Patience:
-        return replace(
-            self.hook.patience, waiter_delay=float(self.poke_interval), deadline=time.time() + float(self.timeout)
-        )
+        patience = self.hook.patience
+        if self.notification_queue is not None:
+            patience = replace(patience, notification_queue=self.notification_queue)
+        return replace(patience, waiter_delay=float(self.poke_interval), deadline=time.time() + float(self.timeout))
 
     def _follow(self, terms: Terms) -> Steps[dict[str, Any]]:
         return PROCEDURES[self._procedure](terms, **self._arguments())
