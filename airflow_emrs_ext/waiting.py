@@ -86,7 +86,7 @@ def look(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Ste
 def glance(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
     """One observation that knows no more than the state where a listing shows it."""
     assert isinstance(kind, ClaimedKind)
-    sight: Sight | None = yield Glance(kind.key, ids)
+    sight: Sight | None = yield Glance(kind.key, ids, terms.patience.notification_queue)
     if sight is None:
         return (yield from look(kind, ids, terms))
     return Snapshot(kind.parse_state(ids, sight.state), "", None, {**ids, "state": sight.state}, partial=True)
@@ -136,7 +136,7 @@ def await_state(
             )
         progress.waiting(snapshot)
         # A listing that answers for many has a pace of its own.
-        if not snapshot.partial:
+        if not snapshot.partial and not (watches and terms.patience.notification_queue):
             yield from rest(snapshot, pause_before_next_look(now - started, now, terms))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from airflow_emrs_ext.api_calls import PAGE_SIZE
@@ -38,10 +38,30 @@ class Listings:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._places: dict[tuple[str, ...], _Place] = {}
+        self._told: dict[tuple[str, ...], asyncio.Queue[str]] = {}
+
+    def tell(self, kind: str, ids: Mapping[str, str], state: str) -> bool:
+        """Answer with what is known from elsewhere.
+
+        :return: whether anybody here waits for it
+        """
+        told = self._told.get((kind, *ids.values()))
+        if told is not None:
+            told.put_nowait(state)
+        return told is not None
 
     async def glance(self, step: Glance) -> Sight | None:
         """What the next listing says."""
         *scope, own = step.ids.values()
+        if step.queue:
+            known = (step.kind, *step.ids.values()) in self._told
+            told = self._told.setdefault((step.kind, *step.ids.values()), asyncio.Queue())
+            if known:
+                try:
+                    return Sight(await asyncio.wait_for(told.get(), 600 if step.notified else 1))
+                except asyncio.TimeoutError:
+                    return None
+            return None
         key = (step.kind, *scope)
         if key not in self._places:
             self._places[key] = _Place(CLAIMED[step.kind], tuple(scope), self._run)
