@@ -18,8 +18,6 @@ NAME = "airflow-emrs-ext"
 
 # Of no use later: who begins to wait looks first.
 _RETENTION_SECONDS = 3600
-# How long a message that a triggerer has received, and then died with, is kept from the others.
-_VISIBILITY_SECONDS = 30
 
 _KINDS = {(f"aws.{kind.service}", event): kind for kind in CLAIMED.values() for event in kind.events}
 
@@ -81,7 +79,6 @@ def create_notification_queue(queue_name: str = NAME, *, rule_name: str | None =
     )["RuleArn"]
     attributes = {
         "MessageRetentionPeriod": str(_RETENTION_SECONDS),
-        "VisibilityTimeout": str(_VISIBILITY_SECONDS),
         "Policy": json.dumps(queue_policy(queue_arn, rule_arn)),
     }
     sqs.set_queue_attributes(QueueUrl=queue_url, Attributes=attributes)

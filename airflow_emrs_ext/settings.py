@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext._compat import AIRFLOW_3, conf
+from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.provider_info import OPTIONS, SECTION
+from airflow_emrs_ext.quotas import Quotas, amended
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,20 @@ def driver_log_interval() -> float:
 def notification_queue() -> str | None:
     """The URL of the SQS queue that tells deferred tasks of changes of state, if there is one."""
     return conf.get(SECTION, "notification_queue", fallback="") or None
+
+
+def quotas() -> Quotas:
+    """How many calls the services take: what they publish, with the option's own.
+
+    :raises ConfigurationError: the option is no such JSON
+    """
+    given: str = conf.get(SECTION, "quotas", fallback="")
+    try:
+        return amended(json.loads(given or "{}"))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"[{SECTION}] quotas is {given!r}: {error}. It takes a JSON object such as {OPTIONS['quotas']['example']}."
+        ) from None
 
 
 def default_tags() -> bool:

@@ -37,6 +37,18 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A place in the queue of those who make the same call; the answer is in how many seconds its turn comes.
+
+    :param service: botocore's name of the service
+    :param operation: botocore's client method
+    """
+
+    service: str
+    operation: str
+
+
+@dataclass(frozen=True)
 class Fetch:
     """A document of the web that a driver is to get, as a browser would: with cookies, and where it is redirected to.
 
@@ -52,30 +64,38 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Glance:
-    """A look at no more than the state of a resource, which may be in a listing that answers for many.
+    """A look at no more than the state of a resource, when there is news or the time has come.
 
-    The answer is a :class:`Sight`, or ``None``: there is no such listing now, or the resource is not in it.
+    The answer is a :class:`Sight`, or ``None``: it has to be looked at by itself.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
     :param ids: of the resource
-    :param queue: URL of the SQS queue that tells of changes
+    :param state: what was seen last: another one is news
+    :param created_at: when it was created, in ISO 8601, as far as is known
+    :param longest: the longest pause between two looks, in seconds
+    :param within: when to answer although there is no news, in seconds
+    :param queue: URL of the SQS queue that tells of news
     :param notified: whether it does, so that looks may be rare; the driver knows
     """
 
     kind: str
     ids: Mapping[str, str]
+    state: str | None
+    created_at: str | None
+    longest: float
+    within: float
     queue: str | None = None
     notified: bool = False
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What a listing says of a resource that has not ended.
+    """What is seen of a resource.
 
-    :param state: as the API spells it
+    :param state: as the API spells it; ``None``: it is not among those that have not ended, any more
     """
 
-    state: str
+    state: str | None
 
 
 @dataclass(frozen=True)
@@ -85,7 +105,7 @@ class Sleep:
     seconds: float
 
 
-Step: TypeAlias = Call | Fetch | Glance | Sleep
+Step: TypeAlias = Turn | Call | Fetch | Glance | Sleep
 Steps: TypeAlias = Generator[Step, Any, T]
 
 

@@ -25,12 +25,14 @@ _WAIT_SECONDS = 20
 _MOST_MESSAGES = 10
 # How many receive at the same time when messages pour in.
 _MOST_RECEIVERS = 4
-# How long what is received is kept from other triggerers while it is read, in seconds.
-_READ_SECONDS = 30
-# After how many receptions, and after how many seconds, nobody can be expected to want a message any more.
-_MOST_RECEPTIONS = 12
+# How long what is received is kept from other triggerers, in seconds: also if this one ends before it has read it.
+_READ_SECONDS = 5
+# For how long nobody gets a message that nobody here wanted, after each time that it was received, in seconds; in the
+# end nobody can be expected to want it any more, nor after so many seconds.
+_AWAY_SECONDS = (0, 0, 1, 1, 2, 4, 8, 15, 30, 30, 30)
 _OLD_SECONDS = 600.0
-_LONGEST_AWAY_SECONDS = 30
+# How long others have the first chance to get what was given back, in seconds.
+_STEP_BACK_SECONDS = 0.2
 # Between two attempts to read a queue that cannot be read, in seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
@@ -142,14 +144,16 @@ class Notifications:
         for number, message in enumerate(messages):
             entry = {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
             told = read_notification(message["Body"])
-            if (told is not None and self._tell(*told)) or _is_past(message):
+            away = _seconds_away(message["Attributes"])
+            if (told is not None and self._tell(*told)) or away is None:
                 done.append(entry)
             else:
-                back.append({**entry, "VisibilityTimeout": _seconds_away(message)})
+                back.append({**entry, "VisibilityTimeout": away})
         if done:
             await self._call("delete_message_batch", Entries=done)
         if back:
             await self._call("change_message_visibility_batch", Entries=back)
+            await asyncio.sleep(_STEP_BACK_SECONDS)
 
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         return await self._run(_ask(Call(operation, {"QueueUrl": self._queue, **parameters}, service="sqs")))
@@ -173,14 +177,11 @@ def _ask(call: Call) -> Steps[dict[str, Any]]:
     return answer
 
 
-def _is_past(message: Mapping[str, Any]) -> bool:
-    attributes = message["Attributes"]
-    age = time.time() - int(attributes["SentTimestamp"]) / 1000
-    return int(attributes["ApproximateReceiveCount"]) >= _MOST_RECEPTIONS or age > _OLD_SECONDS
-
-
-def _seconds_away(message: Mapping[str, Any]) -> int:
-    return min(_LONGEST_AWAY_SECONDS, int(message["Attributes"]["ApproximateReceiveCount"]) ** 2 // 4)
+def _seconds_away(attributes: Mapping[str, str]) -> int | None:
+    """For how long to give a message back; ``None``: nobody wants it."""
+    receptions = int(attributes["ApproximateReceiveCount"])
+    is_old = time.time() - int(attributes["SentTimestamp"]) / 1000 > _OLD_SECONDS
+    return None if is_old or receptions > len(_AWAY_SECONDS) else _AWAY_SECONDS[receptions - 1]
 
 
 def _reason(error: Exception) -> str:

@@ -12,11 +12,9 @@ from weakref import WeakKeyDictionary
 from botocore.exceptions import ClientError
 
 from airflow_emrs_ext.hooks.base import EmrHook, answer_of, drive
-from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.hooks.listings import Listings
 from airflow_emrs_ext.hooks.notifications import Notifications
 from airflow_emrs_ext.models import CLAIMED
-from airflow_emrs_ext.refusals import is_throttling
 from airflow_emrs_ext.steps import Call, Fetch, Glance, Sight, Steps
 
 T = TypeVar("T")
@@ -44,8 +42,7 @@ class SharedDriver:
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self.users = 0
         self._hook = EmrHook(**parameters)
-        self._governor = Governor()
-        self._listings = Listings(self.run)
+        self.listings = Listings(self.run, self._hook.governor)
         self._notifications: dict[str, Notifications] = {}
         self._clients: dict[str, Any] = {}
         self._closing = AsyncExitStack()
@@ -53,13 +50,13 @@ class SharedDriver:
 
     async def run(self, steps: Steps[T]) -> T:
         """Drive steps; steps that are interrupted are closed."""
-        return await drive(steps, self._perform)
+        return await drive(steps, self._perform, self._hook.governor)
 
     async def close(self) -> None:
         """Close the clients."""
         for notifications in self._notifications.values():
             notifications.close()
-        self._listings.close()
+        self.listings.close()
         await self._closing.aclose()
 
     async def _perform(self, step: Call | Fetch | Glance) -> Any:
@@ -67,13 +64,10 @@ class SharedDriver:
             return await self._glance(step)
         if isinstance(step, Fetch):
             return await answer_of(step, self._client_of)
-        await self._governor.turn(step.service, step.operation)
         client = self._clients.get(step.service)
         try:
             return await answer_of(step, self._client_of)
         except ClientError as error:
-            if is_throttling(error):
-                self._governor.throttled(step.service, step.operation)
             if error.response["Error"]["Code"] not in _STALE or client is None:
                 raise
         # The connection is read once more, for all.
@@ -83,10 +77,10 @@ class SharedDriver:
 
     async def _glance(self, step: Glance) -> Sight | None:
         if not step.queue or not CLAIMED[step.kind].events:
-            return await self._listings.glance(step)
+            return await self.listings.glance(step)
         if step.queue not in self._notifications:
-            self._notifications[step.queue] = Notifications(step.queue, self.run, self._listings.tell)
-        return await self._notifications[step.queue].glance(step, self._listings.glance)
+            self._notifications[step.queue] = Notifications(step.queue, self.run, self.listings.tell)
+        return await self._notifications[step.queue].glance(step, self.listings.glance)
 
     async def _client_of(self, service: str) -> Any:
         async with self._opening:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.hooks import notifications
+from airflow_emrs_ext.hooks import listings, notifications
 from airflow_emrs_ext.hooks.notifications import Notifications
 from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.job_spec import eks_spark_submit, spark_submit
@@ -31,6 +31,12 @@ pytestmark = pytest.mark.airflow
 ROLE = "arn:aws:iam::123456789012:role/job"
 # Who is not told, waits for longer than a test may take.
 NEVER = 3600.0
+
+
+@pytest.fixture
+def looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let who waits look once: what ends the wait then is a message."""
+    monkeypatch.setattr(listings, "_SHORTEST_PAUSE", NEVER)
 
 
 @pytest.fixture
@@ -70,6 +76,7 @@ def ended_meanwhile(
         return waiting.result()
 
 
+@pytest.mark.usefixtures("looks_once")
 def test_a_message_ends_the_wait(emr: LocalEmr, application_id: str) -> None:
     queue = create_notification_queue()
     job_run_id = start_run(emr, application_id)
@@ -91,6 +98,7 @@ def test_a_message_ends_the_wait(emr: LocalEmr, application_id: str) -> None:
     assert task.result["state"] == "SUCCESS"
 
 
+@pytest.mark.usefixtures("looks_once")
 def test_airflows_configuration_may_name_the_queue(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__NOTIFICATION_QUEUE", create_notification_queue())
     emr.script([ScriptedAttempt(hold=True)])
@@ -144,9 +152,9 @@ def test_a_queue_that_is_not_there_fails_nothing(
     assert queue in warning
 
 
+@pytest.mark.usefixtures("looks_once")
 def test_triggerers_that_share_a_queue_get_each_their_own(emr: LocalEmr, application_id: str) -> None:
     queue = create_notification_queue()
-    # More than the quota of a moment, and not in the order in which they are waited for.
     job_run_ids = [start_run(emr, application_id) for _ in range(12)]
     eventually(lambda: is_running(emr, *job_run_ids))
 
@@ -242,7 +250,7 @@ class Waiter:
 
     async def wait(self) -> Sight | None:
         ids = {"application_id": "an_application", "job_run_id": self._own_id}
-        return await self.notifications.glance(Glance("job_run", ids, "a-queue"), self._ask)
+        return await self.notifications.glance(Glance("job_run", ids, None, None, 30, 300, "a-queue"), self._ask)
 
 
 async def test_what_becomes_of_messages() -> None:
@@ -255,7 +263,7 @@ async def test_what_becomes_of_messages() -> None:
     waiter.notifications.close()
 
     # At once, then later and later, in case another triggerer wants it, until nobody can be expected to.
-    assert desk.given_back == {"foreign-1": 0, "foreign-2": 1, "foreign-6": 9, "foreign-11": 30, "junk": 0}
+    assert desk.given_back == {"foreign-1": 0, "foreign-2": 0, "foreign-6": 4, "foreign-11": 30, "junk": 0}
     assert {"foreign-12", "old"} <= set(desk.deleted)
 
 
