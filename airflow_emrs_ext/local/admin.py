@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -138,18 +139,28 @@ async def _clear_scripts(endpoint: Endpoint, _: Request) -> Any:
 async def _fields(request: Request, **kinds: type[Any]) -> dict[str, Any]:
     """The body, which has exactly these members."""
     body = await _body(request)
+    _check_fields(body, **kinds)
+    return body
+
+
+def _check_fields(body: Mapping[str, Any], **kinds: type[Any]) -> None:
     for name, kind in kinds.items():
         if not isinstance(body.get(name), kind):
             raise ValueError(f"{name}: must be a {'boolean' if kind is bool else 'string'}, not {body.get(name)!r}")
     for name in body:
         if name not in kinds:
             raise ValueError(f"{name}: unknown; there are {', '.join(kinds)}")
-    return body
 
 
 async def _finish(endpoint: Endpoint, request: Request) -> Any:
-    body = await _fields(request, jobRunId=str, succeeded=bool, details=str)
-    endpoint.simulated_runner().finish(body["jobRunId"], succeeded=body["succeeded"], details=body["details"])
+    body = await _body(request)
+    after = body.pop("after", 0)
+    if isinstance(after, bool) or not isinstance(after, int | float) or not 0 <= after < math.inf:
+        raise ValueError(f"after: must be a number of seconds of at least 0, not {after!r}")
+    _check_fields(body, jobRunId=str, succeeded=bool, details=str)
+    endpoint.simulated_runner().finish(
+        body["jobRunId"], succeeded=body["succeeded"], details=body["details"], after=after
+    )
     return {}
 
 

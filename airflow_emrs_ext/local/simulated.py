@@ -132,15 +132,20 @@ class SimulatedRunner:
         """Follow a script from now on; of several that apply to the same the one given last counts."""
         self.scripts.append(script)
 
-    def finish(self, job_run_id: str, *, succeeded: bool = True, details: str = "") -> None:
+    def finish(self, job_run_id: str, *, succeeded: bool = True, details: str = "", after: float = 0.0) -> None:
         """End the attempt of a job run that runs now, whatever its script says.
 
         :param job_run_id: the job run
         :param succeeded: whether its driver exits with status 0
         :param details: sentence for ``stateDetails``
+        :param after: seconds until then
         :raises ValueError: no attempt of it runs
         """
-        self._attempt_of(job_run_id).end(succeeded, details)
+        attempt = self._attempt_of(job_run_id)
+        if after:
+            asyncio.get_running_loop().call_later(after, attempt.end, succeeded, details)
+        else:
+            attempt.end(succeeded, details)
 
     def write(self, job_run_id: str, *, stdout: str = "", stderr: str = "") -> None:
         """Let the driver of the attempt of a job run that runs now print something.

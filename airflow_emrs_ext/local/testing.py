@@ -110,14 +110,16 @@ class LocalEmr:
         """
         self._call("POST", "scripts", Script(attempts=tuple(attempts), session=session, name=name).as_dict())
 
-    def finish(self, job_run_id: str, *, succeeded: bool = True, details: str = "") -> None:
+    def finish(self, job_run_id: str, *, succeeded: bool = True, details: str = "", after: float = 0.0) -> None:
         """End the simulated attempt that runs, whatever its script says.
 
         :param job_run_id: the job run
         :param succeeded: whether its driver exits with status 0
         :param details: sentence for ``stateDetails``
+        :param after: seconds until then; this returns at once
         """
-        self._call("POST", "finish", {"jobRunId": job_run_id, "succeeded": succeeded, "details": details})
+        body = {"jobRunId": job_run_id, "succeeded": succeeded, "details": details, "after": after}
+        self._call("POST", "finish", body)
 
     def write(self, job_run_id: str, *, stdout: str = "", stderr: str = "") -> None:
         """Let the driver of the simulated attempt that runs print something, beside what its script says.

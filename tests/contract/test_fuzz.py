@@ -409,7 +409,7 @@ def test_the_admin_api_refuses_what_it_cannot_use(emr: LocalEmr) -> None:
     valid: list[tuple[str, str, dict[str, Any]]] = [
         ("PATCH", "config", {"seconds_per_minute": 1.0}),
         ("POST", "scripts", {"name": "*", "attempts": [{"ends_after": 1.0, "succeeded": True, "details": "d"}]}),
-        ("POST", "finish", {"jobRunId": "00def", "succeeded": True, "details": ""}),
+        ("POST", "finish", {"jobRunId": "00def", "succeeded": True, "details": "", "after": 1.0}),
         ("POST", "faults", {"operation": "GetJobRun", "fault": "delay", "times": 1, "seconds": 0.0, "status": 500}),
     ]
     for _ in range(1000):

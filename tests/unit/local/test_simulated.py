@@ -124,6 +124,14 @@ async def test_hold_and_finish(runner: SimulatedRunner, tmp_path: Path) -> None:
     assert await runner.history_url(spec_in(tmp_path)) == "http://endpoint/_emrs/simulated-ui/app/run-1"
 
 
+async def test_finish_later(runner: SimulatedRunner, tmp_path: Path) -> None:
+    runner.add_script(Script((ScriptedAttempt(running_after=0, hold=True),)))
+    attempt = await runner.launch(spec_in(tmp_path), lambda: None)
+    runner.finish("run", details="in time", after=0.05)
+    assert not attempt.is_over
+    assert await ends(attempt) == AttemptResult(True, "in time")
+
+
 async def test_finish_of_what_does_not_run(runner: SimulatedRunner, tmp_path: Path) -> None:
     runner.add_script(Script((ScriptedAttempt(running_after=0, ends_after=0),)))
     await ends(await runner.launch(spec_in(tmp_path), lambda: None))

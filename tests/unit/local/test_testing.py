@@ -56,7 +56,9 @@ def test_a_held_run_ends_when_it_is_told_to(emr: LocalEmr) -> None:
     with pytest.raises(LocalEmrError, match="400 jobRunId: "):
         emr.finish("00nothere")
     in_state(emr, "RUNNING")
-    emr.finish(job_run_id, succeeded=False, details="enough")
+    with pytest.raises(LocalEmrError, match="400 after: must be a number of seconds of at least 0, not -1"):
+        emr.finish(job_run_id, after=-1)
+    emr.finish(job_run_id, succeeded=False, details="enough", after=0.01)
     assert in_state(emr, "FAILED")["stateDetails"] == "enough"
 
 
