@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.notifications import EVENT_PATTERN, create_notification_queue, read_notification
+from airflow_emrs_ext.notifications import EVENT_PATTERN, create_notification_queue, queue_policy, read_notification
 
 # As in the service's guide.
 JOB_RUN_EVENT = {
@@ -34,6 +37,13 @@ JOB_RUN_EVENT = {
         "createdAt": "2022-05-31T21:07:25.325900Z",
     },
 }
+
+
+class _Intrinsics(yaml.SafeLoader):
+    """Reads a template with what ``!Ref`` and ``!GetAtt`` name in their places."""
+
+
+_Intrinsics.add_multi_constructor("!", lambda loader, _, node: loader.construct_scalar(node))
 
 
 def everything(emr: LocalEmr, queue_url: str) -> dict[str, Any]:
@@ -74,6 +84,27 @@ def test_to_make_it_again_changes_nothing(emr: LocalEmr) -> None:
     assert create_notification_queue("mine", rule_name="changes") == first
     assert everything(emr, first) == made
     assert [rule["Name"] for rule in made["rules"]] == ["changes"]
+
+
+def test_the_guides_template_makes_the_same(emr: LocalEmr) -> None:
+    guide = (Path(__file__).parents[2] / "docs/guides/notifications.md").read_text()
+    (template,) = re.findall(r"```yaml\n(.*?)```", guide, flags=re.DOTALL)
+    emr.client("cloudformation").create_stack(StackName="notifications", TemplateBody=template)
+    (stack,) = emr.client("cloudformation").describe_stacks(StackName="notifications")["Stacks"]
+    by_template = everything(emr, stack["Outputs"][0]["OutputValue"])
+    emr.reset()
+    by_function = everything(emr, create_notification_queue())
+
+    for made in (by_template, by_function):
+        # moto's CloudFormation does not give a queue its policy.
+        made["attributes"].pop("Policy", None)
+        made["attributes"].pop("CreatedTimestamp")
+        for rule in made["rules"]:
+            rule["EventPattern"] = json.loads(rule["EventPattern"])
+            rule.pop("Description", None)
+    assert by_template == by_function
+    policy = yaml.load(template, _Intrinsics)["Resources"]["QueuePolicy"]["Properties"]
+    assert policy == {"Queues": ["Queue"], "PolicyDocument": queue_policy("Queue.Arn", "Rule.Arn")}
 
 
 def test_a_session_says_where(emr: LocalEmr) -> None:
