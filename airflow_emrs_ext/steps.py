@@ -170,6 +170,7 @@ class Terms:
     """The terms on which a procedure runs: its patience, and the log, clock and chance that tests replace.
 
     :param notes: where it notes how far it has come
+    :param asks: told of each call right before it is made
     """
 
     patience: Patience = Patience()
@@ -177,3 +178,4 @@ class Terms:
     clock: Callable[[], float] = time.time
     uniform: Callable[[float, float], float] = random.uniform
     notes: Notes = field(default_factory=NoNotes)
+    asks: Callable[[Call], None] = lambda call: None

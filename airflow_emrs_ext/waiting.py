@@ -40,6 +40,7 @@ def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]:
     give_up = terms.patience.before_deadline(terms.clock() + terms.patience.call_patience)
     for failures in count(1):
         yield from _turn(call, give_up, terms)
+        terms.asks(call)
         try:
             response: dict[str, Any] = yield call
             return response

@@ -15,7 +15,7 @@ from airflow_emrs_ext.steps import Call, Step
 
 # Others use the account, too, and clocks differ.
 _SHARE = 0.95
-# Looks leave this to whatever else is asked for with the same operation, and all of the burst.
+# Looks that can wait leave the rest to whatever else is asked for with the same operation.
 _SHARE_OF_LOOKS = 0.8
 # What a throttled call leaves of the rate, and what each call after it gives back.
 _AFTER_THROTTLING = 0.7
@@ -89,10 +89,9 @@ class Governor:
             quota = self._quotas.get(service, {}).get(operation)
             if quota is None:
                 self._paces[key] = None
-            elif looks:
-                self._paces[key] = Pace(quota.rate * _SHARE_OF_LOOKS, 1, self._clock)
             else:
-                self._paces[key] = Pace(quota.rate * _SHARE, quota.burst * _SHARE, self._clock)
+                share = _SHARE_OF_LOOKS if looks else _SHARE
+                self._paces[key] = Pace(quota.rate * share, quota.burst * share, self._clock)
         return self._paces[key]
 
 

@@ -31,6 +31,10 @@ Run = Callable[[Steps[list[dict[str, Any]]]], Awaitable[list[dict[str, Any]]]]
 _GATHER_SECONDS = 0.2
 # The services take ten times as many looks at one resource as pages of listings.
 _LOOKS_PER_PAGE = 10
+# How many of those that are waited for one page is to show; some that have been created at the same time may be others.
+_MOST_PER_PAGE = 0.96 * PAGE_SIZE
+# How many are answered before others have their turn on the event loop.
+_AT_ONCE = 25
 # The pause between two looks is this part of the age of what is looked at, but no shorter than so many seconds.
 _PART_OF_AGE = 1 / 60
 _SHORTEST_PAUSE = 1.0
@@ -126,7 +130,7 @@ class _Place:
         self._kind = kind
         self._scope = scope
         self._waited: dict[str, _Waited] = {}
-        self._ours_per_page = float(PAGE_SIZE)
+        self._ours_per_page = _MOST_PER_PAGE
         self._margin = _MARGIN
         self._without_until = 0.0
         self._turn: float | None = None
@@ -208,20 +212,24 @@ class _Place:
         most = 1 if now < self._without_until else max(1, int(self._ours_per_page))
         new = [one for one in asking.values() if one.created is None]
         if most > 1 and len(new) >= _LOOKS_PER_PAGE * -(-len(asking) // most):
-            return await self._list(asking, new)
+            return await self._list(None)
         known = sorted((one for one in asking.values() if one.created is not None), key=_created)
-        size = -(-len(known) // max(1, -(-len(known) // most)))
-        batches = [known[first : first + size] for first in range(0, len(known), size or 1)]
-        for one in (*new, *(one for one, *others in batches if not others and self._due(one) <= now)):
+        dues = [self._due(one) for one in known]
+        # Listings show those that were created one after another, if most of them are of interest.
+        batches = most > 1 and len(known) > 1
+        alone = [one for one, due in zip(known, dues, strict=True) if due <= now]
+        if batches:
+            # The turn of a listing may be far, where there are many places: few need not wait for it.
+            alone = [one for one in alone if len(known) <= _LOOKS_PER_PAGE and now - one.looked > one.longest]
+        for one in (*new, *alone):
             one.looked = now
             one.reply(None)
-            self._ours_per_page = min(PAGE_SIZE, self._ours_per_page * _FORGETTING)
-        if not known:
-            return _QUIET_PAUSE
-        due, batch = min(((min(map(self._due, batch)), batch) for batch in batches), key=lambda pair: pair[0])
-        if due <= now and len(batch) > 1:
-            return await self._list(asking, batch)
-        return max(0.0, due - now)
+            self._ours_per_page = min(_MOST_PER_PAGE, self._ours_per_page * _FORGETTING)
+        pause = min((due - now for due in dues if due > now or batches), default=_QUIET_PAUSE)
+        if pause > 0 or not batches:
+            return pause
+        first = min(dues.index(min(dues)), max(0, len(known) - most))
+        return await self._list(known[first : first + most])
 
     def _due(self, one: _Waited) -> float:
         """When to look at one of them."""
@@ -230,40 +238,48 @@ class _Place:
             return one.looked + max(_QUIET_PAUSE, one.longest)
         return one.looked + min(max(_SHORTEST_PAUSE, age * _PART_OF_AGE), one.longest)
 
-    async def _list(self, asking: Mapping[str, _Waited], batch: Sequence[_Waited]) -> float:
-        """List those that were created when the ones of a batch were, all if that is not known, when the turn comes.
+    async def _list(self, batch: Sequence[_Waited] | None) -> float:
+        """List what was created when those of a batch were, when the turn comes.
 
-        :return: when it comes, in seconds
+        :param batch: ``None``: list everything
+        :return: in how many seconds the turn comes
         """
-        governor, kind, now = self._listings.governor, self._kind, self._clock()
+        governor, kind = self._listings.governor, self._kind
         if self._turn is None:
-            self._turn = now + governor.take_look(kind.service, kind.lists)
-        if self._turn > now:
-            return self._turn - now
+            self._turn = self._clock() + governor.take_look(kind.service, kind.lists)
+        if (pause := self._turn - self._clock()) > 0:
+            return pause
         self._turn = None
         first, last = -math.inf, math.inf
         filters: dict[str, datetime] = {}
-        if all(one.created is not None for one in batch):
+        if batch is not None:
             first, last = _created(batch[0]), _created(batch[-1])
             filters["created_at_after"] = _moment(first - self._margin)
             filters["created_at_before"] = _moment(last + self._margin)
+        asked = self._asking()
         listed = await self._listings.run(active(Terms(), kind, *self._scope, **filters))
         if len(listed) > PAGE_SIZE:
             governor.take_look(kind.service, kind.lists, -(-len(listed) // PAGE_SIZE) - 1)
-        *_, own_name = kind.id_names
-        entries = {kind.ids_of(entry)[own_name]: entry for entry in listed}
         if any(entry["createdAt"].microsecond for entry in listed):
             self._margin = _FINE_MARGIN
-        covered = {own: one for own, one in asking.items() if one.created is None or first <= one.created <= last}
-        for own, one in covered.items():
-            one.looked = self._clock()
+        *_, own_name = kind.id_names
+        entries = {kind.ids_of(entry)[own_name]: entry for entry in listed}
+        # Who has asked meanwhile is answered by what is there only.
+        covered = {own: one for own, one in asked.items() if one.created is None or first <= one.created <= last}
+        covered.update((own, one) for own, one in self._asking().items() if own in entries)
+        for number, (own, one) in enumerate(covered.items(), 1):
             self._compare(one, entries.get(own))
+            if number % _AT_ONCE == 0:
+                # Others are to have their turn on the event loop.
+                await asyncio.sleep(0)
         if listed:
-            self._ours_per_page = max(1.0, PAGE_SIZE * len(entries.keys() & covered.keys()) / len(listed))
+            ours = len(entries.keys() & covered.keys())
+            self._ours_per_page = max(1.0, _MOST_PER_PAGE * ours / len(listed))
         return 0.0
 
     def _compare(self, one: _Waited, entry: Mapping[str, Any] | None) -> None:
         """Answer where a listing shows something new."""
+        one.looked = self._clock()
         if entry is not None:
             one.created, one.listed = entry["createdAt"].timestamp(), True
             if entry["state"] != one.state:

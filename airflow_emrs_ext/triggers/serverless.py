@@ -15,7 +15,7 @@ from airflow_emrs_ext.exceptions import Crashed, EmrError
 from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.steps import NoNotes, Notes, Patience, Terms
+from airflow_emrs_ext.steps import Notes, Patience, Terms
 from airflow_emrs_ext.triggers.journal import Journal
 
 # A scheduler that is busy with the deferral itself takes a trigger that fires within seconds for a lost task and fails
@@ -86,7 +86,8 @@ class ProcedureTrigger(BaseTrigger):
             # cancel a trigger whose task another triggerer goes on with.
             await _through_repetitions(cancelled, self._look_after_what_is_left(journal))
             raise
-        journal.erase()
+        # A folder may be slow; many tasks share the event loop.
+        await asyncio.to_thread(journal.erase)
         yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
 
     async def _outcome(self, notes: Notes) -> Outcome:
@@ -116,7 +117,7 @@ class ProcedureTrigger(BaseTrigger):
         """Look after what a deferred task has started that a user has ended, marked or cleared."""
         if self.on_kill_procedure and await self._is_task_gone():
             async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_A_TIME)):
-                await self._run(self.on_kill_procedure, self.on_kill_arguments, NoNotes())
+                await self._run(self.on_kill_procedure, self.on_kill_arguments, journal)
             journal.erase()
 
 

@@ -112,7 +112,7 @@ class TestPatiently:
         self, patience: dict[str, Any], raised: type[Exception]
     ) -> None:
         stepper = Stepper([], turns=[70.0])
-        with pytest.raises(raised, match="get_job_run .*quota has not come"):
+        with pytest.raises(raised, match=r"get_job_run .*quota has not come"):
             stepper.run(lambda terms: patiently(CALL, terms), **patience)
         assert stepper.now == 1050
         assert stepper.calls == []
