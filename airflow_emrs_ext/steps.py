@@ -62,6 +62,11 @@ class Fetch:
     sink: Callable[[], Sink]
 
 
+def never() -> bool:
+    """No."""
+    return False
+
+
 @dataclass(frozen=True)
 class Glance:
     """A look at no more than the state of a resource, when there is news or the time has come.
@@ -75,7 +80,7 @@ class Glance:
     :param longest: the longest pause between two looks, in seconds
     :param within: when to answer although there is no news, in seconds
     :param queue: URL of the SQS queue that tells of news
-    :param notified: whether it does, so that looks may be rare; the driver knows
+    :param notified: whether it does at the moment, so that looks may be rare; the driver knows
     """
 
     kind: str
@@ -85,7 +90,7 @@ class Glance:
     longest: float
     within: float
     queue: str | None = None
-    notified: bool = False
+    notified: Callable[[], bool] = never
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.models import CLAIMED, ClaimedKind
 from airflow_emrs_ext.procedures.claims import active
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Glance, Sight, Steps, Terms
+from airflow_emrs_ext.steps import Glance, Sight, Steps, Terms, never
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,11 @@ class Listings:
         place = self._places.get((kind, *scope))
         return place is not None and place.tell(own, state)
 
+    def reconsider(self) -> None:
+        """See anew when to look: whether somebody tells what happens has changed."""
+        for place in self._places.values():
+            place.reconsider()
+
     def close(self) -> None:
         """End the loops; nobody waits for them any more."""
         for place in self._places.values():
@@ -97,7 +102,7 @@ class _Waited:
     :param created: when it was created, in seconds since the epoch; ``None``: not known yet
     :param longest: the longest pause between two looks, in seconds
     :param notified: whether somebody tells what happens, so that looks may be rare
-    :param told: the state that was told last
+    :param told: the state that was told last, if nobody has been answered with it
     :param looked: when it was looked at last, by the event loop's clock
     :param state: what was seen last
     :param listed: whether a listing has shown it, so that not to be in the next one means its end
@@ -108,7 +113,7 @@ class _Waited:
     answer: asyncio.Future[Sight | None]
     created: float | None = None
     longest: float = 0.0
-    notified: bool = False
+    notified: Callable[[], bool] = never
     told: str | None = None
     looked: float = -_MEMORY_SECONDS
     state: str | None = None
@@ -176,6 +181,10 @@ class _Place:
             one.reply(Sight(state))
         return one.askers > 0
 
+    def reconsider(self) -> None:
+        """See anew when to look."""
+        self._news.set()
+
     def close(self) -> None:
         """End the loop."""
         if self._task is not None:
@@ -234,7 +243,7 @@ class _Place:
     def _due(self, one: _Waited) -> float:
         """When to look at one of them."""
         age = time.time() - _created(one)
-        if one.notified:
+        if one.notified():
             return one.looked + max(_QUIET_PAUSE, one.longest)
         return one.looked + min(max(_SHORTEST_PAUSE, age * _PART_OF_AGE), one.longest)
 

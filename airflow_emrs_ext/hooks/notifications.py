@@ -31,8 +31,9 @@ _READ_SECONDS = 5
 # end nobody can be expected to want it any more, nor after so many seconds.
 _AWAY_SECONDS = (0, 0, 1, 1, 2, 4, 8, 15, 30, 30, 30)
 _OLD_SECONDS = 600.0
-# How long others have the first chance to get what was given back, in seconds.
-_STEP_BACK_SECONDS = 0.2
+# What comes together in this time is received together, unless there is more than that; and others have it to get what
+# was given back.
+_GATHER_SECONDS = 0.2
 # Between two attempts to read a queue that cannot be read, in seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
@@ -56,16 +57,17 @@ class Notifications:
     :param queue: URL of the queue
     :param run: makes the calls
     :param tell: answers who waits for a resource, and says whether anybody does
+    :param changed: called when the queue can be read, and when it cannot any more
     """
 
-    def __init__(self, queue: str, run: Run, tell: Tell) -> None:
+    def __init__(self, queue: str, run: Run, tell: Tell, changed: Callable[[], None]) -> None:
         self._queue = queue
         self._run = run
         self._tell = tell
+        self._changed = changed
         self._waiting = 0
         self._receivers: set[asyncio.Task[None]] = set()
         self._trouble: str | None = ""
-        self._changed = asyncio.get_running_loop().create_future()
 
     async def glance(self, step: Glance, ask: Ask) -> Sight | None:
         """What is to be seen, looked for rarely for as long as the queue can be read.
@@ -76,14 +78,7 @@ class Notifications:
         if not self._receivers:
             self._receive_more()
         try:
-            while True:
-                asking = asyncio.ensure_future(ask(replace(step, notified=self._trouble is None)))
-                try:
-                    await asyncio.wait({asking, self._changed}, return_when=asyncio.FIRST_COMPLETED)
-                    if asking.done():
-                        return asking.result()
-                finally:
-                    asking.cancel()
+            return await ask(replace(step, notified=self._is_read))
         finally:
             self._waiting -= 1
 
@@ -110,12 +105,14 @@ class Notifications:
         while self._waiting:
             try:
                 messages = await self._messages()
-                self._note(None)
-                pause = _FIRST_PAUSE
                 is_full = len(messages) == _MOST_MESSAGES
                 if is_full and len(self._receivers) < _MOST_RECEIVERS:
                     self._receive_more()
                 await self._settle(messages)
+                self._note(None)
+                pause = _FIRST_PAUSE
+                if not is_full:
+                    await asyncio.sleep(_GATHER_SECONDS)
             except Exception as error:
                 # No queue, no permission, no network: the looks are what there is then, and no task fails.
                 self._note(error)
@@ -130,7 +127,7 @@ class Notifications:
             "receive_message",
             MaxNumberOfMessages=_MOST_MESSAGES,
             # Whether it can be read is to be known at once.
-            WaitTimeSeconds=_WAIT_SECONDS if self._trouble is None else 0,
+            WaitTimeSeconds=_WAIT_SECONDS if self._is_read() else 0,
             VisibilityTimeout=_READ_SECONDS,
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         )
@@ -153,7 +150,6 @@ class Notifications:
             await self._call("delete_message_batch", Entries=done)
         if back:
             await self._call("change_message_visibility_batch", Entries=back)
-            await asyncio.sleep(_STEP_BACK_SECONDS)
 
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         return await self._run(_ask(Call(operation, {"QueueUrl": self._queue, **parameters}, service="sqs")))
@@ -168,8 +164,10 @@ class Notifications:
         elif self._trouble:
             log.info("Queue %s can be read again", self._queue)
         self._trouble = trouble
-        self._changed.set_result(None)
-        self._changed = asyncio.get_running_loop().create_future()
+        self._changed()
+
+    def _is_read(self) -> bool:
+        return self._trouble is None
 
 
 def _ask(call: Call) -> Steps[dict[str, Any]]:

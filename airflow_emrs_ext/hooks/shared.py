@@ -79,7 +79,9 @@ class SharedDriver:
         if not step.queue or not CLAIMED[step.kind].events:
             return await self.listings.glance(step)
         if step.queue not in self._notifications:
-            self._notifications[step.queue] = Notifications(step.queue, self.run, self.listings.tell)
+            self._notifications[step.queue] = Notifications(
+                step.queue, self.run, self.listings.tell, self.listings.reconsider
+            )
         return await self._notifications[step.queue].glance(step, self.listings.glance)
 
     async def _client_of(self, service: str) -> Any:

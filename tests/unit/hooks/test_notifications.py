@@ -230,13 +230,14 @@ def message(own_id: str, *, state: str = "SUCCESS", receptions: int = 1, age: fl
 
 
 class Waiter:
-    """One that waits for one job run, and asks again when it is asked to look in another way."""
+    """One that waits for one job run; it notes how it looks meanwhile."""
 
     def __init__(self, desk: Desk, own_id: str) -> None:
-        self.asked: list[bool] = []
+        self.looks_rarely: list[bool] = []
         self._own_id = own_id
         self._answer: asyncio.Future[Sight | None] = asyncio.get_running_loop().create_future()
-        self.notifications = Notifications("a-queue", desk.run, self._tell)
+        self.notifications = Notifications("a-queue", desk.run, self._tell, self._reconsider)
+        self._notified: Callable[[], bool] = bool
 
     def _tell(self, kind: str, ids: Mapping[str, str], state: str) -> bool:
         is_mine = ids["job_run_id"] == self._own_id
@@ -245,8 +246,12 @@ class Waiter:
         return is_mine
 
     async def _ask(self, step: Glance) -> Sight | None:
-        self.asked.append(step.notified)
-        return await asyncio.shield(self._answer)
+        self._notified = step.notified
+        self._reconsider()
+        return await self._answer
+
+    def _reconsider(self) -> None:
+        self.looks_rarely.append(self._notified())
 
     async def wait(self) -> Sight | None:
         ids = {"application_id": "an_application", "job_run_id": self._own_id}
@@ -272,7 +277,7 @@ async def test_nobody_relies_on_a_queue_before_it_could_be_read() -> None:
     waiter = Waiter(desk, "mine")
     await waiter.wait()
 
-    assert waiter.asked == [False, True]
+    assert waiter.looks_rarely == [False, True]
     # At first it asks without waiting for a message: whether there is a queue is to be known at once.
     assert desk.waited[:2] == [0, 20]
 
@@ -287,7 +292,7 @@ async def test_nobody_relies_on_a_queue_that_cannot_be_read_any_more(
     waiter = Waiter(desk, "mine")
     await waiter.wait()
 
-    assert waiter.asked[:3] == [False, True, False]
+    assert waiter.looks_rarely == [False, True, False, True]
     lines = [line.getMessage() for line in caplog.records if "a-queue" in line.getMessage()]
     assert [("no network" in line, "again" in line) for line in lines] == [(True, False), (False, True)]
 
