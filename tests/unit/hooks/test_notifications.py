@@ -57,23 +57,21 @@ def is_running(emr: LocalEmr, *job_run_ids: str) -> bool:
     return all(run["state"] == "RUNNING" for run in emr.job_runs() if run["jobRunId"] in job_run_ids)
 
 
-def in_flight(emr: LocalEmr, queue_url: str) -> int:
-    """How many messages of a queue there are, whether or not somebody has them."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = emr.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
-    return sum(map(int, found.values()))
+def ended_meanwhile(emr: LocalEmr, make: Callable[[], Any], *, eks: bool = False) -> TaskRun:
+    """How a task ends whose job run ends once it has looked."""
+    looks, record_id = ("DescribeJobRun", "id") if eks else ("GetJobRun", "jobRunId")
+    records = emr.eks_job_runs if eks else emr.job_runs
 
-
-def ended_meanwhile(
-    emr: LocalEmr, wait: Callable[[], TaskRun], *, looks: str, job_run_id: Callable[[], str]
-) -> TaskRun:
-    """How a wait ends for a job run that ends once the wait has looked."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(wait)
+    def end() -> None:
         eventually(lambda: emr.calls(looks))
-        eventually(lambda: is_running(emr, job_run_id()))
-        emr.finish(job_run_id())
-        return waiting.result()
+        (run,) = eventually(lambda: [one for one in records() if one["state"] == "RUNNING"])
+        emr.finish(run[record_id])
+
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(end)
+        task = run_task(make)
+        ending.result()
+    return task
 
 
 @pytest.mark.usefixtures("looks_once")
@@ -92,7 +90,7 @@ def test_a_message_ends_the_wait(emr: LocalEmr, application_id: str) -> None:
             notification_queue=queue,
         )
 
-    task = ended_meanwhile(emr, lambda: run_task(sensor), looks="GetJobRun", job_run_id=lambda: job_run_id)
+    task = ended_meanwhile(emr, sensor)
 
     assert task.error is None
     assert task.result["state"] == "SUCCESS"
@@ -115,12 +113,7 @@ def test_airflows_configuration_may_name_the_queue(emr: LocalEmr, monkeypatch: p
             waiter_delay=NEVER,
         )
 
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(run_task, operator)
-        eventually(lambda: emr.calls("DescribeJobRun"))
-        (run,) = eventually(lambda: [one for one in emr.eks_job_runs() if one["state"] == "RUNNING"])
-        emr.finish(run["id"])
-        task = waiting.result()
+    task = ended_meanwhile(emr, operator, eks=True)
 
     assert task.error is None
     assert task.result["state"] == "COMPLETED"
@@ -144,7 +137,7 @@ def test_a_queue_that_is_not_there_fails_nothing(
             notification_queue=queue,
         )
 
-    task = ended_meanwhile(emr, lambda: run_task(sensor), looks="GetJobRun", job_run_id=lambda: job_run_id)
+    task = ended_meanwhile(emr, sensor)
 
     assert task.error is None
     assert task.result["state"] == "SUCCESS"
