@@ -44,6 +44,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "15",
         "example": "30",
     },
+    "notification_queue": {
+        "description": "URL of the SQS queue on which an EventBridge rule puts the changes of state of job runs and "
+        "applications, so that deferred tasks are told of them at once. An operator's notification_queue overrides it. "
+        "Default: none; tasks look.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "default": "",
+        "example": "https://sqs.us-east-1.amazonaws.com/123456789012/airflow-emrs-ext",
+    },
     "quotas": {
         "description": "How many calls the services take, where that is not what is published for every account: a "
         "JSON object of services, each of API operations, each with calls per second and calls at once; null, of an "

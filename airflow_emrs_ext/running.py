@@ -9,7 +9,7 @@ from typing import Any
 from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.steps import Log, NoNotes, Notes, Patience, Terms
+from airflow_emrs_ext.steps import Log, Notes, Patience, Terms
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +41,4 @@ def end_what_was_left(entry: Mapping[str, Any]) -> None:
     patience = Patience(**{**entry["patience"], "deadline": None})
     hook = EmrHook(**entry["hook"], patience=patience)
     arguments = {**entry["on_kill_arguments"], "spared": entry["arguments"].get("target_states", ())}
-    terms = Terms(patience=patience, log=log, notes=_Left(entry.get("notes") or {}))
-    hook.run(PROCEDURES[entry["on_kill_procedure"]](terms, **arguments))
-
-
-class _Left(NoNotes):
-    """The notes of a trigger that is no more."""
-
-    def __init__(self, notes: Mapping[str, Any]) -> None:
-        self._notes = notes
-
-    def recall(self) -> Mapping[str, Any]:
-        return self._notes
+    hook.run(PROCEDURES[entry["on_kill_procedure"]](Terms(patience=patience, log=log), **arguments))

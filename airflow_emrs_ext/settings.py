@@ -41,6 +41,11 @@ def driver_log_interval() -> float:
     return _float("driver_log_interval")
 
 
+def notification_queue() -> str | None:
+    """The URL of the SQS queue that tells deferred tasks of changes of state, if there is one."""
+    return conf.get(SECTION, "notification_queue", fallback="") or None
+
+
 def quotas() -> Quotas:
     """How many calls the services take: what they publish, with the option's own.
 

@@ -62,6 +62,11 @@ class Fetch:
     sink: Callable[[], Sink]
 
 
+def never() -> bool:
+    """No."""
+    return False
+
+
 @dataclass(frozen=True)
 class Glance:
     """A look at no more than the state of a resource, when there is news or the time has come.
@@ -74,6 +79,8 @@ class Glance:
     :param created_at: when it was created, in ISO 8601, as far as is known
     :param longest: the longest pause between two looks, in seconds
     :param within: when to answer although there is no news, in seconds
+    :param queue: URL of the SQS queue that tells of news
+    :param notified: whether it does at the moment, so that looks may be rare; the driver knows
     """
 
     kind: str
@@ -82,6 +89,8 @@ class Glance:
     created_at: str | None
     longest: float
     within: float
+    queue: str | None = None
+    notified: Callable[[], bool] = never
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,7 @@ class Patience:
     :param deadline: when the whole wait ends, in seconds since the epoch; ``None``: never
     :param progress_interval: longest silence in the log, in seconds
     :param driver_log_interval: how often the service uploads a driver's log, in seconds
+    :param notification_queue: URL of the SQS queue that tells of changes of state; ``None``: nobody does
     """
 
     waiter_delay: float = 30.0
@@ -122,6 +132,7 @@ class Patience:
     deadline: float | None = None
     progress_interval: float = 300.0
     driver_log_interval: float = 15.0
+    notification_queue: str | None = None
 
     def before_deadline(self, moment: float) -> float:
         """``moment``, or the deadline if that comes sooner."""

@@ -137,7 +137,7 @@ def await_news(kind: ClaimedKind[State], ids: Mapping[str, str], targets: Iterab
     :raises WaitTimeout: the deadline passed
     :raises ServiceUnavailable: the service could not be reached for the whole patience
     """
-    targets = frozenset(targets)
+    targets, patience = frozenset(targets), terms.patience
     awaited = _either(targets)
     progress = _Progress(kind.label(ids), awaited, terms)
     started = terms.clock()
@@ -145,9 +145,11 @@ def await_news(kind: ClaimedKind[State], ids: Mapping[str, str], targets: Iterab
     attempt: int | None = None
     created_at: str | None = None
     while True:
-        within = terms.patience.before_deadline(terms.clock() + terms.patience.progress_interval) - terms.clock()
-        sight: Sight | None = yield Glance(kind.key, ids, state, created_at, terms.patience.waiter_delay, within)
-        is_late = terms.patience.deadline is not None and terms.clock() >= terms.patience.deadline
+        within = patience.before_deadline(terms.clock() + patience.progress_interval) - terms.clock()
+        sight: Sight | None = yield Glance(
+            kind.key, ids, state, created_at, patience.waiter_delay, within, patience.notification_queue
+        )
+        is_late = patience.deadline is not None and terms.clock() >= patience.deadline
         if sight is None or is_late:
             snapshot = yield from look(kind, ids, terms)
             attempt, created_at = snapshot.attempt, snapshot.facts["created_at"]

@@ -26,6 +26,8 @@ T = TypeVar("T")
 # What other services are asked for may be out of a private network's reach; the job run's outcome is not to wait long
 # for it. A user's own setting stays.
 _BESIDE = Config(connect_timeout=5, read_timeout=10)
+# One call waits for a message as long as SQS allows.
+_LISTENING = Config(connect_timeout=5, read_timeout=30)
 
 
 def verb(
@@ -131,10 +133,12 @@ class EmrHook(AwsBaseHook):
         extend(session, service)
         make = session.create_client if asynchronous else session.client
         config = self._get_config()
+        if service not in APIS:
+            config = (_LISTENING if service == "sqs" else _BESIDE).merge(config)
         return make(
             service,
             endpoint_url=self.conn_config.get_service_endpoint_url(service_name=service),
-            config=config if service in APIS else _BESIDE.merge(config),
+            config=config,
             verify=self.verify,
         )
 
@@ -204,4 +208,5 @@ def default_patience() -> Patience:
         call_patience=settings.patience(),
         progress_interval=settings.progress_interval(),
         driver_log_interval=settings.driver_log_interval(),
+        notification_queue=settings.notification_queue(),
     )

@@ -21,7 +21,7 @@ from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.models import CLAIMED, ClaimedKind
 from airflow_emrs_ext.procedures.claims import active
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Glance, Sight, Steps, Terms
+from airflow_emrs_ext.steps import Glance, Sight, Steps, Terms, never
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ _AT_ONCE = 25
 # The pause between two looks is this part of the age of what is looked at, but no shorter than so many seconds.
 _PART_OF_AGE = 1 / 60
 _SHORTEST_PAUSE = 1.0
-# The pause while somebody tells what happens.
+# The least pause while somebody tells what happens.
 _QUIET_PAUSE = 600.0
 # Around the times of creation that a listing is to cover, where they are whole seconds and where they are not.
 _MARGIN, _FINE_MARGIN = 1.0, 0.001
@@ -62,8 +62,6 @@ class Listings:
     def __init__(self, run: Run, governor: Governor) -> None:
         self.run = run
         self.governor = governor
-        self.quiet = False
-        """Whether somebody tells what happens (:meth:`tell`), so that looks may be rare."""
         self.proven: set[str] = set()
         """The kinds of resources of which a look has confirmed that what is not listed any more has ended."""
         self._places: dict[tuple[str, ...], _Place] = {}
@@ -87,6 +85,11 @@ class Listings:
         place = self._places.get((kind, *scope))
         return place is not None and place.tell(own, state)
 
+    def reconsider(self) -> None:
+        """See anew when to look: whether somebody tells what happens has changed."""
+        for place in self._places.values():
+            place.reconsider()
+
     def close(self) -> None:
         """End the loops; nobody waits for them any more."""
         for place in self._places.values():
@@ -100,6 +103,8 @@ class _Waited:
 
     :param created: when it was created, in seconds since the epoch; ``None``: not known yet
     :param longest: the longest pause between two looks, in seconds
+    :param notified: whether somebody tells what happens, so that looks may be rare
+    :param told: the state that was told last, if nobody has been answered with it
     :param looked: when it was looked at last, by the event loop's clock
     :param state: what was seen last
     :param listed: whether a listing has shown it, so that not to be in the next one means its end
@@ -110,6 +115,8 @@ class _Waited:
     answer: asyncio.Future[Sight | None]
     created: float | None = None
     longest: float = 0.0
+    notified: Callable[[], bool] = never
+    told: str | None = None
     looked: float = -_MEMORY_SECONDS
     state: str | None = None
     listed: bool = False
@@ -147,7 +154,7 @@ class _Place:
             answer: asyncio.Future[Sight | None] = asyncio.get_running_loop().create_future()
             one = self._waited.setdefault(own, _Waited(answer))
             one.answer = answer
-        one.longest, one.state = step.longest, step.state
+        one.longest, one.notified, one.state = step.longest, step.notified, step.state
         if step.created_at is not None:
             one.created = datetime.fromisoformat(step.created_at).timestamp()
         if one.doubted:
@@ -155,6 +162,10 @@ class _Place:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look_on())
         self._news.set()
+        if one.told is not None and one.told != one.state:
+            # It was told while the answer before was on its way.
+            one.reply(Sight(one.told))
+        one.told = None
         one.askers += 1
         try:
             # Others may wait for the same resource.
@@ -165,10 +176,18 @@ class _Place:
             one.askers -= 1
 
     def tell(self, own: str, state: str) -> bool:
-        """Answer with what is known from elsewhere."""
-        if own in self._waited:
-            self._waited[own].reply(Sight(state))
-        return own in self._waited
+        """Answer with what is known from elsewhere; who is about to ask again is told then."""
+        one = self._waited.get(own)
+        if one is None:
+            return False
+        one.told = state
+        if state != one.state:
+            one.reply(Sight(state))
+        return one.askers > 0
+
+    def reconsider(self) -> None:
+        """See anew when to look."""
+        self._news.set()
 
     def close(self) -> None:
         """End the loop."""
@@ -234,8 +253,9 @@ class _Place:
     def _due(self, one: _Waited) -> float:
         """When to look at one of them."""
         age = time.time() - _created(one)
-        pause = _QUIET_PAUSE if self._listings.quiet else min(max(_SHORTEST_PAUSE, age * _PART_OF_AGE), one.longest)
-        return one.looked + pause
+        if one.notified():
+            return one.looked + max(_QUIET_PAUSE, one.longest)
+        return one.looked + min(max(_SHORTEST_PAUSE, age * _PART_OF_AGE), one.longest)
 
     async def _list(self, batch: Sequence[_Waited] | None) -> float:
         """List what was created when those of a batch were, when the turn comes.

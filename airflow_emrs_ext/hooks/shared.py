@@ -13,7 +13,9 @@ from botocore.exceptions import ClientError
 
 from airflow_emrs_ext.hooks.base import EmrHook, answer_of, drive
 from airflow_emrs_ext.hooks.listings import Listings
-from airflow_emrs_ext.steps import Call, Fetch, Glance, Steps
+from airflow_emrs_ext.hooks.notifications import Notifications
+from airflow_emrs_ext.models import CLAIMED
+from airflow_emrs_ext.steps import Call, Fetch, Glance, Sight, Steps
 
 T = TypeVar("T")
 
@@ -41,6 +43,7 @@ class SharedDriver:
         self.users = 0
         self._hook = EmrHook(**parameters)
         self.listings = Listings(self.run, self._hook.governor)
+        self._notifications: dict[str, Notifications] = {}
         self._clients: dict[str, Any] = {}
         self._closing = AsyncExitStack()
         self._opening = asyncio.Lock()
@@ -51,12 +54,14 @@ class SharedDriver:
 
     async def close(self) -> None:
         """Close the clients."""
+        for notifications in self._notifications.values():
+            notifications.close()
         self.listings.close()
         await self._closing.aclose()
 
     async def _perform(self, step: Call | Fetch | Glance) -> Any:
         if isinstance(step, Glance):
-            return await self.listings.glance(step)
+            return await self._glance(step)
         if isinstance(step, Fetch):
             return await answer_of(step, self._client_of)
         client = self._clients.get(step.service)
@@ -69,6 +74,15 @@ class SharedDriver:
         if self._clients.get(step.service) is client:
             del self._clients[step.service]
         return await answer_of(step, self._client_of)
+
+    async def _glance(self, step: Glance) -> Sight | None:
+        if not step.queue or not CLAIMED[step.kind].events:
+            return await self.listings.glance(step)
+        if step.queue not in self._notifications:
+            self._notifications[step.queue] = Notifications(
+                step.queue, self.run, self.listings.tell, self.listings.reconsider
+            )
+        return await self._notifications[step.queue].glance(step, self.listings.glance)
 
     async def _client_of(self, service: str) -> Any:
         async with self._opening:

@@ -21,8 +21,11 @@ from airflow_emrs_ext.local.aws_services import AwsServices
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.connect.access import ConnectAccess
 from airflow_emrs_ext.local.connect.gateway import ConnectGateway
+from airflow_emrs_ext.local.emr_containers import events as containers_events
 from airflow_emrs_ext.local.emr_containers.service import EmrContainers
+from airflow_emrs_ext.local.emr_serverless import events as serverless_events
 from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
+from airflow_emrs_ext.local.event_bus import EventBus
 from airflow_emrs_ext.local.faults import Faults
 from airflow_emrs_ext.local.logs import LogDelivery
 from airflow_emrs_ext.local.persistent_uis import PersistentAppUIs
@@ -108,8 +111,9 @@ class Endpoint:
             deliver_logs=self._log_delivery,
             access=access,
         )
+        self._events = EventBus(self.config, serverless_events.events, containers_events.events)
         for service in (self.serverless, self.containers):
-            service.listeners.append(self._connect.changed)
+            service.listeners += [self._connect.changed, self._events.changed]
         self._persistent_uis = PersistentAppUIs(self.config, self.containers.job_runs, self.dashboards)
         served: tuple[tuple[JsonProtocol, object, Mapping[str, tuple[float, float]], str], ...] = (
             (RestJson(models[SERVERLESS]), self.serverless, quotas_of(SERVERLESS), "ThrottlingException"),
@@ -152,6 +156,7 @@ class Endpoint:
         await self._connect.close()
         await self.serverless.close()
         await self.containers.close()
+        await self._events.close()
         await self._runner.close()
         if self._gateway is not None:
             self._gateway.close()

@@ -74,6 +74,8 @@ class EksJobRun(ContainersKind[EksJobRunState], JobRunKind[EksJobRunState]):
     starts = "start_job_run"
     describes = "describe_job_run"
     lists = "list_job_runs"
+    # EventBridge's reference has both names.
+    events = ("EMR Job Run State Change", "EmrContainers Job Run State Change")
     verb = "cancel"
     ends = "cancel_job_run"
     ending = EksJobRunState.CANCEL_PENDING

@@ -90,6 +90,8 @@ class ClaimedKind(ResourceKind[S]):
     """The operation that describes it."""
     lists: ClassVar[str]
     """The operation that lists it."""
+    events: ClassVar[tuple[str, ...]] = ()
+    """The types of the events that EventBridge has of each change of its state."""
     failure: ClassVar[str | None] = None
     """The state in which it has ended by itself, and not well."""
     longest_name: ClassVar[int] = 256

@@ -23,6 +23,7 @@ class Application(ClaimedKind[ApplicationState]):
     starts = "create_application"
     describes = "get_application"
     lists = "list_applications"
+    events = ("EMR Serverless Application State Change",)
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         application = response["application"]
@@ -56,6 +57,7 @@ class JobRun(JobRunKind[JobRunState]):
     starts = "start_job_run"
     describes = "get_job_run"
     lists = "list_job_runs"
+    events = ("EMR Serverless Job Run State Change",)
     verb = "cancel"
     ends = "cancel_job_run"
     ending = JobRunState.CANCELLING

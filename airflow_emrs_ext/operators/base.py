@@ -43,9 +43,11 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
     :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
         limit is ``waiter_max_attempts`` times ``waiter_delay``
     :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
     """
 
-    template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay")
+    template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay", "notification_queue")
     ui_color = "#ff9900"
 
     counts_cost: ClassVar[bool] = False
@@ -62,6 +64,7 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         wait_timeout: timedelta | float | None = None,
         waiter_max_attempts: int | None = None,
         deferrable: bool | None = None,
+        notification_queue: str | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)
@@ -70,6 +73,7 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
+        self.notification_queue = notification_queue
         self.waiter_delay = waiter_delay
         self.wait_timeout = wait_timeout
         self.waiter_max_attempts = waiter_max_attempts
@@ -159,6 +163,8 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
 
     def _patience(self, context: Context) -> Patience:
         patience = self.hook.patience
+        if self.notification_queue is not None:
+            patience = replace(patience, notification_queue=self.notification_queue)
         if self.waiter_delay is not None:
             patience = replace(patience, waiter_delay=seconds(self.waiter_delay, "waiter_delay"))
         return replace(patience, deadline=self._deadline(context, patience.waiter_delay))

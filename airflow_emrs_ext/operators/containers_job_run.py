@@ -76,6 +76,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator["EmrContainersHook
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",
+        "notification_queue",
         "virtual_cluster_id",
         "execution_role_arn",
         "release_label",

@@ -78,6 +78,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator["EmrServerlessHook
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",
+        "notification_queue",
         "application_id",
         "execution_role_arn",
         "job_driver",

@@ -35,6 +35,8 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
     :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
     :param waiter_delay: another name of ``poke_interval``, in seconds
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
+        none; default ``[emrs_ext] notification_queue``
     """
 
     template_fields: Sequence[str] = aws_template_fields()
@@ -51,6 +53,7 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
         botocore_config: dict[str, Any] | None = None,
         waiter_delay: float | None = None,
         deferrable: bool | None = None,
+        notification_queue: str | None = None,
         **kwargs: Any,
     ) -> None:
         if waiter_delay is not None:
@@ -62,6 +65,7 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
         self.verify = verify
         self.botocore_config = botocore_config
         self.target_states = target_states
+        self.notification_queue = notification_queue
         self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -119,9 +123,10 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
         raise error
 
     def _patience(self) -> Patience:
-        return replace(
-            self.hook.patience, waiter_delay=float(self.poke_interval), deadline=time.time() + float(self.timeout)
-        )
+        patience = self.hook.patience
+        if self.notification_queue is not None:
+            patience = replace(patience, notification_queue=self.notification_queue)
+        return replace(patience, waiter_delay=float(self.poke_interval), deadline=time.time() + float(self.timeout))
 
     def _follow(self, terms: Terms) -> Steps[dict[str, Any]]:
         return PROCEDURES[self._procedure](terms, **self._arguments())

@@ -23,7 +23,9 @@ class EmrContainersJobRunSensor(EmrSensor["EmrContainersHook"]):
     :raises JobRunFailed, JobRunCancelled: it ended another way
     """
 
-    template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "job_run_id", "target_states")
+    template_fields: Sequence[str] = aws_template_fields(
+        "virtual_cluster_id", "job_run_id", "target_states", "notification_queue"
+    )
     aws_hook_class = later("hooks.containers", "EmrContainersHook")
     kind = later("models", "EKS_JOB_RUN")
 

@@ -22,7 +22,7 @@ class EmrServerlessApplicationSensor(EmrSensor["EmrServerlessHook"]):
     :return: as :class:`~airflow_emrs_ext.operators.application.EmrServerlessCreateApplicationOperator`
     """
 
-    template_fields: Sequence[str] = aws_template_fields("application_id", "target_states")
+    template_fields: Sequence[str] = aws_template_fields("application_id", "target_states", "notification_queue")
     aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
     kind = later("models", "APPLICATION")
 
@@ -47,7 +47,9 @@ class EmrServerlessJobRunSensor(EmrSensor["EmrServerlessHook"]):
     :raises JobRunFailed, JobRunCancelled: it ended another way
     """
 
-    template_fields: Sequence[str] = aws_template_fields("application_id", "job_run_id", "target_states")
+    template_fields: Sequence[str] = aws_template_fields(
+        "application_id", "job_run_id", "target_states", "notification_queue"
+    )
     aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
     kind = later("models", "JOB_RUN")
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,9 +15,11 @@ class Forwarder:
     """Forwards connections to an endpoint; between :meth:`close` and :meth:`open` they are refused.
 
     :param url: of the endpoint
+    :param hear: called with what clients send, piece by piece
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, hear: Callable[[bytes], None] = lambda piece: None) -> None:
+        self._hear = hear
         target = urlsplit(url)
         self._target = (target.hostname, target.port)
         self._socket = _bound(0)
@@ -72,7 +74,7 @@ class Forwarder:
         try:
             back, forth = await asyncio.open_connection(*self._target)
             writers.append(forth)
-            await asyncio.gather(_pump(reader, forth), _pump(back, writer))
+            await asyncio.gather(_pump(reader, forth, self._hear), _pump(back, writer))
         except (OSError, asyncio.CancelledError):
             pass  # broken by one of the ends, or by close()
         finally:
@@ -81,8 +83,11 @@ class Forwarder:
                 one.transport.abort()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hear: Callable[[bytes], None] = lambda piece: None
+) -> None:
     while received := await reader.read(65536):
+        hear(received)
         writer.write(received)
         await writer.drain()
     writer.write_eof()
@@ -96,9 +101,9 @@ def _bound(port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def forwarded(url: str) -> Iterator[Forwarder]:
+def forwarded(url: str, hear: Callable[[bytes], None] = lambda piece: None) -> Iterator[Forwarder]:
     """A forwarder that accepts connections, for as long as the context lasts."""
-    forwarder = Forwarder(url)
+    forwarder = Forwarder(url, hear)
     forwarder.open()
     try:
         yield forwarder

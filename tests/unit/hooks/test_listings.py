@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -300,3 +301,42 @@ class TestShared:
             assert await see(runs[0]) == runs[0]
             emr.inject("GetJobRun", "error", times=1, status=403, code="ExpiredTokenException")
             assert await see(runs[1]) == runs[1]
+
+
+async def test_what_is_told_is_an_answer() -> None:
+    service = Service(1)
+    looks = made(service)
+    ids = {"application_id": "app", "job_run_id": "0"}
+    assert not looks.tell("job_run", ids, "SCHEDULED"), "nobody has asked"
+    asking = asyncio.create_task(looks.glance(notified("0", "SCHEDULED")))
+    await asyncio.sleep(0)
+
+    # Two messages at once: the second comes before the first is worked through.
+    assert looks.tell("job_run", ids, "RUNNING")
+    assert looks.tell("job_run", ids, "SUCCESS")
+    assert await asking == Sight("RUNNING")
+    assert await looks.glance(notified("0", "RUNNING")) == Sight("SUCCESS")
+    assert not looks.tell("job_run", ids, "SUCCESS"), "nobody asks any more"
+
+
+async def test_who_is_told_looks_rarely() -> None:
+    service, looked = Service(10), Counter[str]()
+    looks = made(service)
+    is_told = True
+    owns = list(service.states)
+    for own in owns:
+        await looks.glance(glance(own))
+    asking = [asyncio.create_task(looks.glance(notified(own, "RUNNING", lambda: is_told))) for own in owns]
+    other = next(iter(waiters(looks, service, ["0"], looked)))
+    service.states.pop("0")
+    await other
+    assert not any(one.done() for one in asking[1:])
+
+    is_told = False
+    service.states = {}
+    looks.reconsider()
+    await asyncio.gather(*asking)
+
+
+def notified(own: str, state: str, is_told: Callable[[], bool] = lambda: True) -> Glance:
+    return replace(glance(own, state=state, known=True, within=60.0), notified=is_told)

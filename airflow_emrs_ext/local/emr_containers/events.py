@@ -1,0 +1,39 @@
+"""The events of the service.
+
+EventBridge's reference names their types; no sample of their details is published, so these have the members of the
+API's ``JobRun`` structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.emr_containers.job_runs import JobRun
+from airflow_emrs_ext.local.resources.events import Event, spelled
+from airflow_emrs_ext.local.resources.lifecycle import Transition
+from airflow_emrs_ext.local.resources.naming import caller_arn
+from airflow_emrs_ext.local.resources.views import filled
+
+SOURCE = "aws.emr-containers"
+
+
+def events(transition: Transition, config: ServiceConfig) -> Iterator[Event]:
+    """The events of a change, told once the change is complete."""
+    run, change = transition.resource, transition.change
+    if isinstance(run, JobRun):
+        detail = filled(
+            id=run.job_run_id,
+            name=run.name,
+            virtualClusterId=run.cluster.virtual_cluster_id,
+            arn=run.arn,
+            state=str(change.state),
+            stateDetails=change.details or None,
+            failureReason=run.failure_reason,
+            releaseLabel=run.submission.release_label,
+            executionRoleArn=run.submission.execution_role_arn,
+            createdBy=caller_arn(config),
+            createdAt=spelled(run.life.created_at),
+            finishedAt=spelled(change.at) if change.state.is_terminal else None,
+        )
+        yield Event(SOURCE, "EMR Job Run State Change", change.at, detail)
