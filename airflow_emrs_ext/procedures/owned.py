@@ -69,9 +69,9 @@ def follow(
 def watch(
     terms: Terms, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
 ) -> Steps[Facts]:
-    """Wait until another look at a resource is worth its calls: it is in one of ``target_states``, or cannot be any more.
+    """Wait until another look at a resource is worth its calls: it is in one of ``target_states`` or cannot be.
 
-    It looks as cheaply as it can, and says no more than the ids: whoever waits for it looks then.
+    It looks as cheaply as it can, and says no more than ids and state: whoever waits for it looks then.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
     :param end_on_timeout: request its end if the wait ends before
@@ -80,10 +80,10 @@ def watch(
     claimed = CLAIMED[kind]
     targets = [claimed.states(state) for state in target_states]
     if end_on_timeout:
-        yield from await_owned(terms, OWNED[kind], ids, targets, end_on_timeout=True, watches=True)
+        seen = yield from await_owned(terms, OWNED[kind], ids, targets, end_on_timeout=True, watches=True)
     else:
-        yield from await_state(claimed, ids, targets, terms, watches=True)
-    return dict(ids)
+        seen = yield from await_state(claimed, ids, targets, terms, watches=True)
+    return {**ids, "state": str(seen.state)}
 
 
 def end(terms: Terms, *, kind: str, ids: Mapping[str, str], wait_for_completion: bool = True) -> Steps[Facts]:

@@ -14,6 +14,7 @@ from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException,
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
 from airflow_emrs_ext.models import JOB_RUNS, ClaimedKind
 from airflow_emrs_ext.operators.base import HookT, id_of
+from airflow_emrs_ext.operators.ending import ending
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.states import State
@@ -31,6 +32,7 @@ class EmrSensor(AwsBaseSensor[HookT]):
     :param target_states: list of states to wait for, as the API spells them
     :param waiter_delay: another name of ``poke_interval``, in seconds
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
+    :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators.base.EmrOperator`
     """
 
     ui_color = "#ffd08a"
@@ -42,6 +44,7 @@ class EmrSensor(AwsBaseSensor[HookT]):
         target_states: Iterable[str],
         waiter_delay: float | None = None,
         deferrable: bool | None = None,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         if waiter_delay is not None:
@@ -50,6 +53,7 @@ class EmrSensor(AwsBaseSensor[HookT]):
         super().__init__(**kwargs)
         self.target_states = target_states
         self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
+        self.ends_in_trigger = end_from_trigger
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
@@ -72,6 +76,7 @@ class EmrSensor(AwsBaseSensor[HookT]):
                     arguments=self._arguments(),
                     patience=asdict(self._patience()),
                     hook=self._hook_parameters,
+                    ending=ending(self, self._procedure, self._arguments(), concludes=False),
                 ),
                 method_name="execute_complete",
             )
