@@ -61,6 +61,7 @@ def xcoms(deployment: Deployment, task_id: str) -> dict[str, Any]:
     rows = deployment.airflow.query("SELECT key, CAST(value AS TEXT) FROM xcom WHERE task_id = ?", task_id)
     found = {key: json.loads(value) for key, value in rows}
     text = json.dumps(found, sort_keys=True).replace(found["job_run_id"], "<id>").replace(task_id, "<task>")
+    text = re.sub(r"ext:request\": \"[0-9a-f]{16}", 'ext:request": "<request>', text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+\+00:00", "<time>", text)
     # What the simulated job run was billed for.
     return dict(json.loads(re.sub(r"(_hour\": |_(?:seconds|milliseconds)\": )[0-9.e-]+", r"\g<1>0", text)))
