@@ -44,6 +44,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "15",
         "example": "30",
     },
+    "quotas": {
+        "description": "How many calls the services take, where that is not what is published for every account: a "
+        "JSON object of services, each of API operations, each with calls per second and calls at once; null, of an "
+        "operation or a service: without limit.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "default": "",
+        "example": '{"emr-serverless": {"StartJobRun": [5, 100], "ListJobRuns": [2, 50]}}',
+    },
     "default_tags": {
         "description": "Whether job runs and sessions are tagged with the DAG, run and task that start them. The sweep "
         "operator finds them by these tags. Tagging needs the permission emr-serverless:TagResource.",

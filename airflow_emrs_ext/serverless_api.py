@@ -55,15 +55,22 @@ def list_applications(
     /,
     *,
     states: Iterable[ApplicationState] | None = None,
+    created_at_after: datetime | None = None,
     created_at_before: datetime | None = None,
 ) -> Steps[list[dict[str, Any]]]:
     """ListApplications, all pages: ApplicationSummary structures.
 
-    :param created_at_before: as in the other listings; the API has no such filter here
+    :param created_at_after: as in the other listings; the API has no such filter here
+    :param created_at_before: likewise
     """
     call = _call("list_applications", states=names(states), max_results=PAGE_SIZE)
     listed = yield from pages(terms, call, "applications")
-    return [one for one in listed if created_at_before is None or one["createdAt"] < created_at_before]
+    return [
+        one
+        for one in listed
+        if (created_at_after is None or one["createdAt"] > created_at_after)
+        and (created_at_before is None or one["createdAt"] < created_at_before)
+    ]
 
 
 def update_application(

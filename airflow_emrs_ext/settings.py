@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext._compat import AIRFLOW_3, conf
+from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.provider_info import OPTIONS, SECTION
+from airflow_emrs_ext.quotas import Quotas, amended
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,20 @@ def progress_interval() -> float:
 def driver_log_interval() -> float:
     """How often the service uploads a driver's log, in seconds."""
     return _float("driver_log_interval")
+
+
+def quotas() -> Quotas:
+    """How many calls the services take: what they publish, with the option's own.
+
+    :raises ConfigurationError: the option is no such JSON
+    """
+    given: str = conf.get(SECTION, "quotas", fallback="")
+    try:
+        return amended(json.loads(given or "{}"))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"[{SECTION}] quotas is {given!r}: {error}. It takes a JSON object such as {OPTIONS['quotas']['example']}."
+        ) from None
 
 
 def default_tags() -> bool:

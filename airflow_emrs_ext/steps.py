@@ -37,6 +37,18 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A place in the queue of those who make the same call; the answer is in how many seconds its turn comes.
+
+    :param service: botocore's name of the service
+    :param operation: botocore's client method
+    """
+
+    service: str
+    operation: str
+
+
+@dataclass(frozen=True)
 class Fetch:
     """A document of the web that a driver is to get, as a browser would: with cookies, and where it is redirected to.
 
@@ -52,26 +64,34 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Glance:
-    """A look at no more than the state of a resource, which may be in a listing that answers for many.
+    """A look at no more than the state of a resource, when there is news or the time has come.
 
-    The answer is a :class:`Sight`, or ``None``: there is no such listing now, or the resource is not in it.
+    The answer is a :class:`Sight`, or ``None``: it has to be looked at by itself.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
     :param ids: of the resource
+    :param state: what was seen last: another one is news
+    :param created_at: when it was created, in ISO 8601, as far as is known
+    :param longest: the longest pause between two looks, in seconds
+    :param within: when to answer although there is no news, in seconds
     """
 
     kind: str
     ids: Mapping[str, str]
+    state: str | None
+    created_at: str | None
+    longest: float
+    within: float
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What a listing says of a resource that has not ended.
+    """What is seen of a resource.
 
-    :param state: as the API spells it
+    :param state: as the API spells it; ``None``: it is not among those that have not ended, any more
     """
 
-    state: str
+    state: str | None
 
 
 @dataclass(frozen=True)
@@ -81,7 +101,7 @@ class Sleep:
     seconds: float
 
 
-Step: TypeAlias = Call | Fetch | Glance | Sleep
+Step: TypeAlias = Turn | Call | Fetch | Glance | Sleep
 Steps: TypeAlias = Generator[Step, Any, T]
 
 
@@ -144,6 +164,7 @@ class Terms:
     """The terms on which a procedure runs: its patience, and the log, clock and chance that tests replace.
 
     :param notes: where it notes how far it has come
+    :param asks: told of each call right before it is made
     """
 
     patience: Patience = Patience()
@@ -151,3 +172,4 @@ class Terms:
     clock: Callable[[], float] = time.time
     uniform: Callable[[float, float], float] = random.uniform
     notes: Notes = field(default_factory=NoNotes)
+    asks: Callable[[Call], None] = lambda call: None

@@ -15,18 +15,20 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airflow_emrs_ext.exceptions import ServiceUnavailable, TargetUnreachable, WaitTimeout
+from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, TargetUnreachable, WaitTimeout
 from airflow_emrs_ext.models import ClaimedKind, ResourceKind, Snapshot
 from airflow_emrs_ext.refusals import is_passing, refusal
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Call, Glance, Sight, Sleep, Steps, Terms
+from airflow_emrs_ext.steps import Call, Glance, Sight, Sleep, Steps, Terms, Turn
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 20.0
+# A turn that comes sooner is not worth a line.
+_LONG_TURN = 5.0
 
 
 def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]:
-    """Make one call, waiting out throttling, server errors and network failures with jitter.
+    """Make one call when its turn comes, waiting out throttling, server errors and network failures with jitter.
 
     botocore's own retry modes give up after a few attempts: of 100 tasks that submit at once under StartJobRun's quota
     of one per second they fail 62 to 72. Here only the deadline or ``call_patience`` ends the attempts.
@@ -37,6 +39,8 @@ def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]:
     """
     give_up = terms.patience.before_deadline(terms.clock() + terms.patience.call_patience)
     for failures in count(1):
+        yield from _turn(call, give_up, terms)
+        terms.asks(call)
         try:
             response: dict[str, Any] = yield call
             return response
@@ -46,23 +50,39 @@ def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]:
             longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures - 1, 10))
             pause = terms.uniform(longest / 4, longest)
             remaining = give_up - terms.clock()
-            if remaining <= 0 and give_up == terms.patience.deadline:
-                raise WaitTimeout(
-                    f"The deadline came while {call.operation} was being repeated, after {failures} attempts: {error}. "
-                    "Raise wait_timeout (or execution_timeout), or lower the load.",
-                    {"operation": call.operation, **_code(error)},
-                ) from error
             if remaining <= 0:
-                raise ServiceUnavailable(
-                    f"{call.operation} did not succeed in {failures} attempts: {error}. "
-                    f"The service was throttling or could not be reached for the patience of "
-                    f"{terms.patience.call_patience:.0f} s; raise [emrs_ext] patience or lower the load.",
-                    {"operation": call.operation, **_code(error)},
-                ) from error
+                raise _given_up(call, terms, give_up, f"{error} ({failures} attempts)", **_code(error)) from error
             level = logging.WARNING if failures in (1, 5) or failures % 20 == 0 else logging.DEBUG
             terms.log.log(level, "%s: %s; attempt %d, trying again in %.1f s", call.operation, error, failures, pause)
             yield Sleep(min(pause, remaining))
     raise AssertionError("unreachable: count() does not end")
+
+
+def _turn(call: Call, give_up: float, terms: Terms) -> Steps[None]:
+    seconds: float = yield Turn(call.service, call.operation)
+    if seconds <= 0:
+        return
+    if seconds >= _LONG_TURN:
+        terms.log.info("%s: its turn under the service's quota comes in %.0f s", call.operation, seconds)
+    remaining = max(0.0, give_up - terms.clock())
+    yield Sleep(min(seconds, remaining))
+    if seconds > remaining:
+        raise _given_up(call, terms, give_up, "its turn under the service's quota has not come")
+
+
+def _given_up(call: Call, terms: Terms, give_up: float, why: str, **facts: str) -> EmrError:
+    facts = {"operation": call.operation, **facts}
+    if give_up == terms.patience.deadline:
+        return WaitTimeout(
+            f"The deadline came before {call.operation} did: {why}. "
+            "Raise wait_timeout (or execution_timeout), or lower the load.",
+            facts,
+        )
+    return ServiceUnavailable(
+        f"{call.operation} did not succeed for the patience of {terms.patience.call_patience:.0f} s: {why}. "
+        f"The service was throttling or could not be reached; raise [emrs_ext] patience or lower the load.",
+        facts,
+    )
 
 
 def _code(error: ClientError | BotoCoreError) -> dict[str, str]:
@@ -78,34 +98,16 @@ def sleep(snapshot: Snapshot, seconds: float) -> Steps[None]:
     yield Sleep(seconds)
 
 
-def look(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
-    """One observation of a resource."""
-    return kind.read(ids, (yield from patiently(kind.describe(ids), terms)))
-
-
-def glance(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
-    """One observation that knows no more than the state where a listing shows it."""
-    assert isinstance(kind, ClaimedKind)
-    sight: Sight | None = yield Glance(kind.key, ids)
-    if sight is None:
-        return (yield from look(kind, ids, terms))
-    return Snapshot(kind.parse_state(ids, sight.state), "", None, {**ids, "state": sight.state}, partial=True)
-
-
 def await_state(
     kind: ResourceKind[State],
     ids: Mapping[str, str],
     targets: Iterable[State],
     terms: Terms,
     rest: Rest = sleep,
-    *,
-    watches: bool = False,
 ) -> Steps[Snapshot]:
     """Look at a resource until it is in one of ``targets``.
 
     :param rest: what else is done while nothing is to be seen
-    :param watches: look through listings where they answer for many, and end as soon as another look is worth its call:
-        at one of ``targets``, or where none can be reached
     :return: the observation that ended the wait
     :raises TargetUnreachable: the resource can no longer reach any of ``targets`` (or the kind's own error: see
         :meth:`~airflow_emrs_ext.models.ResourceKind.ended`)
@@ -116,28 +118,66 @@ def await_state(
     awaited = _either(targets)
     progress = _Progress(kind.label(ids), awaited, terms)
     started = terms.clock()
-    observe = glance if watches else look
     while True:
-        snapshot = yield from observe(kind, ids, terms)
-        if watches and not (snapshot.state.can_reach(targets) and snapshot.state not in targets):
-            return snapshot
+        snapshot = yield from look(kind, ids, terms)
         if verdict(kind, ids, snapshot, targets):
             progress.reached(snapshot)
             return snapshot
         now = terms.clock()
-        if terms.patience.deadline is not None and now >= terms.patience.deadline:
-            if snapshot.partial:
-                observe = look
-                continue
-            raise WaitTimeout(
-                f"{kind.label(ids)} is still {snapshot.state} at the deadline, after {now - started:.0f} s of waiting "
-                f"for {awaited}. Raise wait_timeout (or execution_timeout) if it needs longer.",
-                snapshot.facts,
-            )
+        _check_deadline(kind, ids, snapshot, awaited, started, terms)
         progress.waiting(snapshot)
-        # A listing that answers for many has a pace of its own.
-        if not snapshot.partial:
-            yield from rest(snapshot, pause_before_next_look(now - started, now, terms))
+        yield from rest(snapshot, pause_before_next_look(now - started, now, terms))
+
+
+def await_news(kind: ClaimedKind[State], ids: Mapping[str, str], targets: Iterable[State], terms: Terms) -> Steps[None]:
+    """Wait until a look at a resource is worth its calls: it is in one of ``targets``, or can reach none any more.
+
+    It is seen in listings that answer for many wherever there are any.
+
+    :raises WaitTimeout: the deadline passed
+    :raises ServiceUnavailable: the service could not be reached for the whole patience
+    """
+    targets = frozenset(targets)
+    awaited = _either(targets)
+    progress = _Progress(kind.label(ids), awaited, terms)
+    started = terms.clock()
+    state: State | None = None
+    attempt: int | None = None
+    created_at: str | None = None
+    while True:
+        within = terms.patience.before_deadline(terms.clock() + terms.patience.progress_interval) - terms.clock()
+        sight: Sight | None = yield Glance(kind.key, ids, state, created_at, terms.patience.waiter_delay, within)
+        is_late = terms.patience.deadline is not None and terms.clock() >= terms.patience.deadline
+        if sight is None or is_late:
+            snapshot = yield from look(kind, ids, terms)
+            attempt, created_at = snapshot.attempt, snapshot.facts["created_at"]
+        elif sight.state is None:
+            return
+        else:
+            snapshot = Snapshot(kind.parse_state(ids, sight.state), "", attempt, {**ids, "state": sight.state})
+        state = snapshot.state
+        if state in targets or not state.can_reach(targets):
+            return
+        if is_late:
+            _check_deadline(kind, ids, snapshot, awaited, started, terms)
+        progress.waiting(snapshot)
+
+
+def _check_deadline(
+    kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapshot, awaited: str, started: float, terms: Terms
+) -> None:
+    now = terms.clock()
+    if terms.patience.deadline is not None and now >= terms.patience.deadline:
+        raise WaitTimeout(
+            f"{kind.label(ids)} is still {snapshot.state} at the deadline, after {now - started:.0f} s of waiting "
+            f"for {awaited}. Raise wait_timeout (or execution_timeout) if it needs longer.",
+            snapshot.facts,
+        )
+
+
+def look(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
+    """One observation of a resource."""
+    return kind.read(ids, (yield from patiently(kind.describe(ids), terms)))
 
 
 def verdict(kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapshot, targets: Iterable[State]) -> bool:

@@ -24,6 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
             "AIRFLOW_HOME": home.name,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__EMRS_EXT__DEPLOYMENT": "tests",
+            # Endpoints without quotas, asked by many tests in one process.
+            "AIRFLOW__EMRS_EXT__QUOTAS": '{"emr-serverless": null, "emr-containers": null}',
             # Credentials, Region and endpoint come from the variables that the fixture sets.
             "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
             "AWS_CONFIG_FILE": os.devnull,

@@ -16,8 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from airflow_emrs_ext import settings
 from airflow_emrs_ext.apis import APIS
 from airflow_emrs_ext.hooks.bodies import adrain, drain, fetch
+from airflow_emrs_ext.hooks.governor import Governor, governor_of
 from airflow_emrs_ext.service_model import extend
-from airflow_emrs_ext.steps import Call, Fetch, Glance, Patience, Sleep, Step, Steps, Terms
+from airflow_emrs_ext.steps import Call, Fetch, Glance, Patience, Sleep, Step, Steps, Terms, Turn
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,12 +72,14 @@ class EmrHook(AwsBaseHook):
                     step = _next_step(steps, answer)
                 except StopIteration as stop:
                     return cast("T", stop.value)
-                if isinstance(step, (Sleep, Glance)):
-                    # There is no listing that answers for many: a worker waits for one.
-                    if isinstance(step, Sleep):
-                        time.sleep(step.seconds)
+                if isinstance(step, Sleep):
+                    time.sleep(step.seconds)
                     answer = None
                     continue
+                if isinstance(step, Turn):
+                    answer = self.governor.take(step.service, step.operation)
+                    continue
+                assert not isinstance(step, Glance), "only the triggerer has listings that answer for many"
                 try:
                     if isinstance(step, Fetch):
                         answer = fetch(step)
@@ -86,6 +89,7 @@ class EmrHook(AwsBaseHook):
                     if step.sink is not None:
                         answer["Body"] = drain(answer["Body"], step.sink())
                 except (ClientError, BotoCoreError) as error:
+                    self.governor.heed(step, error)
                     answer = error
 
     async def arun(self, steps: Steps[T]) -> T:
@@ -98,15 +102,21 @@ class EmrHook(AwsBaseHook):
             return clients[service]
 
         async def perform(step: Call | Fetch | Glance) -> Any:
-            return None if isinstance(step, Glance) else await answer_of(step, client_of)
+            assert not isinstance(step, Glance), "only the triggerer has listings that answer for many"
+            return await answer_of(step, client_of)
 
         async with AsyncExitStack() as stack:
-            return await drive(steps, perform)
+            return await drive(steps, perform, self.governor)
 
     async def open_client(self, service: str) -> Any:
         """An asynchronous client as a context manager that is yet to be entered."""
         # The connection may be read from the metadata database: not on the event loop.
         return await sync_to_async(self._make_client)(service, asynchronous=True)
+
+    @property
+    def governor(self) -> Governor:
+        """What paces the calls of all hooks of this process with the same connection and Region."""
+        return governor_of((self.aws_conn_id, self._region_name))
 
     def _client_of(self, service: str) -> Any:
         if service == self.service:
@@ -142,10 +152,11 @@ class EmrHook(AwsBaseHook):
         )
 
 
-async def drive(steps: Steps[T], perform: Callable[[Call | Fetch | Glance], Awaitable[Any]]) -> T:
+async def drive(steps: Steps[T], perform: Callable[[Call | Fetch | Glance], Awaitable[Any]], governor: Governor) -> T:
     """Drive steps on the event loop; steps that are interrupted are closed.
 
-    :param perform: makes a step other than a pause, and answers; botocore's errors are for the steps
+    :param perform: makes a step other than a pause or a turn, and answers; botocore's errors are for the steps
+    :param governor: gives the turns
     """
     answer: Any = None
     with closing(steps):
@@ -158,9 +169,13 @@ async def drive(steps: Steps[T], perform: Callable[[Call | Fetch | Glance], Awai
                 await asyncio.sleep(step.seconds)
                 answer = None
                 continue
+            if isinstance(step, Turn):
+                answer = governor.take(step.service, step.operation)
+                continue
             try:
                 answer = await perform(step)
             except (ClientError, BotoCoreError) as error:
+                governor.heed(step, error)
                 answer = error
 
 

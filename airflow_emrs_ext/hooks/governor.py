@@ -1,14 +1,22 @@
-"""Calls at the pace that the services allow: one governor for all that a process asks of an account and Region."""
+"""Calls at the pace that the services allow: one governor for all that a process asks with one connection."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Hashable
 
-from airflow_emrs_ext.quotas import QUOTAS, Quota
+from botocore.exceptions import ClientError
+
+from airflow_emrs_ext import settings
+from airflow_emrs_ext.quotas import Quotas
+from airflow_emrs_ext.refusals import is_throttling
+from airflow_emrs_ext.steps import Call, Step
 
 # Others use the account, too, and clocks differ.
 _SHARE = 0.95
+# Looks that can wait leave the rest to whatever else is asked for with the same operation.
+_SHARE_OF_LOOKS = 0.8
 # What a throttled call leaves of the rate, and what each call after it gives back.
 _AFTER_THROTTLING = 0.7
 _RECOVERY = 1.01
@@ -16,64 +24,85 @@ _LEAST_SHARE = 0.1
 
 
 class Pace:
-    """When the next call of an operation may be made; calls are made in the order in which they ask.
+    """When the next call may be made; calls are made in the order in which they ask, whoever asks.
 
-    :param quota: what the service allows
+    :param rate: calls per second
+    :param burst: calls at once, after a time without any
     :param clock: monotonic time in seconds
     """
 
-    def __init__(self, quota: Quota, clock: Callable[[], float]) -> None:
-        self._full = self._rate = quota.rate * _SHARE
-        self._burst = max(1.0, quota.burst * _SHARE)
+    def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._full = self._rate = rate
+        self._burst = max(1.0, burst)
         self._clock = clock
+        self._lock = threading.Lock()
+        # When the bucket, which holds a burst, was or will be empty: each turn moves that by its share of a second.
         self._empty_at = clock() - self._burst / self._rate
 
-    def take(self) -> float:
-        """Take a turn; in how many seconds it comes."""
-        now = self._clock()
-        self._rate = min(self._full, self._rate * _RECOVERY)
-        # When the bucket, which holds a burst, would have been empty: each turn moves that by its share of a second.
-        self._empty_at = max(self._empty_at, now - self._burst / self._rate) + 1 / self._rate
-        return max(0.0, self._empty_at - now)
+    def take(self, turns: int = 1) -> float:
+        """Take turns; in how many seconds the last of them comes."""
+        with self._lock:
+            now = self._clock()
+            self._rate = min(self._full, self._rate * _RECOVERY)
+            self._empty_at = max(self._empty_at, now - self._burst / self._rate) + turns / self._rate
+            return max(0.0, self._empty_at - now)
 
-    def throttled(self) -> None:
-        """The service allows less than that: others share the account."""
-        self._rate = max(self._full * _LEAST_SHARE, self._rate * _AFTER_THROTTLING)
-        self._empty_at = max(self._empty_at, self._clock())
+    def slow_down(self) -> None:
+        """The service allows less than that, because others share the account: the bucket is empty, the rate lower."""
+        with self._lock:
+            self._rate = max(self._full * _LEAST_SHARE, self._rate * _AFTER_THROTTLING)
+            self._empty_at = max(self._empty_at, self._clock())
 
 
 class Governor:
     """The paces of all operations that have a quota.
 
     :param quotas: by service and operation
-    :param clock: monotonic time in seconds; default: the event loop's
+    :param clock: monotonic time in seconds
     """
 
-    def __init__(
-        self,
-        quotas: Mapping[str, Mapping[str, Quota]] = QUOTAS,
-        clock: Callable[[], float] | None = None,
-    ) -> None:
-        self._clock = clock or asyncio.get_running_loop().time
+    def __init__(self, quotas: Quotas, clock: Callable[[], float] = time.monotonic) -> None:
         self._quotas = quotas
-        self._paces: dict[tuple[str, str], Pace] = {}
+        self._clock = clock
+        self._paces: dict[tuple[str, str, bool], Pace | None] = {}
 
-    async def turn(self, service: str, operation: str) -> None:
-        """Wait for the turn of a call."""
+    def take(self, service: str, operation: str) -> float:
+        """Take the turn of a call; in how many seconds it comes."""
         pace = self._pace(service, operation)
-        if pace is not None and (seconds := pace.take()) > 0:
-            await asyncio.sleep(seconds)
+        return 0.0 if pace is None else pace.take()
 
-    def throttled(self, service: str, operation: str) -> None:
-        """A call of it was throttled."""
-        if (pace := self._pace(service, operation)) is not None:
-            pace.throttled()
+    def take_look(self, service: str, operation: str, pages: int = 1) -> float:
+        """Take the turn of a look that can wait, before that of its calls; in how many seconds it comes."""
+        pace = self._pace(service, operation, looks=True)
+        return 0.0 if pace is None else pace.take(pages)
 
-    def _pace(self, service: str, operation: str) -> Pace | None:
-        key = (service, operation)
+    def heed(self, step: Step, error: Exception) -> None:
+        """Slow down where a call was throttled."""
+        if isinstance(step, Call) and isinstance(error, ClientError) and is_throttling(error):
+            for looks in (False, True):
+                if (pace := self._pace(step.service, step.operation, looks=looks)) is not None:
+                    pace.slow_down()
+
+    def _pace(self, service: str, operation: str, *, looks: bool = False) -> Pace | None:
+        key = (service, operation, looks)
         if key not in self._paces:
             quota = self._quotas.get(service, {}).get(operation)
             if quota is None:
-                return None
-            self._paces[key] = Pace(quota, self._clock)
+                self._paces[key] = None
+            else:
+                share = _SHARE_OF_LOOKS if looks else _SHARE
+                self._paces[key] = Pace(quota.rate * share, quota.burst * share, self._clock)
         return self._paces[key]
+
+
+_governors: dict[Hashable, Governor] = {}
+
+
+def governor_of(connection: Hashable) -> Governor:
+    """The governor of this process for all that is asked with one connection.
+
+    :param connection: what tells connections apart
+    """
+    if connection not in _governors:
+        _governors[connection] = Governor(settings.quotas())
+    return _governors[connection]

@@ -1,16 +1,25 @@
-"""Looks at many resources at once: one loop of listings for each application or virtual cluster, however many wait."""
+"""Looks at many resources at once: one loop of listings for each application or virtual cluster, however many wait.
+
+A page of a listing answers for as many resources as it holds. What was created within a certain time and has not ended
+fits a page, if that time is chosen well: whoever is waited for and is not on it has ended.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow_emrs_ext.api_calls import PAGE_SIZE
+from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.models import CLAIMED, ClaimedKind
 from airflow_emrs_ext.procedures.claims import active
-from airflow_emrs_ext.quotas import QUOTAS, Quota
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Glance, Sight, Steps, Terms
 
@@ -18,34 +27,65 @@ log = logging.getLogger(__name__)
 
 Run = Callable[[Steps[list[dict[str, Any]]]], Awaitable[list[dict[str, Any]]]]
 
-# With fewer, each looks for itself: early, then ever more rarely.
-_FEWEST = 3
-# Not more calls than one for each resource in so many seconds.
-_SECONDS_PER_CALL = 30.0
-# How long what was asked for last still counts as waited for, and how long a number of pages is believed, in seconds.
-_MEMORY_SECONDS = 60.0
-# What has come together in this time is answered by one listing.
+# What comes together in this time is looked at together, in seconds.
 _GATHER_SECONDS = 0.2
-_UNKNOWN = Quota(1, 25)
+# The services take ten times as many looks at one resource as pages of listings.
+_LOOKS_PER_PAGE = 10
+# How many of those that are waited for one page is to show; some that have been created at the same time may be others.
+_MOST_PER_PAGE = 0.96 * PAGE_SIZE
+# How long a listing of everything answers those who are new, in seconds: hundreds of tasks are not deferred at once.
+_FRESH_SECONDS = 10.0
+# How many are answered before others have their turn on the event loop.
+_AT_ONCE = 25
+# The pause between two looks is this part of the age of what is looked at, but no shorter than so many seconds.
+_PART_OF_AGE = 1 / 60
+_SHORTEST_PAUSE = 1.0
+# The pause while somebody tells what happens.
+_QUIET_PAUSE = 600.0
+# Around the times of creation that a listing is to cover, where they are whole seconds and where they are not.
+_MARGIN, _FINE_MARGIN = 1.0, 0.001
+# How much of the listings is other people's is believed less with each look that did without a listing.
+_FORGETTING = 1.05
+# After a listing that cannot be had, or has left something out, each looks for itself so long.
+_WITHOUT_SECONDS = 300.0
+# Who has not asked again after an answer for so long has gone.
+_MEMORY_SECONDS = 60.0
 
 
 class Listings:
     """Answers glances.
 
     :param run: makes the calls of a listing
+    :param governor: paces them
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, governor: Governor) -> None:
+        self.run = run
+        self.governor = governor
+        self.quiet = False
+        """Whether somebody tells what happens (:meth:`tell`), so that looks may be rare."""
+        self.proven: set[str] = set()
+        """The kinds of resources of which a look has confirmed that what is not listed any more has ended."""
         self._places: dict[tuple[str, ...], _Place] = {}
 
     async def glance(self, step: Glance) -> Sight | None:
-        """What the next listing says."""
+        """What is seen next; ``None``: the resource has to be looked at by itself."""
         *scope, own = step.ids.values()
         key = (step.kind, *scope)
         if key not in self._places:
-            self._places[key] = _Place(CLAIMED[step.kind], tuple(scope), self._run)
-        return await self._places[key].ask(own)
+            self._places[key] = _Place(self, CLAIMED[step.kind], tuple(scope))
+        return await self._places[key].ask(own, step)
+
+    def tell(self, kind: str, ids: Mapping[str, str], state: str) -> bool:
+        """Answer with what is known from elsewhere.
+
+        :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
+        :param state: as the API spells it
+        :return: whether anybody here waits for it
+        """
+        *scope, own = ids.values()
+        place = self._places.get((kind, *scope))
+        return place is not None and place.tell(own, state)
 
     def close(self) -> None:
         """End the loops; nobody waits for them any more."""
@@ -54,73 +94,219 @@ class Listings:
         self._places.clear()
 
 
+@dataclass
+class _Waited:
+    """A resource that is waited for.
+
+    :param created: when it was created, in seconds since the epoch; ``None``: not known yet
+    :param longest: the longest pause between two looks, in seconds
+    :param looked: when it was looked at last, by the event loop's clock
+    :param state: what was seen last
+    :param listed: whether a listing has shown it, so that not to be in the next one means its end
+    :param doubted: whether it was missing where that does not mean its end yet
+    :param askers: how many wait for the answer
+    """
+
+    answer: asyncio.Future[Sight | None]
+    created: float | None = None
+    longest: float = 0.0
+    looked: float = -_MEMORY_SECONDS
+    state: str | None = None
+    listed: bool = False
+    doubted: bool = False
+    askers: int = 0
+
+    def reply(self, sight: Sight | None) -> None:
+        """Answer those who ask."""
+        if not self.answer.done():
+            self.answer.set_result(sight)
+
+
 class _Place:
     """The resources of a kind on one application or virtual cluster."""
 
-    def __init__(self, kind: ClaimedKind[State], scope: tuple[str, ...], run: Run) -> None:
+    def __init__(self, listings: Listings, kind: ClaimedKind[State], scope: tuple[str, ...]) -> None:
+        self._listings = listings
         self._kind = kind
         self._scope = scope
-        self._run = run
-        self._asking: dict[str, asyncio.Future[Sight | None]] = {}
-        self._asked: dict[str, float] = {}
-        self._pages = 1
-        self._listed = 0.0
+        self._waited: dict[str, _Waited] = {}
+        self._ours_per_page = _MOST_PER_PAGE
+        self._margin = _MARGIN
+        self._without_until = 0.0
+        self._shown: Mapping[str, Mapping[str, Any]] = {}
+        self._shown_at = -_FRESH_SECONDS
+        self._turn: float | None = None
+        self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        quotas = QUOTAS.get(kind.service, {})
-        self._list_rate = quotas.get(kind.lists, _UNKNOWN).rate
-        self._look_rate = quotas.get(kind.describes, _UNKNOWN).rate
+        self._clock = asyncio.get_running_loop().time
 
-    async def ask(self, own: str) -> Sight | None:
-        """What the next listing says of one of them."""
-        if own not in self._asking:
-            self._asking[own] = asyncio.get_running_loop().create_future()
+    async def ask(self, own: str, step: Glance) -> Sight | None:
+        """What is seen next of one of them."""
+        one = self._waited.get(own)
+        if one is None or one.answer.done():
+            answer: asyncio.Future[Sight | None] = asyncio.get_running_loop().create_future()
+            one = self._waited.setdefault(own, _Waited(answer))
+            one.answer = answer
+        one.longest, one.state = step.longest, step.state
+        if step.created_at is not None:
+            one.created = datetime.fromisoformat(step.created_at).timestamp()
+        if one.doubted:
+            self._mistrust(own)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._answer())
-        # One that is not waited for any more may be waited for by another, too.
-        return await asyncio.shield(self._asking[own])
+            self._task = asyncio.create_task(self._look_on())
+        self._news.set()
+        one.askers += 1
+        try:
+            # Others may wait for the same resource.
+            return await asyncio.wait_for(asyncio.shield(one.answer), max(0.0, step.within))
+        except asyncio.TimeoutError:
+            return None if one.state is None else Sight(one.state)
+        finally:
+            one.askers -= 1
+
+    def tell(self, own: str, state: str) -> bool:
+        """Answer with what is known from elsewhere."""
+        if own in self._waited:
+            self._waited[own].reply(Sight(state))
+        return own in self._waited
 
     def close(self) -> None:
         """End the loop."""
         if self._task is not None:
             self._task.cancel()
 
-    async def _answer(self) -> None:
-        """List as long as somebody asks."""
-        clock = asyncio.get_running_loop().time
-        while self._asking:
+    async def _look_on(self) -> None:
+        """Look as long as somebody asks."""
+        while self._asking():
+            self._news.clear()
             await asyncio.sleep(_GATHER_SECONDS)
-            now = clock()
-            self._asked.update(dict.fromkeys(self._asking, now))
-            self._asked = {own: asked for own, asked in self._asked.items() if now - asked < _MEMORY_SECONDS}
-            if now - self._listed > _MEMORY_SECONDS:
-                self._pages = 1
-            interval = self._interval()
-            if interval is not None:
-                await asyncio.sleep(self._listed + interval - now)
-            asking, self._asking = self._asking, {}
-            seen: dict[str, Sight] = {}
             try:
-                if interval is not None:
-                    seen = await self._list()
-                    self._listed = clock()
+                pause = await self._look(self._asking())
             except Exception as error:
-                # Whatever keeps the listing from its answer: each looks for itself, and says what is wrong there.
+                # Whatever keeps a listing from its answer: each looks for itself, and says what is wrong there.
                 log.warning("%ss of %s cannot be listed: %s", self._kind.name, " ".join(self._scope), error)
-            finally:
-                for own, future in asking.items():
-                    if not future.done():
-                        future.set_result(seen.get(own))
+                self._do_without()
+                continue
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._news.wait(), pause)
 
-    def _interval(self) -> float | None:
-        """The time between two listings, in seconds; ``None``: to look at each is better."""
-        waiting = len(self._asked)
-        if waiting < _FEWEST:
-            return None
-        interval = max(self._pages / self._list_rate, _SECONDS_PER_CALL * self._pages / waiting)
-        return interval if interval <= max(_SECONDS_PER_CALL, waiting / self._look_rate) else None
+    def _asking(self) -> dict[str, _Waited]:
+        now = self._clock()
+        self._waited = {
+            own: one for own, one in self._waited.items() if one.askers or now - one.looked < _MEMORY_SECONDS
+        }
+        return {own: one for own, one in self._waited.items() if one.askers and not one.answer.done()}
 
-    async def _list(self) -> dict[str, Sight]:
-        entries = await self._run(active(Terms(), self._kind, *self._scope))
-        self._pages = max(1, -(-len(entries) // PAGE_SIZE))
-        *_, own = self._kind.id_names
-        return {self._kind.ids_of(entry)[own]: Sight(str(entry["state"])) for entry in entries}
+    async def _look(self, asking: Mapping[str, _Waited]) -> float:
+        """Have a look at those whose time has come.
+
+        :return: when the time of the next comes, in seconds, unless somebody else asks before
+        """
+        now = self._clock()
+        most = 1 if now < self._without_until else max(1, int(self._ours_per_page))
+        if now - self._shown_at < _FRESH_SECONDS:
+            for own, one in asking.items():
+                if one.created is None and own in self._shown:
+                    self._compare(one, self._shown[own], self._shown_at)
+        new = [one for one in asking.values() if one.created is None]
+        if most > 1 and len(new) >= _LOOKS_PER_PAGE * -(-len(asking) // most):
+            return await self._list(None)
+        known = sorted((one for one in asking.values() if one.created is not None), key=_created)
+        dues = [self._due(one) for one in known]
+        # Listings show those that were created one after another, if most of them are of interest.
+        batches = most > 1 and len(known) > 1
+        alone = [one for one, due in zip(known, dues, strict=True) if due <= now]
+        if batches:
+            # The turn of a listing may be far, where there are many places: few need not wait for it.
+            alone = [one for one in alone if len(known) <= _LOOKS_PER_PAGE and now - one.looked > one.longest]
+        for one in (*new, *alone):
+            one.looked = now
+            one.reply(None)
+            self._ours_per_page = min(_MOST_PER_PAGE, self._ours_per_page * _FORGETTING)
+        waiting = [index for index, due in enumerate(dues) if due <= now] if batches else []
+        if not waiting:
+            return min((due - now for due in dues if due > now), default=_QUIET_PAUSE)
+        # From the first of those that were looked at longest ago: the windows follow one another.
+        first = min(waiting, key=lambda index: known[index].looked)
+        first = min(first, max(0, len(known) - most))
+        return await self._list(known[first : first + most])
+
+    def _due(self, one: _Waited) -> float:
+        """When to look at one of them."""
+        age = time.time() - _created(one)
+        pause = _QUIET_PAUSE if self._listings.quiet else min(max(_SHORTEST_PAUSE, age * _PART_OF_AGE), one.longest)
+        return one.looked + pause
+
+    async def _list(self, batch: Sequence[_Waited] | None) -> float:
+        """List what was created when those of a batch were, when the turn comes.
+
+        :param batch: ``None``: list everything
+        :return: in how many seconds the turn comes
+        """
+        governor, kind = self._listings.governor, self._kind
+        if self._turn is None:
+            self._turn = self._clock() + governor.take_look(kind.service, kind.lists)
+        if (pause := self._turn - self._clock()) > 0:
+            return pause
+        self._turn = None
+        first, last = -math.inf, math.inf
+        filters: dict[str, datetime] = {}
+        if batch is not None:
+            first, last = _created(batch[0]), _created(batch[-1])
+            filters["created_at_after"] = _moment(first - self._margin)
+            filters["created_at_before"] = _moment(last + self._margin)
+        asked = self._asking()
+        listed = await self._listings.run(active(Terms(), kind, *self._scope, **filters))
+        if len(listed) > PAGE_SIZE:
+            governor.take_look(kind.service, kind.lists, -(-len(listed) // PAGE_SIZE) - 1)
+        if any(entry["createdAt"].microsecond for entry in listed):
+            self._margin = _FINE_MARGIN
+        *_, own_name = kind.id_names
+        entries = {kind.ids_of(entry)[own_name]: entry for entry in listed}
+        # Who has asked meanwhile is answered by what is there only.
+        covered = {own: one for own, one in asked.items() if one.created is None or first <= one.created <= last}
+        covered.update((own, one) for own, one in self._asking().items() if own in entries)
+        now = self._clock()
+        if batch is None:
+            self._shown, self._shown_at = entries, now
+        for number, (own, one) in enumerate(covered.items(), 1):
+            self._compare(one, entries.get(own), now)
+            if number % _AT_ONCE == 0:
+                # Others are to have their turn on the event loop.
+                await asyncio.sleep(0)
+        if listed:
+            ours = len(entries.keys() & covered.keys())
+            self._ours_per_page = max(1.0, _MOST_PER_PAGE * ours / len(listed))
+        return 0.0
+
+    def _compare(self, one: _Waited, entry: Mapping[str, Any] | None, listed_at: float) -> None:
+        """Answer where a listing shows something new."""
+        one.looked = listed_at
+        if entry is not None:
+            one.created, one.listed = entry["createdAt"].timestamp(), True
+            if entry["state"] != one.state:
+                one.reply(Sight(str(entry["state"])))
+        elif one.listed and self._kind.key in self._listings.proven:
+            one.reply(Sight(None))
+        else:
+            if one.listed:
+                one.doubted = True
+                self._listings.proven.add(self._kind.key)
+            one.reply(None)
+
+    def _mistrust(self, own: str) -> None:
+        log.warning("%s %s is not over, though it is not listed: each looks for itself", self._kind.name, own)
+        self._waited[own].doubted = False
+        self._listings.proven.discard(self._kind.key)
+        self._do_without()
+
+    def _do_without(self) -> None:
+        self._without_until = self._clock() + _WITHOUT_SECONDS
+
+
+def _created(one: _Waited) -> float:
+    return one.created or 0.0
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)

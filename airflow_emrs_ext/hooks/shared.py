@@ -12,9 +12,7 @@ from weakref import WeakKeyDictionary
 from botocore.exceptions import ClientError
 
 from airflow_emrs_ext.hooks.base import EmrHook, answer_of, drive
-from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.hooks.listings import Listings
-from airflow_emrs_ext.refusals import is_throttling
 from airflow_emrs_ext.steps import Call, Fetch, Glance, Steps
 
 T = TypeVar("T")
@@ -42,33 +40,29 @@ class SharedDriver:
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self.users = 0
         self._hook = EmrHook(**parameters)
-        self._governor = Governor()
-        self._listings = Listings(self.run)
+        self.listings = Listings(self.run, self._hook.governor)
         self._clients: dict[str, Any] = {}
         self._closing = AsyncExitStack()
         self._opening = asyncio.Lock()
 
     async def run(self, steps: Steps[T]) -> T:
         """Drive steps; steps that are interrupted are closed."""
-        return await drive(steps, self._perform)
+        return await drive(steps, self._perform, self._hook.governor)
 
     async def close(self) -> None:
         """Close the clients."""
-        self._listings.close()
+        self.listings.close()
         await self._closing.aclose()
 
     async def _perform(self, step: Call | Fetch | Glance) -> Any:
         if isinstance(step, Glance):
-            return await self._listings.glance(step)
+            return await self.listings.glance(step)
         if isinstance(step, Fetch):
             return await answer_of(step, self._client_of)
-        await self._governor.turn(step.service, step.operation)
         client = self._clients.get(step.service)
         try:
             return await answer_of(step, self._client_of)
         except ClientError as error:
-            if is_throttling(error):
-                self._governor.throttled(step.service, step.operation)
             if error.response["Error"]["Code"] not in _STALE or client is None:
                 raise
         # The connection is read once more, for all.

@@ -27,10 +27,11 @@ from airflow_emrs_ext.local.faults import Faults
 from airflow_emrs_ext.local.logs import LogDelivery
 from airflow_emrs_ext.local.persistent_uis import PersistentAppUIs
 from airflow_emrs_ext.local.protocol import JsonProtocol, RestJson
-from airflow_emrs_ext.local.quotas import EMR_CONTAINERS_QUOTAS, EMR_SERVERLESS_QUOTAS, Quotas
+from airflow_emrs_ext.local.quotas import Quotas
 from airflow_emrs_ext.local.resources.dashboards import Dashboards
 from airflow_emrs_ext.local.runner import DriverSpec, Runner
 from airflow_emrs_ext.local.simulated import SimulatedRunner
+from airflow_emrs_ext.quotas import quotas_of
 from airflow_emrs_ext.service_model import extend
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ class Endpoint:
             service.listeners.append(self._connect.changed)
         self._persistent_uis = PersistentAppUIs(self.config, self.containers.job_runs, self.dashboards)
         served: tuple[tuple[JsonProtocol, object, Mapping[str, tuple[float, float]], str], ...] = (
-            (RestJson(models[SERVERLESS]), self.serverless, EMR_SERVERLESS_QUOTAS, "ThrottlingException"),
-            (RestJson(models[CONTAINERS]), self.containers, EMR_CONTAINERS_QUOTAS, "EKSRequestThrottledException"),
+            (RestJson(models[SERVERLESS]), self.serverless, quotas_of(SERVERLESS), "ThrottlingException"),
+            (RestJson(models[CONTAINERS]), self.containers, quotas_of(CONTAINERS), "EKSRequestThrottledException"),
             (
                 AwsJson(models[persistent_uis.SERVICE], persistent_uis.OPERATIONS),
                 self._persistent_uis,

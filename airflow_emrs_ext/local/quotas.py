@@ -5,40 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from airflow_emrs_ext.quotas import QUOTAS
-
-# Operation to its rate (calls per second, refilled) and burst (calls at once), as the service publishes them.
-EMR_SERVERLESS_QUOTAS: Mapping[str, tuple[float, float]] = {
-    "".join(word.capitalize() for word in method.split("_")): quota
-    for method, quota in QUOTAS["emr-serverless"].items()
-}
-
-# Not published per operation in a form that is known here: a careful guess for each of them.
-_GUESSED = (1, 25)
-EMR_CONTAINERS_QUOTAS: Mapping[str, tuple[float, float]] = dict.fromkeys(
-    (
-        "CreateVirtualCluster",
-        "UpdateVirtualCluster",
-        "DescribeVirtualCluster",
-        "ListVirtualClusters",
-        "DeleteVirtualCluster",
-        "StartJobRun",
-        "DescribeJobRun",
-        "ListJobRuns",
-        "CancelJobRun",
-        "CreateJobTemplate",
-        "DescribeJobTemplate",
-        "ListJobTemplates",
-        "DeleteJobTemplate",
-        "CreateManagedEndpoint",
-        "DescribeManagedEndpoint",
-        "ListManagedEndpoints",
-        "DeleteManagedEndpoint",
-        "GetManagedEndpointSessionCredentials",
-    ),
-    _GUESSED,
-)
-
 
 class TokenBucket:
     """Holds up to ``burst`` tokens and gains ``rate`` of them per second.

@@ -26,14 +26,12 @@ class Snapshot:
     :param state_details: the service's own words, may be empty
     :param attempt: number of the attempt, for resources that have them
     :param facts: everything worth keeping, as plain JSON: what results and errors carry
-    :param partial: no more than the state was looked at
     """
 
     state: State
     state_details: str
     attempt: int | None
     facts: dict[str, Any]
-    partial: bool = False
 
 
 class ResourceKind(ABC, Generic[S]):

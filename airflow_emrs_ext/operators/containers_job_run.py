@@ -54,6 +54,8 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator[EmrContainersHook]
         ``False``: cancel that and start another
     :param client_request_token: idempotency token of your own: the job run that was started with it is the task's,
         whatever has become of it; default: the task's
+    :param submit_from: ``triggerer``: the task is deferred for its submission, too; hundreds of mapped tasks are then
+        submitted one by one by a process that knows the service's quota, and no worker waits meanwhile
     :param config: further members of StartJobRun in the API's own form, for what has no parameter here
     :return: ``virtual_cluster_id``, ``job_run_id``, ``arn``, ``name``, ``type``, ``state``, ``state_details``,
         ``failure_reason``, ``attempt``, ``attempts`` (each with ``attempt``, ``state``, ``state_details``,

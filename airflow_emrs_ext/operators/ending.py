@@ -7,7 +7,7 @@ asset event. So the trigger stores the XComs itself, and is told to end only tas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_emrs_ext._compat import CAN_END_IN_TRIGGER, conf, success_listeners
@@ -19,7 +19,7 @@ _AFTER_THE_WAIT = ("resume_execution", "execute_complete", "finish", "post_execu
 _METRICS = ("statsd_on", "statsd_datadog_enabled", "otel_on")
 
 
-def ending(operator: Any, procedure: str | None, arguments: Any, **how: Any) -> dict[str, Any] | None:
+def ending(operator: Any, procedure: str | None, arguments: Mapping[str, Any], **how: Any) -> dict[str, Any] | None:
     """What the trigger is to end the task with on success, or ``None``: a worker ends it.
 
     :param operator: an operator or sensor of this package, which runs
@@ -35,6 +35,9 @@ def ending(operator: Any, procedure: str | None, arguments: Any, **how: Any) -> 
     if needs:
         operator.log.info("`end_from_trigger` is set, but a worker will end this task: %s", "; ".join(needs))
         return None
+    if procedure == "follow_job_run" and arguments.get("show_driver_logs", "on_failure") == "on_failure":
+        # A worker looks at a failure once more, and shows its log then.
+        arguments = {**arguments, "show_driver_logs": "never"}
     xcoms = "none" if not operator.do_xcom_push else "each" if operator.multiple_outputs else "whole"
     return {"procedure": procedure, "arguments": arguments, "xcoms": xcoms, **how}
 

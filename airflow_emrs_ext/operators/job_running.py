@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar, Literal, get_args
 
-from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.models import JobRunKind
 from airflow_emrs_ext.operators.base import EmrOperator, HookT, id_of, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
+from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures.job_runs import ShowDriverLogs
 from airflow_emrs_ext.states import State
+from airflow_emrs_ext.steps import Patience
+from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 
 WaitFor = Literal["completion", "running", "submission"]
+
+SubmitFrom = Literal["worker", "triggerer"]
+"""Where the job run is submitted: a triggerer submits those of hundreds of tasks one by one, as the quota allows."""
 
 
 class StartingJobRunOperator(OwningOperator[HookT]):
@@ -32,6 +39,7 @@ class StartingJobRunOperator(OwningOperator[HookT]):
         cancel_on_kill: bool = True,
         cancel_on_timeout: bool = True,
         client_request_token: str | None = None,
+        submit_from: SubmitFrom = "worker",
         config: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -44,19 +52,54 @@ class StartingJobRunOperator(OwningOperator[HookT]):
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
         self.client_request_token = client_request_token
+        self.submit_from = submit_from
         self.config = config
 
     def act(self, context: Context) -> dict[str, Any]:
         """Submit the job run, then wait for it."""
         request = self.request(context)
         targets = self._targets(request.get("mode"))
-        choices = get_args(ShowDriverLogs)
-        if self.show_driver_logs not in choices:
-            raise ConfigurationError(
-                f"`show_driver_logs` is {self.show_driver_logs!r}; it takes one of {', '.join(choices)}."
-            )
+        _check("show_driver_logs", self.show_driver_logs, ShowDriverLogs)
+        _check("submit_from", self.submit_from, SubmitFrom)
         self._warn_of_multiplied_retries()
-        claimed = self.claim(context, request)
+        if self.submit_from == "triggerer":
+            self._defer_submission(context, request, targets)
+        return self._follow_claimed(context, self.claim(context, request), targets)
+
+    def execute_submitted(
+        self, context: Context, event: Any = None, *, targets: Sequence[str], patience: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Go on with what the triggerer has submitted.
+
+        :param targets: the states that are waited for
+        :param patience: the fields of the task's :class:`~airflow_emrs_ext.steps.Patience`
+        """
+        self._ti, self.hook.patience = context["ti"], Patience(**patience)
+        with self.ends_at_kill():
+            outcome = Outcome.from_event(event)
+            if outcome.error is not None:
+                return as_xcoms(self.finish(context, outcome))
+            return as_xcoms(self._follow_claimed(context, outcome.result or {}, targets))
+
+    def _defer_submission(self, context: Context, request: Mapping[str, Any], targets: Sequence[str]) -> None:
+        arguments = self.claim_arguments(context, request)
+        claim, self._claim = self._claim, {}
+        at_kill: dict[str, Any] = {"on_kill_procedure": "abandon_claim", "on_kill_arguments": claim}
+        patience = asdict(self.hook.patience)
+        self.log.info("Submitting from the triggerer, when its turn comes")
+        self.defer(
+            trigger=ProcedureTrigger(
+                procedure=self._claims,
+                arguments=arguments,
+                patience=patience,
+                hook=self._hook_parameters,
+                **(at_kill if claim and self._ends_on("kill") else {}),
+            ),
+            method_name="execute_submitted",
+            kwargs={"targets": targets, "patience": patience},
+        )
+
+    def _follow_claimed(self, context: Context, claimed: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
         self.own(context, self.kind.pick(claimed))
         if not targets:
             return {**self._ids, "arn": claimed["arn"]}
@@ -127,3 +170,8 @@ class CancellingJobRunOperator(EmrOperator[HookT]):
     def members(self) -> dict[str, Any]:
         """Further arguments of the cancellation."""
         return {}
+
+
+def _check(parameter: str, value: str, choices: Any) -> None:
+    if value not in get_args(choices):
+        raise ConfigurationError(f"`{parameter}` is {value!r}; it takes one of {', '.join(get_args(choices))}.")

@@ -6,19 +6,16 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from airflow_emrs_ext import lineage, settings
 from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError, state_of_task, tries_before_cleared
-from airflow_emrs_ext.apis import start_of
-from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, TaskKilled, WaitTimeout
+from airflow_emrs_ext.exceptions import EmrError, TaskKilled
 from airflow_emrs_ext.links.runs import show_links
 from airflow_emrs_ext.models import ClaimedKind, OwnedKind
 from airflow_emrs_ext.operators.base import EmrOperator, HookT
 from airflow_emrs_ext.ownership import TaskIdentity
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.waiting import look
 
 Event = Literal["kill", "timeout"]
 
@@ -42,6 +39,7 @@ class ClaimingOperator(EmrOperator[HookT]):
     """
 
     kind: ClassVar[ClaimedKind[State]]
+    _claims: ClassVar[str] = "claim"
     client_request_token: str | None = None
     config: Mapping[str, Any] | None = None
 
@@ -55,9 +53,12 @@ class ClaimingOperator(EmrOperator[HookT]):
 
         A request with a client token of the user's own is made with that, and what it leads to is the task's.
         """
+        return self._run(self._claims, **self.claim_arguments(context, request))
+
+    def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the procedure that claims it."""
         if token := self._given_token():
-            ids = self.kind.ids_of(self.hook.run(start_of(self.kind)(self.hook.terms, **request, client_token=token)))
-            return self.hook.run(look(self.kind, ids, replace(self.hook.terms, log=self.log))).facts
+            return {"kind": self.kind.key, "request": request, "token": token}
         ti = context["ti"]
         own = () if self.reattach else (ti.try_number,)
         cleared = tries_before_cleared(ti, self.retries)
@@ -76,7 +77,7 @@ class ClaimingOperator(EmrOperator[HookT]):
             },
             "parents": parents if self.reattach else parents[-1:],
         }
-        return self._run("claim", **self._claim, reattach=self.reattach)
+        return {**self._claim, "reattach": self.reattach}
 
     def parents(self, context: Context) -> list[dict[str, str]]:
         """Spark properties that name the parent of what the task starts, for each generation."""
@@ -104,6 +105,7 @@ class OwningOperator(ClaimingOperator[HookT]):
     """
 
     kind: ClassVar[OwnedKind[State]]
+    _claims = "claim_owned"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -115,18 +117,17 @@ class OwningOperator(ClaimingOperator[HookT]):
         """As the base's; what may have been started before an error is ended, unless it is to be kept."""
         try:
             return super().claim(context, request)
-        except EmrError as error:
-            self._ids = {name: error.facts[name] for name in self.kind.id_names if name in error.facts}
-            if self._ends_on("timeout") and len(self._ids) == len(self.kind.id_names):
-                self._end()
-            elif isinstance(error, (WaitTimeout, ServiceUnavailable)):
-                # An answer that was lost may have been the one of a start.
-                self._abandon_claim("timeout")
+        except EmrError:
+            # The procedure has ended what is not to be kept.
             raise
         except Exception:
             # Whatever nobody foresaw between the answer and here must not leave anything without an owner.
             self._abandon_claim("timeout")
             raise
+
+    def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
+        """As the base's, with what becomes of it if an error follows its start."""
+        return {**super().claim_arguments(context, request), "end_on_timeout": self._ends_on("timeout")}
 
     def parents(self, context: Context) -> list[dict[str, str]]:
         """OpenLineage's."""

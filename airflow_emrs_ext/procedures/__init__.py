@@ -15,7 +15,7 @@ from airflow_emrs_ext.procedures.applications import (
     start_application,
     stop_application,
 )
-from airflow_emrs_ext.procedures.claims import abandon_claim, claim
+from airflow_emrs_ext.procedures.claims import abandon_claim, claim, claim_owned
 from airflow_emrs_ext.procedures.emptying import delete_virtual_cluster
 from airflow_emrs_ext.procedures.job_runs import (
     cancel_job_run,
@@ -40,6 +40,7 @@ PROCEDURES: Mapping[str, Procedure] = {
         watch,
         end,
         claim,
+        claim_owned,
         abandon_claim,
         abandon,
         end_unowned,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import Any
 
 from airflow_emrs_ext.apis import listing_of, start_of
-from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected
+from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected, ServiceUnavailable, WaitTimeout
 from airflow_emrs_ext.lineage import with_properties
 from airflow_emrs_ext.models import CLAIMED, OWNED, ClaimedKind, OwnedKind, Snapshot
 from airflow_emrs_ext.ownership import (
@@ -24,7 +24,7 @@ from airflow_emrs_ext.ownership import (
 )
 from airflow_emrs_ext.procedures.owned import Facts, abandon, briefly, request_end
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Steps, Terms
+from airflow_emrs_ext.steps import Call, Steps, Terms
 from airflow_emrs_ext.waiting import await_state, look
 
 # How long a start whose answer was lost is repeated to learn what it started, in seconds.
@@ -39,6 +39,9 @@ _SKEW_SECONDS = 5.0
 
 # A task's parameters change between its tries a few times at most; more conflicts in a row have another reason.
 _MOST_CONFLICTS = 10
+
+# The note that says whether a start has been asked for.
+_ASKED = "asked"
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ def claim(
     *,
     kind: str,
     request: Mapping[str, Any],
-    seed: str,
+    token: str | None = None,
+    seed: str = "",
     try_number: int = 1,
     epoch: Mapping[str, Any] | None = None,
     parents: Sequence[Mapping[str, str]] = (),
@@ -87,6 +91,7 @@ def claim(
 
     :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
     :param request: parameters of the start operation, without the client token
+    :param token: a client token of the user's own; what it leads to is the task's, whatever has become of it
     :param seed: what the client tokens are made of
     :param try_number: the task's; of the first there is nothing of earlier ones to look for
     :param epoch: the fields of :class:`Epoch`
@@ -96,6 +101,9 @@ def claim(
     :raises RequestConflict: the start conflicts with something else than an earlier try's parameters
     """
     claimed, of = CLAIMED[kind], Epoch(**(epoch or {}))
+    if token is not None:
+        ids = claimed.ids_of((yield from start_of(claimed)(terms, **request, client_token=token)))
+        return (yield from look(claimed, ids, terms)).facts
     request = marked(request)
     if try_number > 1:
         age = _REMEMBERED_SECONDS if reattach else 0.0
@@ -108,6 +116,35 @@ def claim(
     return own.facts
 
 
+def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **arguments: Any) -> Steps[Facts]:
+    """As :func:`claim`, for what costs money; what may have been started before an error is ended.
+
+    It notes when it has asked for a start, for :func:`abandon_claim`.
+
+    :param end_on_timeout: ``False``: it is left as it is
+    :param arguments: further ones of :func:`claim`
+    """
+    owned = OWNED[arguments["kind"]]
+    notes = dict(terms.notes.recall())
+
+    def ask(call: Call) -> None:
+        if call.operation == owned.starts and not notes.get(_ASKED):
+            notes[_ASKED] = True
+            terms.notes.note(notes)
+
+    terms.notes.note({_ASKED: False, **notes})
+    try:
+        return (yield from claim(replace(terms, asks=ask), reattach=reattach, **arguments))
+    except EmrError as error:
+        ids = {name: error.facts[name] for name in owned.id_names if name in error.facts}
+        if end_on_timeout and len(ids) == len(owned.id_names):
+            yield from abandon(terms, kind=owned.key, ids=ids)
+        elif end_on_timeout and "seed" in arguments and isinstance(error, (WaitTimeout, ServiceUnavailable)):
+            # An answer that was lost may have been the one of a start.
+            yield from abandon_claim(terms, **arguments)
+        raise
+
+
 def abandon_claim(
     terms: Terms,
     *,
@@ -117,9 +154,16 @@ def abandon_claim(
     try_number: int,
     epoch: Mapping[str, Any],
     parents: Sequence[Mapping[str, str]] = (),
+    spared: Iterable[str] = (),
 ) -> Steps[Facts]:
-    """End what a task has started whose answer it did not see: the repeated request tells which it is."""
+    """End what a task has started whose answer it did not see: the repeated request tells which it is.
+
+    :param spared: states in which it is left alone
+    """
     owned = CLAIMED[kind]
+    if terms.notes.recall().get(_ASKED) is False:
+        terms.log.info("No %s has been started yet", owned.name.lower())
+        return {}
     brief = briefly(terms, _REPEAT_SECONDS)
     try:
         # What comes after as many generations as there were tries is another try's.
@@ -128,7 +172,7 @@ def abandon_claim(
     except EmrError as error:
         terms.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
         return {}
-    if own is None:
+    if own is None or own.state in frozenset(spared):
         return {}
     return (yield from abandon(terms, kind=kind, ids=owned.pick(own.facts)))
 

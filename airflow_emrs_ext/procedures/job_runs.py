@@ -14,7 +14,7 @@ from airflow_emrs_ext.procedures.job_run_reports import defaults_of, report
 from airflow_emrs_ext.procedures.owned import REPORT_SECONDS, Facts, await_owned, briefly, request_end
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
-from airflow_emrs_ext.waiting import sleep
+from airflow_emrs_ext.waiting import await_state, sleep
 
 ShowDriverLogs = Literal["on_failure", "always", "live", "never"]
 """What of the drivers' logs is written to the log of a task, and when."""
@@ -74,7 +74,8 @@ def _follow(
 ) -> Steps[Facts]:
     rest = follower.rest if follower else sleep
     try:
-        snapshot = yield from await_owned(terms, kind, ids, targets, end_on_timeout=cancel_on_timeout, rest=rest)
+        wait = await_state(kind, ids, targets, terms, rest)
+        snapshot = yield from await_owned(terms, kind, ids, wait, end_on_timeout=cancel_on_timeout)
     except EmrError as error:
         yield from _conclude(terms, kind, error, show, follower)
         raise

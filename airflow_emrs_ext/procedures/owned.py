@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected, ResourceNotFound, TargetUnreachable
-from airflow_emrs_ext.models import CLAIMED, OWNED, OwnedKind, ResourceKind, Snapshot
+from airflow_emrs_ext.models import CLAIMED, OWNED, OwnedKind, ResourceKind
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
-from airflow_emrs_ext.waiting import Rest, await_state, look, patiently, sleep
+from airflow_emrs_ext.waiting import await_news, await_state, look, patiently
 
 Facts = dict[str, Any]
+T = TypeVar("T")
 
 REPORT_SECONDS = 3.0
 """How long each call of a report is repeated when the wait itself is over."""
@@ -26,23 +27,14 @@ _KILL_SECONDS = 86_400.0
 
 
 def await_owned(
-    terms: Terms,
-    kind: OwnedKind[State],
-    ids: Mapping[str, str],
-    targets: Iterable[State],
-    *,
-    end_on_timeout: bool,
-    rest: Rest = sleep,
-    watches: bool = False,
-) -> Steps[Snapshot]:
-    """Wait until a resource is in one of ``targets``.
+    terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], wait: Steps[T], *, end_on_timeout: bool
+) -> Steps[T]:
+    """Wait for a resource that somebody has to end.
 
     :param end_on_timeout: request its end if the wait ends before it does
-    :param rest: what else is done meanwhile
-    :param watches: as of :func:`~airflow_emrs_ext.waiting.await_state`
     """
     try:
-        return (yield from await_state(kind, ids, targets, terms, rest, watches=watches))
+        return (yield from wait)
     except EmrError as error:
         error.facts = {**ids, **error.facts}
         if end_on_timeout and not isinstance(error, ResourceNotFound) and not _is_over(kind, error.facts.get("state")):
@@ -61,17 +53,18 @@ def follow(
     """
     claimed = CLAIMED[kind]
     targets = [claimed.states(state) for state in target_states]
+    wait = await_state(claimed, ids, targets, terms)
     if end_on_timeout:
-        return (yield from await_owned(terms, OWNED[kind], ids, targets, end_on_timeout=True)).facts
-    return (yield from await_state(claimed, ids, targets, terms)).facts
+        wait = await_owned(terms, OWNED[kind], ids, wait, end_on_timeout=True)
+    return (yield from wait).facts
 
 
 def watch(
     terms: Terms, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
 ) -> Steps[Facts]:
-    """Wait until another look at a resource is worth its calls: it is in one of ``target_states`` or cannot be.
+    """Wait until a look at a resource is worth its calls: it is in one of ``target_states``, or cannot be any more.
 
-    It looks as cheaply as it can, and says no more than ids and state: whoever waits for it looks then.
+    It looks as cheaply as it can, and says no more than the ids: whoever waits for it looks then.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
     :param end_on_timeout: request its end if the wait ends before
@@ -79,11 +72,11 @@ def watch(
     """
     claimed = CLAIMED[kind]
     targets = [claimed.states(state) for state in target_states]
+    wait = await_news(claimed, ids, targets, terms)
     if end_on_timeout:
-        seen = yield from await_owned(terms, OWNED[kind], ids, targets, end_on_timeout=True, watches=True)
-    else:
-        seen = yield from await_state(claimed, ids, targets, terms, watches=True)
-    return {**ids, "state": str(seen.state)}
+        wait = await_owned(terms, OWNED[kind], ids, wait, end_on_timeout=True)
+    yield from wait
+    return dict(ids)
 
 
 def end(terms: Terms, *, kind: str, ids: Mapping[str, str], wait_for_completion: bool = True) -> Steps[Facts]:

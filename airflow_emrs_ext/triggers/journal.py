@@ -17,7 +17,7 @@ from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import has_ended
 from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.steps import Patience, Terms
+from airflow_emrs_ext.steps import NoNotes, Patience, Terms
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
@@ -129,4 +129,15 @@ def _end(entry: Mapping[str, Any]) -> None:
     patience = Patience(**{**entry["patience"], "deadline": None})
     hook = EmrHook(**entry["hook"], patience=patience)
     arguments = {**entry["on_kill_arguments"], "spared": entry["arguments"].get("target_states", ())}
-    hook.run(PROCEDURES[entry["on_kill_procedure"]](Terms(patience=patience, log=log), **arguments))
+    terms = Terms(patience=patience, log=log, notes=_Left(entry.get("notes") or {}))
+    hook.run(PROCEDURES[entry["on_kill_procedure"]](terms, **arguments))
+
+
+class _Left(NoNotes):
+    """The notes of a trigger that is no more."""
+
+    def __init__(self, notes: Mapping[str, Any]) -> None:
+        self._notes = notes
+
+    def recall(self) -> Mapping[str, Any]:
+        return self._notes

@@ -39,9 +39,9 @@ class ProcedureTrigger(BaseTrigger):
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
     :param on_kill_procedure: name of the procedure to run with ``on_kill_arguments`` when a user kills the deferred
         task
-    :param ending: ends the task here when the wait was for a success: ``procedure`` and ``arguments`` tell its result,
-        ``concludes``: with its cost, and a line in the log; ``xcoms`` says what becomes an XCom: ``each`` of its keys,
-        too, the ``whole``, or ``none``
+    :param ending: ends the task here if it succeeds: ``procedure`` and ``arguments`` tell its result, ``concludes``:
+        with its cost, and a line in the log; ``xcoms`` says what becomes an XCom: ``each`` of its keys, too, the
+        ``whole``, or ``none``
     """
 
     def __init__(
@@ -93,12 +93,13 @@ class ProcedureTrigger(BaseTrigger):
             # cancel a trigger whose task another triggerer goes on with.
             await _through_repetitions(cancelled, self._look_after_what_is_left(journal))
             raise
-        journal.erase()
+        # A folder may be slow; many tasks share the event loop.
+        await asyncio.to_thread(journal.erase)
         yield event
 
     async def _event_of(self, outcome: Outcome) -> TriggerEvent:
         """What ends the task, if that is to happen here; otherwise what a worker goes on with."""
-        if self.ending and outcome.result and outcome.result.get("state") in self.arguments["target_states"]:
+        if self.ending and outcome.error is None:
             try:
                 await self._store(
                     self.ending, await self._run(self.ending["procedure"], self.ending["arguments"], NoNotes())
@@ -143,7 +144,7 @@ class ProcedureTrigger(BaseTrigger):
         """Look after what a deferred task has started that a user has ended, marked or cleared."""
         if self.on_kill_procedure and await self._is_task_gone():
             async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_A_TIME)):
-                await self._run(self.on_kill_procedure, self.on_kill_arguments, NoNotes())
+                await self._run(self.on_kill_procedure, self.on_kill_arguments, journal)
             journal.erase()
 
 

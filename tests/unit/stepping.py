@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from airflow_emrs_ext.steps import Call, Patience, Sleep, Steps, Terms
+from airflow_emrs_ext.steps import Call, Patience, Sleep, Steps, Terms, Turn
 
 T = TypeVar("T")
 
@@ -22,12 +22,16 @@ def client_error(code: str, message: str = "", status: int = 400, operation: str
 
 @dataclass
 class Stepper:
-    """Answers calls from a script; an answer that is an exception is raised in the steps."""
+    """Answers calls from a script; an answer that is an exception is raised in the steps.
+
+    :param turns: in how many seconds the turn of each call comes; after the last of them at once
+    """
 
     answers: Iterable[Any]
     now: float = 1000.0
     calls: list[Call] = field(default_factory=list)
     sleeps: list[float] = field(default_factory=list)
+    turns: list[float] = field(default_factory=list)
 
     def terms(self, **patience: Any) -> Terms:
         return Terms(
@@ -50,6 +54,8 @@ class Stepper:
                 self.sleeps.append(step.seconds)
                 self.now += step.seconds
                 answer = None
+            elif isinstance(step, Turn):
+                answer = self.turns.pop(0) if self.turns else 0.0
             else:
                 self.calls.append(step)
                 answer = next(answers)

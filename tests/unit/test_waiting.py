@@ -92,9 +92,30 @@ class TestPatiently:
 
     def test_the_deadline_ends_it_sooner(self) -> None:
         stepper = Stepper([THROTTLED] * 100)
-        with pytest.raises(WaitTimeout, match=r"deadline .* get_job_run .* Rate exceeded.*wait_timeout"):
+        with pytest.raises(WaitTimeout, match=r"deadline .* get_job_run .*Rate exceeded.*wait_timeout"):
             stepper.run(lambda terms: patiently(CALL, terms), call_patience=1800, deadline=1005)
         assert stepper.now == 1005
+
+    def test_it_waits_for_its_turn(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level("INFO")
+        stepper = Stepper([{"answer": 1}], turns=[70.0])
+        assert stepper.run(lambda terms: patiently(CALL, terms)) == {"answer": 1}
+        assert stepper.sleeps == [70.0]
+        assert "get_job_run: its turn under the service's quota comes in 70 s" in caplog.text
+
+    @pytest.mark.parametrize(
+        ("patience", "raised"),
+        [({"deadline": 1050}, WaitTimeout), ({"call_patience": 50}, ServiceUnavailable)],
+        ids=["deadline", "patience"],
+    )
+    def test_a_turn_that_comes_too_late_is_not_waited_for(
+        self, patience: dict[str, Any], raised: type[Exception]
+    ) -> None:
+        stepper = Stepper([], turns=[70.0])
+        with pytest.raises(raised, match=r"get_job_run .*quota has not come"):
+            stepper.run(lambda terms: patiently(CALL, terms), **patience)
+        assert stepper.now == 1050
+        assert stepper.calls == []
 
     @pytest.mark.parametrize(
         ("error", "raised"),

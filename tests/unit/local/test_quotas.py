@@ -8,8 +8,9 @@ import botocore.config
 import botocore.exceptions
 import pytest
 
-from airflow_emrs_ext.local.quotas import EMR_SERVERLESS_QUOTAS, Quotas, TokenBucket
+from airflow_emrs_ext.local.quotas import Quotas, TokenBucket
 from airflow_emrs_ext.local.testing import LocalEmr
+from airflow_emrs_ext.quotas import quotas_of
 
 ONCE = botocore.config.Config(retries={"total_max_attempts": 1})
 
@@ -55,9 +56,10 @@ def test_the_scale_multiplies_and_zero_turns_off() -> None:
 
 
 def test_the_quotas_are_the_published_ones() -> None:
-    assert EMR_SERVERLESS_QUOTAS["GetJobRun"] == EMR_SERVERLESS_QUOTAS["GetApplication"] == (10, 50)
-    assert EMR_SERVERLESS_QUOTAS["StartJobRun"] == EMR_SERVERLESS_QUOTAS["ListJobRuns"] == (1, 25)
-    assert EMR_SERVERLESS_QUOTAS["GetDashboardForJobRun"] == (1, 2)
+    published = quotas_of("emr-serverless")
+    assert published["GetJobRun"] == published["GetApplication"] == (10, 50)
+    assert published["StartJobRun"] == published["ListJobRuns"] == (1, 25)
+    assert published["GetDashboardForJobRun"] == (1, 2)
 
 
 def test_a_call_past_the_quota_is_throttled(emr: LocalEmr) -> None:

@@ -140,9 +140,8 @@ def test_so_does_a_task_that_is_mapped_over_the_result(said: Said) -> None:
     [({}, "each"), ({"multiple_outputs": False}, "whole"), ({"do_xcom_push": False}, "none")],
 )
 def test_the_trigger_stores_what_the_task_is_to_store(arguments: dict[str, Any], xcoms: str) -> None:
-    found = ending(in_a_dag(**arguments), "follow_job_run", {"kind": "job_run"}, concludes=True)
-    wanted = {"procedure": "follow_job_run", "arguments": {"kind": "job_run"}, "xcoms": xcoms, "concludes": True}
-    assert found == wanted
+    found = ending(in_a_dag(**arguments), "follow", {"kind": "session"}, concludes=True)
+    assert found == {"procedure": "follow", "arguments": {"kind": "session"}, "xcoms": xcoms, "concludes": True}
 
 
 def test_nobody_says_anything_who_was_not_asked(said: Said) -> None:
@@ -231,10 +230,14 @@ def test_a_sensor_has_its_result_from_there(emr: LocalEmr, application_id: str, 
 
 
 @where_it_can
-def test_a_failure_is_a_workers(emr: LocalEmr, application_id: str, supervisor: Supervisor) -> None:
-    emr.script(attempts=[ScriptedAttempt(succeeded=False)])
+def test_a_failure_is_a_workers(emr: LocalEmr, application_id: str, supervisor: Supervisor, said: Said) -> None:
+    emr.script(attempts=[ScriptedAttempt(succeeded=False, stdout="Traceback (most recent call last):\n")])
     event = event_of(in_a_dag(application_id=application_id))
-    assert (type(event), event.payload["result"]["state"]) == (TriggerEvent, "FAILED")
+    log = said()
+    assert "A worker ends this task: JobRunFailed" in log
+    assert "Traceback" not in log
+    assert type(event) is TriggerEvent
+    assert "result" in event.payload
     assert not supervisor.xcoms
 
 

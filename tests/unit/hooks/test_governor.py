@@ -1,0 +1,122 @@
+"""The pace of calls: what a token bucket lets through, and how it gives way to others that share the account."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.hooks.governor import Governor, Pace, governor_of
+from airflow_emrs_ext.quotas import QUOTAS, Quota, amended
+from airflow_emrs_ext.settings import quotas
+from airflow_emrs_ext.steps import Call
+from tests.unit.stepping import client_error
+
+SERVICE = "emr-serverless"
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_burst_comes_at_once_and_then_one_after_another() -> None:
+    pace = Pace(2, 3, Clock())
+    assert [pace.take() for _ in range(6)] == [0, 0, 0, 0.5, 1.0, 1.5]
+
+
+def test_a_pause_gives_the_burst_back_and_no_more() -> None:
+    clock = Clock()
+    pace = Pace(2, 3, clock)
+    pace.take(3)
+    clock.now += 1
+    assert [pace.take() for _ in range(3)] == [0, 0, 0.5]
+    clock.now += 3600
+    assert [pace.take() for _ in range(4)] == [0, 0, 0, 0.5]
+
+
+def test_several_turns_are_taken_as_one_after_another() -> None:
+    pace = Pace(1, 2, Clock())
+    assert pace.take(12) == 10
+
+
+def test_throttling_slows_down_and_calls_that_pass_speed_up_again() -> None:
+    clock = Clock()
+    pace = Pace(1, 5, clock)
+    pace.slow_down()
+    first, second = pace.take(), pace.take()
+    assert first > 1 / 0.71
+    assert second - first > 1
+    for _ in range(100):
+        clock.now += 1000
+        pace.take()
+    pace.take(4)
+    assert pace.take() == pytest.approx(1, abs=0.01)
+
+
+def test_throttling_never_stops_it() -> None:
+    pace = Pace(1, 5, Clock())
+    for _ in range(100):
+        pace.slow_down()
+    assert pace.take() < 11
+
+
+def test_looks_that_can_wait_leave_some_to_others() -> None:
+    governor = Governor({SERVICE: {"list_job_runs": Quota(1, 25)}}, Clock())
+    assert [governor.take_look(SERVICE, "list_job_runs") for _ in range(21)] == [0.0] * 20 + [1.25]
+    assert governor.take(SERVICE, "list_job_runs") == 0
+    assert governor.take_look(SERVICE, "list_job_runs", 8) == 11.25
+
+
+def test_what_has_no_quota_is_not_paced() -> None:
+    governor = Governor({SERVICE: {}}, Clock())
+    assert all(governor.take(SERVICE, "tag_resource") == 0 for _ in range(1000))
+    assert all(governor.take("s3", "get_object") == 0 for _ in range(1000))
+
+
+@pytest.mark.parametrize(
+    ("error", "slower"),
+    [
+        (client_error("ThrottlingException"), True),
+        (client_error("EKSRequestThrottledException", status=429), True),
+        (client_error("InternalServerException", status=500), False),
+        (EndpointConnectionError(endpoint_url="http://gone"), False),
+    ],
+    ids=["throttled", "by EKS", "server error", "network"],
+)
+def test_it_heeds_throttling_and_nothing_else(error: Exception, slower: bool) -> None:
+    governor = Governor({SERVICE: {"get_job_run": Quota(10, 50)}}, Clock())
+    governor.heed(Call("get_job_run"), error)
+    assert (governor.take(SERVICE, "get_job_run") > 0) is slower
+
+
+def test_a_process_has_one_governor_for_each_connection() -> None:
+    assert governor_of(("a", None)) is governor_of(("a", None))
+    assert governor_of(("a", None)) is not governor_of(("b", None))
+
+
+class TestQuotas:
+    def test_an_account_has_its_own(self) -> None:
+        given = {"emr-serverless": {"StartJobRun": [5, 100], "get_job_run": None}, "emr-containers": None}
+        own = amended(given)
+        assert own["emr-serverless"]["start_job_run"] == Quota(5, 100)
+        assert "get_job_run" not in own["emr-serverless"]
+        assert own["emr-serverless"]["list_job_runs"] == QUOTAS["emr-serverless"]["list_job_runs"]
+        assert own["emr-containers"] == {}
+        assert QUOTAS["emr-serverless"]["start_job_run"] == Quota(1, 25)
+
+    def test_the_option_is_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW__EMRS_EXT__QUOTAS", '{"emr-serverless": {"GetDashboardForJobRun": [2, 4]}}')
+        assert quotas()["emr-serverless"]["get_dashboard_for_job_run"] == (2, 4)
+        monkeypatch.setenv("AIRFLOW__EMRS_EXT__QUOTAS", "")
+        assert quotas() == QUOTAS
+
+    @pytest.mark.parametrize(
+        "given", ["{", "[1]", '{"emr-serverless": {"StartJobRun": 5}}', '{"emr-serverless": {"StartJobRun": [0, 25]}}']
+    )
+    def test_a_bad_option_says_what_it_takes(self, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW__EMRS_EXT__QUOTAS", given)
+        with pytest.raises(ConfigurationError, match=r"\[emrs_ext\] quotas .*such as"):
+            quotas()

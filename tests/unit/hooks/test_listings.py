@@ -1,0 +1,302 @@
+"""Looks at many resources at once: what a listing answers, what it does not, and what happens where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext.exceptions import RequestRejected, WaitTimeout
+from airflow_emrs_ext.hooks import listings
+from airflow_emrs_ext.hooks.governor import Governor
+from airflow_emrs_ext.hooks.listings import Listings
+from airflow_emrs_ext.hooks.shared import shared_driver
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
+from airflow_emrs_ext.procedures.owned import watch
+from airflow_emrs_ext.steps import Call, Glance, Patience, Sight, Steps, Terms
+from tests.polling import eventually
+
+ROLE = "arn:aws:iam::123456789012:role/job"
+BEGAN = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listings, "_GATHER_SECONDS", 0.02)
+    monkeypatch.setattr(listings, "_SHORTEST_PAUSE", 0.05)
+    monkeypatch.setattr(listings, "_PART_OF_AGE", 0.0)
+
+
+class Service:
+    """Job runs as a listing shows them, one created each second."""
+
+    def __init__(self, count: int) -> None:
+        self.states = dict.fromkeys((str(number) for number in range(count)), "RUNNING")
+        self.requests: list[dict[str, Any]] = []
+        self.hidden: set[str] = set()
+        self.error: Exception | None = None
+
+    async def run(self, steps: Steps[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        answer: Any = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as stop:
+                return list(stop.value)
+            answer = self.answer(step) if isinstance(step, Call) else 0.0
+
+    def answer(self, call: Call) -> dict[str, Any]:
+        assert call.operation == "list_job_runs"
+        if self.error is not None:
+            raise self.error
+        self.requests.append(dict(call.parameters))
+        after = call.parameters.get("createdAtAfter", BEGAN - timedelta(days=1))
+        before = call.parameters.get("createdAtBefore", BEGAN + timedelta(days=1))
+        shown = [
+            {"applicationId": "app", "id": own, "state": state, "createdAt": created(own)}
+            for own, state in self.states.items()
+            if after < created(own) < before and own not in self.hidden
+        ]
+        first = int(call.parameters.get("nextToken", 0))
+        more = {"nextToken": str(first + 50)} if len(shown) > first + 50 else {}
+        return {"jobRuns": shown[first : first + 50], **more}
+
+
+def created(own: str) -> datetime:
+    return BEGAN + timedelta(seconds=int(own))
+
+
+def glance(own: str, *, state: str | None = None, known: bool = False, within: float = 20.0) -> Glance:
+    ids = {"application_id": "app", "job_run_id": own}
+    return Glance("job_run", ids, state, created(own).isoformat() if known else None, 30.0, within)
+
+
+async def wait_for(looks: Listings, service: Service, own: str, looked: Counter[str]) -> str:
+    """Wait as a task does, until it is over; ``looked`` counts who has to look for itself."""
+    state: str | None = None
+    known = False
+    while True:
+        sight = await looks.glance(glance(own, state=state, known=known))
+        if sight is None:
+            looked[own] += 1
+            if own not in service.states:
+                return own
+            state, known = service.states[own], True
+        elif sight.state is None:
+            return own
+        else:
+            state = sight.state
+
+
+def waiters(looks: Listings, service: Service, owns: Iterable[str], looked: Counter[str]) -> set[asyncio.Task[str]]:
+    return {asyncio.create_task(wait_for(looks, service, own, looked)) for own in owns}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    await asyncio.to_thread(eventually, condition)
+
+
+def made(service: Service) -> Listings:
+    return Listings(service.run, Governor({}))
+
+
+async def test_pages_answer_for_many() -> None:
+    service, looked = Service(240), Counter[str]()
+    looks = made(service)
+    tasks = waiters(looks, service, service.states, looked)
+    await until(lambda: len(service.requests) > 10)
+    ended = {"3", "77", "150"}
+    for own in ended:
+        del service.states[own]
+    await until(lambda: sum(task.done() for task in tasks) == 3)
+    assert {task.result() for task in tasks if task.done()} == ended
+    assert sum(looked.values()) <= 1, "no more than the first look that confirms what a listing leaves out"
+    windows = [request for request in service.requests if "createdAtAfter" in request]
+    assert all("nextToken" not in request for request in windows), "a window fits a page"
+    seen = {(request["createdAtAfter"], request["createdAtBefore"]) for request in windows[:5]}
+    assert len(seen) == 5, "one window after another"
+    looks.close()
+
+
+async def test_a_change_of_state_is_told_and_nothing_else() -> None:
+    service = Service(30)
+    looks = made(service)
+    tasks = waiters(looks, service, [str(number) for number in range(1, 30)], Counter())
+    assert await looks.glance(glance("0")) == Sight("RUNNING")
+    silence = asyncio.create_task(looks.glance(glance("0", state="RUNNING")))
+    await until(lambda: len(service.requests) > 3)
+    assert not silence.done()
+    service.states["0"] = "CANCELLING"
+    assert await silence == Sight("CANCELLING")
+    assert not any(task.done() for task in tasks)
+    looks.close()
+
+
+async def test_without_news_the_last_sight_is_the_answer() -> None:
+    looks = made(Service(30))
+    assert await looks.glance(glance("1", state="RUNNING", within=0.01)) == Sight("RUNNING")
+    assert await looks.glance(glance("2", within=0)) is None
+    looks.close()
+
+
+async def test_few_that_are_new_look_for_themselves_and_then_are_listed() -> None:
+    service, looked = Service(5), Counter[str]()
+    looks = made(service)
+    tasks = waiters(looks, service, service.states, looked)
+    await until(lambda: len(service.requests) > 2)
+    assert looked == dict.fromkeys(service.states, 1)
+    service.states.clear()
+    await asyncio.wait(tasks)
+    looks.close()
+
+
+async def test_one_alone_looks_for_itself() -> None:
+    service, looked = Service(1), Counter[str]()
+    looks = made(service)
+    tasks = waiters(looks, service, ["0"], looked)
+    await until(lambda: looked["0"] > 3)
+    assert service.requests == []
+    for task in tasks:
+        task.cancel()
+    looks.close()
+
+
+async def test_who_is_few_among_many_others_looks_for_itself() -> None:
+    service, looked = Service(400), Counter[str]()
+    looks = made(service)
+    waiters(looks, service, ["0", "399"], looked)
+    await until(lambda: sum(looked.values()) > 8)
+    assert len(service.requests) <= 8, "one listing of eight pages was enough to know"
+    looks.close()
+
+
+async def test_what_is_not_listed_and_not_over_ends_the_trust(caplog: pytest.LogCaptureFixture) -> None:
+    service, looked = Service(30), Counter[str]()
+    looks = made(service)
+    tasks = waiters(looks, service, service.states, looked)
+    await until(lambda: len(service.requests) > 2)
+    service.hidden.add("7")
+    await until(lambda: looked["7"] > 0 and min(looked[own] for own in service.states) > 0)
+    assert "7 is not over, though it is not listed" in caplog.text
+    assert not any(task.done() for task in tasks)
+    looks.close()
+
+
+async def test_a_listing_that_is_refused_leaves_each_to_itself(caplog: pytest.LogCaptureFixture) -> None:
+    service, looked = Service(30), Counter[str]()
+    service.error = RequestRejected("Not allowed to list.")
+    looks = made(service)
+    waiters(looks, service, service.states, looked)
+    await until(lambda: len(looked) == 30)
+    assert caplog.text.count("cannot be listed: Not allowed to list.") == 1
+    looks.close()
+
+
+async def test_who_is_told_need_not_look() -> None:
+    service = Service(30)
+    looks = made(service)
+    tasks = waiters(looks, service, service.states, Counter())
+    await until(lambda: len(service.requests) > 2)
+    ids = {"application_id": "app", "job_run_id": "4"}
+    pending = asyncio.create_task(looks.glance(glance("4", state="RUNNING", known=True)))
+    await asyncio.sleep(0)
+    assert looks.tell("job_run", ids, "SUCCESS")
+    assert await pending == Sight("SUCCESS")
+    assert not looks.tell("job_run", {**ids, "job_run_id": "400"}, "SUCCESS")
+    assert not looks.tell("eks_job_run", {"virtual_cluster_id": "app", "job_run_id": "4"}, "COMPLETED")
+    assert tasks
+    looks.close()
+
+
+async def test_the_loop_ends_with_those_who_wait() -> None:
+    service = Service(30)
+    looks = made(service)
+    tasks = waiters(looks, service, service.states, Counter())
+    await until(lambda: len(service.requests) > 2)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    (place,) = looks._places.values()
+    await until(lambda: place._task is None or place._task.done())
+    looks.close()
+
+
+@pytest.fixture
+def runs(emr: LocalEmr) -> list[dict[str, str]]:
+    """Job runs that go on until they are told to end."""
+    emr.script([ScriptedAttempt(hold=True)])
+    client = emr.client("emr-serverless")
+    application_id = client.create_application(type="SPARK", releaseLabel="emr-7.9.0")["applicationId"]
+    driver = {"sparkSubmit": {"entryPoint": "s3://b/j.py"}}
+    return [
+        {
+            "application_id": application_id,
+            "job_run_id": client.start_job_run(applicationId=application_id, executionRoleArn=ROLE, jobDriver=driver)[
+                "jobRunId"
+            ],
+        }
+        for _ in range(12)
+    ]
+
+
+async def watched(ids: dict[str, str], **patience: Any) -> dict[str, Any]:
+    terms = Terms(patience=Patience(**{"waiter_delay": 0.2, **patience}))
+    async with shared_driver({"aws_conn_id": "aws_default"}) as driver:
+        return await driver.run(watch(terms, kind="job_run", ids=ids, target_states=["SUCCESS"]))
+
+
+@pytest.mark.airflow
+class TestShared:
+    async def test_many_wait_with_few_calls(self, emr: LocalEmr, runs: list[dict[str, str]]) -> None:
+        tasks = [asyncio.create_task(watched(ids)) for ids in runs]
+        await until(lambda: len(emr.calls("ListJobRuns")) > 2)
+        for ids in runs:
+            emr.finish(ids["job_run_id"])
+        assert await asyncio.gather(*tasks) == runs
+        assert len(emr.calls("GetJobRun")) <= 1
+
+    async def test_an_outage_is_no_failure(self, emr: LocalEmr, runs: list[dict[str, str]]) -> None:
+        tasks = [asyncio.create_task(watched(ids)) for ids in runs]
+        await until(lambda: len(emr.calls("ListJobRuns")) > 2)
+        emr.inject("ListJobRuns", "reset", times=1)
+        emr.inject("ListJobRuns", "error", times=1, status=503)
+        emr.inject("ListJobRuns", "throttle", times=1)
+        for ids in runs:
+            emr.finish(ids["job_run_id"])
+        assert await asyncio.gather(*tasks) == runs
+
+    async def test_the_deadline_ends_each_wait(self, emr: LocalEmr, runs: list[dict[str, str]]) -> None:
+        late = [asyncio.create_task(watched(ids, deadline=time.time() + 1)) for ids in runs]
+        for error in await asyncio.gather(*late, return_exceptions=True):
+            assert isinstance(error, WaitTimeout)
+            assert "is still " in str(error)
+            assert error.facts["attempt"] == 1, "a full look"
+
+    async def test_all_share_one_driver_until_the_last_has_gone(self) -> None:
+        connection = {"aws_conn_id": "aws_default"}
+        async with shared_driver(connection) as one:
+            async with shared_driver(dict(connection)) as same, shared_driver({"aws_conn_id": None}) as another:
+                assert one is same
+                assert one is not another
+            async with shared_driver(connection) as still:
+                assert still is one
+        async with shared_driver(connection) as new:
+            assert new is not one
+
+    async def test_credentials_that_have_expired_are_read_anew(self, emr: LocalEmr, runs: list[dict[str, str]]) -> None:
+        await until(lambda: {run["state"] for run in emr.job_runs()} == {"RUNNING"})
+        emr.finish(runs[0]["job_run_id"])
+        emr.finish(runs[1]["job_run_id"])
+        async with shared_driver({"aws_conn_id": "aws_default"}) as driver:
+
+            async def see(ids: dict[str, str]) -> dict[str, Any]:
+                return await driver.run(watch(Terms(), kind="job_run", ids=ids, target_states=["SUCCESS"]))
+
+            assert await see(runs[0]) == runs[0]
+            emr.inject("GetJobRun", "error", times=1, status=403, code="ExpiredTokenException")
+            assert await see(runs[1]) == runs[1]

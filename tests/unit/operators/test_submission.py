@@ -1,0 +1,197 @@
+"""Job runs that the triggerer submits: the same outcome, and nothing left behind by tasks that are ended meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext._compat import TaskDeferred
+from airflow_emrs_ext.exceptions import ConfigurationError, RequestRejected, WaitTimeout
+from airflow_emrs_ext.job_spec import spark_submit
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.triggers import journal, serverless
+from tests.polling import eventually
+from tests.running import TaskInstance, TaskRun, context_of, run_task
+
+pytestmark = pytest.mark.airflow
+
+ROLE = "arn:aws:iam::123456789012:role/job"
+WAITS = pytest.mark.parametrize(
+    "waiting",
+    [{"deferrable": False}, {"deferrable": True}, {"wait_for": "submission"}],
+    ids=["blocking", "deferrable", "not at all"],
+)
+
+
+@pytest.fixture
+def application_id(emr: LocalEmr) -> str:
+    client = emr.client("emr-serverless")
+    return str(client.create_application(releaseLabel="emr-7.9.0", type="SPARK")["applicationId"])
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """A connection of the test's own whose account takes one StartJobRun, and the next a thousand seconds later."""
+    name = request.node.name
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", "aws://")
+    monkeypatch.setenv(
+        "AIRFLOW__EMRS_EXT__QUOTAS", '{"emr-serverless": {"StartJobRun": [0.001, 1], "GetJobRun": null}}'
+    )
+    return str(name)
+
+
+def operator(application_id: str, **arguments: Any) -> EmrServerlessStartJobRunOperator:
+    return EmrServerlessStartJobRunOperator(
+        **{
+            "task_id": "a_task",
+            "application_id": application_id,
+            "execution_role_arn": ROLE,
+            "job_driver": spark_submit("s3://b/j.py"),
+            "waiter_delay": 0.1,
+            "submit_from": "triggerer",
+            **arguments,
+        }
+    )
+
+
+def start(application_id: str, **arguments: Any) -> TaskRun:
+    return run_task(lambda: operator(application_id, **arguments))
+
+
+def deferred(application_id: str, **arguments: Any) -> Any:
+    """The trigger that submits, as the triggerer makes it."""
+    with pytest.raises(TaskDeferred) as deferral:
+        operator(application_id, **arguments).execute(context_of(TaskInstance()))
+    trigger: Any = serverless.ProcedureTrigger(**deferral.value.trigger.serialize()[1])
+    trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1)
+    trigger.trigger_id = 1
+    return trigger
+
+
+@WAITS
+def test_the_outcome_is_that_of_a_submission_from_the_worker(
+    emr: LocalEmr, application_id: str, waiting: dict[str, Any]
+) -> None:
+    own = start(application_id, **waiting)
+    assert own.error is None
+    assert own.deferred
+    other = run_task(lambda: operator(application_id, submit_from="worker", **waiting), task_id="a_task", try_number=1)
+    assert own.comparable() == other.comparable()
+    assert own.result["job_run_id"] == other.result["job_run_id"], "the same task's own"
+    assert len(emr.job_runs()) == 1
+
+
+def test_no_worker_submits(emr: LocalEmr, application_id: str) -> None:
+    deferred(application_id)
+    assert emr.calls("StartJobRun") == []
+
+
+def test_a_token_of_the_users_own_is_used(emr: LocalEmr, application_id: str) -> None:
+    run = start(application_id, client_request_token="mine", deferrable=True)
+    assert run.error is None
+    assert [one["clientToken"] for one in emr.job_runs()] == ["mine"]
+
+
+def test_a_refusal_is_the_same_error(application_id: str) -> None:
+    refused = {"execution_timeout_minutes": -1}
+    own, other = start(application_id, **refused), start(application_id, submit_from="worker", **refused)
+    assert isinstance(own.error, RequestRejected)
+    assert own.comparable() == other.comparable()
+
+
+def test_a_failure_is_the_same_error(emr: LocalEmr, application_id: str) -> None:
+    emr.script([ScriptedAttempt(succeeded=False, details="Job failed, please check the logs")])
+    own = start(application_id, deferrable=True, show_driver_logs="never")
+    assert "FAILED" in str(own.error)
+    assert own.xcoms["job_run_id"] == emr.job_runs()[0]["jobRunId"]
+
+
+def test_the_deadline_counts_from_the_first_moment(emr: LocalEmr, application_id: str, slowly: str) -> None:
+    emr.script([ScriptedAttempt(hold=True)])
+    assert start(application_id, aws_conn_id=slowly, wait_for="submission").error is None
+    late = run_task(lambda: operator(application_id, aws_conn_id=slowly, wait_timeout=0.5), task_id="another")
+    assert isinstance(late.error, WaitTimeout)
+    assert "its turn under the service's quota has not come" in str(late.error)
+    assert len(emr.job_runs()) == 1
+
+
+def test_it_is_checked(application_id: str) -> None:
+    with pytest.raises(ConfigurationError, match="`submit_from` is 'scheduler'; it takes one of worker, triggerer"):
+        operator(application_id, submit_from="scheduler").execute(context_of(TaskInstance()))
+
+
+async def killed(trigger: Any, begun: Any) -> None:
+    """Run a trigger until something has begun, then end its task as Airflow does."""
+
+    async def run() -> None:
+        async for _ in trigger.run():
+            pass
+
+    task = asyncio.create_task(run())
+    await asyncio.to_thread(eventually, begun)
+    while not task.done():
+        task.cancel("by a user")
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.fixture
+def ended_by_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(trigger: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(serverless, "has_owner", answer)
+
+
+@pytest.mark.usefixtures("ended_by_a_user")
+async def test_a_kill_before_the_submission_starts_nothing(
+    emr: LocalEmr, application_id: str, slowly: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
+    first, second = (deferred(application_id, aws_conn_id=slowly) for _ in range(2))
+    async for _ in first.run():
+        pass
+    await killed(second, lambda: any('"asked": false' in entry.read_text() for entry in tmp_path.glob("*.json")))
+    assert len(emr.calls("StartJobRun")) == 1
+    assert emr.calls("CancelJobRun") == []
+
+
+@pytest.mark.usefixtures("ended_by_a_user")
+async def test_a_kill_after_a_submission_whose_answer_is_lost_cancels_the_job_run(
+    emr: LocalEmr, application_id: str
+) -> None:
+    emr.script([ScriptedAttempt(hold=True)])
+    emr.inject("StartJobRun", "delay", times=1, seconds=60)
+    await killed(deferred(application_id), lambda: len(emr.calls("StartJobRun")) == 1)
+    assert emr.job_runs()[0]["state"] in ("CANCELLING", "CANCELLED")
+
+
+@pytest.mark.usefixtures("ended_by_a_user")
+async def test_a_kill_leaves_the_job_run_alone_if_told_so(emr: LocalEmr, application_id: str) -> None:
+    emr.script([ScriptedAttempt(hold=True)])
+    emr.inject("StartJobRun", "delay", times=1, seconds=60)
+    await killed(deferred(application_id, cancel_on_kill=False), lambda: len(emr.calls("StartJobRun")) == 1)
+    assert len(emr.calls("StartJobRun")) <= 1
+    assert emr.calls("CancelJobRun") == []
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_next_triggerer_looks_after_a_task_that_was_ended_while_none_ran(
+    emr: LocalEmr, application_id: str, asked: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
+    monkeypatch.setattr(journal, "has_ended", lambda **task: True)
+    emr.script([ScriptedAttempt(hold=True)])
+    trigger = deferred(application_id)
+    left = journal.Journal.of(trigger)
+    left.write()
+    left.note({"asked": asked})
+    assert journal.look_after_what_was_left() == 1
+    assert [run["state"] in ("CANCELLING", "CANCELLED") for run in emr.job_runs()] == [True] * asked
+    assert list(tmp_path.iterdir()) == []
