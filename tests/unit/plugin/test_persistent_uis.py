@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.plugin.works import persistent_uis
 from airflow_emrs_ext.plugin.works.persistent_uis import presigned_url
-from airflow_emrs_ext.steps import Call, Sleep, Terms
+from airflow_emrs_ext.steps import Call, Sleep, Terms, Turn
 
 pytestmark = pytest.mark.airflow
 
@@ -54,6 +54,8 @@ class Service:
         if isinstance(step, Sleep):
             self.now += step.seconds
             return None
+        if isinstance(step, Turn):
+            return 0.0
         assert isinstance(step, Call)
         assert step.service == "emr"
         if step.operation == "create_persistent_app_ui":
@@ -103,6 +105,7 @@ def test_a_ui_that_the_service_has_forgotten_is_made_anew() -> None:
 def test_a_new_ui_that_is_refused_is_an_error() -> None:
     steps = presigned_url(Terms(), CLUSTER, "run", patience_seconds=0)
     next(steps)
-    steps.send({"PersistentAppUIId": "p-1"})
+    for answer in (0.0, {"PersistentAppUIId": "p-1"}, 0.0):
+        steps.send(answer)
     with pytest.raises(RequestRejected, match="InvalidRequestException"):
         steps.throw(refused("describe_persistent_app_ui"))
