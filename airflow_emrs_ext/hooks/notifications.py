@@ -31,8 +31,8 @@ _READ_SECONDS = 5
 # end nobody can be expected to want it any more, nor after so many seconds.
 _AWAY_SECONDS = (0, 0, 1, 1, 2, 4, 8, 15, 30, 30, 30)
 _OLD_SECONDS = 600.0
-# What comes together in this time is received together, unless there is more than that; and others have it to get what
-# was given back.
+# The pause between two receptions, unless more messages are there: what comes meanwhile is received together, and other
+# triggerers have the first chance to receive what was given back.
 _GATHER_SECONDS = 0.2
 # Between two attempts to read a queue that cannot be read, in seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
@@ -46,11 +46,12 @@ class Notifications:
 
     - Somebody here waits for its resource: they are told, in whatever state it is, and it is deleted.
     - Nobody here does. Another triggerer may, for any state (a sensor may wait for RUNNING), and so may a task whose
-      deferral is still being stored. So the message goes back to the queue, at once the first time, then for longer and
-      longer, and is deleted after a dozen receptions, which take two to three minutes. By then whoever wants it has had
-      it, and whoever has begun to wait since has looked: a wait begins with a look.
-    - It is old, because nobody received for a time, or it is no event of a change of state: the same, and the first at
-      once.
+      deferral is still being stored. So the message goes back to the queue, at once the first times, then for longer
+      and longer, and is deleted after a dozen receptions, which take two minutes. By then whoever wants it has had it,
+      and whoever has begun to wait since has looked: a wait begins with a look.
+    - Nobody here does, and it is old, because nobody received for a time: it is deleted.
+
+    What is no event of a change of state is nobody's, and goes the same way.
 
     It receives as long as somebody waits, with as many calls at a time as messages pour in.
 
@@ -68,6 +69,7 @@ class Notifications:
         self._waiting = 0
         self._receivers: set[asyncio.Task[None]] = set()
         self._trouble: str | None = ""
+        self._said: set[str] = set()
 
     async def glance(self, step: Glance, ask: Ask) -> Sight | None:
         """What is to be seen, looked for rarely for as long as the queue can be read.
@@ -146,10 +148,18 @@ class Notifications:
                 done.append(entry)
             else:
                 back.append({**entry, "VisibilityTimeout": away})
-        if done:
-            await self._call("delete_message_batch", Entries=done)
-        if back:
-            await self._call("change_message_visibility_batch", Entries=back)
+        for operation, entries in (("delete_message_batch", done), ("change_message_visibility_batch", back)):
+            if entries:
+                await self._return(operation, entries)
+
+    async def _return(self, operation: str, entries: list[dict[str, Any]]) -> None:
+        try:
+            await self._call(operation, Entries=entries)
+        except Exception as error:
+            # What is not deleted, or given back, comes back by itself: a nuisance, and no reason to rely on looks.
+            if (said := f"{operation} {_reason(error)}") not in self._said:
+                self._said.add(said)
+                log.warning("Messages of queue %s stay on it: %s", self._queue, error)
 
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         return await self._run(_ask(Call(operation, {"QueueUrl": self._queue, **parameters}, service="sqs")))

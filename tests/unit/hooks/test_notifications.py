@@ -189,11 +189,14 @@ class Desk:
         self.deleted: list[str] = []
         self.given_back: dict[str, int] = {}
         self.waited: list[int] = []
+        self.keeps = False
 
     async def run(self, steps: Steps[dict[str, Any]]) -> dict[str, Any]:
         call = next(steps)
         assert isinstance(call, Call)
         entries = call.parameters.get("Entries", ())
+        if entries and self.keeps:
+            raise PermissionError(f"not allowed: {call.operation}")
         if call.operation == "delete_message_batch":
             self.deleted += [entry["ReceiptHandle"] for entry in entries]
         elif call.operation == "change_message_visibility_batch":
@@ -288,6 +291,17 @@ async def test_nobody_relies_on_a_queue_that_cannot_be_read_any_more(
     assert waiter.looks_rarely == [False, True, False, True]
     lines = [line.getMessage() for line in caplog.records if "a-queue" in line.getMessage()]
     assert [("no network" in line, "again" in line) for line in lines] == [(True, False), (False, True)]
+
+
+async def test_what_cannot_be_deleted_ends_waits_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk([message("foreign")], [message("foreign")], [message("mine")])
+    desk.keeps = True
+    waiter = Waiter(desk, "mine")
+
+    assert await waiter.wait() == Sight("SUCCESS")
+    assert waiter.looks_rarely == [False, True]
+    lines = [line.getMessage() for line in caplog.records]
+    assert ["stay on it: not allowed: change_message_visibility_batch" in line for line in lines].count(True) == 1
 
 
 async def test_it_receives_as_long_as_somebody_waits() -> None:
