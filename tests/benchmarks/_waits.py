@@ -154,7 +154,7 @@ def _worker_calls(
 ) -> float:
     """How many calls a task makes when it goes on in a worker, on average of a few."""
     emr.configure(quota_scale=0)
-    some = [event for event in events if not _is_failure(event)][:_RESUMED]
+    some = [event for event in events if event["kind"] == "TriggerEvent" and not _is_failure(event)][:_RESUMED]
     before = len(emr.calls())
     for event in some:
         run, deferral = runs[event["trigger"]], deferrals[event["trigger"]]
