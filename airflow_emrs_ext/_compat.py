@@ -17,6 +17,9 @@ from packaging.version import Version
 AIRFLOW_VERSION = Version(Version(_airflow_version).base_version)
 AIRFLOW_3 = Version("3.0") <= AIRFLOW_VERSION
 
+CAN_END_IN_TRIGGER = Version("3.3") <= AIRFLOW_VERSION
+"""Whether a trigger can store XComs as a worker does, and end its task with no rest in Airflow's database."""
+
 # The states of a task that is not being tried again, unless a person clears it.
 _ENDED = frozenset({"success", "failed", "skipped", "removed", "upstream_failed"})
 
@@ -102,6 +105,24 @@ async def has_owner(trigger: BaseTrigger) -> bool:
     from asgiref.sync import sync_to_async
 
     return await sync_to_async(_has_owner_in_3 if AIRFLOW_3 else _has_owner_in_2)(trigger)
+
+
+async def store_xcoms(ti: Any, xcoms: Mapping[str, Any]) -> None:
+    """Store XComs of the task of a trigger as its worker would, through the XCom backend."""
+    from airflow.sdk.execution_time.xcom import XCom
+    from asgiref.sync import sync_to_async
+
+    place = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
+    for key, value in xcoms.items():
+        # A backend may store the value elsewhere, with calls that block.
+        await sync_to_async(XCom.set, thread_sensitive=False)(key, value, **place)
+
+
+def success_listeners() -> list[str]:
+    """Who listens for the success of tasks (Airflow 3.2 and newer)."""
+    from airflow.sdk.listener import get_listener_manager
+
+    return [each.plugin_name for each in get_listener_manager().hook.on_task_instance_success.get_hookimpls()]
 
 
 def count_dag_runs(context: Any, dag_id: str, run_id: str, *, active: bool = False) -> int:
@@ -204,6 +225,7 @@ def as_xcoms(facts: dict[str, Any]) -> dict[str, Any]:
 __all__ = [
     "AIRFLOW_3",
     "AIRFLOW_VERSION",
+    "CAN_END_IN_TRIGGER",
     "AirflowException",
     "AirflowFailException",
     "AirflowSensorTimeout",
@@ -224,5 +246,7 @@ __all__ = [
     "mask_secret",
     "push_links",
     "state_of_task",
+    "store_xcoms",
+    "success_listeners",
     "tries_before_cleared",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.steps import Log, Notes, Patience, Terms
+from airflow_emrs_ext.steps import Log, NoNotes, Notes, Patience, Terms
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +21,15 @@ async def run(
     patience: Mapping[str, Any],
     hook: Mapping[str, Any],
     log: Log,
-    notes: Notes,
+    notes: Notes | None,
 ) -> dict[str, Any]:
     """Run a procedure with what all share that wait with the same connection.
 
     :param patience: the fields of :class:`~airflow_emrs_ext.steps.Patience`
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
+    :param notes: ``None``: nothing is left to the next
     """
-    terms = Terms(patience=Patience(**patience), log=log, notes=notes)
+    terms = Terms(patience=Patience(**patience), log=log, notes=notes or NoNotes())
     async with shared_driver(hook) as driver:
         return await driver.run(PROCEDURES[procedure](terms, **arguments))
 

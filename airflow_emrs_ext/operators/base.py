@@ -12,8 +12,10 @@ from airflow_emrs_ext import cost, settings
 from airflow_emrs_ext._compat import BaseOperator, Context, as_xcoms
 from airflow_emrs_ext.declarations import HookT, HookUser, aws_template_fields, later
 from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
+from airflow_emrs_ext.operators.ending import ending
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import CONCLUSIONS, PROCEDURES, watch_of
+from airflow_emrs_ext.summaries import conclude
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.containers import EmrContainersHook
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
 # The task's own deadline comes this much before Airflow's, so that the operator decides what happens to the run.
 _MARGIN_SECONDS = 10.0
-
-_SHOWN_IDS = ("application_id", "virtual_cluster_id", "job_run_id", "session_id", "endpoint_id")
 
 
 class EmrOperator(BaseOperator, HookUser[HookT]):
@@ -45,6 +45,9 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
     :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
     :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
         default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     """
 
     template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay", "notification_queue")
@@ -65,6 +68,7 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         waiter_max_attempts: int | None = None,
         deferrable: bool | None = None,
         notification_queue: str | None = None,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)
@@ -78,6 +82,8 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         self.wait_timeout = wait_timeout
         self.waiter_max_attempts = waiter_max_attempts
         self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
+        # Airflow refuses DAGs whose tasks have an attribute of the parameter's name wherever a plugin has a listener.
+        self.ends_in_trigger = end_from_trigger
 
     def execute(self, context: Context) -> Any:
         """Make the request, then wait for what it leads to."""
@@ -104,6 +110,7 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
                     procedure=procedure if watched is None else "watch",
                     arguments=arguments if watched is None else watched,
                     patience=patience,
+                    ending=ending(self, None if watched is None else procedure, arguments, concludes=True),
                     **self._on_kill_in_triggerer(),
                 ),
                 method_name="execute_complete",
@@ -140,8 +147,8 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
             self.hook.patience = replace(self.hook.patience, **patience)
             if outcome.error is None:
                 outcome = self._outcome(procedure, arguments)
-            elif conclude := CONCLUSIONS.get(procedure):
-                self.hook.run(conclude(replace(self.hook.terms, log=self.log), outcome.error, **arguments))
+            elif restate := CONCLUSIONS.get(procedure):
+                self.hook.run(restate(replace(self.hook.terms, log=self.log), outcome.error, **arguments))
         return as_xcoms(self.finish(context, outcome))
 
     def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:
@@ -149,11 +156,9 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         if isinstance(outcome.error, (Crashed, InvalidEvent)):
             self.abandon(context)
         facts = outcome.error.facts if outcome.error else outcome.result or {}
-        if facts.get("ended_at"):
-            facts["cost"] = cost.estimate(facts)
-            if self.counts_cost:
-                cost.count(facts, {"dag_id": context["ti"].dag_id, "task_id": self.task_id})
-        self.log.info("%s", summary(facts))
+        conclude(facts, self.log)
+        if self.counts_cost and facts.get("ended_at"):
+            cost.count(facts, {"dag_id": context["ti"].dag_id, "task_id": self.task_id})
         if outcome.error is not None:
             raise outcome.error
         return facts
@@ -233,19 +238,6 @@ def request_of(config: Mapping[str, Any] | None, **parameters: Any) -> dict[str,
     """
     given = {**snake_case(config or {}), **{name: value for name, value in parameters.items() if value is not None}}
     return {name: value for name, value in given.items() if name != "client_token"}
-
-
-def summary(facts: Mapping[str, Any]) -> str:
-    """One line for the log on how a resource stands: its state, its attempts, where its logs are."""
-    resource = " ".join(f"{name}={facts[name]}" for name in _SHOWN_IDS if name in facts)
-    parts = [f"{resource or 'nothing started'}: {facts.get('state', 'state unknown')}"]
-    if attempts := facts.get("attempts"):
-        parts.append("attempts " + ", ".join(f"{one['attempt']} {one['state']}" for one in attempts))
-    if billed := cost.in_words(facts):
-        parts.append(billed)
-    if s3_uri := (facts.get("log_locations") or {}).get("s3_uri"):
-        parts.append(f"logs {s3_uri}")
-    return "; ".join(parts)
 
 
 def id_of(value: Any, key: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_emrs_ext.plugin import _compat, listener
@@ -11,7 +13,8 @@ class EmrExtPlugin(AirflowPlugin):
     """The listener that looks after what a triggerer has left that was lost, and the route that the links lead to."""
 
     name = "emrs_ext"
-    listeners = [listener]  # noqa: RUF012 - Airflow declares it as an instance attribute
+    # Where anything listens Airflow refuses DAGs with a task that has `end_from_trigger=True`, as its own sensors may.
+    listeners = [listener] if "triggerer" in sys.argv else []
     fastapi_apps = _compat.fastapi_apps()
     external_views = _compat.external_views()
     flask_blueprints = _compat.flask_blueprints()

@@ -12,6 +12,7 @@ from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException,
 from airflow_emrs_ext.declarations import HookT, HookUser, aws_template_fields
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
 from airflow_emrs_ext.operators.base import id_of
+from airflow_emrs_ext.operators.ending import ending
 from airflow_emrs_ext.outcome import Outcome
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.sensors._compat import BaseSensorOperator, PokeReturnValue
@@ -37,6 +38,7 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
     :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
         none; default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators.base.EmrOperator`
     """
 
     template_fields: Sequence[str] = aws_template_fields()
@@ -54,6 +56,7 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
         waiter_delay: float | None = None,
         deferrable: bool | None = None,
         notification_queue: str | None = None,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         if waiter_delay is not None:
@@ -67,6 +70,7 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
         self.target_states = target_states
         self.notification_queue = notification_queue
         self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
+        self.ends_in_trigger = end_from_trigger
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
@@ -90,6 +94,7 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
                     procedure="watch",
                     arguments=self._arguments(),
                     patience=asdict(self._patience()),
+                    ending=ending(self, self._procedure, self._arguments(), concludes=False),
                 ),
                 method_name="execute_complete",
             )

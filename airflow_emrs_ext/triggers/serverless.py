@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_emrs_ext._compat import has_owner
+from airflow_emrs_ext._compat import has_owner, store_xcoms
 from airflow_emrs_ext.exceptions import Crashed, EmrError
 from airflow_emrs_ext.outcome import Outcome
+from airflow_emrs_ext.summaries import conclude
 from airflow_emrs_ext.triggers.journal import Journal
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class ProcedureTrigger(BaseTrigger):
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
     :param on_kill_procedure: name of the procedure to run with ``on_kill_arguments`` when a user kills the deferred
         task
+    :param ending: ends the task here if it succeeds: ``procedure`` and ``arguments`` tell its result, ``concludes``:
+        with its cost, and a line in the log; ``xcoms`` says what becomes an XCom: ``each`` of its keys, too, the
+        ``whole``, or ``none``
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class ProcedureTrigger(BaseTrigger):
         hook: Mapping[str, Any],
         on_kill_procedure: str | None = None,
         on_kill_arguments: Mapping[str, Any] | None = None,
+        ending: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's is not annotated
         self.procedure = procedure
@@ -52,6 +57,7 @@ class ProcedureTrigger(BaseTrigger):
         self.hook_parameters = dict(hook)
         self.on_kill_procedure = on_kill_procedure
         self.on_kill_arguments = dict(on_kill_arguments or {})
+        self.ending = ending
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Where the class is, and its arguments."""
@@ -64,6 +70,7 @@ class ProcedureTrigger(BaseTrigger):
                 "hook": self.hook_parameters,
                 "on_kill_procedure": self.on_kill_procedure,
                 "on_kill_arguments": self.on_kill_arguments,
+                "ending": self.ending,
             },
         )
 
@@ -74,7 +81,7 @@ class ProcedureTrigger(BaseTrigger):
         least = min(_LEAST_SECONDS, float(self.patience.get("waiter_delay", _LEAST_SECONDS)))
         until = time.monotonic() + least
         try:
-            outcome = await self._outcome(journal)
+            event = await self._event_of(await self._outcome(journal))
             await asyncio.sleep(until - time.monotonic())
         except asyncio.CancelledError as cancelled:
             # Airflow bounds the time of its own on_kill (3.3 and newer), not the time that this takes; and it may
@@ -83,7 +90,26 @@ class ProcedureTrigger(BaseTrigger):
             raise
         # A folder may be slow; many tasks share the event loop.
         await asyncio.to_thread(journal.erase)
-        yield TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
+        yield event
+
+    async def _event_of(self, outcome: Outcome) -> TriggerEvent:
+        """What ends the task, if that is to happen here; otherwise what a worker goes on with."""
+        if self.ending and outcome.error is None:
+            try:
+                facts = await self._run(self.ending["procedure"], self.ending["arguments"])
+                await self._store(self.ending, facts)
+                return TaskSuccessEvent()
+            except Exception as error:
+                # A worker does all of it again, and knows what to do with an error.
+                self.log.warning("A worker ends this task: %s: %s", type(error).__name__, error)
+        return TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
+
+    async def _store(self, ending: Mapping[str, Any], facts: dict[str, Any]) -> None:
+        if ending["concludes"]:
+            conclude(facts, self.log)
+        if ending["xcoms"] != "none":
+            each = facts if ending["xcoms"] == "each" else {}
+            await store_xcoms(self.task_instance, {**each, "return_value": facts})
 
     async def _outcome(self, notes: Notes) -> Outcome:
         try:
@@ -95,7 +121,7 @@ class ProcedureTrigger(BaseTrigger):
             self.log.exception("The trigger failed")
             return Outcome(error=Crashed.by(error, self.arguments))
 
-    async def _run(self, procedure: str, arguments: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
+    async def _run(self, procedure: str, arguments: Mapping[str, Any], notes: Notes | None = None) -> dict[str, Any]:
         # The first of a triggerer's tasks imports clients of AWS, which takes half a second: not on the event loop.
         running = await asyncio.to_thread(import_module, "airflow_emrs_ext.running")
         result: dict[str, Any] = await running.run(

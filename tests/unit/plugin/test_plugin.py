@@ -1,4 +1,4 @@
-"""What the plugin costs the components that are no web server."""
+"""What the plugin costs, and changes in, the components that are no web server."""
 
 from __future__ import annotations
 
@@ -21,6 +21,19 @@ added = {name for name in set(sys.modules) - before if sys.modules[name] is not 
 heavy = ("boto3", "botocore", "airflow.providers.", "airflow_emrs_ext.hooks", "airflow_emrs_ext.plugin.works")
 print(*sorted(name for name in added if name.startswith(heavy)))
 """
+
+
+LISTENERS = """
+from airflow_emrs_ext.plugin import EmrExtPlugin
+print(len(EmrExtPlugin.listeners))
+"""
+
+
+@pytest.mark.parametrize(("component", "listeners"), [("triggerer", 1), ("dag-processor", 0), ("scheduler", 0)])
+def test_it_listens_in_the_triggerer_only(component: str, listeners: int) -> None:
+    """Airflow takes no DAG that has a task with ``end_from_trigger=True`` where anything listens."""
+    done = subprocess.run([sys.executable, "-c", LISTENERS, component], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()[-1:]) == (0, [str(listeners)]), done.stderr
 
 
 def test_whoever_does_not_serve_the_links_loads_nothing_for_them() -> None:
