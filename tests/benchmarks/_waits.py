@@ -78,6 +78,7 @@ class Wait:
             "memory_mb": round(self.report["memory_bytes"] / 1e6, 1),
             "longest_block_seconds": round(self.report["longest_block_seconds"], 3),
             "longest_block_cpu_seconds": round(self.report["longest_block_cpu_seconds"], 3),
+            "longest_gc_seconds": round(self.report["longest_gc_seconds"], 3),
             "latency_p50_seconds": percentile(latencies, 0.5),
             "latency_p95_seconds": percentile(latencies, 0.95),
             "latency_max_seconds": percentile(latencies, 1),
@@ -153,7 +154,7 @@ def _worker_calls(
 ) -> float:
     """How many calls a task makes when it goes on in a worker, on average of a few."""
     emr.configure(quota_scale=0)
-    some = [event for event in events if not _is_failure(event)][:_RESUMED]
+    some = [event for event in events if event["kind"] == "TriggerEvent" and not _is_failure(event)][:_RESUMED]
     before = len(emr.calls())
     for event in some:
         run, deferral = runs[event["trigger"]], deferrals[event["trigger"]]
