@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_emrs_ext.api_calls import PAGE_SIZE
 from airflow_emrs_ext.hooks.governor import Governor
@@ -97,7 +97,7 @@ class Listings:
         self._places.clear()
 
 
-@dataclass
+@dataclass(slots=True)
 class _Waited:
     """A resource that is waited for.
 
@@ -129,6 +129,16 @@ class _Waited:
             self.answer.set_result(sight)
 
 
+class _Entry(NamedTuple):
+    """What a listing says of a resource.
+
+    :param created: when it was created, in seconds since the epoch
+    """
+
+    state: str
+    created: float
+
+
 class _Place:
     """The resources of a kind on one application or virtual cluster."""
 
@@ -140,7 +150,7 @@ class _Place:
         self._ours_per_page = _MOST_PER_PAGE
         self._margin = _MARGIN
         self._without_until = 0.0
-        self._shown: Mapping[str, Mapping[str, Any]] = {}
+        self._shown: Mapping[str, _Entry] = {}
         self._shown_at = -_FRESH_SECONDS
         self._turn: float | None = None
         self._news = asyncio.Event()
@@ -282,7 +292,12 @@ class _Place:
         if any(entry["createdAt"].microsecond for entry in listed):
             self._margin = _FINE_MARGIN
         *_, own_name = kind.id_names
-        entries = {kind.ids_of(entry)[own_name]: entry for entry in listed}
+        count = len(listed)
+        entries = {
+            kind.ids_of(one)[own_name]: _Entry(str(one["state"]), one["createdAt"].timestamp()) for one in listed
+        }
+        # Pages of a thousand are megabytes.
+        listed.clear()
         # Who has asked meanwhile is answered by what is there only.
         covered = {own: one for own, one in asked.items() if one.created is None or first <= one.created <= last}
         covered.update((own, one) for own, one in self._asking().items() if own in entries)
@@ -294,18 +309,18 @@ class _Place:
             if number % _AT_ONCE == 0:
                 # Others are to have their turn on the event loop.
                 await asyncio.sleep(0)
-        if listed:
+        if count:
             ours = len(entries.keys() & covered.keys())
-            self._ours_per_page = max(1.0, _MOST_PER_PAGE * ours / len(listed))
+            self._ours_per_page = max(1.0, _MOST_PER_PAGE * ours / count)
         return 0.0
 
-    def _compare(self, one: _Waited, entry: Mapping[str, Any] | None, listed_at: float) -> None:
+    def _compare(self, one: _Waited, entry: _Entry | None, listed_at: float) -> None:
         """Answer where a listing shows something new."""
         one.looked = listed_at
         if entry is not None:
-            one.created, one.listed = entry["createdAt"].timestamp(), True
-            if entry["state"] != one.state:
-                one.reply(Sight(str(entry["state"])))
+            one.created, one.listed = entry.created, True
+            if entry.state != one.state:
+                one.reply(Sight(entry.state))
         elif one.listed and self._kind.key in self._listings.proven:
             one.reply(Sight(None))
         else:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # it: seen after 3 s. What takes seconds anyway costs nothing by this; a user who asks for quick looks gets them.
 _LEAST_SECONDS = 5.0
 
+# What runs procedures, once it has been imported.
+_running: Any = None
+
 
 class ProcedureTrigger(BaseTrigger):
     """Run one of :data:`~airflow_emrs_ext.procedures.PROCEDURES` and send its outcome, result or error, as one event.
@@ -122,9 +125,11 @@ class ProcedureTrigger(BaseTrigger):
             return Outcome(error=Crashed.by(error, self.arguments))
 
     async def _run(self, procedure: str, arguments: Mapping[str, Any], notes: Notes | None = None) -> dict[str, Any]:
-        # The first of a triggerer's tasks imports clients of AWS, which takes half a second: not on the event loop.
-        running = await asyncio.to_thread(import_module, "airflow_emrs_ext.running")
-        result: dict[str, Any] = await running.run(
+        global _running
+        if _running is None:
+            # The first of a triggerer's tasks imports clients of AWS, which takes half a second: not on the event loop.
+            _running = await asyncio.to_thread(import_module, "airflow_emrs_ext.running")
+        result: dict[str, Any] = await _running.run(
             procedure, arguments, patience=self.patience, hook=self.hook_parameters, log=self.log, notes=notes
         )
         return result
