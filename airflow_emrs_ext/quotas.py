@@ -37,12 +37,8 @@ QUOTAS: Quotas = {
         "list_job_runs": _SLOW,
         "cancel_job_run": _SLOW,
         "get_dashboard_for_job_run": Quota(1, 2),
-        # From here on nothing is published per operation in a form that is known here: careful guesses.
-        "start_session": _SLOW,
-        "list_sessions": _SLOW,
-        "terminate_session": _SLOW,
-        "get_session": _FAST,
     },
+    # Nothing is published per operation in a form that is known here: a careful guess for each.
     "emr-containers": dict.fromkeys(
         (
             "create_virtual_cluster",
