@@ -118,6 +118,14 @@ async def store_xcoms(ti: Any, xcoms: Mapping[str, Any]) -> None:
         await sync_to_async(XCom.set, thread_sensitive=False)(key, value, **place)
 
 
+def is_dag_test() -> bool:
+    """Whether `airflow dags test` runs the task; it knows no event of a trigger that ends one."""
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.supervisor import InProcessSupervisorComms
+
+    return isinstance(getattr(task_runner, "SUPERVISOR_COMMS", None), InProcessSupervisorComms)
+
+
 def success_listeners() -> list[str]:
     """Who listens for the success of tasks (Airflow 3.2 and newer)."""
     from airflow.sdk.listener import get_listener_manager

@@ -41,3 +41,8 @@ class Outcome:
                 case {"error": dict() as error}:
                     return Outcome(error=EmrError.from_event(error))
         raise InvalidEvent(f"The trigger sent an event that this version of airflow-emrs-ext does not know: {event!r}")
+
+
+def then_of(event: Any) -> Mapping[str, Any]:
+    """What a trigger was given for whoever goes on with its task; empty if that is nothing."""
+    return (event.get("then") if isinstance(event, Mapping) else None) or {}

@@ -13,7 +13,7 @@ from airflow_emrs_ext._compat import BaseOperator, Context, as_xcoms
 from airflow_emrs_ext.declarations import HookT, HookUser, aws_template_fields, later
 from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.operators.ending import ending
-from airflow_emrs_ext.outcome import Outcome
+from airflow_emrs_ext.outcome import Outcome, then_of
 from airflow_emrs_ext.procedures import CONCLUSIONS, PROCEDURES, watch_of
 from airflow_emrs_ext.summaries import conclude
 
@@ -111,10 +111,10 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
                     arguments=arguments if watched is None else watched,
                     patience=patience,
                     ending=ending(self, None if watched is None else procedure, arguments, concludes=True),
+                    then=watched and {"procedure": procedure, "arguments": arguments, "patience": patience},
                     **self._on_kill_in_triggerer(),
                 ),
                 method_name="execute_complete",
-                kwargs=None if watched is None else {"then": [procedure, arguments, patience]},
             )
         return self.finish(context, self._outcome(procedure, arguments))
 
@@ -133,18 +133,16 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         """Run a procedure here."""
         return self.hook.run(PROCEDURES[procedure](replace(self.hook.terms, log=self.log), **arguments))
 
-    def execute_complete(self, context: Context, event: Any = None, then: Any = None) -> dict[str, Any]:
-        """Finish with the outcome that the trigger sent.
-
-        :param then: a procedure, its arguments and its patience: what the trigger has watched for is looked at now
-        """
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Finish with the outcome that the trigger sent, or with what is to be seen of what it has watched."""
         try:
             outcome = Outcome.from_event(event)
         except InvalidEvent as error:
             outcome = Outcome(error=error)
+        then = then_of(event)
         if then and not isinstance(outcome.error, (Crashed, InvalidEvent)):
-            procedure, arguments, patience = then
-            self.hook.patience = replace(self.hook.patience, **patience)
+            procedure, arguments = then["procedure"], then["arguments"]
+            self.hook.patience = replace(self.hook.patience, **then["patience"])
             if outcome.error is None:
                 outcome = self._outcome(procedure, arguments)
             elif restate := CONCLUSIONS.get(procedure):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow_emrs_ext._compat import CAN_END_IN_TRIGGER, conf, success_listeners
+from airflow_emrs_ext._compat import CAN_END_IN_TRIGGER, conf, is_dag_test, success_listeners
 from airflow_emrs_ext.links.runs import EmrLink
 
 # What runs after a wait, and would not if a subclass has made it its own.
@@ -47,6 +47,8 @@ def _needs_of_a_worker(operator: Any) -> Iterator[str]:
     if not CAN_END_IN_TRIGGER:
         yield "it takes Airflow 3.3"
         return
+    if is_dag_test():
+        yield "this is a test of the DAG"
     if operator.on_success_callback:
         yield "it has an on_success_callback"
     if operator.outlets:

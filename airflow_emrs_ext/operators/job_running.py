@@ -11,7 +11,7 @@ from airflow_emrs_ext.declarations import HookT
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators.base import EmrOperator, id_of, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
-from airflow_emrs_ext.outcome import Outcome
+from airflow_emrs_ext.outcome import Outcome, then_of
 from airflow_emrs_ext.procedures import ShowDriverLogs
 
 if TYPE_CHECKING:
@@ -67,20 +67,14 @@ class StartingJobRunOperator(OwningOperator[HookT]):
             self._defer_submission(context, request, targets)
         return self._follow_claimed(context, self.claim(context, request), targets)
 
-    def execute_submitted(
-        self, context: Context, event: Any = None, *, targets: Sequence[str], patience: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Go on with what the triggerer has submitted.
-
-        :param targets: the states that are waited for
-        :param patience: the fields of the task's :class:`~airflow_emrs_ext.steps.Patience`
-        """
-        self._ti, self.hook.patience = context["ti"], replace(self.hook.patience, **patience)
+    def execute_submitted(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Go on with what the triggerer has submitted."""
+        outcome, then = Outcome.from_event(event), then_of(event)
+        if outcome.error is not None:
+            return as_xcoms(self.finish(context, outcome))
+        self._ti, self.hook.patience = context["ti"], replace(self.hook.patience, **then["patience"])
         with self.ends_at_kill():
-            outcome = Outcome.from_event(event)
-            if outcome.error is not None:
-                return as_xcoms(self.finish(context, outcome))
-            return as_xcoms(self._follow_claimed(context, outcome.result or {}, targets))
+            return as_xcoms(self._follow_claimed(context, outcome.result or {}, then["targets"]))
 
     def _defer_submission(self, context: Context, request: Mapping[str, Any], targets: Sequence[str]) -> None:
         arguments = self.claim_arguments(context, request)
@@ -93,10 +87,10 @@ class StartingJobRunOperator(OwningOperator[HookT]):
                 procedure=self._claims,
                 arguments=arguments,
                 patience=patience,
+                then={"targets": targets, "patience": patience},
                 **(at_kill if claim and self._ends_on("kill") else {}),
             ),
             method_name="execute_submitted",
-            kwargs={"targets": targets, "patience": patience},
         )
 
     def _follow_claimed(self, context: Context, claimed: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class ProcedureTrigger(BaseTrigger):
     :param ending: ends the task here if it succeeds: ``procedure`` and ``arguments`` tell its result, ``concludes``:
         with its cost, and a line in the log; ``xcoms`` says what becomes an XCom: ``each`` of its keys, too, the
         ``whole``, or ``none``
+    :param then: what whoever goes on with the task has to know; comes with the event. Airflow has the arguments of a
+        deferral for that, which `airflow dags test` loses.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class ProcedureTrigger(BaseTrigger):
         on_kill_procedure: str | None = None,
         on_kill_arguments: Mapping[str, Any] | None = None,
         ending: Mapping[str, Any] | None = None,
+        then: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's is not annotated
         self.procedure = procedure
@@ -61,6 +64,7 @@ class ProcedureTrigger(BaseTrigger):
         self.on_kill_procedure = on_kill_procedure
         self.on_kill_arguments = dict(on_kill_arguments or {})
         self.ending = ending
+        self.then = then
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Where the class is, and its arguments."""
@@ -74,6 +78,7 @@ class ProcedureTrigger(BaseTrigger):
                 "on_kill_procedure": self.on_kill_procedure,
                 "on_kill_arguments": self.on_kill_arguments,
                 "ending": self.ending,
+                "then": self.then,
             },
         )
 
@@ -105,7 +110,7 @@ class ProcedureTrigger(BaseTrigger):
             except Exception as error:
                 # A worker does all of it again, and knows what to do with an error.
                 self.log.warning("A worker ends this task: %s: %s", type(error).__name__, error)
-        return TriggerEvent(outcome.to_event())  # type: ignore[no-untyped-call]
+        return TriggerEvent({**outcome.to_event(), "then": self.then})  # type: ignore[no-untyped-call]
 
     async def _store(self, ending: Mapping[str, Any], facts: dict[str, Any]) -> None:
         if ending["concludes"]:
