@@ -167,7 +167,8 @@ class _Place:
         one.longest, one.notified, one.state = step.longest, step.notified, step.state
         if step.created_at is not None:
             one.created = datetime.fromisoformat(step.created_at).timestamp()
-        if one.doubted:
+        if one.doubted and step.state is not None:
+            # Who has looked at it meanwhile has seen it; who is new has not.
             self._mistrust(own)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look_on())

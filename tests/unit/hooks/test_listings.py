@@ -188,6 +188,18 @@ async def test_what_is_not_listed_and_not_over_ends_the_trust(caplog: pytest.Log
     looks.close()
 
 
+async def test_who_is_new_casts_no_doubt_on_an_end(caplog: pytest.LogCaptureFixture) -> None:
+    service = Service(30)
+    looks = made(service)
+    waiters(looks, service, [str(number) for number in range(1, 30)], Counter())
+    assert await looks.glance(glance("0")) == Sight("RUNNING")
+    del service.states["0"]
+    assert await looks.glance(glance("0", state="RUNNING")) is None, "to be confirmed by a look"
+    assert await looks.glance(glance("0")) == Sight(None), "for a sensor, say"
+    assert "is not over" not in caplog.text
+    looks.close()
+
+
 async def test_a_listing_that_is_refused_leaves_each_to_itself(caplog: pytest.LogCaptureFixture) -> None:
     service, looked = Service(30), Counter[str]()
     service.error = RequestRejected("Not allowed to list.")
