@@ -81,6 +81,8 @@ class Glance:
     :param within: when to answer although there is no news, in seconds
     :param queue: URL of the SQS queue that tells of news
     :param notified: whether it does at the moment, so that looks may be rare; the driver knows
+    :param is_started: it was started just now, about when ``created_at`` says: to see that it is new can wait for what
+        others start, as long as they wait for their turn
     """
 
     kind: str
@@ -91,6 +93,7 @@ class Glance:
     within: float
     queue: str | None = None
     notified: Callable[[], bool] = never
+    is_started: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,11 @@ class Sight:
     """What is seen of a resource.
 
     :param state: as the API spells it; ``None``: it is not among those that have not ended, any more
+    :param created: when it was created, in seconds since the epoch, where that was seen, too
     """
 
     state: str | None
+    created: float | None = None
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,10 @@ class EmrHook(AwsBaseHook):
                 if isinstance(step, Turn):
                     answer = self.governor.take(step.service, step.operation)
                     continue
-                assert not isinstance(step, Glance), "only the triggerer has listings that answer for many"
+                if isinstance(step, Glance):
+                    # Only those that wait together have listings that answer for many.
+                    answer = None
+                    continue
                 try:
                     if isinstance(step, Fetch):
                         answer = fetch(step)
@@ -104,8 +107,7 @@ class EmrHook(AwsBaseHook):
             return clients[service]
 
         async def perform(step: Call | Fetch | Glance) -> Any:
-            assert not isinstance(step, Glance), "only the triggerer has listings that answer for many"
-            return await answer_of(step, client_of)
+            return None if isinstance(step, Glance) else await answer_of(step, client_of)
 
         async with AsyncExitStack() as stack:
             return await drive(steps, perform, self.governor)

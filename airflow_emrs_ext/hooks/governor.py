@@ -47,6 +47,11 @@ class Pace:
             self._empty_at = max(self._empty_at, now - self._burst / self._rate) + turns / self._rate
             return max(0.0, self._empty_at - now)
 
+    def behind(self) -> float:
+        """In how many seconds the last of those who have taken a turn has it."""
+        with self._lock:
+            return max(0.0, self._empty_at - self._clock())
+
     def slow_down(self) -> None:
         """The service allows less than that, because others share the account: the bucket is empty, the rate lower."""
         with self._lock:
@@ -75,6 +80,11 @@ class Governor:
         """Take the turn of a look that can wait, before that of its calls; in how many seconds it comes."""
         pace = self._pace(service, operation, looks=True)
         return 0.0 if pace is None else pace.take(pages)
+
+    def is_behind(self, service: str, operation: str) -> bool:
+        """Whether somebody waits for the turn of a call."""
+        pace = self._pace(service, operation)
+        return pace is not None and pace.behind() > 0
 
     def heed(self, step: Step, error: Exception) -> None:
         """Slow down where a call was throttled."""

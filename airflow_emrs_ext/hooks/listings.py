@@ -33,17 +33,23 @@ _GATHER_SECONDS = 0.2
 _LOOKS_PER_PAGE = 10
 # How many of those that are waited for one page is to show; some that have been created at the same time may be others.
 _MOST_PER_PAGE = 0.96 * PAGE_SIZE
+# While others wait for their turn to start something, what was started is looked at together, so seldom, in seconds.
+_START_SECONDS = 20.0
+# Fewer than so many that were started look for themselves.
+_FEW_STARTED = 5
 # How long a listing of everything answers those who are new, in seconds: hundreds of tasks are not deferred at once.
 _FRESH_SECONDS = 10.0
 # How many are answered before others have their turn on the event loop.
 _AT_ONCE = 25
 # The pause between two looks is this part of the age of what is looked at, but no shorter than so many seconds.
 _PART_OF_AGE = 1 / 60
-_SHORTEST_PAUSE = 1.0
+_SHORTEST_PAUSE = 2.0
 # The least pause while somebody tells what happens.
 _QUIET_PAUSE = 600.0
 # Around the times of creation that a listing is to cover, where they are whole seconds and where they are not.
 _MARGIN, _FINE_MARGIN = 1.0, 0.001
+# The same, where only the second is known in which a start was answered.
+_WIDE_MARGIN = 2.0
 # How much of the listings is other people's is believed less with each look that did without a listing.
 _FORGETTING = 1.05
 # After a listing that cannot be had, or has left something out, each looks for itself so long.
@@ -102,6 +108,7 @@ class _Waited:
     """A resource that is waited for.
 
     :param created: when it was created, in seconds since the epoch; ``None``: not known yet
+    :param is_started: it was created about that time, in a start that waits to be confirmed
     :param longest: the longest pause between two looks, in seconds
     :param notified: whether somebody tells what happens, so that looks may be rare
     :param told: the state that was told last, if nobody has been answered with it
@@ -114,6 +121,7 @@ class _Waited:
 
     answer: asyncio.Future[Sight | None]
     created: float | None = None
+    is_started: bool = False
     longest: float = 0.0
     notified: Callable[[], bool] = never
     told: str | None = None
@@ -167,6 +175,10 @@ class _Place:
         one.longest, one.notified, one.state = step.longest, step.notified, step.state
         if step.created_at is not None:
             one.created = datetime.fromisoformat(step.created_at).timestamp()
+        one.is_started = step.is_started
+        if one.is_started:
+            # It has only just been there.
+            one.looked = self._clock()
         if one.doubted and step.state is not None:
             # Who has looked at it meanwhile has seen it; who is new has not.
             self._mistrust(own)
@@ -242,18 +254,23 @@ class _Place:
         if most > 1 and len(new) >= _LOOKS_PER_PAGE * -(-len(asking) // most):
             return await self._list(None)
         known = sorted((one for one in asking.values() if one.created is not None), key=_created)
-        dues = [self._due(one) for one in known]
+        dues = [self._due(one, now) for one in known]
         # Listings show those that were created one after another, if most of them are of interest.
-        batches = most > 1 and len(known) > 1
         alone = [one for one, due in zip(known, dues, strict=True) if due <= now]
-        if batches:
+        if most > 1 and len(known) > 1:
             # The turn of a listing may be far, where there are many places: few need not wait for it.
-            alone = [one for one in alone if len(known) <= _LOOKS_PER_PAGE and now - one.looked > one.longest]
+            started = sum(one.is_started for one in known)
+            alone = [
+                one
+                for one in alone
+                if (len(known) <= _LOOKS_PER_PAGE and now - one.looked > one.longest)
+                or (one.is_started and started < _FEW_STARTED)
+            ]
         for one in (*new, *alone):
             one.looked = now
             one.reply(None)
             self._ours_per_page = min(_MOST_PER_PAGE, self._ours_per_page * _FORGETTING)
-        waiting = [index for index, due in enumerate(dues) if due <= now] if batches else []
+        waiting = [index for index, due in enumerate(dues) if due <= now and not known[index].answer.done()]
         if not waiting:
             return min((due - now for due in dues if due > now), default=_QUIET_PAUSE)
         # From the first of those that were looked at longest ago: the windows follow one another.
@@ -261,8 +278,11 @@ class _Place:
         first = min(first, max(0, len(known) - most))
         return await self._list(known[first : first + most])
 
-    def _due(self, one: _Waited) -> float:
+    def _due(self, one: _Waited, now: float) -> float:
         """When to look at one of them."""
+        if one.is_started:
+            waits = self._listings.governor.is_behind(self._kind.service, self._kind.starts)
+            return one.looked + min(_START_SECONDS, one.longest) if waits else now
         age = time.time() - _created(one)
         if one.notified():
             return one.looked + max(_QUIET_PAUSE, one.longest)
@@ -284,8 +304,9 @@ class _Place:
         filters: dict[str, datetime] = {}
         if batch is not None:
             first, last = _created(batch[0]), _created(batch[-1])
-            filters["created_at_after"] = _moment(first - self._margin)
-            filters["created_at_before"] = _moment(last + self._margin)
+            margin = _WIDE_MARGIN if any(one.is_started for one in batch) else self._margin
+            filters["created_at_after"] = _moment(first - margin)
+            filters["created_at_before"] = _moment(last + margin)
         asked = self._asking()
         listed = await self._listings.run(active(Terms(), kind, *self._scope, **filters))
         if len(listed) > PAGE_SIZE:
@@ -319,9 +340,9 @@ class _Place:
         """Answer where a listing shows something new."""
         one.looked = listed_at
         if entry is not None:
-            one.created, one.listed = entry.created, True
+            one.created, one.is_started, one.listed = entry.created, False, True
             if entry.state != one.state:
-                one.reply(Sight(entry.state))
+                one.reply(Sight(entry.state, entry.created))
         elif one.listed and self._kind.key in self._listings.proven:
             one.reply(Sight(None))
         else:

@@ -12,7 +12,7 @@ from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators.base import EmrOperator, id_of, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
 from airflow_emrs_ext.outcome import Outcome, then_of
-from airflow_emrs_ext.procedures import ShowDriverLogs
+from airflow_emrs_ext.procedures import KILL_SECONDS, ShowDriverLogs
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.models import JobRunKind
@@ -79,7 +79,10 @@ class StartingJobRunOperator(OwningOperator[HookT]):
     def _defer_submission(self, context: Context, request: Mapping[str, Any], targets: Sequence[str]) -> None:
         arguments = self.claim_arguments(context, request)
         claim, self._claim = self._claim, {}
-        at_kill: dict[str, Any] = {"on_kill_procedure": "abandon_claim", "on_kill_arguments": claim}
+        at_kill: dict[str, Any] = {
+            "on_kill_procedure": "abandon_claim",
+            "on_kill_arguments": {**claim, "seconds": KILL_SECONDS},
+        }
         patience = asdict(self.hook.patience)
         self.log.info("Submitting from the triggerer, when its turn comes")
         self.defer(

@@ -41,6 +41,10 @@ class _Named(Mapping[str, Procedure]):
         return len(self._places)
 
 
+KILL_SECONDS = 86_400.0
+"""How long the end of what a killed task has left is requested where Airflow does not hurry: hundreds of tasks that a
+person ends at once are ended one per second."""
+
 _MODULES: Mapping[str, tuple[str, ...]] = {
     "applications": ("create_application", "start_application", "stop_application", "delete_application"),
     "claims": ("claim", "claim_owned", "abandon_claim"),

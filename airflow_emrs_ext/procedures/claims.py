@@ -22,9 +22,9 @@ from airflow_emrs_ext.ownership import (
     owner_tags,
     token,
 )
-from airflow_emrs_ext.procedures.owned import Facts, abandon, briefly, request_end
+from airflow_emrs_ext.procedures.owned import END_SECONDS, Facts, abandon, briefly, request_end
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Call, Steps, Terms
+from airflow_emrs_ext.steps import Call, Glance, Sight, Steps, Terms
 from airflow_emrs_ext.waiting import await_state, look
 
 # How long a start whose answer was lost is repeated to learn what it started, in seconds.
@@ -40,8 +40,8 @@ _SKEW_SECONDS = 5.0
 # A task's parameters change between its tries a few times at most; more conflicts in a row have another reason.
 _MOST_CONFLICTS = 10
 
-# The note that says whether a start has been asked for.
-_ASKED = "asked"
+# The notes that say whether a start has been asked for, and what the last one has led to.
+_ASKED, _STARTED = "asked", "started"
 
 
 @dataclass(frozen=True)
@@ -119,20 +119,18 @@ def claim(
 def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **arguments: Any) -> Steps[Facts]:
     """As :func:`claim`, for what costs money; what may have been started before an error is ended.
 
-    It notes when it has asked for a start, for :func:`abandon_claim`.
+    It notes when it has asked for a start and what that has led to, for :func:`abandon_claim`.
 
     :param end_on_timeout: ``False``: it is left as it is
     :param arguments: further ones of :func:`claim`
     """
     owned = OWNED[arguments["kind"]]
-    notes = dict(terms.notes.recall())
 
     def ask(call: Call) -> None:
-        if call.operation == owned.starts and not notes.get(_ASKED):
-            notes[_ASKED] = True
-            terms.notes.note(notes)
+        if call.operation == owned.starts:
+            terms.notes.note({_ASKED: True})
 
-    terms.notes.note({_ASKED: False, **notes})
+    terms.notes.note({_ASKED: False, **terms.notes.recall()})
     try:
         return (yield from claim(replace(terms, asks=ask), reattach=reattach, **arguments))
     except EmrError as error:
@@ -154,13 +152,19 @@ def abandon_claim(
     try_number: int,
     epoch: Mapping[str, Any],
     parents: Sequence[Mapping[str, str]] = (),
+    seconds: float | None = None,
 ) -> Steps[Facts]:
-    """End what a task has started whose answer it did not see: the repeated request tells which it is."""
-    owned = CLAIMED[kind]
-    if terms.notes.recall().get(_ASKED) is False:
+    """End what a task has started and not come to own: if its answer was not seen, the repeated request tells it.
+
+    :param seconds: how long each request is repeated; ``None``: Airflow does not wait for it
+    """
+    owned, notes = CLAIMED[kind], terms.notes.recall()
+    if notes.get(_ASKED) is False:
         terms.log.info("No %s has been started yet", owned.name.lower())
         return {}
-    brief = briefly(terms, _REPEAT_SECONDS)
+    if _STARTED in notes:
+        return (yield from abandon(terms, kind=kind, ids=notes[_STARTED], seconds=seconds or END_SECONDS))
+    brief = briefly(terms, seconds or _REPEAT_SECONDS)
     try:
         # What comes after as many generations as there were tries is another try's.
         requests = _requests(marked(request), seed, parents, range(try_number))
@@ -170,7 +174,7 @@ def abandon_claim(
         return {}
     if own is None:
         return {}
-    return (yield from abandon(terms, kind=kind, ids=owned.pick(own.facts)))
+    return (yield from abandon(terms, kind=kind, ids=owned.pick(own.facts), seconds=seconds or END_SECONDS))
 
 
 def _next_generation(
@@ -198,10 +202,11 @@ def _next_generation(
                 yield from _take_over(terms, kind, request, None, named=is_named_after_task(request, kind.name_of))
             continue
         ids = kind.ids_of(started)
+        terms.notes.note({_ASKED: True, _STARTED: ids})
         answered = _answered_at(started, terms)
         began = answered if began is None else began
         try:
-            snapshot = yield from look(kind, ids, terms)
+            snapshot = yield from _first_sight(kind, ids, started, terms)
             created = datetime.fromisoformat(snapshot.facts["created_at"]).timestamp()
             # One that this very start has made and that failed at once is the task's, too: others would fail as fast.
             is_new = created >= began
@@ -217,6 +222,22 @@ def _next_generation(
             return snapshot
         terms.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)
     return None
+
+
+def _first_sight(
+    kind: ClaimedKind[State], ids: Mapping[str, str], started: Mapping[str, Any], terms: Terms
+) -> Steps[Snapshot]:
+    """What a start has led to; where many start, a listing shows those that are new together."""
+    answered = _moment(_answered_at(started, terms))
+    patience = terms.patience
+    within = patience.before_deadline(terms.clock() + patience.progress_interval) - terms.clock()
+    sight: Sight | None = yield Glance(
+        kind.key, ids, None, answered.isoformat(), patience.waiter_delay, within, is_started=True
+    )
+    if sight is None or sight.state is None or sight.created is None:
+        return (yield from look(kind, ids, terms))
+    facts = {**ids, "arn": started.get("arn"), "state": sight.state, "created_at": _moment(sight.created).isoformat()}
+    return Snapshot(kind.parse_state(ids, sight.state), "", None, facts)
 
 
 def _requests(
@@ -307,7 +328,11 @@ def active(terms: Terms, kind: ClaimedKind[State], *scope: str, **filters: Any) 
 
 
 def _created_before(terms: Terms, age: float) -> dict[str, Any]:
-    return {"created_at_before": datetime.fromtimestamp(terms.clock() - age, timezone.utc)} if age else {}
+    return {"created_at_before": _moment(terms.clock() - age)} if age else {}
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
 
 
 def _answered_at(response: Mapping[str, Any], terms: Terms) -> float:

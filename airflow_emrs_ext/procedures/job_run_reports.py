@@ -54,7 +54,9 @@ def defaults_of(terms: Terms, kind: JobRunKind[State], ids: Mapping[str, str]) -
 
 
 def _attempts_listed(terms: Terms, facts: Mapping[str, Any]) -> Steps[list[Facts]]:
-    """The attempts of EMR Serverless (ListJobRunAttempts)."""
+    """The attempts of EMR Serverless: of more than one, ListJobRunAttempts tells."""
+    if facts["attempt"] == 1:
+        return [_latest(facts)]
     listed = yield from serverless_api.list_job_run_attempts(terms, facts["application_id"], facts["job_run_id"])
     return sorted((attempt_facts(attempt) for attempt in listed), key=lambda attempt: attempt["attempt"])
 
@@ -71,9 +73,14 @@ def _about_application(terms: Terms, facts: Mapping[str, Any]) -> Steps[Facts]:
 def _attempts_counted(terms: Terms, facts: Mapping[str, Any]) -> Steps[list[Facts]]:
     """The attempts of EMR on EKS, which counts them: those before the latest have failed."""
     yield from ()
-    last = {name: facts[name] for name in ("attempt", "state", "state_details", "created_at", "updated_at")}
+    last = _latest(facts)
     failed = {**last, "state": str(EKS_JOB_RUN.failure), "state_details": "", "updated_at": facts["created_at"]}
     return [*({**failed, "attempt": number} for number in range(1, facts["attempt"])), last]
+
+
+def _latest(facts: Mapping[str, Any]) -> Facts:
+    """The latest attempt, as it is described with its job run."""
+    return {name: facts[name] for name in ("attempt", "state", "state_details", "created_at", "updated_at")}
 
 
 def _about_virtual_cluster(terms: Terms, facts: Mapping[str, Any]) -> Steps[Facts]:

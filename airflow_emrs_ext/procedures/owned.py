@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected, ResourceNotFound, TargetUnreachable
 from airflow_emrs_ext.models import CLAIMED, OWNED, OwnedKind, ResourceKind
+from airflow_emrs_ext.procedures import KILL_SECONDS
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
 from airflow_emrs_ext.waiting import await_news, await_state, look, patiently
@@ -18,12 +19,9 @@ T = TypeVar("T")
 REPORT_SECONDS = 3.0
 """How long each call of a report is repeated when the wait itself is over."""
 
-# How long the end of something that nobody waits for is requested, in seconds. Airflow may end the task seconds after
-# its deadline.
-_END_SECONDS = 60.0
-
-# How long where Airflow does not hurry: hundreds of tasks that a person ends at once are ended one per second.
-_KILL_SECONDS = 86_400.0
+END_SECONDS = 60.0
+"""How long the end of something that nobody waits for is requested. Airflow may end the task seconds after its
+deadline."""
 
 
 def await_owned(
@@ -111,7 +109,7 @@ def request_end(terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], **
     return (yield from insist(terms, kind, ids, request, kind.on_the_way_out()))
 
 
-def abandon(terms: Terms, *, kind: str, ids: Mapping[str, str], seconds: float = _END_SECONDS) -> Steps[Facts]:
+def abandon(terms: Terms, *, kind: str, ids: Mapping[str, str], seconds: float = END_SECONDS) -> Steps[Facts]:
     """Request the end of what nobody waits for any more, and say so if it cannot be had.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.OWNED`
@@ -137,12 +135,12 @@ def end_unowned(terms: Terms, *, kind: str, ids: Mapping[str, str], spared: Iter
     """
     owned = OWNED[kind]
     try:
-        snapshot = yield from look(owned, ids, briefly(terms, _KILL_SECONDS))
+        snapshot = yield from look(owned, ids, briefly(terms, KILL_SECONDS))
     except ResourceNotFound:
         return dict(ids)
     if snapshot.state in owned.on_the_way_out() or snapshot.state in frozenset(spared):
         return snapshot.facts
-    return (yield from abandon(terms, kind=kind, ids=ids, seconds=_KILL_SECONDS))
+    return (yield from abandon(terms, kind=kind, ids=ids, seconds=KILL_SECONDS))
 
 
 def insist(

@@ -174,7 +174,7 @@ def _least_seconds(tasks: int) -> float:
 
 def as_table(tasks: int, sides: Mapping[str, Mapping[str, Any]]) -> str:
     """What became of the sides, and what is asked for of the last."""
-    limits = {"failed": 0, "start_calls_per_job_run": 1.1, "throttled": 0, "seconds": _SLACK * _least_seconds(tasks)}
+    limits = {"failed": 0, "calls_per_job_run": 1.1, "throttled": 0, "seconds": _SLACK * _least_seconds(tasks)}
     rows = []
     for figure, words in FIGURES.items():
         limit, last = limits.get(figure), sides.get("emrs_ext_triggerer", {}).get(figure)

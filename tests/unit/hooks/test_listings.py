@@ -19,6 +19,7 @@ from airflow_emrs_ext.hooks.listings import Listings
 from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.procedures.owned import watch
+from airflow_emrs_ext.quotas import Quota
 from airflow_emrs_ext.steps import Call, Glance, Patience, Sight, Steps, Terms
 from tests.polling import eventually
 
@@ -128,12 +129,12 @@ async def test_a_change_of_state_is_told_and_nothing_else() -> None:
     service = Service(30)
     looks = made(service)
     tasks = waiters(looks, service, [str(number) for number in range(1, 30)], Counter())
-    assert await looks.glance(glance("0")) == Sight("RUNNING")
+    assert await looks.glance(glance("0")) == Sight("RUNNING", created("0").timestamp())
     silence = asyncio.create_task(looks.glance(glance("0", state="RUNNING")))
     await until(lambda: len(service.requests) > 3)
     assert not silence.done()
     service.states["0"] = "CANCELLING"
-    assert await silence == Sight("CANCELLING")
+    assert await silence == Sight("CANCELLING", created("0").timestamp())
     assert not any(task.done() for task in tasks)
     looks.close()
 
@@ -192,11 +193,41 @@ async def test_who_is_new_casts_no_doubt_on_an_end(caplog: pytest.LogCaptureFixt
     service = Service(30)
     looks = made(service)
     waiters(looks, service, [str(number) for number in range(1, 30)], Counter())
-    assert await looks.glance(glance("0")) == Sight("RUNNING")
+    assert await looks.glance(glance("0")) == Sight("RUNNING", created("0").timestamp())
     del service.states["0"]
     assert await looks.glance(glance("0", state="RUNNING")) is None, "to be confirmed by a look"
     assert await looks.glance(glance("0")) == Sight(None), "for a sensor, say"
     assert "is not over" not in caplog.text
+    looks.close()
+
+
+def started(own: str) -> Glance:
+    return replace(glance(own, known=True), is_started=True)
+
+
+async def test_what_is_started_is_seen_together_while_others_wait_for_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listings, "_START_SECONDS", 0.3)
+    service, governor = Service(20), Governor({"emr-serverless": {"start_job_run": Quota(0.001, 1)}})
+    looks = Listings(service.run, governor)
+    governor.take("emr-serverless", "start_job_run")
+    governor.take("emr-serverless", "start_job_run")
+    service.hidden.add("7")
+    sights = await asyncio.gather(*(looks.glance(started(str(number))) for number in range(5, 15)))
+    seen = [Sight("RUNNING", created(str(number)).timestamp()) for number in range(5, 15)]
+    # What is older than its start's answer, or over, is not shown.
+    seen[2:3] = [None]
+    assert sights == seen
+    assert len(service.requests) == 1
+    looks.close()
+
+
+async def test_what_is_started_is_looked_at_at_once_if_nobody_waits_for_a_turn() -> None:
+    service = Service(20)
+    looks = made(service)
+    assert await asyncio.gather(*(looks.glance(started(str(number))) for number in range(3))) == [None] * 3
+    assert service.requests == []
     looks.close()
 
 

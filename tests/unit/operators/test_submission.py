@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -65,8 +66,9 @@ def start(application_id: str, **arguments: Any) -> TaskRun:
 
 def deferred(application_id: str, **arguments: Any) -> Any:
     """The trigger that submits, as the triggerer makes it."""
+    task = operator(application_id, **arguments)
     with pytest.raises(TaskDeferred) as deferral:
-        operator(application_id, **arguments).execute(context_of(TaskInstance()))
+        task.execute(context_of(TaskInstance(task_id=task.task_id)))
     trigger: Any = serverless.ProcedureTrigger(**deferral.value.trigger.serialize()[1])
     trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1)
     trigger.trigger_id = 1
@@ -125,20 +127,26 @@ def test_it_is_checked(application_id: str) -> None:
         operator(application_id, submit_from="scheduler").execute(context_of(TaskInstance()))
 
 
-async def killed(trigger: Any, begun: Any) -> None:
-    """Run a trigger until something has begun, then end its task as Airflow does."""
+async def killed(begun: Any, *triggers: Any) -> None:
+    """Run triggers until something has begun, then end their tasks as Airflow does."""
 
-    async def run() -> None:
+    async def run(trigger: Any) -> None:
         async for _ in trigger.run():
             pass
 
-    task = asyncio.create_task(run())
+    tasks = [asyncio.create_task(run(trigger)) for trigger in triggers]
     await asyncio.to_thread(eventually, begun)
-    while not task.done():
-        task.cancel("by a user")
+    while not all(task.done() for task in tasks):
+        for task in tasks:
+            task.cancel("by a user")
         await asyncio.sleep(0)
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    for task in tasks:
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+def any_entry_has(journal_folder: Path, words: str) -> bool:
+    return any(words in entry.read_text() for entry in journal_folder.glob("*.json"))
 
 
 @pytest.fixture
@@ -157,7 +165,7 @@ async def test_a_kill_before_the_submission_starts_nothing(
     first, second = (deferred(application_id, aws_conn_id=slowly) for _ in range(2))
     async for _ in first.run():
         pass
-    await killed(second, lambda: any('"asked": false' in entry.read_text() for entry in tmp_path.glob("*.json")))
+    await killed(partial(any_entry_has, tmp_path, '"asked": false'), second)
     assert len(emr.calls("StartJobRun")) == 1
     assert emr.calls("CancelJobRun") == []
 
@@ -168,15 +176,52 @@ async def test_a_kill_after_a_submission_whose_answer_is_lost_cancels_the_job_ru
 ) -> None:
     emr.script([ScriptedAttempt(hold=True)])
     emr.inject("StartJobRun", "delay", times=1, seconds=60)
-    await killed(deferred(application_id), lambda: len(emr.calls("StartJobRun")) == 1)
+    await killed(lambda: len(emr.calls("StartJobRun")) == 1, deferred(application_id))
     assert emr.job_runs()[0]["state"] in ("CANCELLING", "CANCELLED")
+
+
+@pytest.fixture
+def busily(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """A connection of the test's own whose account takes twenty StartJobRun a second, one after the other."""
+    name = request.node.name
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", "aws://")
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__QUOTAS", '{"emr-serverless": {"StartJobRun": [20, 1], "ListJobRuns": null}}')
+    return str(name)
+
+
+async def test_many_are_seen_to_be_new_together(emr: LocalEmr, application_id: str, busily: str) -> None:
+    emr.script([ScriptedAttempt(hold=True)])
+    options = {"aws_conn_id": busily, "waiter_delay": 30}
+    triggers = [deferred(application_id, task_id=f"task_{number}", **options) for number in range(12)]
+
+    async def event_of(trigger: Any) -> Any:
+        (event,) = [event async for event in trigger.run()]
+        return event.payload
+
+    events = await asyncio.gather(*map(event_of, triggers))
+    assert {event["result"]["job_run_id"] for event in events} == {run["jobRunId"] for run in emr.job_runs()}
+    assert len(emr.calls("StartJobRun")) == 12
+    assert len(emr.calls("GetJobRun")) + len(emr.calls("ListJobRuns")) <= 4
+
+
+@pytest.mark.usefixtures("ended_by_a_user")
+async def test_a_kill_before_it_is_seen_to_be_new_cancels_the_job_run(
+    emr: LocalEmr, application_id: str, slowly: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
+    emr.script([ScriptedAttempt(hold=True)])
+    # One waits for its turn, and so the other for what that one will have started.
+    triggers = [deferred(application_id, task_id=f"task_{n}", aws_conn_id=slowly, waiter_delay=30) for n in range(2)]
+    await killed(partial(any_entry_has, tmp_path, '"started"'), *triggers)
+    assert len(emr.calls("StartJobRun")) == 1, "none was repeated to learn what it had started"
+    assert [run["state"] in ("CANCELLING", "CANCELLED") for run in emr.job_runs()] == [True]
 
 
 @pytest.mark.usefixtures("ended_by_a_user")
 async def test_a_kill_leaves_the_job_run_alone_if_told_so(emr: LocalEmr, application_id: str) -> None:
     emr.script([ScriptedAttempt(hold=True)])
     emr.inject("StartJobRun", "delay", times=1, seconds=60)
-    await killed(deferred(application_id, cancel_on_kill=False), lambda: len(emr.calls("StartJobRun")) == 1)
+    await killed(lambda: len(emr.calls("StartJobRun")) == 1, deferred(application_id, cancel_on_kill=False))
     assert len(emr.calls("StartJobRun")) <= 1
     assert emr.calls("CancelJobRun") == []
 
