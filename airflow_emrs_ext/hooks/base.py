@@ -133,6 +133,9 @@ class EmrHook(AwsBaseHook):
         """A client of any service, with the connection, Region and endpoints of this hook."""
         session: Any = super().get_session(region_name=self.region_name, deferrable=asynchronous)
         extend(session, service)
+        if asynchronous and hasattr(session, "warm_up_loader_caches"):
+            # Older ones read the models, and the names of thousands of files, on the event loop.
+            session.warm_up_loader_caches(service)
         make = session.create_client if asynchronous else session.client
         config = self._get_config()
         if service not in APIS:

@@ -12,16 +12,16 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from airflow_emrs_ext.api_calls import PAGE_SIZE
+from airflow_emrs_ext.hooks.dues import MEMORY_SECONDS, Waited, choose
 from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.models import CLAIMED, ClaimedKind
 from airflow_emrs_ext.procedures.claims import active
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Glance, Sight, Steps, Terms, never
+from airflow_emrs_ext.steps import Glance, Sight, Steps, Terms
 
 log = logging.getLogger(__name__)
 
@@ -29,23 +29,12 @@ Run = Callable[[Steps[list[dict[str, Any]]]], Awaitable[list[dict[str, Any]]]]
 
 # What comes together in this time is looked at together, in seconds.
 _GATHER_SECONDS = 0.2
-# The services take ten times as many looks at one resource as pages of listings.
-_LOOKS_PER_PAGE = 10
 # How many of those that are waited for one page is to show; some that have been created at the same time may be others.
 _MOST_PER_PAGE = 0.96 * PAGE_SIZE
-# While others wait for their turn to start something, what was started is looked at together, so seldom, in seconds.
-_START_SECONDS = 20.0
-# Fewer than so many that were started look for themselves.
-_FEW_STARTED = 5
 # How long a listing of everything answers those who are new, in seconds: hundreds of tasks are not deferred at once.
 _FRESH_SECONDS = 10.0
 # How many are answered before others have their turn on the event loop.
 _AT_ONCE = 25
-# The pause between two looks is this part of the age of what is looked at, but no shorter than so many seconds.
-_PART_OF_AGE = 1 / 60
-_SHORTEST_PAUSE = 2.0
-# The least pause while somebody tells what happens.
-_QUIET_PAUSE = 600.0
 # Around the times of creation that a listing is to cover, where they are whole seconds and where they are not.
 _MARGIN, _FINE_MARGIN = 1.0, 0.001
 # The same, where only the second is known in which a start was answered.
@@ -54,8 +43,6 @@ _WIDE_MARGIN = 2.0
 _FORGETTING = 1.05
 # After a listing that cannot be had, or has left something out, each looks for itself so long.
 _WITHOUT_SECONDS = 300.0
-# Who has not asked again after an answer for so long has gone.
-_MEMORY_SECONDS = 60.0
 
 
 class Listings:
@@ -103,40 +90,6 @@ class Listings:
         self._places.clear()
 
 
-@dataclass(slots=True)
-class _Waited:
-    """A resource that is waited for.
-
-    :param created: when it was created, in seconds since the epoch; ``None``: not known yet
-    :param is_started: it was created about that time, in a start that waits to be confirmed
-    :param longest: the longest pause between two looks, in seconds
-    :param notified: whether somebody tells what happens, so that looks may be rare
-    :param told: the state that was told last, if nobody has been answered with it
-    :param looked: when it was looked at last, by the event loop's clock
-    :param state: what was seen last
-    :param listed: whether a listing has shown it, so that not to be in the next one means its end
-    :param doubted: whether it was missing where that does not mean its end yet
-    :param askers: how many wait for the answer
-    """
-
-    answer: asyncio.Future[Sight | None]
-    created: float | None = None
-    is_started: bool = False
-    longest: float = 0.0
-    notified: Callable[[], bool] = never
-    told: str | None = None
-    looked: float = -_MEMORY_SECONDS
-    state: str | None = None
-    listed: bool = False
-    doubted: bool = False
-    askers: int = 0
-
-    def reply(self, sight: Sight | None) -> None:
-        """Answer those who ask."""
-        if not self.answer.done():
-            self.answer.set_result(sight)
-
-
 class _Entry(NamedTuple):
     """What a listing says of a resource.
 
@@ -154,7 +107,7 @@ class _Place:
         self._listings = listings
         self._kind = kind
         self._scope = scope
-        self._waited: dict[str, _Waited] = {}
+        self._waited: dict[str, Waited] = {}
         self._ours_per_page = _MOST_PER_PAGE
         self._margin = _MARGIN
         self._without_until = 0.0
@@ -170,7 +123,7 @@ class _Place:
         one = self._waited.get(own)
         if one is None or one.answer.done():
             answer: asyncio.Future[Sight | None] = asyncio.get_running_loop().create_future()
-            one = self._waited.setdefault(own, _Waited(answer))
+            one = self._waited.setdefault(own, Waited(answer))
             one.answer = answer
         one.longest, one.notified, one.state = step.longest, step.notified, step.state
         if step.created_at is not None:
@@ -232,14 +185,14 @@ class _Place:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._news.wait(), pause)
 
-    def _asking(self) -> dict[str, _Waited]:
+    def _asking(self) -> dict[str, Waited]:
         now = self._clock()
         self._waited = {
-            own: one for own, one in self._waited.items() if one.askers or now - one.looked < _MEMORY_SECONDS
+            own: one for own, one in self._waited.items() if one.askers or now - one.looked < MEMORY_SECONDS
         }
         return {own: one for own, one in self._waited.items() if one.askers and not one.answer.done()}
 
-    async def _look(self, asking: Mapping[str, _Waited]) -> float:
+    async def _look(self, asking: Mapping[str, Waited]) -> float:
         """Have a look at those whose time has come.
 
         :return: when the time of the next comes, in seconds, unless somebody else asks before
@@ -250,45 +203,24 @@ class _Place:
             for own, one in asking.items():
                 if one.created is None and own in self._shown:
                     self._compare(one, self._shown[own], self._shown_at)
-        new = [one for one in asking.values() if one.created is None]
-        if most > 1 and len(new) >= _LOOKS_PER_PAGE * -(-len(asking) // most):
-            return await self._list(None)
-        known = sorted((one for one in asking.values() if one.created is not None), key=_created)
-        dues = [self._due(one, now) for one in known]
-        # Listings show those that were created one after another, if most of them are of interest.
-        alone = [one for one, due in zip(known, dues, strict=True) if due <= now]
-        if most > 1 and len(known) > 1:
-            # The turn of a listing may be far, where there are many places: few need not wait for it.
-            started = sum(one.is_started for one in known)
-            alone = [
-                one
-                for one in alone
-                if (len(known) <= _LOOKS_PER_PAGE and now - one.looked > one.longest)
-                or (one.is_started and started < _FEW_STARTED)
-            ]
-        for one in (*new, *alone):
+        choice = choose(
+            [one for one in asking.values() if not one.answer.done()],
+            now,
+            time.time(),
+            most=most,
+            others_start=self._listings.governor.is_behind(self._kind.service, self._kind.starts),
+        )
+        for one in choice.alone:
             one.looked = now
             one.reply(None)
             self._ours_per_page = min(_MOST_PER_PAGE, self._ours_per_page * _FORGETTING)
-        waiting = [index for index, due in enumerate(dues) if due <= now and not known[index].answer.done()]
-        if not waiting:
-            return min((due - now for due in dues if due > now), default=_QUIET_PAUSE)
-        # From the first of those that were looked at longest ago: the windows follow one another.
-        first = min(waiting, key=lambda index: known[index].looked)
-        first = min(first, max(0, len(known) - most))
-        return await self._list(known[first : first + most])
+        if choice.all:
+            return await self._list(None)
+        if choice.together:
+            return await self._list(choice.together)
+        return choice.pause
 
-    def _due(self, one: _Waited, now: float) -> float:
-        """When to look at one of them."""
-        if one.is_started:
-            waits = self._listings.governor.is_behind(self._kind.service, self._kind.starts)
-            return one.looked + min(_START_SECONDS, one.longest) if waits else now
-        age = time.time() - _created(one)
-        if one.notified():
-            return one.looked + max(_QUIET_PAUSE, one.longest)
-        return one.looked + min(max(_SHORTEST_PAUSE, age * _PART_OF_AGE), one.longest)
-
-    async def _list(self, batch: Sequence[_Waited] | None) -> float:
+    async def _list(self, batch: Sequence[Waited] | None) -> float:
         """List what was created when those of a batch were, when the turn comes.
 
         :param batch: ``None``: list everything
@@ -303,7 +235,7 @@ class _Place:
         first, last = -math.inf, math.inf
         filters: dict[str, datetime] = {}
         if batch is not None:
-            first, last = _created(batch[0]), _created(batch[-1])
+            first, last = batch[0].creation, batch[-1].creation
             margin = _WIDE_MARGIN if any(one.is_started for one in batch) else self._margin
             filters["created_at_after"] = _moment(first - margin)
             filters["created_at_before"] = _moment(last + margin)
@@ -336,7 +268,7 @@ class _Place:
             self._ours_per_page = max(1.0, _MOST_PER_PAGE * ours / count)
         return 0.0
 
-    def _compare(self, one: _Waited, entry: _Entry | None, listed_at: float) -> None:
+    def _compare(self, one: Waited, entry: _Entry | None, listed_at: float) -> None:
         """Answer where a listing shows something new."""
         one.looked = listed_at
         if entry is not None:
@@ -359,10 +291,6 @@ class _Place:
 
     def _do_without(self) -> None:
         self._without_until = self._clock() + _WITHOUT_SECONDS
-
-
-def _created(one: _Waited) -> float:
-    return one.created or 0.0
 
 
 def _moment(seconds: float) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -11,11 +12,15 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from aiobotocore.session import AioSession
+from airflow.providers.amazon.aws.hooks import base_aws
+from botocore.loaders import JSONFileLoader, Loader
 
 from airflow_emrs_ext.exceptions import RequestRejected, WaitTimeout
-from airflow_emrs_ext.hooks import listings
+from airflow_emrs_ext.hooks import dues, listings
 from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.hooks.listings import Listings
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.procedures.owned import watch
@@ -30,8 +35,8 @@ BEGAN = datetime(2026, 1, 1, tzinfo=timezone.utc)
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listings, "_GATHER_SECONDS", 0.02)
-    monkeypatch.setattr(listings, "_SHORTEST_PAUSE", 0.05)
-    monkeypatch.setattr(listings, "_PART_OF_AGE", 0.0)
+    monkeypatch.setattr(dues, "_SHORTEST_PAUSE", 0.05)
+    monkeypatch.setattr(dues, "_PART_OF_AGE", 0.0)
 
 
 class Service:
@@ -208,7 +213,7 @@ def started(own: str) -> Glance:
 async def test_what_is_started_is_seen_together_while_others_wait_for_their_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(listings, "_START_SECONDS", 0.3)
+    monkeypatch.setattr(dues, "_START_SECONDS", 0.3)
     service, governor = Service(20), Governor({"emr-serverless": {"start_job_run": Quota(0.001, 1)}})
     looks = Listings(service.run, governor)
     governor.take("emr-serverless", "start_job_run")
@@ -331,6 +336,26 @@ class TestShared:
                 assert still is one
         async with shared_driver(connection) as new:
             assert new is not one
+
+    async def test_what_a_client_is_made_of_is_not_read_on_the_event_loop(
+        self, emr: LocalEmr, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if not hasattr(AioSession, "warm_up_loader_caches"):
+            pytest.skip("this aiobotocore has no such thing")
+        readers = []
+        load_file = JSONFileLoader.load_file
+
+        def noted(loader: JSONFileLoader, path: str) -> Any:
+            readers.append(threading.get_ident())
+            return load_file(loader, path)
+
+        monkeypatch.setattr(JSONFileLoader, "load_file", noted)
+        # The Amazon provider has one loader for all asynchronous sessions, which others have filled.
+        monkeypatch.setattr(base_aws, "_loader", Loader(), raising=False)
+        async with await EmrServerlessHook().open_client("emr-serverless"):
+            pass
+        assert readers
+        assert threading.get_ident() not in readers
 
     async def test_credentials_that_have_expired_are_read_anew(self, emr: LocalEmr, runs: list[dict[str, str]]) -> None:
         await until(lambda: {run["state"] for run in emr.job_runs()} == {"RUNNING"})

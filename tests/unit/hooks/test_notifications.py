@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.hooks import listings, notifications
+from airflow_emrs_ext.hooks import dues, notifications
 from airflow_emrs_ext.hooks.notifications import Notifications
 from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.job_spec import eks_spark_submit, spark_submit
@@ -36,7 +36,7 @@ NEVER = 3600.0
 @pytest.fixture
 def looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let who waits look once: what ends the wait then is a message."""
-    monkeypatch.setattr(listings, "_SHORTEST_PAUSE", NEVER)
+    monkeypatch.setattr(dues, "_SHORTEST_PAUSE", NEVER)
 
 
 @pytest.fixture
