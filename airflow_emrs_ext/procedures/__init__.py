@@ -41,6 +41,9 @@ class _Named(Mapping[str, Procedure]):
         return len(self._places)
 
 
+STARTED = "started"
+"""The note of the ids of what a start has led to."""
+
 KILL_SECONDS = 86_400.0
 """How long the end of what a killed task has left is requested where Airflow does not hurry: hundreds of tasks that a
 person ends at once are ended one per second."""

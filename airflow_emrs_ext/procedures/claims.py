@@ -22,6 +22,7 @@ from airflow_emrs_ext.ownership import (
     owner_tags,
     token,
 )
+from airflow_emrs_ext.procedures import STARTED
 from airflow_emrs_ext.procedures.owned import END_SECONDS, Facts, abandon, briefly, request_end
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Call, Glance, Sight, Steps, Terms
@@ -40,8 +41,8 @@ _SKEW_SECONDS = 5.0
 # A task's parameters change between its tries a few times at most; more conflicts in a row have another reason.
 _MOST_CONFLICTS = 10
 
-# The notes that say whether a start has been asked for, and what the last one has led to.
-_ASKED, _STARTED = "asked", "started"
+# The note that says whether a start has been asked for.
+_ASKED = "asked"
 
 
 @dataclass(frozen=True)
@@ -162,8 +163,8 @@ def abandon_claim(
     if notes.get(_ASKED) is False:
         terms.log.info("No %s has been started yet", owned.name.lower())
         return {}
-    if _STARTED in notes:
-        return (yield from abandon(terms, kind=kind, ids=notes[_STARTED], seconds=seconds or END_SECONDS))
+    if STARTED in notes:
+        return (yield from abandon(terms, kind=kind, ids=notes[STARTED], seconds=seconds or END_SECONDS))
     brief = briefly(terms, seconds or _REPEAT_SECONDS)
     try:
         # What comes after as many generations as there were tries is another try's.
@@ -202,7 +203,7 @@ def _next_generation(
                 yield from _take_over(terms, kind, request, None, named=is_named_after_task(request, kind.name_of))
             continue
         ids = kind.ids_of(started)
-        terms.notes.note({_ASKED: True, _STARTED: ids})
+        terms.notes.note({_ASKED: True, STARTED: ids})
         answered = _answered_at(started, terms)
         began = answered if began is None else began
         try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import has_ended
+from airflow_emrs_ext.procedures import STARTED
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
@@ -54,7 +55,11 @@ class Journal:
         if "request" in trigger.arguments:
             # A request may hold secrets. Who starts something is found again by the request's client token.
             digest = sha256(json.dumps(trigger.arguments, sort_keys=True).encode()).hexdigest()
-            entry.update(arguments=digest, on_kill_procedure=None, on_kill_arguments=None)
+            targets = (trigger.then or {}).get("targets", ())
+            # What nobody is going to wait for is not ended later: its task may have succeeded meanwhile.
+            claims = trigger.arguments["kind"] if trigger.on_kill_procedure and targets else None
+            arguments = {"sha256": digest, "target_states": list(targets)}
+            entry.update(arguments=arguments, on_kill_procedure=None, on_kill_arguments=None, claims=claims)
         return cls(settings.journal_folder() / f"{name}.json", entry)
 
     def write(self) -> None:
@@ -72,14 +77,18 @@ class Journal:
         return dict(entry.get("notes") or {}) if is_same else {}
 
     def note(self, notes: Mapping[str, Any]) -> None:
-        """Keep this for the next triggerer.
+        """Keep this for the next triggerer. What a task has started by then is ended with it.
 
         In Airflow 3 a parent of this process writes its log. Without that parent the process is about to end, and what
         it has shown last will not be seen: an older note says where to go on.
         """
         if os.getppid() != self.parent:
             return
-        self._save({**self.entry, "notes": dict(notes)})
+        entry = {**self.entry, "notes": dict(notes)}
+        if entry.get("claims") and STARTED in notes:
+            at_kill = {"kind": entry["claims"], "ids": dict(notes[STARTED])}
+            entry.update(on_kill_procedure="end_unowned", on_kill_arguments=at_kill)
+        self._save(entry)
 
     def _save(self, entry: Mapping[str, Any]) -> None:
         """Write the entry. A folder that cannot be written costs only what it is for."""

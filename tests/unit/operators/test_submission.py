@@ -241,3 +241,23 @@ def test_the_journal_knows_whether_it_was_asked_for_and_no_request(
     monkeypatch.setattr(journal, "has_ended", lambda **task: True)
     assert journal.look_after_what_was_left() == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("waiting", "is_over"), [({}, True), ({"wait_for": "submission"}, False)])
+def test_what_a_lost_triggerer_has_started_is_ended_with_its_task(
+    emr: LocalEmr,
+    application_id: str,
+    waiting: dict[str, Any],
+    is_over: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
+    emr.script([ScriptedAttempt(hold=True)])
+    ids = start(application_id, wait_for="submission").result
+    lost = journal.Journal.of(deferred(application_id, **waiting))
+    lost.note({"asked": True, "started": {name: ids[name] for name in ("application_id", "job_run_id")}})
+    monkeypatch.setattr(journal, "has_ended", lambda **task: True)
+    assert journal.look_after_what_was_left() == is_over
+    assert list(tmp_path.iterdir()) == []
+    assert (emr.job_runs()[0]["state"] in ("CANCELLING", "CANCELLED")) == is_over
