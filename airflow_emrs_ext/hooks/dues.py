@@ -23,6 +23,8 @@ _SHORTEST_PAUSE = 2.0
 _START_SECONDS = 20.0
 # Fewer than so many that were started look for themselves.
 _FEW_STARTED = 5
+# Where pages have too many others to show, each that was started so long ago, too.
+_LATE_START_SECONDS = 1.5 * _START_SECONDS
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +70,7 @@ class Waited:
         """When to look at it, by the event loop's clock (see :func:`choose`)."""
         if self.is_started:
             return self.looked + min(_START_SECONDS, self.longest) if others_start else now
-        if self.notified():
+        if self.notified() and self.state is not None:
             return self.looked + max(QUIET_PAUSE, self.longest)
         age = today - self.creation
         return self.looked + min(max(_SHORTEST_PAUSE, age * _PART_OF_AGE), self.longest)
@@ -105,7 +107,7 @@ def choose(asking: Iterable[Waited], now: float, today: float, *, most: int, oth
     if most > 1 and len(new) >= _LOOKS_PER_PAGE * -(-(len(new) + len(known)) // most):
         return Choice(all=True)
     known.sort(key=lambda one: one.creation)
-    dues = [one.due(now, today, others_start=others_start) for one in known]
+    dues = [one.due(now, today, others_start=others_start and most > 1) for one in known]
     due = [index for index, moment in enumerate(dues) if moment <= now]
     # Listings show those that were created one after another, if most of them are of interest.
     is_listed = most > 1 and len(known) > 1
@@ -116,7 +118,8 @@ def choose(asking: Iterable[Waited], now: float, today: float, *, most: int, oth
     alone = list(new)
     for index in due:
         one = known[index]
-        is_late = is_few and now - one.looked > one.longest
+        waited = now - one.looked
+        is_late = waited > (_LATE_START_SECONDS if one.is_started else one.longest) and (is_few or one.is_started)
         if not is_listed or is_late or (one.is_started and is_few_started):
             alone.append(one)
         else:

@@ -126,9 +126,10 @@ class _Place:
             one = self._waited.setdefault(own, Waited(answer))
             one.answer = answer
         one.longest, one.notified, one.state = step.longest, step.notified, step.state
-        if step.created_at is not None:
+        # A start may have led to one that has been here for long.
+        one.is_started = step.is_started and not one.listed
+        if step.created_at is not None and one.is_started == step.is_started:
             one.created = datetime.fromisoformat(step.created_at).timestamp()
-        one.is_started = step.is_started
         if one.is_started:
             # It has only just been there.
             one.looked = self._clock()
@@ -138,10 +139,11 @@ class _Place:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look_on())
         self._news.set()
-        if one.told is not None and one.told != one.state:
-            # It was told while the answer before was on its way.
-            one.reply(Sight(one.told))
-        one.told = None
+        if not one.is_started:
+            if one.told is not None and one.told != one.state:
+                # It was told while the answer before was on its way.
+                one.reply(Sight(one.told))
+            one.told = None
         one.askers += 1
         try:
             # Others may wait for the same resource.
@@ -157,7 +159,8 @@ class _Place:
         if one is None:
             return False
         one.told = state
-        if state != one.state:
+        # Of one that was started it is asked when that was.
+        if state != one.state and not one.is_started:
             one.reply(Sight(state))
         return one.askers > 0
 

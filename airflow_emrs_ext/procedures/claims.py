@@ -23,7 +23,7 @@ from airflow_emrs_ext.ownership import (
     token,
 )
 from airflow_emrs_ext.procedures import STARTED
-from airflow_emrs_ext.procedures.owned import END_SECONDS, Facts, abandon, briefly, request_end
+from airflow_emrs_ext.procedures.owned import END_SECONDS, Facts, abandon, briefly, is_over, request_end
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Call, Glance, Sight, Steps, Terms
 from airflow_emrs_ext.waiting import await_state, look
@@ -110,6 +110,7 @@ def claim(
         age = _REMEMBERED_SECONDS if reattach else 0.0
         found = yield from _take_over(terms, claimed, request, of if reattach else None, age=age)
         if found is not None:
+            terms.notes.note({_ASKED: True, STARTED: claimed.pick(found.facts)})
             return found.facts
     requests = _requests(request, seed, parents, count())
     own = yield from _next_generation(terms, claimed, request, requests, of)
@@ -164,7 +165,10 @@ def abandon_claim(
         terms.log.info("No %s has been started yet", owned.name.lower())
         return {}
     if STARTED in notes:
-        return (yield from abandon(terms, kind=kind, ids=notes[STARTED], seconds=seconds or END_SECONDS))
+        facts = yield from abandon(terms, kind=kind, ids=notes[STARTED], seconds=seconds or END_SECONDS)
+        # One that was over already may be an earlier try's, and so may another be that is active.
+        if try_number == 1 or not is_over(owned, facts.get("state")):
+            return facts
     brief = briefly(terms, seconds or _REPEAT_SECONDS)
     try:
         # What comes after as many generations as there were tries is another try's.
@@ -222,6 +226,7 @@ def _next_generation(
             terms.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
             return snapshot
         terms.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)
+        terms.notes.note({_ASKED: True})
     return None
 
 

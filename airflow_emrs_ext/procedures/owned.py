@@ -35,7 +35,7 @@ def await_owned(
         return (yield from wait)
     except EmrError as error:
         error.facts = {**ids, **error.facts}
-        if end_on_timeout and not isinstance(error, ResourceNotFound) and not _is_over(kind, error.facts.get("state")):
+        if end_on_timeout and not isinstance(error, ResourceNotFound) and not is_over(kind, error.facts.get("state")):
             yield from abandon(terms, kind=kind.key, ids=dict(ids))
         raise
 
@@ -173,5 +173,6 @@ def briefly(terms: Terms, seconds: float) -> Terms:
     return replace(terms, patience=replace(terms.patience, call_patience=seconds, deadline=None))
 
 
-def _is_over(kind: ResourceKind[State], state: str | None) -> bool:
+def is_over(kind: ResourceKind[State], state: str | None) -> bool:
+    """Whether a state, as facts hold it, is one that does not change any more; not if it is not known."""
     return state in kind.states.__members__ and kind.states(state).is_terminal

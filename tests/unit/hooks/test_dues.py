@@ -74,6 +74,9 @@ def test_who_is_told_looks_rarely(loop: asyncio.AbstractEventLoop) -> None:
     asking = [waited(loop, looked_ago=QUIET_PAUSE - 1) for _ in range(3)]
     for one in asking:
         one.notified = lambda: True
+    assert chosen(asking).alone == asking, "the first look is soon all the same"
+    for one in asking:
+        one.state = "RUNNING"
     assert chosen(asking).pause == 1.0
 
 
@@ -87,3 +90,17 @@ def test_what_was_started_waits_for_others_only_while_they_wait_for_their_turn(
     assert chosen(asking, others_start=True).together == asking, "the first takes the others along"
     few = asking[:4]
     assert chosen(few).alone == few
+
+
+def test_what_was_started_does_not_wait_for_many_pages_of_others(loop: asyncio.AbstractEventLoop) -> None:
+    others = [waited(loop, age=600 - number, looked_ago=100) for number in range(200)]
+    asking = [waited(loop, age=25.0, looked_ago=25.0, is_started=True) for _ in range(8)]
+    assert chosen([*others, *asking], others_start=True) == Choice([], others[:MOST])
+    for one in asking:
+        one.looked -= 10
+    assert chosen([*others, *asking], others_start=True).alone == asking
+
+
+def test_what_was_started_waits_for_no_page_where_there_are_none(loop: asyncio.AbstractEventLoop) -> None:
+    asking = [waited(loop, age=1.0, looked_ago=1.0, is_started=True) for _ in range(8)]
+    assert chosen(asking, most=1, others_start=True).alone == asking

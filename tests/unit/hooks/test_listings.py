@@ -207,17 +207,26 @@ async def test_who_is_new_casts_no_doubt_on_an_end(caplog: pytest.LogCaptureFixt
 
 
 def started(own: str) -> Glance:
-    return replace(glance(own, known=True), is_started=True)
+    """Just now, as far as is known: the answer of a start tells the second."""
+    answered = created(own) + timedelta(seconds=0.9)
+    return replace(glance(own), created_at=answered.isoformat(), is_started=True)
+
+
+def others_start() -> Governor:
+    """Of a connection with which others wait for their turn."""
+    governor = Governor({"emr-serverless": {"start_job_run": Quota(0.001, 1)}})
+    governor.take("emr-serverless", "start_job_run")
+    governor.take("emr-serverless", "start_job_run")
+    return governor
 
 
 async def test_what_is_started_is_seen_together_while_others_wait_for_their_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(dues, "_START_SECONDS", 0.3)
-    service, governor = Service(20), Governor({"emr-serverless": {"start_job_run": Quota(0.001, 1)}})
-    looks = Listings(service.run, governor)
-    governor.take("emr-serverless", "start_job_run")
-    governor.take("emr-serverless", "start_job_run")
+    monkeypatch.setattr(listings, "_MARGIN", 0.001)
+    service = Service(20)
+    looks = Listings(service.run, others_start())
     service.hidden.add("7")
     sights = await asyncio.gather(*(looks.glance(started(str(number))) for number in range(5, 15)))
     seen = [Sight("RUNNING", created(str(number)).timestamp()) for number in range(5, 15)]
@@ -225,6 +234,30 @@ async def test_what_is_started_is_seen_together_while_others_wait_for_their_turn
     seen[2:3] = [None]
     assert sights == seen
     assert len(service.requests) == 1
+    looks.close()
+
+
+async def test_a_start_that_leads_to_what_is_listed_already_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dues, "_START_SECONDS", 0.1)
+    service, looked = Service(20), Counter[str]()
+    looks = Listings(service.run, others_start())
+    waiters(looks, service, service.states, looked)
+    await until(lambda: len(service.requests) > 2)
+    late = replace(started("0"), created_at=created("19").isoformat())
+    assert await looks.glance(late) == Sight("RUNNING", created("0").timestamp())
+    assert looked.total() == 0
+    looks.close()
+
+
+async def test_what_is_told_of_a_start_comes_when_it_has_been_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dues, "_START_SECONDS", 0.3)
+    service = Service(20)
+    looks = Listings(service.run, others_start())
+    sights = asyncio.gather(*(looks.glance(started(str(number))) for number in range(6)))
+    await asyncio.sleep(0.05)
+    assert looks.tell("job_run", glance("0").ids, "SUCCESS")
+    assert (await sights)[0] == Sight("RUNNING", created("0").timestamp())
+    assert await looks.glance(glance("0")) == Sight("SUCCESS")
     looks.close()
 
 

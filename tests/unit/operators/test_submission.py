@@ -16,7 +16,7 @@ from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.triggers import journal, serverless
-from tests.polling import eventually
+from tests.polling import eventually, let_it_age
 from tests.running import TaskInstance, TaskRun, context_of, run_task
 
 pytestmark = pytest.mark.airflow
@@ -64,11 +64,11 @@ def start(application_id: str, **arguments: Any) -> TaskRun:
     return run_task(lambda: operator(application_id, **arguments))
 
 
-def deferred(application_id: str, **arguments: Any) -> Any:
+def deferred(application_id: str, *, try_number: int = 1, **arguments: Any) -> Any:
     """The trigger that submits, as the triggerer makes it."""
     task = operator(application_id, **arguments)
     with pytest.raises(TaskDeferred) as deferral:
-        task.execute(context_of(TaskInstance(task_id=task.task_id)))
+        task.execute(context_of(TaskInstance(task_id=task.task_id, try_number=try_number)))
     trigger: Any = serverless.ProcedureTrigger(**deferral.value.trigger.serialize()[1])
     trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1)
     trigger.trigger_id = 1
@@ -224,6 +224,28 @@ async def test_a_kill_leaves_the_job_run_alone_if_told_so(emr: LocalEmr, applica
     await killed(lambda: len(emr.calls("StartJobRun")) == 1, deferred(application_id, cancel_on_kill=False))
     assert len(emr.calls("StartJobRun")) <= 1
     assert emr.calls("CancelJobRun") == []
+
+
+@pytest.mark.usefixtures("ended_by_a_user")
+async def test_a_kill_after_a_failure_that_is_passed_by_cancels_what_the_try_after_it_has_left(
+    emr: LocalEmr, application_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
+    emr.script([ScriptedAttempt(succeeded=False)])
+    in_worker = {"submit_from": "worker", "show_driver_logs": "never"}
+    failed = await asyncio.to_thread(run_task, partial(operator, application_id, **in_worker), task_id="a_task")
+    assert "FAILED" in str(failed.error)
+    await asyncio.to_thread(let_it_age, emr.job_runs())
+    emr.script([ScriptedAttempt(hold=True)])
+    submits = partial(operator, application_id, wait_for="submission", **in_worker)
+    await asyncio.to_thread(run_task, submits, task_id="a_task", try_number=2)
+    monkeypatch.setenv("AIRFLOW_CONN_TWO_A_SECOND", "aws://")
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__QUOTAS", '{"emr-serverless": {"StartJobRun": [2, 1]}}')
+    third = deferred(application_id, try_number=3, aws_conn_id="two_a_second")
+    seen = len(emr.calls("GetJobRun"))
+    await killed(lambda: len(emr.calls("GetJobRun")) > seen, third)
+    assert len(emr.job_runs()) == 2
+    assert [run["state"] in ("CANCELLING", "CANCELLED") for run in emr.job_runs()] == [False, True]
 
 
 def test_the_journal_knows_whether_it_was_asked_for_and_no_request(
