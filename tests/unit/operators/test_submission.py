@@ -227,23 +227,22 @@ async def test_a_kill_leaves_the_job_run_alone_if_told_so(emr: LocalEmr, applica
 
 
 @pytest.mark.usefixtures("ended_by_a_user")
-async def test_a_kill_after_a_failure_that_is_passed_by_cancels_what_the_try_after_it_has_left(
+def test_a_kill_after_a_failure_that_is_passed_by_cancels_what_the_try_after_it_has_left(
     emr: LocalEmr, application_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
     emr.script([ScriptedAttempt(succeeded=False)])
     in_worker = {"submit_from": "worker", "show_driver_logs": "never"}
-    failed = await asyncio.to_thread(run_task, partial(operator, application_id, **in_worker), task_id="a_task")
+    failed = run_task(lambda: operator(application_id, **in_worker))
     assert "FAILED" in str(failed.error)
-    await asyncio.to_thread(let_it_age, emr.job_runs())
+    let_it_age(emr.job_runs())
     emr.script([ScriptedAttempt(hold=True)])
-    submits = partial(operator, application_id, wait_for="submission", **in_worker)
-    await asyncio.to_thread(run_task, submits, task_id="a_task", try_number=2)
+    run_task(lambda: operator(application_id, wait_for="submission", **in_worker), task_id="a_task", try_number=2)
     monkeypatch.setenv("AIRFLOW_CONN_TWO_A_SECOND", "aws://")
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__QUOTAS", '{"emr-serverless": {"StartJobRun": [2, 1]}}')
     third = deferred(application_id, try_number=3, aws_conn_id="two_a_second")
     seen = len(emr.calls("GetJobRun"))
-    await killed(lambda: len(emr.calls("GetJobRun")) > seen, third)
+    asyncio.run(killed(lambda: len(emr.calls("GetJobRun")) > seen, third))
     assert len(emr.job_runs()) == 2
     assert [run["state"] in ("CANCELLING", "CANCELLED") for run in emr.job_runs()] == [False, True]
 
