@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from airflow_emrs_ext.steps import Call, Patience, Sleep, Steps, Terms, Turn
+from airflow_emrs_ext.steps import Call, Glance, Patience, Sleep, Steps, Terms, Turn
 
 T = TypeVar("T")
 
@@ -53,6 +53,9 @@ class Stepper:
             if isinstance(step, Sleep):
                 self.sleeps.append(step.seconds)
                 self.now += step.seconds
+                answer = None
+            elif isinstance(step, Glance):
+                # As in a worker, which has no listings that answer for many.
                 answer = None
             elif isinstance(step, Turn):
                 answer = self.turns.pop(0) if self.turns else 0.0
