@@ -74,7 +74,7 @@ _SERVERLESS_JOB_RUN = Kind(
     make_place=_application,
     records=lambda emr, place: emr.job_runs(place),
     argument=lambda one: str(one["jobDriver"]["sparkSubmit"]["entryPointArguments"][0]),
-    report=("ListJobRunAttempts", "GetApplication"),
+    report=("GetApplication",),
 )
 KINDS: Mapping[str, Kind] = {
     "job_run": _SERVERLESS_JOB_RUN,
