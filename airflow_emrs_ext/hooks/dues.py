@@ -119,8 +119,9 @@ def choose(asking: Iterable[Waited], now: float, today: float, *, most: int, oth
     for index in due:
         one = known[index]
         waited = now - one.looked
-        is_late = waited > (_LATE_START_SECONDS if one.is_started else one.longest) and (is_few or one.is_started)
-        if not is_listed or is_late or (one.is_started and is_few_started):
+        is_apart = one.is_started and (is_few_started or waited > _LATE_START_SECONDS)
+        is_late = not one.is_started and is_few and waited > one.longest
+        if is_apart or is_late or not is_listed:
             alone.append(one)
         else:
             together.append(index)
