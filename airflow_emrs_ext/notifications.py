@@ -47,7 +47,8 @@ def read_notification(body: str) -> Notification | None:
         event = json.loads(body)
         kind = _KINDS[event["source"], event["detail-type"]]
         found = Notification(kind.key, kind.ids_of(event["detail"]), event["detail"]["state"])
-    except (ValueError, TypeError, KeyError):
+    # RecursionError: nested deeper than Python reads.
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return found if all(isinstance(value, str) for value in (*found.ids.values(), found.state)) else None
 

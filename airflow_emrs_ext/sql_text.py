@@ -11,11 +11,13 @@ from decimal import Decimal
 from typing import Any
 
 # What may hide a semicolon, each up to its end or that of the text, and the semicolon. A raw literal has no escapes.
+# A quote always begins something, also where the text ends with a backslash: else what follows each quote would be read
+# to the end again.
 _TOKENS = re.compile(
     r"""
       (?<![\w]) [rR] (?: '[^']*' | "[^"]*" )
-    | ' (?: [^'\\] | \\. )* (?: ' | \Z )
-    | " (?: [^"\\] | \\. )* (?: " | \Z )
+    | ' (?: [^'\\] | \\.? )* (?: ' | \Z )
+    | " (?: [^"\\] | \\.? )* (?: " | \Z )
     | ` [^`]* (?: ` | \Z )
     | -- [^\n]*
     | (?P<comment> /\* )

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_emrs_ext.diagnosis import Remedy
-from airflow_emrs_ext.models.resources import JobRunKind, OwnedKind, S, ServingKind, Snapshot, member_name, to_json
+from airflow_emrs_ext.models.resources import (
+    JobRunKind,
+    OwnedKind,
+    S,
+    ServingKind,
+    Snapshot,
+    details_of,
+    member_name,
+    to_json,
+)
 from airflow_emrs_ext.states import EksJobRunState, ManagedEndpointState, VirtualClusterState
 
 SERVICE = "emr-containers"
@@ -88,7 +97,7 @@ class EksJobRun(ContainersKind[EksJobRunState], JobRunKind[EksJobRunState]):
         state = self.parse_state(ids, run["state"])
         reason = run.get("failureReason")
         # What the service says of a failure is often no more than its kind.
-        details = ": ".join(filter(None, (reason, run.get("stateDetails"))))
+        details = details_of(reason, run.get("stateDetails"))
         attempt = run.get("retryPolicyExecution", {}).get("currentAttemptCount") or 1
         created_at, ended_at = to_json(run["createdAt"]), to_json(run.get("finishedAt"))
         driver = run.get("jobDriver", {})
@@ -159,7 +168,7 @@ class ManagedEndpoint(ContainersKind[ManagedEndpointState], ServingKind[ManagedE
         endpoint = response["endpoint"]
         state = self.parse_state(ids, endpoint["state"])
         reason = endpoint.get("failureReason")
-        details = ": ".join(filter(None, (reason, endpoint.get("stateDetails"))))
+        details = details_of(reason, endpoint.get("stateDetails"))
         facts = {
             "virtual_cluster_id": endpoint["virtualClusterId"],
             "endpoint_id": endpoint["id"],

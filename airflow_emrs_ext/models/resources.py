@@ -18,6 +18,10 @@ from airflow_emrs_ext.steps import Call
 
 S = TypeVar("S", bound=State, covariant=True)
 
+# What is kept of the service's own words: its sentences are much shorter, and its reasons come last.
+_LONGEST_DETAILS = 4000
+_END_OF_DETAILS = 2000
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -214,6 +218,18 @@ class JobRunKind(DrivenKind[S]):
             f"{self.label(self.pick(facts))} of {self.belongs_to} {owner} is "
             f"{facts['state']}{attempt}: {Diagnosis(**facts['diagnosis']).sentences(facts['state_details'])}"
         )
+
+
+def details_of(*words: Any) -> str:
+    """What the service says about a state, without the middle of what is far too long for logs, errors and XComs.
+
+    :param words: members of an answer, such as its ``stateDetails``, each of which may be missing
+    """
+    text = ": ".join(str(word) for word in words if word)
+    if len(text) <= _LONGEST_DETAILS:
+        return text
+    begin, end = text[: _LONGEST_DETAILS - _END_OF_DETAILS], text[-_END_OF_DETAILS:]
+    return f"{begin} [... {len(text) - _LONGEST_DETAILS} characters left out ...] {end}"
 
 
 def to_json(moment: datetime | None) -> str | None:

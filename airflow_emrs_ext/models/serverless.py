@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_emrs_ext.diagnosis import Remedy
-from airflow_emrs_ext.models.resources import ClaimedKind, DrivenKind, JobRunKind, ServingKind, Snapshot, to_json
+from airflow_emrs_ext.models.resources import (
+    ClaimedKind,
+    DrivenKind,
+    JobRunKind,
+    ServingKind,
+    Snapshot,
+    details_of,
+    to_json,
+)
 from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState
 
 SERVICE = "emr-serverless"
@@ -28,7 +36,7 @@ class Application(ClaimedKind[ApplicationState]):
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         application = response["application"]
         state = self.parse_state(ids, application["state"])
-        details = application.get("stateDetails") or ""
+        details = details_of(application.get("stateDetails"))
         facts = {
             "application_id": application["applicationId"],
             "arn": application["arn"],
@@ -68,7 +76,7 @@ class JobRun(JobRunKind[JobRunState]):
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         run = response["jobRun"]
         state = self.parse_state(ids, run["state"])
-        details = run.get("stateDetails") or ""
+        details = details_of(run.get("stateDetails"))
         attempt = run.get("attempt", 1)
         facts = {
             "application_id": run["applicationId"],
@@ -134,7 +142,7 @@ class Session(ServingKind[SessionState], DrivenKind[SessionState]):
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         session = response["session"]
         state = self.parse_state(ids, session["state"])
-        details = session.get("stateDetails") or ""
+        details = details_of(session.get("stateDetails"))
         facts = {
             **session_facts(session),
             "started_at": to_json(session.get("startedAt")),
@@ -161,7 +169,7 @@ def session_facts(session: Mapping[str, Any]) -> dict[str, Any]:
         "arn": session["arn"],
         "name": session.get("name"),
         "state": str(session["state"]),
-        "state_details": session.get("stateDetails") or "",
+        "state_details": details_of(session.get("stateDetails")),
         "release_label": session["releaseLabel"],
         "execution_role_arn": session["executionRoleArn"],
         "created_by": session["createdBy"],
@@ -175,7 +183,7 @@ def attempt_facts(attempt: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "attempt": attempt.get("attempt", 1),
         "state": attempt["state"],
-        "state_details": attempt.get("stateDetails") or "",
+        "state_details": details_of(attempt.get("stateDetails")),
         "created_at": to_json(attempt["createdAt"]),
         "updated_at": to_json(attempt["updatedAt"]),
     }

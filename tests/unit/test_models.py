@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.models import APPLICATION, JOB_RUN, SESSION, to_json
+from airflow_emrs_ext.models.resources import details_of
 
 FACTS: dict[str, Any] = {
     "application_id": "00fapp",
@@ -25,6 +26,37 @@ def test_times_are_iso_8601_in_utc() -> None:
     summer = timezone(timedelta(hours=2))
     assert to_json(datetime(2026, 5, 1, 12, tzinfo=summer)) == "2026-05-01T10:00:00+00:00"
     assert to_json(None) is None
+
+
+def test_details_are_the_services_own_words_up_to_some_thousand_characters() -> None:
+    assert details_of(None) == details_of("", None) == details_of() == ""
+    assert details_of("USER_ERROR", None, "exit code 1") == "USER_ERROR: exit code 1"
+    assert details_of("x" * 4000) == "x" * 4000
+    cut = details_of("a" * 2000 + "b" * 1_000_000 + "c" * 2000)
+    assert cut == f"{'a' * 2000} [... 1000000 characters left out ...] {'c' * 2000}"
+
+
+def test_of_huge_details_an_error_has_the_beginning_and_the_end() -> None:
+    ids = {"application_id": "00fapp", "job_run_id": "00frun"}
+    moment = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
+    run = {
+        "applicationId": "00fapp",
+        "jobRunId": "00frun",
+        "arn": "arn",
+        "createdAt": moment,
+        "updatedAt": moment,
+        "state": "FAILED",
+        "stateDetails": f"Job failed, {'at org.apache.Spark ' * 100_000}Caused by: java.io.IOException: disk full",
+        "jobDriver": {},
+    }
+    snapshot = JOB_RUN.read(ids, {"jobRun": run})
+    error = JOB_RUN.ended(ids, snapshot)
+    assert error is not None
+    for text in (snapshot.state_details, snapshot.facts["state_details"], error.message):
+        assert "Job failed, at org" in text
+        assert "characters left out" in text
+        assert "disk full" in text
+    assert len(json.dumps({"message": error.message, **error.facts})) < 15_000
 
 
 @pytest.mark.parametrize(

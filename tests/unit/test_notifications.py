@@ -151,7 +151,18 @@ def test_what_an_event_says() -> None:
         json.dumps({**JOB_RUN_EVENT, "detail-type": "EMR Serverless Job Run Retry"}),
         json.dumps({**JOB_RUN_EVENT, "detail": {"state": "SUCCESS"}}),
         json.dumps({**JOB_RUN_EVENT, "detail": {**JOB_RUN_EVENT["detail"], "jobRunId": []}}),  # type: ignore[dict-item]
+        json.dumps({**JOB_RUN_EVENT, "source": ["aws.emr-serverless"]}),
+        *(json.dumps({**JOB_RUN_EVENT, "detail": detail}) for detail in (None, 1, "state", ["state"], JOB_RUN_EVENT)),
+        # By way of SNS, and as what another event tells.
+        json.dumps({"Type": "Notification", "Message": json.dumps(JOB_RUN_EVENT)}),
+        json.dumps(json.dumps(JOB_RUN_EVENT)),
+        json.dumps({"Records": [{"body": json.dumps(JOB_RUN_EVENT)}]}),
+        "[" * 200_000,
+        '{"detail":' * 200_000,
+        json.dumps(JOB_RUN_EVENT).replace('"RUNNING"', "[" * 200_000 + "]" * 200_000),
+        json.dumps({**JOB_RUN_EVENT, "version": 0}).replace(" 0,", f" {'1' * 10_000},"),
     ],
+    ids=lambda body: body[:40],
 )
 def test_what_is_no_change_of_state_says_nothing(body: str) -> None:
     assert read_notification(body) is None

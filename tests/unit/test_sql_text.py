@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from airflow_emrs_ext import sql_text
 from airflow_emrs_ext.sql_text import brief, split_statements, to_json
 
 
@@ -33,11 +34,22 @@ from airflow_emrs_ext.sql_text import brief, split_statements, to_json
         ("-- the first\nSELECT 1; -- the last", ["-- the first\nSELECT 1"]),
         ("SELECT 'open; end", ["SELECT 'open; end"]),
         ("SELECT 1 /* open; end", ["SELECT 1 /* open; end"]),
+        ("SELECT 'open; \\' ; end\\", ["SELECT 'open; \\' ; end\\"]),
+        ('SELECT "open; \\" ; end\\', ['SELECT "open; \\" ; end\\']),
         ("SELECT 5 - -3; SELECT 4 / 2", ["SELECT 5 - -3", "SELECT 4 / 2"]),
     ],
 )
 def test_statements(sql: str, statements: list[str]) -> None:
     assert split_statements(sql) == statements
+
+
+@pytest.mark.parametrize("quote", ["'", '"', "`", "/*", "--"])
+@pytest.mark.parametrize("before", ["", "\\", "r", "\\r", ";"])
+@pytest.mark.parametrize("end", ["", "\\", "\n", ";"])
+def test_wherever_a_quote_begins_something_it_is_read_once(quote: str, before: str, end: str) -> None:
+    text = (before + quote) * 4 + end
+    # What fails at its beginning has been read to the end of the text for nothing: with many of them, so many times.
+    assert all(sql_text._TOKENS.match(text, at) for at in range(len(text)) if text.startswith(quote, at))
 
 
 def test_a_statement_in_short() -> None:
