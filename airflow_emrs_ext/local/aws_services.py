@@ -8,6 +8,9 @@ from typing import Any, cast
 
 from airflow_emrs_ext.local.asgi import Application, Receive, Scope, Send
 
+_CONTROL = "/moto-api"
+_CORS = b"access-control-"
+
 # Spark's tasks, the log delivery and a DAG's own clients may all read and write objects at once.
 _THREADS = 16
 
@@ -16,10 +19,13 @@ class AwsServices:
     """moto as an ASGI application.
 
     It takes longer to import than all the rest to start, so it is imported in a thread once the endpoint is ready; the
-    first request waits for it.
+    first request waits for it. Whether a web page may read an answer is not moto's to say: it says so to every page.
+
+    :param control: whether moto's own control paths, which reset it and change how it behaves, are answered
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, control: bool = False) -> None:
+        self._control = control
         self._loading: asyncio.Future[Application] | None = None
         self._used = False
 
@@ -30,9 +36,13 @@ class AwsServices:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["path"].startswith(_CONTROL) and not self._control:
+            await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+            return
         self._used = True
         application = await self._loaded()
-        await application(scope, receive, send)
+        await application(scope, receive, _without_cors(send))
 
     async def reset(self) -> None:
         """Forget every bucket, log group, queue and whatever else clients made."""
@@ -64,6 +74,15 @@ class AwsServices:
         assert self._loading is not None
         # Shielded: the client that waits first may leave, the others wait on.
         return await asyncio.shield(self._loading)
+
+
+def _without_cors(send: Send) -> Send:
+    async def send_without(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [field for field in message["headers"] if not field[0].lower().startswith(_CORS)]
+        await send(message)
+
+    return send_without
 
 
 def _load() -> Application:

@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         quota_scale=parsed.quota_scale,
         state_dir=parsed.state_dir,
         s3_endpoint=parsed.s3_endpoint,
+        allowed_hosts=tuple(parsed.allowed_host),
+        allowed_origins=tuple(parsed.allowed_origin),
+        moto_api=parsed.moto_api,
         exit_with_parent=bool(os.environ.pop(EXIT_WITH_PARENT_VARIABLE, "")),
     )
 
@@ -102,6 +105,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--s3-endpoint", type=_http_url, metavar="URL", help="another S3 for Spark and the logs than the endpoint's own"
     )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer under this host name, too, and under all below it; may be repeated",
+    )
+    parser.add_argument(
+        "--allowed-origin",
+        action="append",
+        default=[],
+        type=_origin,
+        metavar="ORIGIN",
+        help="let the web pages of this origin use the endpoint (CORS); may be repeated",
+    )
+    parser.add_argument("--moto-api", action="store_true", help="answer moto's own control paths, /moto-api/, too")
     return parser
 
 
@@ -126,6 +145,13 @@ def _http_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise argparse.ArgumentTypeError(f"must be a URL such as http://127.0.0.1:9000, not {text!r}")
     return text.rstrip("/")
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if not parts.scheme or not parts.netloc or text != f"{parts.scheme}://{parts.netloc}":
+        raise argparse.ArgumentTypeError(f"must be an origin such as http://localhost:3000, not {text!r}")
+    return text
 
 
 def _check_extra() -> None:

@@ -60,6 +60,9 @@ class Options:
     :param state_dir: where files are kept; ``None``: a directory that is removed at the end
     :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
     :param exit_with_parent: end when the process that started the endpoint is gone
+    :param allowed_hosts: further host names, each with all below it, and addresses under which it answers
+    :param allowed_origins: origins whose web pages may use it, e.g. ``http://localhost:3000``
+    :param moto_api: whether moto's own control paths are answered
     """
 
     host: str = "127.0.0.1"
@@ -69,6 +72,9 @@ class Options:
     state_dir: Path | None = None
     s3_endpoint: str | None = None
     exit_with_parent: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    moto_api: bool = False
 
 
 class Endpoint:
@@ -137,7 +143,7 @@ class Endpoint:
             )
             for protocol, service, quotas, throttling_code in served
         }
-        self._aws = AwsServices()
+        self._aws = AwsServices(control=options.moto_api)
         self._admin: Application = admin_application(self)
         self._gateway = self._make_gateway()
 

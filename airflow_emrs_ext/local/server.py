@@ -15,9 +15,11 @@ from pathlib import Path
 
 import uvicorn
 
+from airflow_emrs_ext.local.admin import PAGES
 from airflow_emrs_ext.local.asgi import TRANSPORT, Application
 from airflow_emrs_ext.local.endpoint import Endpoint, Options
 from airflow_emrs_ext.local.http_connection import LenientConnection
+from airflow_emrs_ext.local.web_pages import WebPageFilter
 
 _KEEP_ALIVE_SECONDS = 120
 _LAST_REQUESTS_SECONDS = 1
@@ -50,7 +52,14 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
             endpoint.started()
             ready(_url(options.host, port))
 
-        server = _Server(endpoint, started)
+        application = WebPageFilter(
+            endpoint,
+            names=(options.host, *options.allowed_hosts),
+            origins=options.allowed_origins,
+            pages=PAGES,
+            scripted=("/moto-api/",),
+        )
+        server = _Server(application, started)
         await endpoint.start()
         serving = asyncio.ensure_future(server.serve(sockets=[bound]))
         watching = asyncio.ensure_future(_parent_gone(stop)) if options.exit_with_parent else None

@@ -296,6 +296,9 @@ def local_emr(
     state_dir: Path | str | None = None,
     s3_endpoint: str | None = None,
     start_seconds: float = 60,
+    allowed_hosts: Sequence[str] = (),
+    allowed_origins: Sequence[str] = (),
+    moto_api: bool = False,
     **settings: Any,
 ) -> Iterator[LocalEmr]:
     """A local endpoint in a process of its own, for as long as the context lasts.
@@ -307,6 +310,9 @@ def local_emr(
     :param state_dir: where the endpoint keeps its files; default: a directory that is removed at the end
     :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
     :param start_seconds: how long to wait for it to be ready
+    :param allowed_hosts: host names under which it answers, beside ``localhost``, all below that, and addresses
+    :param allowed_origins: origins whose web pages may use it, e.g. ``http://localhost:3000``; default: none
+    :param moto_api: whether moto's own control paths, ``/moto-api/``, are answered; default: they are not
     :param settings: fields of :class:`airflow_emrs_ext.local.config.ServiceConfig`, e.g. ``seconds_per_minute=0.05``
     :raises LocalEmrError: it did not become ready; the error carries the end of its log
     """
@@ -315,6 +321,12 @@ def local_emr(
         arguments += ["--state-dir", str(state_dir)]
     if s3_endpoint is not None:
         arguments += ["--s3-endpoint", s3_endpoint]
+    for name in allowed_hosts:
+        arguments += ["--allowed-host", name]
+    for origin in allowed_origins:
+        arguments += ["--allowed-origin", origin]
+    if moto_api:
+        arguments.append("--moto-api")
     with endpoint_process(arguments, start_seconds=start_seconds, with_aws=s3_endpoint is not None) as url:
         emr = LocalEmr(url, s3_endpoint=s3_endpoint, settings=settings)
         if settings:

@@ -103,7 +103,7 @@ def test_it_ends_while_a_call_is_stalled(start: Start) -> None:
     emr.inject("ListApplications", "stall")
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as stalled:
-        stalled.sendall(f"GET /applications HTTP/1.1\r\nhost: x\r\nauthorization: {SIGNED}\r\n\r\n".encode())
+        stalled.sendall(f"GET /applications HTTP/1.1\r\nhost: localhost\r\nauthorization: {SIGNED}\r\n\r\n".encode())
         eventually(lambda: emr.calls("ListApplications"))
         process.terminate()
         _, said = process.communicate(timeout=20)

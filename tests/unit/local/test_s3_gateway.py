@@ -176,7 +176,7 @@ def test_an_upload_that_is_broken_off_leaves_nothing(client: Client) -> None:
     _, headers, _ = client.raw("PUT", f"/webhdfs/v1/{BUCKET}/broken?op=CREATE")
     location = urlsplit(headers["location"])
     with socket.create_connection(("127.0.0.1", location.port or 0)) as connection:
-        head = f"PUT {location.path}?{location.query} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = f"PUT {location.path}?{location.query} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         connection.sendall(head.encode())
         for _ in range(12):
             connection.sendall(b"100000\r\n" + b"x" * 0x100000 + b"\r\n")
@@ -203,7 +203,7 @@ def test_a_request_target_that_is_not_ascii(client: Client) -> None:
     client.put("zürich/ö")
     host, _, port = client.authority.partition(":")
     with socket.create_connection((host, int(port))) as connection:
-        request = f"GET /webhdfs/v1/{BUCKET}/zürich/ö?op=OPEN HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        request = f"GET /webhdfs/v1/{BUCKET}/zürich/ö?op=OPEN HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode())
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
 

@@ -125,14 +125,6 @@ def test_a_dashboard_is_shown_once(emr: LocalEmr) -> None:
         urllib.request.urlopen(url, timeout=10)
 
 
-def test_web_pages_of_other_origins_change_nothing(emr: LocalEmr) -> None:
-    submit(emr)
-    reset = urllib.request.Request(f"{emr.url}/_emrs/reset", headers={"origin": "https://example.com"}, method="POST")
-    with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(reset, timeout=10)
-    assert len(emr.job_runs()) == 1
-
-
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
