@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as _airflow_version
@@ -19,6 +20,9 @@ AIRFLOW_3 = Version("3.0") <= AIRFLOW_VERSION
 
 CAN_END_IN_TRIGGER = Version("3.3") <= AIRFLOW_VERSION
 """Whether a trigger can store XComs as a worker does, and end its task with no rest in Airflow's database."""
+
+TELLS_LOOPS_APART = Version("3.4") <= AIRFLOW_VERSION
+"""Whether DAG, run, task and map index are not all that tells a task instance from others."""
 
 # The states of a task that is not being tried again, unless a person clears it.
 _ENDED = frozenset({"success", "failed", "skipped", "removed", "upstream_failed"})
@@ -148,14 +152,39 @@ def count_dag_runs(context: Any, dag_id: str, run_id: str, *, active: bool = Fal
     return sum(1 for run in found if states is None or run.state in states)
 
 
+def identity_fields() -> Mapping[str, Any]:
+    """The attributes by which Airflow tells task instances apart, whatever their try, with what says nothing in each.
+
+    From Airflow 3.4 on they are those of Airflow's own type for a task instance or a retry of it: what a later version
+    adds is among them, and what differs between tries is not.
+    """
+    if not TELLS_LOOPS_APART:
+        return {"dag_id": None, "run_id": None, "task_id": None, "map_index": -1}
+    from airflow.sdk.state import TaskScope
+
+    return {field.name: None if field.default is MISSING else field.default for field in fields(TaskScope)}
+
+
+def as_columns(model: Any, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What the columns of one of Airflow's tables hold of a task instance.
+
+    :param model: of the table
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
+    """
+    return {name: getattr(model, name).type.python_type(value) for name, value in identity.items()}
+
+
 def tries_before_cleared(ti: Any, retries: int | None) -> int:
     """How many tries a task had when a person cleared it: Airflow adds them to its retries then, and not otherwise."""
     return max(0, (ti.max_tries or 0) - (retries or 0))
 
 
-def has_ended(dag_id: str, run_id: str, task_id: str, map_index: int) -> bool:
-    """Whether a task has ended and is not being tried again, where the process may use Airflow's database."""
-    return _row(dag_id, run_id, task_id, map_index)[0] in _ENDED
+def has_ended(identity: Mapping[str, Any]) -> bool:
+    """Whether a task has ended and is not being tried again, where the process may use Airflow's database.
+
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
+    """
+    return _row(identity)[0] in _ENDED
 
 
 def state_of_task(ti: Any, *, seconds: float) -> str | None:
@@ -174,8 +203,7 @@ def state_of_task(ti: Any, *, seconds: float) -> str | None:
 
 
 def _has_owner_in_2(trigger: Any) -> bool:
-    ti = trigger.task_instance
-    state, trigger_id = _row(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+    state, trigger_id = _row(_identity_in_2(trigger.task_instance))
     return state == "up_for_retry" or (state == "deferred" and trigger_id == trigger.trigger_id)
 
 
@@ -185,7 +213,11 @@ def _has_owner_in_3(trigger: Any) -> bool:
 
 
 def _states_in_2(ti: Any) -> list[str | None]:
-    return [_row(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)[0]]
+    return [_row(_identity_in_2(ti))[0]]
+
+
+def _identity_in_2(ti: Any) -> dict[str, Any]:
+    return {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
 
 
 def _states_in_3(ti: Any) -> list[str | None]:
@@ -197,7 +229,7 @@ def _states_in_3(ti: Any) -> list[str | None]:
     return [state for of_run in states.values() for state in of_run.values()]
 
 
-def _row(dag_id: str, run_id: str, task_id: str, map_index: int) -> tuple[str | None, int | None]:
+def _row(identity: Mapping[str, Any]) -> tuple[str | None, int | None]:
     """State and trigger of a task instance in Airflow's database; of one that is not there: none."""
     from airflow.models import TaskInstance
     from airflow.utils.session import create_session
@@ -205,7 +237,7 @@ def _row(dag_id: str, run_id: str, task_id: str, map_index: int) -> tuple[str | 
     with create_session() as session:
         row = (
             session.query(TaskInstance.state, TaskInstance.trigger_id)
-            .filter_by(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
+            .filter_by(**as_columns(TaskInstance, identity))
             .one_or_none()
         )
     return (row.state, row.trigger_id) if row else (None, None)
@@ -244,12 +276,14 @@ __all__ = [
     "Context",
     "TaskDeferralError",
     "TaskDeferred",
+    "as_columns",
     "as_xcoms",
     "conf",
     "count_dag_runs",
     "count_metric",
     "has_ended",
     "has_owner",
+    "identity_fields",
     "link_base",
     "mask_secret",
     "push_links",

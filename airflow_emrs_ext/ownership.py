@@ -6,10 +6,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_emrs_ext import settings
+from airflow_emrs_ext._compat import identity_fields
+from airflow_emrs_ext.exceptions import ConfigurationError
 
 _PREFIX = "airflow-emrs-ext:"
 _REQUEST = f"{_PREFIX}request"
@@ -20,13 +22,52 @@ _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9 /_.:+@-]")
 _ESCAPED = re.compile(r"(?:=[0-9A-F]{2})+")
 _CUT = "=cut="
 
+# The names of a task instance's place among others of its task, the more exact one first: Airflow 3.4 counts the
+# iterations of a loop by the first, and the second is -1 in each of them.
+_INDEXES = ("region_index", "map_index")
+# What a task instance has at least.
+_NAMES = ("dag_id", "run_id", "task_id", "map_index")
+
+
+def identity_of(ti: Any, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Everything by which Airflow tells a task instance from others, as plain JSON; the same in each of its tries.
+
+    :param ti: a task instance, in whatever form Airflow has it there, or a key of one
+    :param fields: the names of all that tells task instances apart, and what says nothing in each; default: Airflow's
+    :return: ``dag_id``, ``run_id``, ``task_id``, ``map_index`` (an iteration's index in its loop, too; -1: none), and
+        whatever else there is: in Airflow 3.4 the ``region_id`` of a loop, or of the expansion of a mapped task
+    :raises ConfigurationError: the task instance lacks what this version of Airflow tells it by
+    """
+    indexes = (getattr(ti, name, None) for name in _INDEXES)
+    identity: dict[str, Any] = {"map_index": next((index for index in indexes if index is not None), -1)}
+    fields = identity_fields() if fields is None else fields
+    for name, nothing in fields.items():
+        if name in _INDEXES:
+            continue
+        if not hasattr(ti, name):
+            raise ConfigurationError(
+                f"This Airflow tells task instances apart by `{name}`, which {type(ti).__name__} does not have: whose "
+                "a job run would be is not known, and none is started. Use a version of airflow-emrs-ext that knows "
+                "this version of Airflow."
+            )
+        value = getattr(ti, name)
+        if value is not None and value != nothing:
+            identity[name] = value if isinstance(value, (str, int)) else str(value)
+    return {**{name: identity[name] for name in _NAMES}, **identity}
+
+
+def further_fields() -> list[str]:
+    """The names of what an identity may have in this Airflow beyond DAG, run, task and index."""
+    return [name for name in identity_fields() if name not in (*_NAMES, *_INDEXES)]
+
 
 @dataclass(frozen=True)
 class TaskIdentity:
     """The task that starts something: the same in each of its tries.
 
-    :param map_index: of a mapped task, else -1
-    :param deployment: name of the Airflow that runs it; another one may have equal DAGs in the same account
+    :param map_index: of a mapped task or of an iteration of a loop, else -1
+    :param deployment: identity of the Airflow that runs it; another one may have equal DAGs in the same account
+    :param further: whatever else tells it from others, see :func:`identity_of`
     """
 
     dag_id: str
@@ -34,17 +75,18 @@ class TaskIdentity:
     task_id: str
     map_index: int
     deployment: str = ""
+    further: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, context: Any) -> TaskIdentity:
         """The identity of the task in an execution context."""
-        ti = context["ti"]
-        map_index = -1 if ti.map_index is None else ti.map_index
-        return cls(ti.dag_id, ti.run_id, ti.task_id, map_index, settings.deployment())
+        identity = identity_of(context["ti"])
+        named = {name: identity.pop(name) for name in _NAMES}
+        return cls(**named, deployment=settings.deployment(), further=identity)
 
     @property
     def name(self) -> str:
-        """``<dag_id>.<task_id>``, with the index of a mapped task."""
+        """``<dag_id>.<task_id>``, with the index of a mapped task or an iteration."""
         mapped = "" if self.map_index == -1 else f"[{self.map_index}]"
         return f"{self.dag_id}.{self.task_id}{mapped}"
 
@@ -54,13 +96,15 @@ class TaskIdentity:
         values = {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": self.task_id}
         if self.map_index != -1:
             values["map_index"] = str(self.map_index)
+        values.update({name: str(value) for name, value in self.further.items()})
         if self.deployment:
             values["deployment"] = self.deployment
         return {f"{_PREFIX}{name}": _tag_value(value) for name, value in values.items()}
 
     def seed(self, *more: Any) -> str:
         """What client tokens are made of: this task, in this DAG run."""
-        parts = [self.dag_id, self.run_id, self.task_id, self.map_index, self.deployment, *more]
+        further = [sorted(self.further.items())] if self.further else []
+        parts = [self.dag_id, self.run_id, self.task_id, self.map_index, self.deployment, *further, *more]
         return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 
@@ -112,7 +156,8 @@ def owner_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def owner(tags: Mapping[str, str]) -> dict[str, str]:
-    """``dag_id``, ``run_id``, ``task_id``, perhaps ``map_index``, and the ``deployment`` that a resource's tags name.
+    """What a resource's tags name: ``dag_id``, ``run_id``, ``task_id``, the ``deployment``, ``map_index`` of a mapped
+    task or of an iteration of a loop, and whatever else tells that one from others.
 
     What was too long for a tag is left out.
     """

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from airflow_emrs_ext._compat import BaseOperatorLink, link_base, push_links
+from airflow_emrs_ext.ownership import identity_of
 
 ROUTE = "emr"
 """Where the web server serves the route, below Airflow's own address."""
@@ -19,15 +20,18 @@ RECORD = "emr_run"
 """The XCom that tells the web server what a task has started, and with which connection it may ask about it."""
 
 
-def path_of(what: str, place: Any, attempt: int | None = None) -> str:
+def path_of(what: str, identity: Mapping[str, Any], attempt: int | None = None) -> str:
     """The path of a link, relative to Airflow's address.
 
     :param what: the link's :attr:`EmrLink.what`
-    :param place: whatever has ``dag_id``, ``run_id``, ``task_id`` and ``map_index``
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`; what it has beyond
+        DAG, run, task and index is the path's query
     :param attempt: of the job run; default: the latest
     """
-    parts = [ROUTE, what, place.dag_id, place.run_id, place.task_id, place.map_index]
-    return "/".join(quote(str(part), safe="") for part in (parts if attempt is None else [*parts, attempt]))
+    further = dict(identity)
+    parts = [ROUTE, what, *(further.pop(name) for name in ("dag_id", "run_id", "task_id", "map_index"))]
+    path = "/".join(quote(str(part), safe="") for part in (parts if attempt is None else [*parts, attempt]))
+    return f"{path}?{urlencode(further)}" if further else path
 
 
 def show_links(operator: Any, ti: Any, kind: str, ids: Mapping[str, str]) -> None:
@@ -51,7 +55,7 @@ class EmrLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The address, the same for all tries of a task."""
-        return link_base() + path_of(self.what, ti_key)
+        return link_base() + path_of(self.what, identity_of(ti_key))
 
 
 class SparkUILink(EmrLink):

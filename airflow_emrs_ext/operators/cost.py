@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # How far the clocks of Airflow and of the service may be apart.
 _SKEW = timedelta(seconds=5)
 
+# What tags name that is the same for each task of a DAG run.
+_OF_DAG_RUN = ("dag_id", "run_id", "deployment")
+
 
 class EmrServerlessCostOperator(EmrServerlessOperator):
     """Add up what the job runs and sessions of this DAG run are billed for, those of failed and mapped tries included.
@@ -34,8 +37,9 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
     :raises ConfigurationError: ``[emrs_ext] default_tags`` is off
     :return: ``billed_resource_utilization`` (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``cost``
         (``amount``, ``currency``; ``None`` where a price is not known, see ``[emrs_ext] prices``), ``unbilled`` (how
-        many have no figures yet), and ``parts``: a list with ``task_id``, ``map_index``, ``kind`` (``job_run``,
-        ``session``), ids, ``state`` and the figures of each
+        many have no figures yet), and ``parts``: a list with ``task_id``, ``map_index`` (of an iteration of a
+        loop, too, which has a ``region_id``), ``kind`` (``job_run``, ``session``), ids, ``state`` and the figures of
+        each
     """
 
     template_fields: Sequence[str] = aws_template_fields("application_ids")
@@ -89,13 +93,14 @@ def _started_by(
 
 def _of_dag_run(tags: Mapping[str, str]) -> dict[str, str]:
     """The tags that are the same for each task of a DAG run."""
-    return {name: value for name, value in owner_tags(tags).items() if not name.endswith((":task_id", ":map_index"))}
+    return {name: value for name, value in owner_tags(tags).items() if name.rpartition(":")[2] in _OF_DAG_RUN}
 
 
 def _part(kind: OwnedKind[State], facts: dict[str, Any]) -> dict[str, Any]:
     task = owner(facts["tags"])
     return {
-        "task_id": task.get("task_id"),
+        "task_id": None,
+        **{name: value for name, value in task.items() if name not in _OF_DAG_RUN},
         "map_index": int(task.get("map_index", -1)),
         "kind": kind.key,
         **{name: facts[name] for name in (*kind.id_names, "state", "billed_resource_utilization")},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,26 +11,29 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 
 from airflow_emrs_ext import settings
-from airflow_emrs_ext._compat import AIRFLOW_3, AIRFLOW_VERSION
+from airflow_emrs_ext._compat import AIRFLOW_3, AIRFLOW_VERSION, as_columns
 from airflow_emrs_ext.links.runs import RECORD, ROUTE, RunLink
 
 HAS_COOKIE = Version("3.1") <= AIRFLOW_VERSION
 """Whether a browser that follows a link says who it is; in 3.0 only the UI's own script does."""
 
 
-def record_of(place: Any) -> dict[str, Any] | None:
+def record_of(identity: Mapping[str, Any]) -> dict[str, Any] | None:
     """What a task has stored for its links, from Airflow's database; ``None``: nothing.
 
-    :param place: whatever has ``dag_id``, ``run_id``, ``task_id`` and ``map_index``
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
     """
     from airflow.utils.session import create_session
 
     model: Any = getattr(import_module("airflow.models.xcom"), "XComModel" if AIRFLOW_3 else "BaseXCom")
-    names = ("dag_id", "run_id", "task_id", "map_index")
+    try:
+        columns = as_columns(model, identity)
+    except ValueError:
+        return None
     with create_session() as session:
-        found = (
-            session.query(model.value).filter_by(key=RECORD, **{name: getattr(place, name) for name in names}).first()
-        )
+        # Airflow 3.4 keeps those of earlier tries, too.
+        newest = session.query(model.value).filter_by(key=RECORD, **columns).order_by(model.timestamp.desc())
+        found = newest.first()
     value: Any = found and found[0]
     # Airflow 3 stores the text of JSON as JSON. What is no plain JSON is not ours to make objects of.
     for _ in range(2):

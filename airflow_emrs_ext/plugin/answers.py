@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_emrs_ext.links.runs import LINKS, RunLink, SparkUILink, path_of
+from airflow_emrs_ext.ownership import further_fields
 from airflow_emrs_ext.plugin._compat import base_path, record_of
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, page
 
@@ -26,12 +27,28 @@ _PAGE_HEADERS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Place:
-    """A task instance, as a path names it."""
+    """A task instance, as a path names it.
+
+    :param further: what the path's query names beyond the others, such as an iteration's loop
+    """
 
     dag_id: str
     run_id: str
     task_id: str
     map_index: int
+    further: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, dag_id: str, run_id: str, task_id: str, map_index: int, query: Mapping[str, str]) -> Place:
+        """The task instance of a path with this query, of which nothing else counts."""
+        further = {name: query[name] for name in further_fields() if name in query}
+        return cls(dag_id, run_id, task_id, map_index, further)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """As :func:`~airflow_emrs_ext.ownership.identity_of` the task instance."""
+        named = {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": self.task_id, "map_index": self.map_index}
+        return {**named, **self.further}
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,7 @@ def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
 
     if not _has(what, *LINKS):
         return problem(404, "No such link", f"There is no link «{what}».")
-    record = record_of(place)
+    record = record_of(place.identity)
     if record is None or not is_record(record):
         return problem(
             404,
@@ -129,7 +146,7 @@ def forbidden() -> Answer:
 
 def url_path(what: str, place: Place, attempt: int | None = None) -> str:
     """The path of a link as the browser sees it."""
-    return f"{base_path()}/{path_of(what, place, attempt)}"
+    return f"{base_path()}/{path_of(what, place.identity, attempt)}"
 
 
 def _has(what: str, *kinds: str) -> bool:

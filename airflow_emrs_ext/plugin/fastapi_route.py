@@ -65,23 +65,41 @@ def _add(app: FastAPI, prefix: str, endpoint: Any, **options: Any) -> None:
 
 
 def _open(
-    what: str, dag_id: str, run_id: str, task_id: str, map_index: MapIndex, attempt: int | None = None
+    request: Request,
+    what: str,
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    map_index: MapIndex,
+    attempt: int | None = None,
 ) -> Response:
-    return _response(answer(what, Place(dag_id, run_id, task_id, map_index), attempt))
+    return _response(answer(what, Place.of(dag_id, run_id, task_id, map_index, request.query_params), attempt))
 
 
 def _open_for_script(
-    what: str, dag_id: str, run_id: str, task_id: str, map_index: MapIndex, attempt: int | None = None
+    request: Request,
+    what: str,
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    map_index: MapIndex,
+    attempt: int | None = None,
 ) -> Response:
-    given = answer(what, Place(dag_id, run_id, task_id, map_index), attempt)
+    given = answer(what, Place.of(dag_id, run_id, task_id, map_index, request.query_params), attempt)
     # A redirect is for the browser to follow, and not for the script.
     return JSONResponse(given.as_json(), 200 if given.location else given.status, dict(HEADERS))
 
 
 def _page_that_asks(
-    what: str, dag_id: str, run_id: str, task_id: str, map_index: MapIndex, attempt: int | None = None
+    request: Request,
+    what: str,
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    map_index: MapIndex,
+    attempt: int | None = None,
 ) -> Response:
-    place = Place(dag_id, run_id, task_id, map_index)
+    place = Place.of(dag_id, run_id, task_id, map_index, request.query_params)
     path = url_path(what, place, attempt)
     root = f"{base_path()}/{ROUTE}"
     script = _SCRIPT % {
@@ -101,7 +119,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
         if is_script:
             return JSONResponse({}, 401, dict(HEADERS))
         names = request.path_params
-        place = Place(*(names[name] for name in ("dag_id", "run_id", "task_id", "map_index")))
+        place = Place.of(names["dag_id"], names["run_id"], names["task_id"], names["map_index"], request.query_params)
         login = _login_url(url_path(names["what"], place, names.get("attempt")))
         return Response(status_code=307, headers={**HEADERS, "Location": login})
     given = forbidden() if error.status_code == 403 else problem(error.status_code, "Not possible", str(error.detail))

@@ -24,7 +24,7 @@ def blueprint() -> Blueprint:
 
 
 def _open(what: str, dag_id: str, run_id: str, task_id: str, map_index: int, attempt: int | None = None) -> Any:
-    place = Place(dag_id, run_id, task_id, map_index)
+    place = Place.of(dag_id, run_id, task_id, map_index, request.args)
     # Modules of Airflow 2, which Airflow 3 does not have.
     details = import_module("airflow.auth.managers.models.resource_details")
     auth_manager = import_module("airflow.www.extensions.init_auth_manager").get_auth_manager()

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import has_ended
+from airflow_emrs_ext.ownership import identity_of
 from airflow_emrs_ext.procedures import STARTED
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 
 log = logging.getLogger(__name__)
-
-_ID = ("dag_id", "run_id", "task_id", "map_index")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Journal:
         if ti is None:
             return cls(None, {})
         entry = {
-            "task": {name: getattr(ti, name) for name in _ID},
+            "task": identity_of(ti),
             "try_number": getattr(ti, "try_number", None),
             **trigger.serialize()[1],
         }
@@ -123,7 +122,7 @@ def look_after_what_was_left() -> int:
     for path in sorted(settings.journal_folder().glob("*.json")):
         try:
             entry = json.loads(path.read_text())
-            if not has_ended(**entry["task"]):
+            if not has_ended(entry["task"]):
                 continue
             deadline = entry["patience"].get("deadline")
             if entry["on_kill_procedure"] and (deadline is None or time.time() < deadline):

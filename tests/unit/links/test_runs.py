@@ -15,6 +15,7 @@ from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.managed_endpoint import EmrContainersCreateManagedEndpointOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
 from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
+from airflow_emrs_ext.ownership import identity_of
 from airflow_emrs_ext.plugin.targets import TARGETS
 from airflow_emrs_ext.plugin.works import WORKS
 from airflow_emrs_ext.provider_info import get_provider_info
@@ -26,8 +27,10 @@ PLACE = SimpleNamespace(dag_id="a.dag", run_id="scheduled__2026-05-01T00:00:00+0
 
 def test_a_path_names_a_task_instance() -> None:
     task = "a.dag/scheduled__2026-05-01T00%3A00%3A00%2B00%3A00/a_task/3"
-    assert path_of("console", PLACE) == f"emr/console/{task}"
-    assert path_of("console", PLACE, 2) == f"emr/console/{task}/2"
+    identity = identity_of(PLACE)
+    assert path_of("console", identity) == f"emr/console/{task}"
+    assert path_of("console", identity, 2) == f"emr/console/{task}/2"
+    assert path_of("console", {**identity, "region_id": "a-b"}, 2) == f"emr/console/{task}/2?region_id=a-b"
 
 
 def test_a_link_is_below_the_address_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +38,7 @@ def test_a_link_is_below_the_address_of_airflow(monkeypatch: pytest.MonkeyPatch)
     link = LINKS["job_run"][1].get_link(None, ti_key=PLACE)
     # The UI of Airflow 3 puts its own address before a relative one; that of Airflow 2 disables such a button.
     base = "" if AIRFLOW_3 else "https://airflow.example.com/base/"
-    assert link == base + path_of("spark-ui", PLACE)
+    assert link == base + path_of("spark-ui", identity_of(PLACE))
 
 
 def test_every_link_leads_somewhere_and_is_known_to_airflow() -> None:

@@ -259,7 +259,7 @@ def test_the_journal_knows_whether_it_was_asked_for_and_no_request(
     assert journal.Journal.of(deferred(application_id)).recall() == {}
     (entry,) = tmp_path.iterdir()
     assert "hunter2" not in entry.read_text()
-    monkeypatch.setattr(journal, "has_ended", lambda **task: True)
+    monkeypatch.setattr(journal, "has_ended", lambda task: True)
     assert journal.look_after_what_was_left() == 0
     assert list(tmp_path.iterdir()) == []
 
@@ -278,7 +278,7 @@ def test_what_a_lost_triggerer_has_started_is_ended_with_its_task(
     ids = start(application_id, wait_for="submission").result
     lost = journal.Journal.of(deferred(application_id, **waiting))
     lost.note({"asked": True, "started": {name: ids[name] for name in ("application_id", "job_run_id")}})
-    monkeypatch.setattr(journal, "has_ended", lambda **task: True)
+    monkeypatch.setattr(journal, "has_ended", lambda task: True)
     assert journal.look_after_what_was_left() == is_over
     assert list(tmp_path.iterdir()) == []
     assert (emr.job_runs()[0]["state"] in ("CANCELLING", "CANCELLED")) == is_over

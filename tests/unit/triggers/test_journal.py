@@ -26,7 +26,7 @@ TASK = {"dag_id": "a_dag", "run_id": "a_run", "task_id": "a_task", "map_index": 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path / "journal"))
-    monkeypatch.setattr(journal, "has_ended", lambda **task: task["task_id"] == "a_task")
+    monkeypatch.setattr(journal, "has_ended", lambda task: task["task_id"] == "a_task")
     return tmp_path / "journal"
 
 
