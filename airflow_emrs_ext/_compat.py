@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         AirflowSensorTimeout,
         AirflowSkipException,
         AirflowTaskTimeout,
-        TaskDeferralError,
         TaskDeferred,
     )
     from airflow.sdk.log import mask_secret as _mask
@@ -73,7 +72,6 @@ else:
             AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
-            TaskDeferralError,
             TaskDeferred,
         )
     except ImportError:
@@ -84,9 +82,13 @@ else:
             AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
-            TaskDeferralError,
             TaskDeferred,
         )
+
+
+def is_deferral_timeout(error: Exception) -> bool:
+    """Whether Airflow resumes a deferred task only to fail it, as its time is over: in Airflow 2 its words say so."""
+    return type(error).__name__ == "TaskDeferralTimeout" or error.args == ("Trigger/execution timeout",)
 
 
 def count_metric(name: str, amount: int, tags: Mapping[str, str]) -> None:
@@ -274,7 +276,6 @@ __all__ = [
     "BaseOperator",
     "BaseOperatorLink",
     "Context",
-    "TaskDeferralError",
     "TaskDeferred",
     "as_columns",
     "as_xcoms",
@@ -284,6 +285,7 @@ __all__ = [
     "has_ended",
     "has_owner",
     "identity_fields",
+    "is_deferral_timeout",
     "link_base",
     "mask_secret",
     "push_links",

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from airflow_emrs_ext.exceptions import ServiceUnavailable
 from airflow_emrs_ext.models import member_name
+from airflow_emrs_ext.refusals import ids_in
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Call, Steps, Terms
 from airflow_emrs_ext.waiting import patiently
 
 PAGE_SIZE = 50
+
+# Ten times as many entries as the most that an account may queue at once by default.
+_MOST_PAGES = 400
 
 
 def make_call(service: str, operation: str, **parameters: Any) -> Call:
@@ -19,20 +24,63 @@ def make_call(service: str, operation: str, **parameters: Any) -> Call:
     return Call(operation, given, service=service)
 
 
-def pages(terms: Terms, call: Call, key: str) -> Steps[list[dict[str, Any]]]:
+def named(terms: Terms, call: Call, *ids: str) -> Steps[dict[str, Any]]:
+    """The answer to a call that names what the call was about, or what it has made.
+
+    :param ids: the members of the answer that do; those that are members of the call, too, say the same there
+    """
+
+    def read(response: dict[str, Any]) -> dict[str, Any]:
+        for name in ids:
+            found = response[name]
+            if not isinstance(found, str) or not found or found != call.parameters.get(name, found):
+                raise ValueError(f"{name} is {found!r}")
+        return response
+
+    return (yield from patiently(call, terms, read))
+
+
+def structure(terms: Terms, call: Call, name: str) -> Steps[dict[str, Any]]:
+    """One member of the answer to a call, which is a structure."""
+
+    def read(response: dict[str, Any]) -> dict[str, Any]:
+        found = response[name]
+        if not isinstance(found, dict):
+            raise TypeError(f"{name} is {found!r}")
+        return found
+
+    return (yield from patiently(call, terms, read))
+
+
+def pages(terms: Terms, call: Call, key: str, *ids: str) -> Steps[list[dict[str, Any]]]:
     """Every entry of a paged listing.
 
     :param key: the member of the answer that holds them
+    :param ids: the members that name each entry
+    :raises ServiceUnavailable: the listing has no end
     """
     entries: list[dict[str, Any]] = []
     token: str | None = None
-    while True:
+
+    def read(response: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+        page, following = response[key], response.get("nextToken")
+        if any(not isinstance(entry[name], str) for entry in page for name in ids):
+            raise ValueError(f"an entry of {key} has no {' or '.join(ids)}")
+        if following is not None and (not isinstance(following, str) or following == token):
+            raise ValueError("the next page is the same one")
+        return page, following or None
+
+    for _ in range(_MOST_PAGES):
         parameters = {**call.parameters, **({"nextToken": token} if token else {})}
-        response = yield from patiently(Call(call.operation, parameters, service=call.service), terms)
-        entries.extend(response[key])
-        token = response.get("nextToken")
-        if not token:
+        page, token = yield from patiently(Call(call.operation, parameters, service=call.service), terms, read)
+        entries.extend(page)
+        if token is None:
             return entries
+    raise ServiceUnavailable(
+        f"{call.operation} has no end: {len(entries)} entries on {_MOST_PAGES} pages, and there are more. What runs is "
+        "left as it is; narrow down what is listed, and run the task again.",
+        {"operation": call.operation, **ids_in(call.operation, call.parameters)},
+    )
 
 
 def names(states: Iterable[State] | None) -> Sequence[str] | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from airflow_emrs_ext.api_calls import PAGE_SIZE, make_call, names, pages
+from airflow_emrs_ext.api_calls import PAGE_SIZE, make_call, named, names, pages, structure
 from airflow_emrs_ext.models.containers import SERVICE
 from airflow_emrs_ext.states import EksJobRunState, ManagedEndpointState, VirtualClusterState
 from airflow_emrs_ext.steps import Steps, Terms
@@ -40,14 +40,12 @@ def create_virtual_cluster(
         tags=tags,
         **parameters,
     )
-    return (yield from patiently(call, terms))
+    return (yield from named(terms, call, "id"))
 
 
 def describe_virtual_cluster(terms: Terms, /, virtual_cluster_id: str) -> Steps[dict[str, Any]]:
     """DescribeVirtualCluster: the ``virtualCluster`` structure."""
-    response = yield from patiently(_call("describe_virtual_cluster", id=virtual_cluster_id), terms)
-    cluster: dict[str, Any] = response["virtualCluster"]
-    return cluster
+    return (yield from structure(terms, _call("describe_virtual_cluster", id=virtual_cluster_id), "virtualCluster"))
 
 
 def list_virtual_clusters(
@@ -72,12 +70,12 @@ def list_virtual_clusters(
         created_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "virtualClusters"))
+    return (yield from pages(terms, call, "virtualClusters", "id"))
 
 
 def delete_virtual_cluster(terms: Terms, /, virtual_cluster_id: str) -> Steps[dict[str, Any]]:
     """DeleteVirtualCluster."""
-    return (yield from patiently(_call("delete_virtual_cluster", id=virtual_cluster_id), terms))
+    return (yield from named(terms, _call("delete_virtual_cluster", id=virtual_cluster_id), "id"))
 
 
 def start_job_run(
@@ -118,14 +116,13 @@ def start_job_run(
         tags=tags,
         **parameters,
     )
-    return (yield from patiently(call, terms))
+    return (yield from named(terms, call, "virtualClusterId", "id"))
 
 
 def describe_job_run(terms: Terms, /, virtual_cluster_id: str, job_run_id: str) -> Steps[dict[str, Any]]:
     """DescribeJobRun: the ``jobRun`` structure."""
     call = _call("describe_job_run", virtual_cluster_id=virtual_cluster_id, id=job_run_id)
-    job_run: dict[str, Any] = (yield from patiently(call, terms))["jobRun"]
-    return job_run
+    return (yield from structure(terms, call, "jobRun"))
 
 
 def list_job_runs(
@@ -148,13 +145,13 @@ def list_job_runs(
         created_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "jobRuns"))
+    return (yield from pages(terms, call, "jobRuns", "id"))
 
 
 def cancel_job_run(terms: Terms, /, virtual_cluster_id: str, job_run_id: str) -> Steps[dict[str, Any]]:
     """CancelJobRun; refused for a job run that has ended."""
     call = _call("cancel_job_run", virtual_cluster_id=virtual_cluster_id, id=job_run_id)
-    return (yield from patiently(call, terms))
+    return (yield from named(terms, call, "virtualClusterId", "id"))
 
 
 def create_job_template(
@@ -179,15 +176,12 @@ def create_job_template(
         kms_key_arn=kms_key_arn,
         tags=tags,
     )
-    return (yield from patiently(call, terms))
+    return (yield from named(terms, call, "id"))
 
 
 def describe_job_template(terms: Terms, /, job_template_id: str) -> Steps[dict[str, Any]]:
     """DescribeJobTemplate: the ``jobTemplate`` structure."""
-    template: dict[str, Any] = (yield from patiently(_call("describe_job_template", id=job_template_id), terms))[
-        "jobTemplate"
-    ]
-    return template
+    return (yield from structure(terms, _call("describe_job_template", id=job_template_id), "jobTemplate"))
 
 
 def list_job_templates(
@@ -204,12 +198,12 @@ def list_job_templates(
         created_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "templates"))
+    return (yield from pages(terms, call, "templates", "id"))
 
 
 def delete_job_template(terms: Terms, /, job_template_id: str) -> Steps[dict[str, Any]]:
     """DeleteJobTemplate."""
-    return (yield from patiently(_call("delete_job_template", id=job_template_id), terms))
+    return (yield from named(terms, _call("delete_job_template", id=job_template_id), "id"))
 
 
 def create_managed_endpoint(
@@ -242,14 +236,13 @@ def create_managed_endpoint(
         tags=tags,
         **parameters,
     )
-    return (yield from patiently(call, terms))
+    return (yield from named(terms, call, "virtualClusterId", "id"))
 
 
 def describe_managed_endpoint(terms: Terms, /, virtual_cluster_id: str, endpoint_id: str) -> Steps[dict[str, Any]]:
     """DescribeManagedEndpoint: the ``endpoint`` structure."""
     call = _call("describe_managed_endpoint", virtual_cluster_id=virtual_cluster_id, id=endpoint_id)
-    endpoint: dict[str, Any] = (yield from patiently(call, terms))["endpoint"]
-    return endpoint
+    return (yield from structure(terms, call, "endpoint"))
 
 
 def list_managed_endpoints(
@@ -270,13 +263,13 @@ def list_managed_endpoints(
         created_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "endpoints"))
+    return (yield from pages(terms, call, "endpoints", "id"))
 
 
 def delete_managed_endpoint(terms: Terms, /, virtual_cluster_id: str, endpoint_id: str) -> Steps[dict[str, Any]]:
     """DeleteManagedEndpoint."""
     call = _call("delete_managed_endpoint", virtual_cluster_id=virtual_cluster_id, id=endpoint_id)
-    return (yield from patiently(call, terms))
+    return (yield from named(terms, call, "virtualClusterId", "id"))
 
 
 def get_managed_endpoint_session_credentials(
@@ -302,4 +295,8 @@ def get_managed_endpoint_session_credentials(
         credential_type="TOKEN",
         duration_in_seconds=duration_in_seconds,
     )
-    return (yield from patiently(call, terms))
+
+    def read(response: dict[str, Any]) -> dict[str, Any]:
+        return {"credentials": {"token": response["credentials"]["token"]}, "expiresAt": response["expiresAt"]}
+
+    return (yield from patiently(call, terms, read))

@@ -42,13 +42,8 @@ class EmrError(AirflowException):
 
     @staticmethod
     def from_event(event: Mapping[str, Any]) -> EmrError:
-        """The error that :meth:`to_event` wrote.
-
-        :raises InvalidEvent: the event does not name an error of this hierarchy
-        """
-        error_class = EmrError._by_name.get(str(event.get("type")))
-        if error_class is None:
-            raise InvalidEvent(f"The trigger's event names no known error: {dict(event)!r}")
+        """The error that :meth:`to_event` wrote; one that this version does not know is an :class:`EmrError`."""
+        error_class = EmrError._by_name.get(str(event.get("type")), EmrError)
         return error_class(str(event.get("message")), event.get("facts"))
 
 
@@ -73,7 +68,7 @@ class WaitTimeout(EmrError):
 
 
 class RequestRejected(EmrError, AirflowFailException):
-    """The service refused the request and would refuse it again (validation, access denied); Airflow does not retry."""
+    """The service refused the request and would refuse it again (validation); Airflow does not retry."""
 
 
 class RequestConflict(EmrError):
@@ -89,15 +84,21 @@ class QuotaExceeded(EmrError):
 
 
 class ServiceUnavailable(EmrError):
-    """Throttling, server errors or a broken network outlasted the patience."""
+    """Throttling, server errors, a broken network or answers that cannot be read outlasted the patience.
+
+    What runs is left as it is; Airflow retries, and the next try goes on with it.
+    """
+
+
+class AccessDenied(EmrError):
+    """The service, or what stands before it, has refused access (permissions, credentials, proxies) for minutes.
+
+    What runs is left as it is; Airflow retries, and the next try goes on with it.
+    """
 
 
 class ConfigurationError(EmrError, AirflowFailException):
-    """The connection, Region, credentials or installation do not allow any call; Airflow does not retry."""
-
-
-class UnknownState(EmrError):
-    """The service reported a state that this version of the package does not know."""
+    """The parameters, options or the installation allow no call; Airflow does not retry."""
 
 
 class InvalidEvent(EmrError):
@@ -109,11 +110,19 @@ class TaskKilled(EmrError):
 
 
 class Crashed(EmrError):
-    """The wait ended with an error that nobody foresaw; its traceback is in the task log."""
+    """The wait ended with an error that nobody foresaw; its traceback is in the task log.
+
+    What runs is left as it is; Airflow retries, and the next try goes on with it.
+    """
 
     @classmethod
     def by(cls, error: Exception, arguments: Mapping[str, Any]) -> Crashed:
         """The error for an unforeseen one, with the ids among the arguments of what it ended."""
         given = arguments.get("ids", arguments)
         ids = {name: value for name, value in given.items() if name.endswith("_id")}
-        return cls(f"The wait failed: {type(error).__name__}: {error}", ids)
+        named = f" ({', '.join(f'{name} {value}' for name, value in ids.items())})" if ids else ""
+        return cls(
+            f"The wait failed: {type(error).__name__}: {error}. What runs is left as it is{named}; the next try goes "
+            "on with it.",
+            ids,
+        )

@@ -46,11 +46,11 @@ def read_notification(body: str) -> Notification | None:
     try:
         event = json.loads(body)
         kind = _KINDS[event["source"], event["detail-type"]]
-        found = Notification(kind.key, kind.ids_of(event["detail"]), event["detail"]["state"])
+        found = Notification(kind.key, kind.ids_of(event["detail"]), str(kind.states.parse(event["detail"]["state"])))
     # RecursionError: nested deeper than Python reads.
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return found if all(isinstance(value, str) for value in (*found.ids.values(), found.state)) else None
+    return found if all(isinstance(value, str) for value in found.ids.values()) else None
 
 
 def create_notification_queue(queue_name: str = NAME, *, rule_name: str | None = None, session: Any = None) -> str:

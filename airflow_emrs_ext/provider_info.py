@@ -22,12 +22,22 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "example": "60",
     },
     "patience": {
-        "description": "How long one API call is repeated through throttling, server errors and network failures "
-        "before the task gives up, in seconds. A deadline of the task itself may end it sooner.",
+        "description": "How long one API call is repeated through throttling, server errors, network failures and "
+        "answers that cannot be read before the task gives up, in seconds. What runs is left to the task's next try. A "
+        "deadline of the task itself may end it sooner.",
         "version_added": "0.1.0",
         "type": "float",
         "default": "1800",
         "example": "3600",
+    },
+    "access_patience": {
+        "description": "How long one API call is repeated while access is refused (a policy or credentials that are "
+        "being changed, a proxy, a redirect) before the task gives up, in seconds. The connection is read anew "
+        "meanwhile, and what runs is left to the task's next try.",
+        "version_added": "0.1.0",
+        "type": "float",
+        "default": "600",
+        "example": "1800",
     },
     "progress_interval": {
         "description": "Longest silence in the task log while waiting, in seconds. A change of state is always logged.",

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from airflow_emrs_ext.api_calls import PAGE_SIZE, make_call, names, pages
+from airflow_emrs_ext.api_calls import PAGE_SIZE, make_call, named, names, pages, structure
 from airflow_emrs_ext.models.serverless import SERVICE
 from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState
 from airflow_emrs_ext.steps import Steps, Terms
@@ -40,14 +40,12 @@ def create_application(
     call = _call(
         "create_application", release_label=release_label, type=type, client_token=client_token, name=name, **parameters
     )
-    return (yield from patiently(call, terms))
+    return (yield from named(terms, call, "applicationId"))
 
 
 def get_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
     """GetApplication: the ``application`` structure."""
-    response = yield from patiently(_call("get_application", application_id=application_id), terms)
-    application: dict[str, Any] = response["application"]
-    return application
+    return (yield from structure(terms, _call("get_application", application_id=application_id), "application"))
 
 
 def list_applications(
@@ -64,7 +62,7 @@ def list_applications(
     :param created_at_before: likewise
     """
     call = _call("list_applications", states=names(states), max_results=PAGE_SIZE)
-    listed = yield from pages(terms, call, "applications")
+    listed = yield from pages(terms, call, "applications", "id")
     return [
         one
         for one in listed
@@ -81,9 +79,7 @@ def update_application(
     :return: the ``application`` structure
     """
     call = _call("update_application", application_id=application_id, client_token=client_token, **parameters)
-    response = yield from patiently(call, terms)
-    application: dict[str, Any] = response["application"]
-    return application
+    return (yield from structure(terms, call, "application"))
 
 
 def start_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
@@ -139,7 +135,7 @@ def start_job_run(
         tags=tags,
         **parameters,
     )
-    return (yield from patiently(call, terms))
+    return (yield from named(terms, call, "applicationId", "jobRunId"))
 
 
 def get_job_run(
@@ -147,8 +143,7 @@ def get_job_run(
 ) -> Steps[dict[str, Any]]:
     """GetJobRun: the ``jobRun`` structure of ``attempt`` (default: the latest)."""
     call = _call("get_job_run", application_id=application_id, job_run_id=job_run_id, attempt=attempt)
-    job_run: dict[str, Any] = (yield from patiently(call, terms))["jobRun"]
-    return job_run
+    return (yield from structure(terms, call, "jobRun"))
 
 
 def list_job_runs(
@@ -171,13 +166,13 @@ def list_job_runs(
         created_at_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "jobRuns"))
+    return (yield from pages(terms, call, "jobRuns", "id"))
 
 
 def list_job_run_attempts(terms: Terms, /, application_id: str, job_run_id: str) -> Steps[list[dict[str, Any]]]:
     """ListJobRunAttempts, all pages: JobRunAttemptSummary structures."""
     call = _call("list_job_run_attempts", application_id=application_id, job_run_id=job_run_id, max_results=PAGE_SIZE)
-    return (yield from pages(terms, call, "jobRunAttempts"))
+    return (yield from pages(terms, call, "jobRunAttempts", "state"))
 
 
 def cancel_job_run(
@@ -190,7 +185,7 @@ def cancel_job_run(
         job_run_id=job_run_id,
         shutdown_grace_period_in_seconds=shutdown_grace_period_in_seconds,
     )
-    return (yield from patiently(call, terms))
+    return (yield from named(terms, call, "applicationId", "jobRunId"))
 
 
 def get_dashboard_for_job_run(
@@ -235,14 +230,13 @@ def start_session(
         tags=tags,
         **parameters,
     )
-    return (yield from patiently(call, terms))
+    return (yield from named(terms, call, "applicationId", "sessionId"))
 
 
 def get_session(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
     """GetSession: the ``session`` structure."""
     call = _call("get_session", application_id=application_id, session_id=session_id)
-    session: dict[str, Any] = (yield from patiently(call, terms))["session"]
-    return session
+    return (yield from structure(terms, call, "session"))
 
 
 def list_sessions(
@@ -263,13 +257,13 @@ def list_sessions(
         created_at_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "sessions"))
+    return (yield from pages(terms, call, "sessions", "applicationId", "sessionId"))
 
 
 def terminate_session(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
     """TerminateSession."""
     call = _call("terminate_session", application_id=application_id, session_id=session_id)
-    return (yield from patiently(call, terms))
+    return (yield from named(terms, call, "applicationId", "sessionId"))
 
 
 def get_session_endpoint(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
@@ -278,7 +272,11 @@ def get_session_endpoint(terms: Terms, /, application_id: str, session_id: str) 
     The token is a secret: whoever has it runs code with the session's role.
     """
     call = _call("get_session_endpoint", application_id=application_id, session_id=session_id)
-    return (yield from patiently(call, terms))
+
+    def read(response: dict[str, Any]) -> dict[str, Any]:
+        return {name: response[name] for name in ("endpoint", "authToken", "authTokenExpiresAt")}
+
+    return (yield from patiently(call, terms, read))
 
 
 def get_resource_dashboard(

@@ -31,6 +31,11 @@ def patience() -> float:
     return _float("patience")
 
 
+def access_patience() -> float:
+    """How long one call is repeated while access is refused, in seconds."""
+    return _float("access_patience")
+
+
 def progress_interval() -> float:
     """Longest silence in the task log while waiting, in seconds."""
     return _float("progress_interval")

@@ -3,13 +3,22 @@
 Each enumeration holds exactly the values of the enumeration of the same resource in botocore's model (a test compares
 them). Everything else in the package asks a state what it means (:attr:`State.is_terminal`, :attr:`State.is_success`,
 :attr:`State.can_reach`) and never spells one.
+
+A state that a service has added since is read by :meth:`State.parse`: it is active, no success, and any other may
+follow it, so that whoever waits goes on waiting.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import Enum
 from functools import cache
+from typing import Any, TypeVar
+
+S = TypeVar("S", bound="State")
+
+_SPELLING = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 class State(str, Enum):
@@ -17,10 +26,29 @@ class State(str, Enum):
 
     __str__ = str.__str__
 
+    @classmethod
+    def parse(cls: type[S], value: Any) -> S:
+        """The state that the API spells ``value``, also one that this version of the package does not know.
+
+        :raises ValueError: it is nothing that an API spells as a state
+        """
+        if not isinstance(value, str) or not _SPELLING.fullmatch(value):
+            raise ValueError(f"{value!r} is no state")
+        if value in cls.__members__:
+            return cls(value)
+        unknown = str.__new__(cls, value)
+        unknown._name_ = unknown._value_ = value
+        return unknown
+
+    @property
+    def is_known(self) -> bool:
+        """This version of the package knows what the state means."""
+        return self in _NEXT[type(self)]
+
     @property
     def is_terminal(self) -> bool:
         """The resource will never leave this state."""
-        return not _NEXT[type(self)][self]
+        return self.is_known and not _NEXT[type(self)][self]
 
     @property
     def is_active(self) -> bool:
@@ -34,7 +62,7 @@ class State(str, Enum):
 
     def can_reach(self, targets: Iterable[State]) -> bool:
         """Whether the resource is in one of ``targets`` or may still come to be."""
-        return not _reachable(type(self), self).isdisjoint(targets)
+        return not self.is_known or not _reachable(type(self), self).isdisjoint(targets)
 
 
 class ApplicationState(State):

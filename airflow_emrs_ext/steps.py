@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -119,13 +119,28 @@ Step: TypeAlias = Turn | Call | Fetch | Glance | Sleep
 Steps: TypeAlias = Generator[Step, Any, T]
 
 
+# The fields of the first release, which expects them all.
+_FIRST_FIELDS = frozenset(
+    {
+        "waiter_delay",
+        "call_patience",
+        "deadline",
+        "progress_interval",
+        "driver_log_interval",
+        "notification_queue",
+    }
+)
+
+
 @dataclass(frozen=True)
 class Patience:
     """How long, how often and how loudly to wait; plain numbers, so that it crosses to the triggerer as JSON.
 
     :param waiter_delay: longest pause between two looks at a resource, in seconds
-    :param call_patience: how long one call is repeated through throttling, server errors and network failures,
-        in seconds
+    :param call_patience: how long one call is repeated through throttling, server errors, network failures and answers
+        that cannot be read, in seconds
+    :param access_patience: how long it is repeated while access is refused (permissions, credentials, proxies,
+        redirects), in seconds
     :param deadline: when the whole wait ends, in seconds since the epoch; ``None``: never
     :param progress_interval: longest silence in the log, in seconds
     :param driver_log_interval: how often the service uploads a driver's log, in seconds
@@ -138,6 +153,15 @@ class Patience:
     progress_interval: float = 300.0
     driver_log_interval: float = 15.0
     notification_queue: str | None = None
+    access_patience: float = 600.0
+
+    def as_arguments(self) -> dict[str, Any]:
+        """The fields as plain JSON; an older triggerer may not know those that are left out with their defaults."""
+        return {
+            one.name: value
+            for one in fields(self)
+            if (value := getattr(self, one.name)) != one.default or one.name in _FIRST_FIELDS
+        }
 
     def before_deadline(self, moment: float) -> float:
         """``moment``, or the deadline if that comes sooner."""
@@ -181,6 +205,8 @@ class Terms:
 
     :param notes: where it notes how far it has come
     :param asks: told of each call right before it is made
+    :param settles_starts: whether a start that may have had its effect is repeated, with its client token, until it is
+        known what it has led to; only the deadline ends that. ``False``: for no longer than other calls
     """
 
     patience: Patience = Patience()
@@ -189,3 +215,4 @@ class Terms:
     uniform: Callable[[float, float], float] = random.uniform
     notes: Notes = field(default_factory=NoNotes)
     asks: Callable[[Call], None] = lambda call: None
+    settles_starts: bool = True

@@ -9,17 +9,26 @@ decisions, log the same lines and raise the same errors.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
-from itertools import count
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
+from functools import partial
+from typing import Any, TypeVar, overload
 
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, TargetUnreachable, WaitTimeout
 from airflow_emrs_ext.models import ClaimedKind, ResourceKind, Snapshot
-from airflow_emrs_ext.refusals import is_passing, refusal
+from airflow_emrs_ext.refusals import (
+    Meaning,
+    UnreadableAnswer,
+    code_of,
+    ids_in,
+    may_have_had_effect,
+    meaning_of,
+    refusal,
+)
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Call, Glance, Sight, Sleep, Steps, Terms, Turn
+
+R = TypeVar("R")
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 20.0
@@ -27,66 +36,155 @@ _LONGEST_PAUSE = 20.0
 _LONG_TURN = 5.0
 
 
-def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]:
-    """Make one call when its turn comes, waiting out throttling, server errors and network failures with jitter.
+@overload
+def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]: ...
+
+
+@overload
+def patiently(call: Call, terms: Terms, read: Callable[[dict[str, Any]], R]) -> Steps[R]: ...
+
+
+def patiently(call: Call, terms: Terms, read: Callable[[dict[str, Any]], Any] = dict) -> Steps[Any]:
+    """Make one call when its turn comes, and again until it is answered, with jitter.
 
     botocore's own retry modes give up after a few attempts: of 100 tasks that submit at once under StartJobRun's quota
-    of one per second they fail 62 to 72. Here only the deadline or ``call_patience`` ends the attempts.
+    of one per second they fail 62 to 72. Here time ends the attempts: ``call_patience`` for throttling, server errors,
+    network failures and answers that cannot be read, ``access_patience`` for refused access, and the deadline. A start
+    whose client token the service may have seen is repeated until it is known what it has led to.
 
+    :param read: takes of the answer what is wanted; a :class:`KeyError`, :class:`TypeError`, :class:`ValueError` or
+        :class:`AttributeError` of it says that the answer cannot be read
     :raises ServiceUnavailable: the failures outlasted the patience
+    :raises AccessDenied: access was refused for longer than the patience
     :raises WaitTimeout: they lasted until the deadline
     :raises EmrError: the service refused the call (see :func:`~airflow_emrs_ext.refusals.refusal`)
     """
-    give_up = terms.patience.before_deadline(terms.clock() + terms.patience.call_patience)
-    for failures in count(1):
-        yield from _turn(call, give_up, terms)
+    attempts = _Attempts(call, terms)
+    while True:
+        yield from _turn(call, attempts, terms)
         terms.asks(call)
         try:
             response: dict[str, Any] = yield call
-            return response
-        except (ClientError, BotoCoreError) as error:
-            if not is_passing(error):
-                raise refusal(call.operation, call.parameters, error, call.service) from error
-            longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures - 1, 10))
-            pause = terms.uniform(longest / 4, longest)
-            remaining = give_up - terms.clock()
-            if remaining <= 0:
-                raise _given_up(call, terms, give_up, f"{error} ({failures} attempts)", **_code(error)) from error
-            level = logging.WARNING if failures in (1, 5) or failures % 20 == 0 else logging.DEBUG
-            terms.log.log(level, "%s: %s; attempt %d, trying again in %.1f s", call.operation, error, failures, pause)
-            yield Sleep(min(pause, remaining))
-    raise AssertionError("unreachable: count() does not end")
+        except EmrError:
+            raise  # the package's own: no call was made
+        except Exception as error:
+            # Whatever a client raises: none of it says anything of what runs.
+            failure: Exception = error
+        else:
+            try:
+                return read(response)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                failure = UnreadableAnswer(f"the answer cannot be read: {type(error).__name__}: {error}")
+        yield Sleep(attempts.pause_after(failure))
 
 
-def _turn(call: Call, give_up: float, terms: Terms) -> Steps[None]:
+class _Attempts:
+    """The attempts at one call: for how long it is repeated, and how."""
+
+    def __init__(self, call: Call, terms: Terms) -> None:
+        self._call, self._terms = call, terms
+        self._began = terms.clock()
+        self._denied_since: float | None = None
+        self._failures = 0
+        # Only a start has a client token, which makes its repetition harmless.
+        self._may_settle = terms.settles_starts and "clientToken" in call.parameters
+        self._is_unsettled = False
+
+    @property
+    def until(self) -> float:
+        """When the next attempt comes too late."""
+        patience = self._terms.patience
+        if self._is_unsettled:
+            end = math.inf
+        elif self._denied_since is not None:
+            end = self._denied_since + patience.access_patience
+        else:
+            end = self._began + patience.call_patience
+        return patience.before_deadline(end)
+
+    def pause_after(self, failure: Exception) -> float:
+        """How long to wait before the next attempt.
+
+        :raises EmrError: there is none
+        """
+        call, terms = self._call, self._terms
+        meaning = meaning_of(failure, call.service)
+        if meaning is Meaning.REFUSED:
+            raise refusal(call.operation, call.parameters, failure, call.service) from failure
+        self._failures += 1
+        self._is_unsettled = self._is_unsettled or (self._may_settle and may_have_had_effect(failure))
+        is_new = meaning is Meaning.ACCESS and self._denied_since is None
+        if meaning is not Meaning.ACCESS:
+            self._denied_since = None
+        elif is_new:
+            self._denied_since = terms.clock()
+        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
+        pause = terms.uniform(longest / 4, longest)
+        remaining = self.until - terms.clock()
+        if remaining <= 0:
+            raise self._given_up(failure) from failure
+        level = logging.WARNING if is_new or self._failures in (1, 5) or self._failures % 20 == 0 else logging.DEBUG
+        said = f"{call.operation}: {failure}"
+        if is_new:
+            said = str(refusal(call.operation, call.parameters, failure, call.service))
+        terms.log.log(level, "%s; attempt %d, trying again in %.1f s", said, self._failures, pause)
+        return min(pause, remaining)
+
+    def _given_up(self, failure: Exception) -> EmrError:
+        call, patience = self._call, self._terms.patience
+        if self.until == patience.deadline:
+            return self.too_late(f"{failure} ({self._failures} attempts)", code=code_of(failure))
+        left = (
+            f"What runs is left as it is{_of(ids_in(call.operation, call.parameters))}; the next try goes on with it."
+        )
+        if self._denied_since is not None:
+            error = refusal(call.operation, call.parameters, failure, call.service)
+            error.restate(
+                f"{error.message} Access was refused for {patience.access_patience:.0f} s ([emrs_ext] "
+                f"access_patience). {left}",
+                error.facts,
+            )
+            return error
+        return self.unavailable(f"{failure} ({self._failures} attempts)", f" {left}", code=code_of(failure))
+
+    def too_late(self, why: str, **facts: str) -> WaitTimeout:
+        """The error of a deadline."""
+        return WaitTimeout(
+            f"The deadline came before {self._call.operation} did: {why}. "
+            "Raise wait_timeout (or execution_timeout), or lower the load.",
+            self._facts(facts),
+        )
+
+    def unavailable(self, why: str, left: str = "", **facts: str) -> ServiceUnavailable:
+        """The error of a patience that has ended."""
+        return ServiceUnavailable(
+            f"{self._call.operation} did not succeed for the patience of "
+            f"{self._terms.patience.call_patience:.0f} s: {why}. The service was throttling, could not be reached or "
+            f"gave answers that cannot be read; raise [emrs_ext] patience or lower the load.{left}",
+            self._facts(facts),
+        )
+
+    def _facts(self, facts: dict[str, str]) -> dict[str, str]:
+        call = self._call
+        return {"operation": call.operation, **ids_in(call.operation, call.parameters), **facts}
+
+
+def _turn(call: Call, attempts: _Attempts, terms: Terms) -> Steps[None]:
     seconds: float = yield Turn(call.service, call.operation)
     if seconds <= 0:
         return
     if seconds >= _LONG_TURN:
         terms.log.info("%s: its turn under the service's quota comes in %.0f s", call.operation, seconds)
-    remaining = max(0.0, give_up - terms.clock())
+    until = attempts.until
+    remaining = max(0.0, until - terms.clock())
     yield Sleep(min(seconds, remaining))
     if seconds > remaining:
-        raise _given_up(call, terms, give_up, "its turn under the service's quota has not come")
+        why = "its turn under the service's quota has not come"
+        raise attempts.too_late(why) if until == terms.patience.deadline else attempts.unavailable(why)
 
 
-def _given_up(call: Call, terms: Terms, give_up: float, why: str, **facts: str) -> EmrError:
-    facts = {"operation": call.operation, **facts}
-    if give_up == terms.patience.deadline:
-        return WaitTimeout(
-            f"The deadline came before {call.operation} did: {why}. "
-            "Raise wait_timeout (or execution_timeout), or lower the load.",
-            facts,
-        )
-    return ServiceUnavailable(
-        f"{call.operation} did not succeed for the patience of {terms.patience.call_patience:.0f} s: {why}. "
-        f"The service was throttling or could not be reached; raise [emrs_ext] patience or lower the load.",
-        facts,
-    )
-
-
-def _code(error: ClientError | BotoCoreError) -> dict[str, str]:
-    return {"code": error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__}
+def _of(ids: Mapping[str, str]) -> str:
+    return f" ({', '.join(f'{name} {value}' for name, value in ids.items())})" if ids else ""
 
 
 Rest = Callable[[Snapshot, float], Steps[None]]
@@ -156,7 +254,7 @@ def await_news(kind: ClaimedKind[State], ids: Mapping[str, str], targets: Iterab
         elif sight.state is None:
             return
         else:
-            snapshot = Snapshot(kind.parse_state(ids, sight.state), "", attempt, {**ids, "state": sight.state})
+            snapshot = Snapshot(kind.states.parse(sight.state), "", attempt, {**ids, "state": sight.state})
         state = snapshot.state
         if state in targets or not state.can_reach(targets):
             return
@@ -179,7 +277,7 @@ def _check_deadline(
 
 def look(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
     """One observation of a resource."""
-    return kind.read(ids, (yield from patiently(kind.describe(ids), terms)))
+    return (yield from patiently(kind.describe(ids), terms, partial(kind.observe, ids)))
 
 
 def verdict(kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapshot, targets: Iterable[State]) -> bool:
@@ -218,15 +316,27 @@ def _because(snapshot: Snapshot) -> str:
 
 
 class _Progress:
-    """Log lines of a wait: every change of state or attempt, and a sign of life each ``progress_interval``."""
+    """Log lines of a wait: every change of state or attempt, and a sign of life each ``progress_interval``.
+
+    A state that is not known is a warning, once.
+    """
 
     def __init__(self, label: str, awaited: str, terms: Terms) -> None:
         self._label, self._awaited, self._terms = label, awaited, terms
         self._started = terms.clock()
         self._last_line = 0.0
         self._last_seen: tuple[State, int | None] | None = None
+        self._unknown: set[State] = set()
 
     def waiting(self, snapshot: Snapshot) -> None:
+        if not snapshot.state.is_known and snapshot.state not in self._unknown:
+            self._unknown.add(snapshot.state)
+            self._terms.log.warning(
+                "%s is %s, a state that this version of airflow-emrs-ext does not know: it counts as active, and the "
+                "wait goes on. Upgrade the package.",
+                self._label,
+                snapshot.state,
+            )
         seen = (snapshot.state, snapshot.attempt)
         now = self._terms.clock()
         if seen != self._last_seen or now - self._last_line >= self._terms.patience.progress_interval:

@@ -6,17 +6,19 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing
+from functools import cached_property
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from asgiref.sync import sync_to_async
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext.apis import APIS
+from airflow_emrs_ext.hooks.answers import check
 from airflow_emrs_ext.hooks.bodies import adrain, drain, fetch
 from airflow_emrs_ext.hooks.governor import Governor, governor_of
+from airflow_emrs_ext.refusals import is_about_access
 from airflow_emrs_ext.service_model import extend
 from airflow_emrs_ext.steps import Call, Fetch, Glance, Patience, Sleep, Step, Steps, Terms, Turn
 
@@ -59,6 +61,7 @@ class EmrHook(AwsBaseHook):
         super().__init__(*args, **kwargs)
         self.patience = patience or default_patience()
         self._clients: dict[str, Any] = {}
+        self._has_connected = False
 
     @property
     def terms(self) -> Terms:
@@ -85,16 +88,24 @@ class EmrHook(AwsBaseHook):
                     # Only those that wait together have listings that answer for many.
                     answer = None
                     continue
+                client: Any = None
                 try:
                     if isinstance(step, Fetch):
                         answer = fetch(step)
                         continue
                     # Making the client may call STS: its failures are for the steps to judge, too.
-                    answer = getattr(self._client_of(step.service), step.operation)(**step.parameters)
+                    client = self._client_of(step.service)
+                    answer = getattr(client, step.operation)(**step.parameters)
                     if step.sink is not None:
                         answer["Body"] = drain(answer["Body"], step.sink())
-                except (ClientError, BotoCoreError) as error:
+                    elif step.service in APIS:
+                        check(client, step.operation, answer)
+                except Exception as error:
+                    # Whatever a client raises is for the steps to judge; without a first client nothing has been asked.
+                    if client is None and not self._has_connected:
+                        raise
                     self.governor.heed(step, error)
+                    self._reconsider(step, error)
                     answer = error
 
     async def arun(self, steps: Steps[T]) -> T:
@@ -112,6 +123,16 @@ class EmrHook(AwsBaseHook):
         async with AsyncExitStack() as stack:
             return await drive(steps, perform, self.governor)
 
+    def forget_connection(self) -> None:
+        """Let the next client be made of the connection as it is by then: its credentials may have been renewed."""
+        self._clients.clear()
+        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
+            del vars(self)[name]
+
+    def _reconsider(self, step: Step, error: Exception) -> None:
+        if isinstance(step, Call) and is_about_access(error, step.service):
+            self.forget_connection()
+
     async def open_client(self, service: str) -> Any:
         """An asynchronous client as a context manager that is yet to be entered."""
         # The connection may be read from the metadata database: not on the event loop.
@@ -124,10 +145,13 @@ class EmrHook(AwsBaseHook):
 
     def _client_of(self, service: str) -> Any:
         if service == self.service:
-            return self.conn
-        if service not in self._clients:
-            self._clients[service] = self._make_client(service, asynchronous=False)
-        return self._clients[service]
+            client = self.conn
+        else:
+            if service not in self._clients:
+                self._clients[service] = self._make_client(service, asynchronous=False)
+            client = self._clients[service]
+        self._has_connected = True
+        return client
 
     def _make_client(self, service: str, *, asynchronous: bool) -> Any:
         """A client of any service, with the connection, Region and endpoints of this hook."""
@@ -164,7 +188,7 @@ class EmrHook(AwsBaseHook):
 async def drive(steps: Steps[T], perform: Callable[[Call | Fetch | Glance], Awaitable[Any]], governor: Governor) -> T:
     """Drive steps on the event loop; steps that are interrupted are closed.
 
-    :param perform: makes a step other than a pause or a turn, and answers; botocore's errors are for the steps
+    :param perform: makes a step other than a pause or a turn, and answers; its errors are for the steps
     :param governor: gives the turns
     """
     answer: Any = None
@@ -183,7 +207,8 @@ async def drive(steps: Steps[T], perform: Callable[[Call | Fetch | Glance], Awai
                 continue
             try:
                 answer = await perform(step)
-            except (ClientError, BotoCoreError) as error:
+            except Exception as error:
+                # Whatever a client raises is for the steps to judge.
                 governor.heed(step, error)
                 answer = error
 
@@ -195,9 +220,12 @@ async def answer_of(step: Call | Fetch, client_of: Callable[[str], Awaitable[Any
     """
     if isinstance(step, Fetch):
         return await sync_to_async(fetch, thread_sensitive=False)(step)
-    answer = await getattr(await client_of(step.service), step.operation)(**step.parameters)
+    client = await client_of(step.service)
+    answer = await getattr(client, step.operation)(**step.parameters)
     if step.sink is not None:
         answer["Body"] = await adrain(answer["Body"], step.sink())
+    elif step.service in APIS:
+        check(client, step.operation, answer)
     return answer
 
 
@@ -211,6 +239,7 @@ def default_patience() -> Patience:
     return Patience(
         waiter_delay=settings.waiter_delay(),
         call_patience=settings.patience(),
+        access_patience=settings.access_patience(),
         progress_interval=settings.progress_interval(),
         driver_log_interval=settings.driver_log_interval(),
         notification_queue=settings.notification_queue(),

@@ -251,7 +251,8 @@ class _Place:
         *_, own_name = kind.id_names
         count = len(listed)
         entries = {
-            kind.ids_of(one)[own_name]: _Entry(str(one["state"]), one["createdAt"].timestamp()) for one in listed
+            kind.ids_of(one)[own_name]: _Entry(str(kind.states.parse(one["state"])), one["createdAt"].timestamp())
+            for one in listed
         }
         # Pages of a thousand are megabytes.
         listed.clear()

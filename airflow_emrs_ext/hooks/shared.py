@@ -9,26 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from botocore.exceptions import ClientError
-
 from airflow_emrs_ext.hooks.base import EmrHook, answer_of, drive
 from airflow_emrs_ext.hooks.listings import Listings
 from airflow_emrs_ext.hooks.notifications import Notifications
 from airflow_emrs_ext.models import CLAIMED
+from airflow_emrs_ext.refusals import is_about_access
 from airflow_emrs_ext.steps import Call, Fetch, Glance, Sight, Steps
 
 T = TypeVar("T")
-
-# What says that credentials are not good any more: others may be in the connection by now.
-_STALE = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "UnrecognizedClientException",
-    }
-)
 
 _drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedDriver]] = WeakKeyDictionary()
 
@@ -67,13 +55,12 @@ class SharedDriver:
         client = self._clients.get(step.service)
         try:
             return await answer_of(step, self._client_of)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _STALE or client is None:
-                raise
-        # The connection is read once more, for all.
-        if self._clients.get(step.service) is client:
-            del self._clients[step.service]
-        return await answer_of(step, self._client_of)
+        except Exception as error:
+            # The connection is read once more, for all that have used the same client.
+            if is_about_access(error, step.service) and self._clients.get(step.service) is client:
+                self._clients.clear()
+                self._hook.forget_connection()
+            raise
 
     async def _glance(self, step: Glance) -> Sight | None:
         if not step.queue or not CLAIMED[step.kind].events:

@@ -56,15 +56,15 @@ class VirtualCluster(ContainersKind[VirtualClusterState]):
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         cluster = response["virtualCluster"]
-        provider = cluster["containerProvider"]
-        state = self.parse_state(ids, cluster["state"])
+        provider = cluster.get("containerProvider", {})
+        state = self.states.parse(cluster["state"])
         facts = {
             "virtual_cluster_id": cluster["id"],
-            "arn": cluster["arn"],
-            "name": cluster["name"],
+            "arn": cluster.get("arn"),
+            "name": cluster.get("name"),
             "state": str(state),
             "state_details": "",
-            "eks_cluster": provider["id"],
+            "eks_cluster": provider.get("id"),
             "namespace": provider.get("info", {}).get("eksInfo", {}).get("namespace"),
             "created_at": to_json(cluster["createdAt"]),
             "tags": cluster.get("tags", {}),
@@ -94,7 +94,7 @@ class EksJobRun(ContainersKind[EksJobRunState], JobRunKind[EksJobRunState]):
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         run = response["jobRun"]
-        state = self.parse_state(ids, run["state"])
+        state = self.states.parse(run["state"])
         reason = run.get("failureReason")
         # What the service says of a failure is often no more than its kind.
         details = details_of(reason, run.get("stateDetails"))
@@ -104,7 +104,7 @@ class EksJobRun(ContainersKind[EksJobRunState], JobRunKind[EksJobRunState]):
         facts = {
             "virtual_cluster_id": run["virtualClusterId"],
             "job_run_id": run["id"],
-            "arn": run["arn"],
+            "arn": run.get("arn"),
             "name": run.get("name"),
             "type": "SPARK_SQL" if "sparkSqlJobDriver" in driver else "SPARK",
             "state": str(state),
@@ -166,15 +166,15 @@ class ManagedEndpoint(ContainersKind[ManagedEndpointState], ServingKind[ManagedE
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         endpoint = response["endpoint"]
-        state = self.parse_state(ids, endpoint["state"])
+        state = self.states.parse(endpoint["state"])
         reason = endpoint.get("failureReason")
         details = details_of(reason, endpoint.get("stateDetails"))
         facts = {
             "virtual_cluster_id": endpoint["virtualClusterId"],
             "endpoint_id": endpoint["id"],
-            "arn": endpoint["arn"],
+            "arn": endpoint.get("arn"),
             "name": endpoint.get("name"),
-            "type": endpoint["type"],
+            "type": endpoint.get("type"),
             "state": str(state),
             "state_details": details,
             "failure_reason": reason,

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any, ClassVar, Generic, TypeVar
 
 from airflow_emrs_ext.diagnosis import Diagnosis, Remedy, diagnose, remedy_for
-from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, SessionEnded, UnknownState
+from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, SessionEnded
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Call
 
@@ -50,7 +50,21 @@ class ResourceKind(ABC, Generic[S]):
 
     @abstractmethod
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
-        """The observation in the answer of :meth:`describe`."""
+        """The observation in the answer of :meth:`describe`.
+
+        :raises LookupError, TypeError, ValueError, AttributeError: it cannot be read
+        """
+
+    def observe(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
+        """As :meth:`read`, of no other resource than the one that was asked for.
+
+        :raises LookupError, TypeError, ValueError, AttributeError: it cannot be read
+        """
+        snapshot = self.read(ids, response)
+        told = {name: snapshot.facts[name] for name in ids}
+        if told != dict(ids):
+            raise ValueError(f"it tells of {told}")
+        return snapshot
 
     def ended(self, ids: Mapping[str, str], snapshot: Snapshot) -> EmrError | None:
         """The kind's own error for a resource that has ended another way than awaited, if it has one."""
@@ -60,20 +74,6 @@ class ResourceKind(ABC, Generic[S]):
         """How log lines and errors name the resource."""
         *_, own_id = ids.values()
         return f"{self.name} {own_id}"
-
-    def parse_state(self, ids: Mapping[str, str], value: str) -> S:
-        """The state that the API spells ``value``.
-
-        :raises UnknownState: this version of the package does not know it
-        """
-        try:
-            return self.states(value)
-        except ValueError:
-            raise UnknownState(
-                f"{self.label(ids)} is in state {value!r}, which this version of airflow-emrs-ext does not know. "
-                "Upgrade the package.",
-                {**ids, "state": value},
-            ) from None
 
 
 class ClaimedKind(ResourceKind[S]):

@@ -35,19 +35,19 @@ class Application(ClaimedKind[ApplicationState]):
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         application = response["application"]
-        state = self.parse_state(ids, application["state"])
+        state = self.states.parse(application["state"])
         details = details_of(application.get("stateDetails"))
         facts = {
             "application_id": application["applicationId"],
-            "arn": application["arn"],
+            "arn": application.get("arn"),
             "name": application.get("name"),
-            "type": application["type"],
-            "release_label": application["releaseLabel"],
+            "type": application.get("type"),
+            "release_label": application.get("releaseLabel"),
             "architecture": application.get("architecture"),
             "state": str(state),
             "state_details": details,
             "created_at": to_json(application["createdAt"]),
-            "updated_at": to_json(application["updatedAt"]),
+            "updated_at": to_json(application.get("updatedAt")),
             "tags": application.get("tags", {}),
         }
         return Snapshot(state, details, None, facts)
@@ -75,27 +75,27 @@ class JobRun(JobRunKind[JobRunState]):
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         run = response["jobRun"]
-        state = self.parse_state(ids, run["state"])
+        state = self.states.parse(run["state"])
         details = details_of(run.get("stateDetails"))
         attempt = run.get("attempt", 1)
         facts = {
             "application_id": run["applicationId"],
             "job_run_id": run["jobRunId"],
-            "arn": run["arn"],
+            "arn": run.get("arn"),
             "name": run.get("name"),
             "mode": run.get("mode", "BATCH"),
             "state": str(state),
             "state_details": details,
             "attempt": attempt,
             "created_at": to_json(run["createdAt"]),
-            "updated_at": to_json(run["updatedAt"]),
+            "updated_at": to_json(run.get("updatedAt")),
             "started_at": to_json(run.get("startedAt")),
             "ended_at": to_json(run.get("endedAt")),
             "queued_duration_milliseconds": run.get("queuedDurationMilliseconds"),
             "total_execution_duration_seconds": run.get("totalExecutionDurationSeconds"),
             "total_resource_utilization": _utilization(run.get("totalResourceUtilization")),
             "billed_resource_utilization": _utilization(run.get("billedResourceUtilization")),
-            "type": "HIVE" if "hive" in run["jobDriver"] else "SPARK",
+            "type": "HIVE" if "hive" in run.get("jobDriver", {}) else "SPARK",
             "retry_policy": run.get("retryPolicy"),
             "monitoring_configuration": run.get("configurationOverrides", {}).get("monitoringConfiguration", {}),
             "tags": run.get("tags", {}),
@@ -141,7 +141,7 @@ class Session(ServingKind[SessionState], DrivenKind[SessionState]):
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         session = response["session"]
-        state = self.parse_state(ids, session["state"])
+        state = self.states.parse(session["state"])
         details = details_of(session.get("stateDetails"))
         facts = {
             **session_facts(session),
@@ -166,15 +166,15 @@ def session_facts(session: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "application_id": session["applicationId"],
         "session_id": session["sessionId"],
-        "arn": session["arn"],
+        "arn": session.get("arn"),
         "name": session.get("name"),
-        "state": str(session["state"]),
+        "state": str(SessionState.parse(session["state"])),
         "state_details": details_of(session.get("stateDetails")),
-        "release_label": session["releaseLabel"],
-        "execution_role_arn": session["executionRoleArn"],
-        "created_by": session["createdBy"],
+        "release_label": session.get("releaseLabel"),
+        "execution_role_arn": session.get("executionRoleArn"),
+        "created_by": session.get("createdBy"),
         "created_at": to_json(session["createdAt"]),
-        "updated_at": to_json(session["updatedAt"]),
+        "updated_at": to_json(session.get("updatedAt")),
     }
 
 
@@ -182,10 +182,10 @@ def attempt_facts(attempt: Mapping[str, Any]) -> dict[str, Any]:
     """One entry of ListJobRunAttempts as plain JSON."""
     return {
         "attempt": attempt.get("attempt", 1),
-        "state": attempt["state"],
+        "state": str(JobRunState.parse(attempt["state"])),
         "state_details": details_of(attempt.get("stateDetails")),
         "created_at": to_json(attempt["createdAt"]),
-        "updated_at": to_json(attempt["updatedAt"]),
+        "updated_at": to_json(attempt.get("updatedAt")),
     }
 
 

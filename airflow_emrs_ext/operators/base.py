@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -103,7 +103,7 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         :return: the result (in deferrable mode :meth:`execute_complete` returns it)
         """
         if self.deferrable:
-            patience = asdict(self.hook.patience)
+            patience = self.hook.patience.as_arguments()
             watched = watch_of(procedure, arguments)
             self.defer(
                 trigger=self._trigger(
@@ -125,7 +125,7 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         except EmrError as error:
             return Outcome(error=error)
         except Exception as error:
-            # As in the triggerer: whatever nobody foresaw must not leave a run without an owner.
+            # As in the triggerer: whatever nobody foresaw says nothing of what runs, which is left to the next try.
             self.log.exception("The wait failed")
             return Outcome(error=Crashed.by(error, arguments))
 
@@ -151,8 +151,6 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
 
     def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:
         """The one end of both modes: return the result, or raise the error."""
-        if isinstance(outcome.error, (Crashed, InvalidEvent)):
-            self.abandon(context)
         facts = outcome.error.facts if outcome.error else outcome.result or {}
         conclude(facts, self.log)
         if self.counts_cost and facts.get("ended_at"):
@@ -160,9 +158,6 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         if outcome.error is not None:
             raise outcome.error
         return facts
-
-    def abandon(self, context: Context) -> None:
-        """Look after what may still run when a wait has ended in a way that nobody foresaw; by default nothing does."""
 
     def _patience(self, context: Context) -> Patience:
         patience = self.hook.patience

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow_emrs_ext._compat import Context, as_xcoms
@@ -83,7 +83,7 @@ class StartingJobRunOperator(OwningOperator[HookT]):
             "on_kill_procedure": "abandon_claim",
             "on_kill_arguments": {**claim, "seconds": KILL_SECONDS},
         }
-        patience = asdict(self.hook.patience)
+        patience = self.hook.patience.as_arguments()
         self.log.info("Submitting from the triggerer, when its turn comes")
         self.defer(
             trigger=self._trigger(

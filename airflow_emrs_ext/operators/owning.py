@@ -9,9 +9,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_emrs_ext import lineage, settings
-from airflow_emrs_ext._compat import AirflowTaskTimeout, Context, TaskDeferralError, state_of_task, tries_before_cleared
+from airflow_emrs_ext._compat import (
+    AirflowException,
+    AirflowTaskTimeout,
+    Context,
+    is_deferral_timeout,
+    state_of_task,
+    tries_before_cleared,
+)
 from airflow_emrs_ext.declarations import HookT
-from airflow_emrs_ext.exceptions import EmrError, TaskKilled
+from airflow_emrs_ext.exceptions import Crashed, TaskKilled
 from airflow_emrs_ext.links.runs import show_links
 from airflow_emrs_ext.operators.base import EmrOperator
 from airflow_emrs_ext.ownership import TaskIdentity
@@ -116,20 +123,8 @@ class OwningOperator(ClaimingOperator[HookT]):
         self._is_working = False
         self._ti: Any = None
 
-    def claim(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-        """As the base's; what may have been started before an error is ended, unless it is to be kept."""
-        try:
-            return super().claim(context, request)
-        except EmrError:
-            # The procedure has ended what is not to be kept.
-            raise
-        except Exception:
-            # Whatever nobody foresaw between the answer and here must not leave anything without an owner.
-            self._abandon_claim("timeout")
-            raise
-
     def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-        """As the base's, with what becomes of it if an error follows its start."""
+        """As the base's, with what becomes of it if the deadline comes before it is the task's."""
         return {**super().claim_arguments(context, request), "end_on_timeout": self._ends_on("timeout")}
 
     def parents(self, context: Context) -> list[dict[str, str]]:
@@ -142,11 +137,10 @@ class OwningOperator(ClaimingOperator[HookT]):
         try:
             for key, value in ids.items():
                 context["ti"].xcom_push(key=key, value=value)
-            self.show_links(context, self.kind.key, ids)
-        except Exception:
-            # Whatever ends the task here: nobody after it would know of what runs.
-            self.abandon(context)
-            raise
+        except Exception as error:
+            # Airflow could not store them; the task's next try finds what runs by its client token.
+            raise Crashed.by(error, {"ids": ids}) from error
+        self.show_links(context, self.kind.key, ids)
 
     def show_links(self, context: Context, kind: str, ids: Mapping[str, str]) -> None:
         """Let the links of the task lead somewhere from now on, if they can."""
@@ -211,12 +205,13 @@ class OwningOperator(ClaimingOperator[HookT]):
         """Go on after a deferral; also where Airflow could not run the trigger, and asks the operator nothing."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
-        except TaskDeferralError:
-            self.abandon(context)
+        except AirflowException as error:
+            if is_deferral_timeout(error):
+                self.end_deferred(context)
             raise
 
-    def abandon(self, context: Context) -> None:
-        """End what the task has started if the wait for it has ended in a way that nobody foresaw."""
+    def end_deferred(self, context: Context) -> None:
+        """End what the task has started, if its time is over and nobody has waited for it in its trigger."""
         if not self._ids:
             # A process that resumes a deferred task knows of it what the one before it left.
             ti = context["ti"]

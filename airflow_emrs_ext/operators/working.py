@@ -67,7 +67,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
         try:
             facts = self.act(context)
         except EmrError:
-            raise  # the session, if there is one, has been ended
+            raise  # its deadline has ended the session, and anything else leaves it to the next try
         except BaseException:
             # Airflow's timeout of a task is none of the errors that the start foresees.
             self.end_started()

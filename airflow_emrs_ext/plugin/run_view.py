@@ -69,7 +69,7 @@ def run_view(work: Work, alternatives: Sequence[Alternative], ui_of_attempt: Cal
     :raises EmrError: the service refuses to tell
     """
     facts = work.facts
-    state = work.kind.states(facts["state"])
+    state = work.kind.states.parse(facts["state"])
     title = facts["name"] or work.kind.label(work.ids)
     details = f"<p>{escape(facts['state_details'])}</p>" if facts["state_details"] else ""
     parts = [
@@ -202,7 +202,7 @@ def _hidden_setting(found: re.Match[str]) -> str:
 
 def _kind(work: Work, facts: Mapping[str, Any]) -> str:
     """The class of a state in the page's style."""
-    state = work.kind.states(facts["state"])
+    state = work.kind.states.parse(facts["state"])
     if not state.is_terminal:
         return "now"
     # What serves succeeds while it lives, and ends without having failed.
@@ -211,7 +211,7 @@ def _kind(work: Work, facts: Mapping[str, Any]) -> str:
 
 
 def _is_over(work: Work, facts: Mapping[str, Any]) -> bool:
-    return work.kind.states(facts["state"]).is_terminal
+    return work.kind.states.parse(facts["state"]).is_terminal
 
 
 def _section(title: str, body: str) -> str:

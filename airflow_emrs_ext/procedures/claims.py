@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from airflow_emrs_ext.apis import listing_of, start_of
-from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected, ServiceUnavailable, WaitTimeout
+from airflow_emrs_ext.exceptions import EmrError, RequestConflict, ResourceNotFound, ServiceUnavailable, WaitTimeout
 from airflow_emrs_ext.lineage import with_properties
 from airflow_emrs_ext.models import CLAIMED, OWNED, ClaimedKind, OwnedKind, Snapshot
 from airflow_emrs_ext.ownership import (
@@ -25,7 +25,7 @@ from airflow_emrs_ext.ownership import (
 from airflow_emrs_ext.procedures import STARTED
 from airflow_emrs_ext.procedures.owned import END_SECONDS, Facts, abandon, briefly, is_over, request_end
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Call, Glance, Sight, Steps, Terms
+from airflow_emrs_ext.steps import Call, Glance, Sight, Sleep, Steps, Terms
 from airflow_emrs_ext.waiting import await_state, look
 
 # How long a start whose answer was lost is repeated to learn what it started, in seconds.
@@ -40,6 +40,10 @@ _SKEW_SECONDS = 5.0
 
 # A task's parameters change between its tries a few times at most; more conflicts in a row have another reason.
 _MOST_CONFLICTS = 10
+
+# How long after its start something may not be found yet, in seconds, and how often it is looked for.
+_APPEARANCE_SECONDS = 60.0
+_APPEARANCE_PAUSE = 2.0
 
 # The note that says whether a start has been asked for.
 _ASKED = "asked"
@@ -113,17 +117,20 @@ def claim(
             terms.notes.note({_ASKED: True, STARTED: claimed.pick(found.facts)})
             return found.facts
     requests = _requests(request, seed, parents, count())
-    own = yield from _next_generation(terms, claimed, request, requests, of)
+    newest = try_number - 1 if reattach else 0
+    own = yield from _next_generation(terms, claimed, request, requests, of, newest, reattach=reattach)
     assert own is not None, "unreachable: count() does not end"
     return own.facts
 
 
 def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **arguments: Any) -> Steps[Facts]:
-    """As :func:`claim`, for what costs money; what may have been started before an error is ended.
+    """As :func:`claim`, for what costs money; what may have been started is ended if the deadline comes before it is
+    the task's.
 
-    It notes when it has asked for a start and what that has led to, for :func:`abandon_claim`.
+    Any other error leaves it to the next try, which finds it by the same client token. It notes when it has asked for a
+    start and what that has led to, for :func:`abandon_claim`.
 
-    :param end_on_timeout: ``False``: it is left as it is
+    :param end_on_timeout: ``False``: it is left as it is then, too
     :param arguments: further ones of :func:`claim`
     """
     owned = OWNED[arguments["kind"]]
@@ -135,11 +142,11 @@ def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **
     terms.notes.note({_ASKED: False, **terms.notes.recall()})
     try:
         return (yield from claim(replace(terms, asks=ask), reattach=reattach, **arguments))
-    except EmrError as error:
+    except WaitTimeout as error:
         ids = {name: error.facts[name] for name in owned.id_names if name in error.facts}
         if end_on_timeout and len(ids) == len(owned.id_names):
             yield from abandon(terms, kind=owned.key, ids=ids)
-        elif end_on_timeout and "seed" in arguments and isinstance(error, (WaitTimeout, ServiceUnavailable)):
+        elif end_on_timeout and "seed" in arguments:
             # An answer that was lost may have been the one of a start.
             yield from abandon_claim(terms, **arguments)
         raise
@@ -173,7 +180,7 @@ def abandon_claim(
     try:
         # What comes after as many generations as there were tries is another try's.
         requests = _requests(marked(request), seed, parents, range(try_number))
-        own = yield from _next_generation(brief, owned, marked(request), requests, Epoch(**epoch))
+        own = yield from _next_generation(brief, owned, marked(request), requests, Epoch(**epoch), try_number - 1)
     except EmrError as error:
         terms.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
         return {}
@@ -188,10 +195,15 @@ def _next_generation(
     request: Mapping[str, Any],
     requests: Iterable[tuple[int, dict[str, Any]]],
     epoch: Epoch,
+    newest: int,
+    *,
+    reattach: bool = True,
 ) -> Steps[Snapshot | None]:
     """The first of the generations that is of use, started if it is not there yet.
 
     :param requests: of each generation, with its number
+    :param newest: the first generation that no earlier try can have made, as each makes one at most
+    :param reattach: ``False``: what an earlier try has left active is ended, whatever its parameters
     """
     conflicts = 0
     began: float | None = None
@@ -204,7 +216,11 @@ def _next_generation(
             if conflicts == _MOST_CONFLICTS:
                 raise
             if conflicts == 1:
-                yield from _take_over(terms, kind, request, None, named=is_named_after_task(request, kind.name_of))
+                is_named = is_named_after_task(request, kind.name_of)
+                # One that was started with this request is not what the start conflicts with.
+                own = yield from _take_over(terms, kind, request, epoch if reattach else None, named=is_named)
+                if own is not None:
+                    return own
             continue
         ids = kind.ids_of(started)
         terms.notes.note({_ASKED: True, STARTED: ids})
@@ -222,7 +238,8 @@ def _next_generation(
         except EmrError as error:
             error.facts = {**ids, **error.facts}
             raise
-        if is_own and (kind.is_useful(snapshot.state) or (snapshot.state == kind.failure and is_new)):
+        is_of_this_start = is_new or generation >= newest
+        if (is_own and kind.is_useful(snapshot.state)) or (snapshot.state == kind.failure and is_of_this_start):
             terms.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
             return snapshot
         terms.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)
@@ -241,9 +258,28 @@ def _first_sight(
         kind.key, ids, None, answered.isoformat(), patience.waiter_delay, within, is_started=True
     )
     if sight is None or sight.state is None or sight.created is None:
-        return (yield from look(kind, ids, terms))
+        return (yield from _look_at_new(kind, ids, terms))
     facts = {**ids, "arn": started.get("arn"), "state": sight.state, "created_at": _moment(sight.created).isoformat()}
-    return Snapshot(kind.parse_state(ids, sight.state), "", None, facts)
+    return Snapshot(kind.states.parse(sight.state), "", None, facts)
+
+
+def _look_at_new(kind: ClaimedKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
+    """A look at what a start has named, which may not be there for everybody at once.
+
+    :raises ServiceUnavailable: the service says that it does not exist
+    """
+    until = terms.patience.before_deadline(terms.clock() + _APPEARANCE_SECONDS)
+    while True:
+        try:
+            return (yield from look(kind, ids, terms))
+        except ResourceNotFound as error:
+            if terms.clock() >= until:
+                raise ServiceUnavailable(
+                    f"{kind.label(ids)} was started, and {error.message} It is left as it is; the next try looks for "
+                    "it again.",
+                    {**error.facts, **ids},
+                ) from error
+        yield Sleep(_APPEARANCE_PAUSE)
 
 
 def _requests(
@@ -307,13 +343,8 @@ def _left_active(
     owner = owner_tags(request.get("tags") or {})
     if not owner:
         return []
-    try:
-        listed = yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))
-    except RequestRejected as error:
-        terms.log.warning("Whether earlier tries have left %ss active is not known: %s", kind.name.lower(), error)
-        return []
     found = []
-    for entry in listed:
+    for entry in (yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))):
         if named and entry.get("name") != request.get("name"):
             continue
         ids = kind.ids_of(entry)
@@ -344,4 +375,7 @@ def _moment(seconds: float) -> datetime:
 def _answered_at(response: Mapping[str, Any], terms: Terms) -> float:
     """When the service answered, by its own clock, which is the one that dates resources; in whole seconds."""
     date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    return parsedate_to_datetime(date).timestamp() if date else terms.clock()
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else terms.clock()
+    except ValueError:
+        return terms.clock()

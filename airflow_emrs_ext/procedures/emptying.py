@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
+from airflow_emrs_ext.exceptions import AccessDenied, ResourceNotFound
 from airflow_emrs_ext.models import SESSION, VIRTUAL_CLUSTER, OwnedKind, owned_in
 from airflow_emrs_ext.procedures.claims import active
-from airflow_emrs_ext.procedures.owned import Facts, end, request_end
+from airflow_emrs_ext.procedures.owned import REPORT_SECONDS, Facts, end, request_end
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
 from airflow_emrs_ext.waiting import await_state, look
@@ -50,10 +51,13 @@ def _is_there(terms: Terms, ids: Mapping[str, str]) -> Steps[bool]:
 
 
 def _active(terms: Terms, kind: OwnedKind[State], place_id: str) -> Steps[list[dict[str, str]]]:
+    if kind is SESSION:
+        # A principal that never heard of sessions may lack the permission to list them: the service stops no
+        # application that has any.
+        terms = replace(terms, patience=replace(terms.patience, access_patience=REPORT_SECONDS))
     try:
         return [kind.ids_of(one) for one in (yield from active(terms, kind, place_id))]
-    except RequestRejected as error:
-        # A principal that never heard of sessions may lack the permission to list them.
+    except AccessDenied as error:
         if kind is not SESSION:
             raise
         terms.log.warning("Sessions of application %s are not looked for: %s", place_id, error)

@@ -27,7 +27,8 @@ def report(terms: Terms, kind: JobRunKind[State], facts: Facts) -> Steps[Facts]:
     try:
         attempts = yield from _ATTEMPTS[kind.key](brief, facts)
         about = yield from _ABOUT[kind.key](brief, facts)
-    except EmrError as error:
+    except (EmrError, LookupError, TypeError, ValueError, AttributeError) as error:
+        # Whatever is wrong with an answer: the outcome of the job run is known.
         terms.log.warning("The report on %s is incomplete: %s", kind.label(kind.pick(facts)), error)
     defaults = about.pop("monitoring_configuration", {})
     for attempt in attempts:

@@ -35,12 +35,12 @@ def follow_job_run(
     """Wait until a job run is in one of ``target_states`` and report it, attempts and log locations included.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.JOB_RUNS`
-    :param cancel_on_timeout: request its cancellation if the wait ends before the job run does
+    :param cancel_on_timeout: request its cancellation if the deadline comes before the job run ends
     :param show_driver_logs: what of its drivers' logs is written to the log, and when
     :raises JobRunFailed, JobRunCancelled: it ended another way than awaited; the facts are as full as the result's
     """
     job_run = JOB_RUNS[kind]
-    targets = [job_run.states(state) for state in target_states]
+    targets = [job_run.states.parse(state) for state in target_states]
     follower = None
     if show_driver_logs == "live":
         brief = briefly(terms, REPORT_SECONDS)
@@ -138,7 +138,7 @@ def _with_logs(
     failed: bool,
 ) -> Steps[Facts]:
     """The facts of a job run whose wait is over, with what is shown of its drivers' logs, and why it has failed."""
-    has_ended = kind.states(facts["state"]).is_terminal
+    has_ended = kind.states.parse(facts["state"]).is_terminal
     excerpts: list[Excerpt] = []
     try:
         if follower:

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected, ResourceNotFound, TargetUnreachable
+from airflow_emrs_ext.exceptions import (
+    EmrError,
+    RequestConflict,
+    RequestRejected,
+    ResourceNotFound,
+    TargetUnreachable,
+    WaitTimeout,
+)
 from airflow_emrs_ext.models import CLAIMED, OWNED, OwnedKind, ResourceKind
 from airflow_emrs_ext.procedures import KILL_SECONDS
 from airflow_emrs_ext.states import State
@@ -29,13 +36,15 @@ def await_owned(
 ) -> Steps[T]:
     """Wait for a resource that somebody has to end.
 
-    :param end_on_timeout: request its end if the wait ends before it does
+    Only its deadline ends it before it ends itself: that it cannot be seen says nothing of it.
+
+    :param end_on_timeout: request its end if the deadline comes before it ends
     """
     try:
         return (yield from wait)
     except EmrError as error:
         error.facts = {**ids, **error.facts}
-        if end_on_timeout and not isinstance(error, ResourceNotFound) and not is_over(kind, error.facts.get("state")):
+        if end_on_timeout and isinstance(error, WaitTimeout) and not is_over(kind, error.facts.get("state")):
             yield from abandon(terms, kind=kind.key, ids=dict(ids))
         raise
 
@@ -46,11 +55,11 @@ def follow(
     """Wait until a resource is in one of ``target_states``.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
-    :param end_on_timeout: request its end if the wait ends before it is
+    :param end_on_timeout: request its end if the deadline comes before it is
     :raises SessionEnded: it served Spark Connect, and ended instead
     """
     claimed = CLAIMED[kind]
-    targets = [claimed.states(state) for state in target_states]
+    targets = [claimed.states.parse(state) for state in target_states]
     wait = await_state(claimed, ids, targets, terms)
     if end_on_timeout:
         wait = await_owned(terms, OWNED[kind], ids, wait, end_on_timeout=True)
@@ -65,11 +74,11 @@ def watch(
     It looks as cheaply as it can, and says no more than the ids: whoever waits for it looks then.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
-    :param end_on_timeout: request its end if the wait ends before
+    :param end_on_timeout: request its end if the deadline comes before
     :raises WaitTimeout: the deadline passed; the facts are those of a full look
     """
     claimed = CLAIMED[kind]
-    targets = [claimed.states(state) for state in target_states]
+    targets = [claimed.states.parse(state) for state in target_states]
     wait = await_news(claimed, ids, targets, terms)
     if end_on_timeout:
         wait = await_owned(terms, OWNED[kind], ids, wait, end_on_timeout=True)
@@ -170,7 +179,8 @@ def insist(
 
 def briefly(terms: Terms, seconds: float) -> Terms:
     """Terms for what is done after the wait, whose deadline may have passed."""
-    return replace(terms, patience=replace(terms.patience, call_patience=seconds, deadline=None))
+    patience = replace(terms.patience, call_patience=seconds, access_patience=seconds, deadline=None)
+    return replace(terms, patience=patience, settles_starts=False)
 
 
 def is_over(kind: ResourceKind[State], state: str | None) -> bool:

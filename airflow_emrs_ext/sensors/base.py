@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext import settings
@@ -93,7 +93,7 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
                 trigger=self._trigger(
                     procedure="watch",
                     arguments=self._arguments(),
-                    patience=asdict(self._patience()),
+                    patience=self._patience().as_arguments(),
                     ending=ending(self, self._procedure, self._arguments(), concludes=False),
                 ),
                 method_name="execute_complete",

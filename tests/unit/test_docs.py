@@ -39,7 +39,7 @@ def test_every_known_failure_is_listed() -> None:
 
 
 def test_every_error_that_a_task_raises_is_listed() -> None:
-    internal = {"UnknownState", "InvalidEvent", "TriggerCrashed"}
+    internal = {"InvalidEvent", "Crashed"}
     names = {error.__name__ for error in EmrError.__subclasses__()} - internal
     assert [name for name in sorted(names) if f"`{name}`" not in PAGES["errors.md"]] == []
 

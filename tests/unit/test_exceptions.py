@@ -36,6 +36,11 @@ def test_what_a_retry_cannot_change_is_not_retried() -> None:
     assert not issubclass(JobRunFailed, AirflowFailException)
 
 
+def test_an_error_of_another_version_is_an_error_all_the_same() -> None:
+    error = EmrError.from_event({"type": "OfTomorrow", "message": "it is new", "facts": {"job_run_id": "00f"}})
+    assert (type(error), str(error), error.facts) == (EmrError, "it is new", {"job_run_id": "00f"})
+
+
 def test_an_error_keeps_its_facts_on_its_way_to_another_process() -> None:
     error = pickle.loads(pickle.dumps(JobRunFailed("it failed", {"job_run_id": "00f"})))
     assert (type(error), str(error), error.facts) == (JobRunFailed, "it failed", {"job_run_id": "00f"})

@@ -37,7 +37,6 @@ def test_every_error_crosses(error_class: type[EmrError]) -> None:
         {"format": 2, "result": {}},
         {"format": 1},
         {"format": 1, "result": None},
-        {"format": 1, "error": {"type": "KeyError", "message": "'job_details'"}},
     ],
 )
 def test_anything_else_is_refused(event: Any) -> None:

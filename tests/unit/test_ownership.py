@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.exceptions import RequestConflict, RequestRejected
+from airflow_emrs_ext.exceptions import AccessDenied, RequestConflict, ServiceUnavailable
 from airflow_emrs_ext.models import EKS_JOB_RUN, JOB_RUN, ClaimedKind
 from airflow_emrs_ext.ownership import TaskIdentity, is_named_after_task, marked, owner, owner_tags, token
 from airflow_emrs_ext.procedures.claims import claim
@@ -209,11 +209,13 @@ def test_a_first_try_looks_for_nothing() -> None:
     assert [operation for operation, _ in operations(stepper)] == ["start_session", "get_session"]
 
 
-def test_a_listing_that_is_refused_leaves_the_chain() -> None:
+def test_nothing_is_started_while_what_there_is_cannot_be_listed() -> None:
     request = {**REQUEST, "tags": identity().tags}
     denied = client_error("AccessDeniedException", "no", 403)
-    found, _ = claimed([denied, started("a"), described("a", "IDLE", EARLIER)], request)
+    found, _ = claimed([denied, listed(), started("a"), described("a", "IDLE", EARLIER)], request)
     assert found == "a"
+    with pytest.raises(AccessDenied, match="ListSessions|list_sessions"):
+        claimed([denied] * 100, request)
 
 
 def test_a_conflict_ends_what_was_started_under_another_name_before_it_leads_on() -> None:
@@ -241,6 +243,47 @@ def test_a_conflict_of_another_kind_is_an_error() -> None:
 
 
 def test_a_refused_look_says_what_was_started() -> None:
-    with pytest.raises(RequestRejected) as refused:
-        claimed([started("a"), client_error("AccessDeniedException", "no", 403)])
+    with pytest.raises(AccessDenied) as refused:
+        claimed([started("a"), *[client_error("AccessDeniedException", "no", 403)] * 100])
     assert refused.value.facts["session_id"] == "a"
+
+
+def test_what_was_just_started_may_not_be_found_yet() -> None:
+    absent = client_error("ResourceNotFoundException", "no such session", 404)
+    assert claimed([started("a"), absent, absent, described("a", "STARTING", NOW)])[0] == "a"
+    with pytest.raises(ServiceUnavailable, match="left as it is") as left:
+        claimed([started("a"), *[absent] * 100])
+    assert left.value.facts["session_id"] == "a"
+
+
+def test_a_conflict_of_another_kind_leaves_what_was_started_with_this_request() -> None:
+    tags = marked({**REQUEST, "tags": identity().tags})["tags"]
+    conflict = client_error("ConflictException", "The application is being stopped", 409)
+    found, stepper = claimed(
+        [listed(), conflict, listed("a"), described("a", "IDLE", EARLIER, tags=tags)],
+        {**REQUEST, "tags": identity().tags},
+    )
+    assert found == "a"
+    assert "terminate_session" not in dict(operations(stepper))
+
+
+@pytest.mark.parametrize("wrong", ["Fri, 01 May 2026 22:00:00 GMT", "Thu, 30 Apr 2026 12:00:00 GMT", "no date", None])
+def test_a_clock_that_is_wrong_starts_no_more_than_one_per_try(wrong: str | None) -> None:
+    headers = {} if wrong is None else {"date": wrong}
+    answers = [
+        one
+        for name in "abc"
+        for one in (
+            {**started(name), "ResponseMetadata": {"HTTPHeaders": headers}},
+            described(name, "FAILED", NOW),
+        )
+    ]
+    _, stepper = claimed(answers, try_number=2)
+    assert len([call for call in stepper.calls if call.operation == "start_session"]) <= 2
+
+
+def test_a_start_whose_answer_cannot_be_read_is_repeated_with_its_token() -> None:
+    garbled = {"ResponseMetadata": {"HTTPHeaders": {"content-type": "application/json"}}}
+    found, stepper = claimed([*[garbled] * 300, started("a"), described("a", "SUBMITTED", NOW)], try_number=1)
+    assert found == "a"
+    assert {call.parameters["clientToken"] for call in stepper.calls[:301]} == {token("seed", 0)}

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import botocore.session
 import pytest
 from botocore.exceptions import NoRegionError, ParamValidationError
 
 from airflow_emrs_ext._compat import AirflowFailException
-from airflow_emrs_ext.exceptions import EmrError, QuotaExceeded, RequestConflict, RequestRejected
-from airflow_emrs_ext.refusals import REMEDIES, refusal
+from airflow_emrs_ext.exceptions import AccessDenied, EmrError, QuotaExceeded, RequestConflict, RequestRejected
+from airflow_emrs_ext.refusals import REMEDIES, Meaning, is_about_access, meaning_of, refusal
 
 from .stepping import client_error
 
@@ -46,12 +47,41 @@ def test_a_refusal_names_the_parameter_and_the_remedy(said: str, advice: str) ->
         ("ValidationException", 400, RequestRejected, False),
         ("ConflictException", 409, RequestConflict, True),
         ("ServiceQuotaExceededException", 402, QuotaExceeded, True),
+        ("AccessDeniedException", 403, AccessDenied, True),
+        ("404", 404, AccessDenied, True),
+        ("SomethingNewException", 400, AccessDenied, True),
     ],
 )
 def test_airflow_retries_only_what_may_pass(code: str, status: int, error_class: type[EmrError], retried: bool) -> None:
     error = refusal("start_job_run", PARAMETERS, client_error(code, "no", status))
     assert type(error) is error_class
     assert isinstance(error, AirflowFailException) is not retried
+
+
+@pytest.mark.parametrize("service", ["emr-serverless", "emr-containers"])
+def test_the_services_own_words_are_those_of_its_model(service: str) -> None:
+    model = botocore.session.get_session().get_service_model(service)
+    meanings = {
+        shape.error_code: meaning_of(client_error(shape.error_code, status=shape.metadata["error"]["httpStatusCode"]))
+        for shape in model.error_shapes
+    }
+    assert Meaning.ACCESS not in meanings.values()
+    refused = {code for code, meaning in meanings.items() if meaning is Meaning.REFUSED}
+    assert {"ValidationException", "ResourceNotFoundException"} <= refused
+
+
+@pytest.mark.parametrize("service", ["s3", "logs", "sqs"])
+def test_what_other_services_say_is_for_whoever_asks_them(service: str) -> None:
+    for code, status in (("NoSuchKey", 404), ("304", 304), ("AccessDenied", 403)):
+        assert meaning_of(client_error(code, status=status), service) is Meaning.REFUSED
+    assert meaning_of(client_error("SlowDown", status=503), service) is Meaning.TRANSIENT
+    assert is_about_access(client_error("ExpiredToken"), service)
+    assert not is_about_access(client_error("NoSuchKey", status=404), service)
+
+
+def test_the_page_of_a_proxy_is_not_for_the_log() -> None:
+    error = refusal("get_job_run", PARAMETERS, client_error("403", "<html>" * 10_000, 403))
+    assert len(error.message) < 2_000
 
 
 def test_a_parameter_that_botocore_is_too_old_for() -> None:

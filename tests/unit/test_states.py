@@ -36,6 +36,18 @@ def test_a_state_renders_as_the_api_spells_it() -> None:
     assert f"{JobRunState.QUEUED}" == str(JobRunState.QUEUED) == "QUEUED"
 
 
+def test_a_state_that_is_new_is_active_and_may_become_any_other() -> None:
+    paused = JobRunState.parse("PAUSED")
+    assert (paused, str(paused), isinstance(paused, JobRunState)) == ("PAUSED", "PAUSED", True)
+    assert (paused.is_known, paused.is_active, paused.is_terminal, paused.is_success) == (False, True, False, False)
+    assert all(paused.can_reach([state]) for state in JobRunState)
+    assert JobRunState.parse("RUNNING") is JobRunState.RUNNING
+    assert "PAUSED" not in list(JobRunState)
+    for garbled in ("", "running", "<html>", "A B", None, 5, ["RUNNING"]):
+        with pytest.raises(ValueError, match="no state"):
+            JobRunState.parse(garbled)
+
+
 def test_terminal_states() -> None:
     assert {state for state in JobRunState if state.is_terminal} == {"SUCCESS", "FAILED", "CANCELLED"}
     assert {state for state in ApplicationState if state.is_terminal} == {"TERMINATED"}

@@ -11,22 +11,24 @@ from botocore.exceptions import (
     EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
+    NoRegionError,
     SSLError,
 )
 
+from airflow_emrs_ext._compat import AirflowFailException
 from airflow_emrs_ext.exceptions import (
-    ConfigurationError,
+    AccessDenied,
     JobRunCancelled,
     JobRunFailed,
     RequestRejected,
     ResourceNotFound,
     ServiceUnavailable,
     TargetUnreachable,
-    UnknownState,
     WaitTimeout,
 )
 from airflow_emrs_ext.models import JOB_RUN
-from airflow_emrs_ext.procedures.owned import end
+from airflow_emrs_ext.procedures.owned import briefly, end
+from airflow_emrs_ext.refusals import UnreadableAnswer
 from airflow_emrs_ext.states import JobRunState
 from airflow_emrs_ext.steps import Call
 from airflow_emrs_ext.waiting import await_state, patiently
@@ -70,13 +72,72 @@ class TestPatiently:
             EndpointConnectionError(endpoint_url="http://gone"),
             ConnectionClosedError(endpoint_url="http://gone"),
             CredentialRetrievalError(provider="sts", error_msg="timed out"),
+            NoCredentialsError(),
+            SSLError(endpoint_url="https://here", error="self-signed certificate"),
+            client_error("AccessDeniedException", status=403),
+            client_error("UnrecognizedClientException", status=403),
+            client_error("InvalidSignatureException", status=403),
+            client_error("ExpiredTokenException", status=403),
+            client_error("403", "<html>Forbidden by proxy</html>", 403),
+            client_error("404", "<html>Not found</html>", 404),
+            client_error("407", "<html>Proxy authentication</html>", 407),
+            client_error("302", status=302),
+            client_error("SomethingNewException", status=400),
+            KeyError("a parser's"),
+            ValueError("Invalid timestamp"),
+            OSError("connection reset"),
         ],
-        ids=lambda error: type(error).__name__ + str(error)[:40],
+        ids=lambda error: type(error).__name__ + str(error)[:60],
     )
     def test_a_passing_failure_is_waited_out(self, passing: Exception) -> None:
         stepper = Stepper([passing, passing, {"answer": 1}])
         assert stepper.run(lambda terms: patiently(CALL, terms)) == {"answer": 1}
         assert stepper.calls == [CALL] * 3
+
+    @pytest.mark.parametrize("answer", [{}, {"answer": None}, {"answer": "text"}], ids=str)
+    def test_an_answer_that_cannot_be_read_is_asked_for_again(self, answer: dict[str, Any]) -> None:
+        stepper = Stepper([answer, answer, {"answer": 1}])
+        assert stepper.run(lambda terms: patiently(CALL, terms, lambda found: found["answer"] + 1)) == 2
+        with pytest.raises(ServiceUnavailable, match="cannot be read") as raised:
+            Stepper([answer] * 100).run(lambda terms: patiently(CALL, terms, lambda found: found["answer"] + 1))
+        assert raised.value.facts["code"] == "UnreadableAnswer"
+
+    def test_access_is_refused_for_as_long_as_is_said_and_the_run_is_left_to_the_next_try(self) -> None:
+        denied = client_error("AccessDeniedException", "not authorized", 403)
+        stepper = Stepper([*[THROTTLED] * 20, *[denied] * 100])
+        with pytest.raises(AccessDenied, match=r"not authorized.*access_patience.*left.*00frun.*next try") as raised:
+            stepper.run(lambda terms: patiently(CALL, terms), access_patience=60)
+        throttled = sum(stepper.sleeps[:20])
+        assert stepper.now == 1000 + throttled + 60
+        assert not isinstance(raised.value, AirflowFailException)
+        assert raised.value.facts == {**IDS, "operation": "get_job_run", "code": "AccessDeniedException"}
+
+    def test_access_that_is_given_in_between_counts_anew(self) -> None:
+        denied = client_error("AccessDeniedException", "", 403)
+        stepper = Stepper([denied, denied, denied, THROTTLED, denied, denied, denied, {"answer": 1}])
+        assert stepper.run(lambda terms: patiently(CALL, terms), access_patience=40) == {"answer": 1}
+
+    @pytest.mark.parametrize(
+        "lost",
+        [ConnectionClosedError(endpoint_url="http://gone"), client_error("500", status=500), UnreadableAnswer("html")],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_a_start_that_may_have_had_its_effect_is_repeated_until_it_is_known(self, lost: Exception) -> None:
+        start = Call("start_job_run", {"applicationId": "00fapp", "clientToken": "t"})
+        denied = client_error("AccessDeniedException", "", 403)
+        stepper = Stepper([lost, *[denied] * 500, {"jobRunId": "00frun"}])
+        found = stepper.run(lambda terms: patiently(start, terms), call_patience=10, access_patience=10)
+        assert found == {"jobRunId": "00frun"}
+        with pytest.raises(WaitTimeout):
+            Stepper([lost] * 500).run(lambda terms: patiently(start, terms), call_patience=10, deadline=4000.0)
+        with pytest.raises(ServiceUnavailable):
+            Stepper([lost] * 500).run(lambda terms: patiently(start, briefly(terms, 10)))
+
+    def test_a_start_that_never_reached_the_service_is_repeated_like_any_call(self) -> None:
+        start = Call("start_job_run", {"applicationId": "00fapp", "clientToken": "t"})
+        for failure in (EndpointConnectionError(endpoint_url="http://gone"), THROTTLED):
+            with pytest.raises(ServiceUnavailable):
+                Stepper([failure] * 500).run(lambda terms: patiently(start, terms), call_patience=10)
 
     def test_pauses_grow_and_stay_bounded(self) -> None:
         stepper = Stepper([*[THROTTLED] * 8, {}])
@@ -121,13 +182,11 @@ class TestPatiently:
         ("error", "raised"),
         [
             (client_error("ValidationException", "executionRoleArn is invalid"), RequestRejected),
-            (client_error("AccessDeniedException", status=403), RequestRejected),
             (client_error("ResourceNotFoundException", status=404), ResourceNotFound),
-            (NoCredentialsError(), ConfigurationError),
-            (SSLError(endpoint_url="https://here", error="self-signed certificate"), ConfigurationError),
-            (HTTPClientError(error=FileNotFoundError("/no/bundle.pem")), ConfigurationError),
+            (HTTPClientError(error=FileNotFoundError("/no/bundle.pem")), AccessDenied),
+            (NoRegionError(), AccessDenied),
         ],
-        ids=["validation", "access", "not-found", "credentials", "certificate", "bundle"],
+        ids=["validation", "not-found", "bundle", "region"],
     )
     def test_a_refusal_is_not_repeated(self, error: Exception, raised: type[Exception]) -> None:
         stepper = Stepper([error])
@@ -172,10 +231,28 @@ class TestAwaitState:
         assert stepper.now == 1060.0
         assert raised.value.facts["state"] == "RUNNING"
 
-    def test_a_state_that_nobody_knows_is_an_error(self) -> None:
-        with pytest.raises(UnknownState, match=r"'PAUSED'.*Upgrade") as raised:
-            wait(Stepper([job_run("PAUSED")]))
-        assert raised.value.facts == {**IDS, "state": "PAUSED"}
+    def test_a_state_that_nobody_knows_is_waited_through_and_said_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        assert wait(Stepper([job_run("PAUSED"), job_run("PAUSED"), job_run("SUCCESS")])).state is JobRunState.SUCCESS
+        assert [record.args for record in caplog.records if record.levelname == "WARNING"] == [
+            ("Job run 00frun", "PAUSED")
+        ]
+
+    @pytest.mark.parametrize(
+        "garbled",
+        [
+            {},
+            {"jobRun": {}},
+            job_run("RUNNING", createdAt="yesterday"),
+            job_run("RUNNING", jobRunId="00fother"),
+            job_run("RUNNING", applicationId=None),
+            job_run(""),
+            job_run("<html>"),
+            {"jobRun": {**job_run("FAILED")["jobRun"], "state": 5}},
+        ],
+        ids=str,
+    )
+    def test_an_answer_that_cannot_be_read_is_no_observation(self, garbled: dict[str, Any]) -> None:
+        assert wait(Stepper([job_run("RUNNING"), garbled, garbled, job_run("SUCCESS")])).state is JobRunState.SUCCESS
 
     def test_looks_come_early_first_and_rarely_later(self) -> None:
         stepper = Stepper([*[job_run("RUNNING")] * 60, job_run("SUCCESS")])

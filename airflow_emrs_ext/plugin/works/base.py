@@ -185,7 +185,7 @@ class DrivenWork(Work):
     @property
     def is_active(self) -> bool:
         """Whether it goes on."""
-        return self.kind.states(self.facts["state"]).is_active
+        return self.kind.states.parse(self.facts["state"]).is_active
 
     def s3_object(self, s3_uri: str) -> str:
         """A URL of an object on S3 that is good for five minutes, and shows it as text.
@@ -225,7 +225,7 @@ class JobRunWork(DrivenWork):
     """A job run, which may wait before its driver starts."""
 
     def require_start(self) -> None:
-        state, running = self.kind.states(self.facts["state"]), self.kind.states("RUNNING")
+        state, running = self.kind.states.parse(self.facts["state"]), self.kind.states("RUNNING")
         if state != running and state.can_reach([running]):
             raise NoTarget(
                 409,
