@@ -269,7 +269,10 @@ class ConnectTunnel:
         terms = self._hook.terms
         # The deadline is the one of a wait that is over when work begins.
         patience = replace(
-            terms.patience, call_patience=min(terms.patience.call_patience, _CALL_SECONDS), deadline=None
+            terms.patience,
+            call_patience=min(terms.patience.call_patience, _CALL_SECONDS),
+            access_patience=min(terms.patience.access_patience, _CALL_SECONDS),
+            deadline=None,
         )
         return replace(terms, patience=patience)
 

@@ -88,8 +88,13 @@ class S3PodLogs(PodLogs):
     def _pods(self, terms: Terms) -> Steps[list[str]]:
         bucket, _, prefix = self._folder.partition("://")[2].partition("/")
         call = Call("list_objects_v2", {"Bucket": bucket, "Prefix": prefix}, service="s3")
-        listed = yield from _pages(terms, call, "Contents", "NextContinuationToken", "ContinuationToken")
-        return self._in_order((one["Key"], one["LastModified"]) for one in listed)
+        return self._in_order(
+            (
+                yield from _pages(
+                    terms, call, "Contents", ("Key", "LastModified"), "NextContinuationToken", "ContinuationToken"
+                )
+            )
+        )
 
     def _location(self, folder: str) -> str:
         scheme, _, rest = self._folder.partition("://")
@@ -118,18 +123,19 @@ class CloudWatchPodLogs(PodLogs):
         return f"log group {self._group}, stream {self._prefix}/…/{self._pod}/{stream}"
 
     def _pods(self, terms: Terms) -> Steps[list[str]]:
-        found: list[dict[str, Any]] = []
+        found: list[tuple[str, Any]] = []
         # Without a prefix of the user's own a name may begin with the slash all the same.
         for prefix in (f"{self._prefix}/", f"/{self._prefix}/"):
             parameters = {"logGroupName": self._group, "logStreamNamePrefix": prefix}
             call = Call("describe_log_streams", parameters, service="logs")
             try:
-                found = yield from _pages(terms, call, "logStreams", "nextToken", "nextToken")
+                members = ("logStreamName", "creationTime")
+                found = yield from _pages(terms, call, "logStreams", members, "nextToken", "nextToken")
             except EmrError as error:
                 raise absent(error, self.place(STREAMS[0])) from error
             if found:
                 break
-        return self._in_order((one["logStreamName"], one["creationTime"]) for one in found)
+        return self._in_order(found)
 
     def _location(self, folder: str) -> str:
         return folder
@@ -138,19 +144,27 @@ class CloudWatchPodLogs(PodLogs):
         return CloudWatchLogs(self._group, location)
 
 
-def _pages(terms: Terms, call: Call, key: str, answered: str, asked: str) -> Steps[list[dict[str, Any]]]:
-    """The entries of a listing of another service.
+def _pages(
+    terms: Terms, call: Call, key: str, members: tuple[str, str], answered: str, asked: str
+) -> Steps[list[tuple[str, Any]]]:
+    """Name and time of each entry of a listing of another service.
 
     :param key: the member that holds them
+    :param members: the members of an entry that are its name and its time
     :param answered: the member that holds the next page's token
     :param asked: the member of the request that takes it
     """
-    entries: list[dict[str, Any]] = []
+    entries: list[tuple[str, Any]] = []
     parameters = call.parameters
+
+    def read(response: dict[str, Any]) -> tuple[list[tuple[str, Any]], str | None]:
+        name, time = members
+        return [(str(one[name]), one[time]) for one in response.get(key, [])], response.get(answered)
+
     for _ in range(_MOST_PAGES):
-        response = yield from patiently(Call(call.operation, parameters, service=call.service), terms)
-        entries += response.get(key, [])
-        if not response.get(answered):
+        page, token = yield from patiently(Call(call.operation, parameters, service=call.service), terms, read)
+        entries += page
+        if not token:
             break
-        parameters = {**call.parameters, asked: response[answered]}
+        parameters = {**call.parameters, asked: token}
     return entries

@@ -130,7 +130,11 @@ class S3Logs(Source):
 
     def _get(self, terms: Terms, parameters: Mapping[str, Any], position: int, most: int) -> Steps[dict[str, Any]]:
         call = Call("get_object", parameters, service="s3", sink=partial(GzipTail, position, most))
-        return (yield from patiently(call, terms))
+
+        def read(response: dict[str, Any]) -> dict[str, Any]:
+            return {name: response[name] for name in ("Body", "ETag", "LastModified")}
+
+        return (yield from patiently(call, terms, read))
 
 
 class CloudWatchLogs(Source):
@@ -151,7 +155,7 @@ class CloudWatchLogs(Source):
     def read(
         self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
     ) -> Steps[Piece]:
-        events: list[dict[str, Any]] = []
+        events: list[tuple[str, datetime]] = []
         token: str | None = (mark or {}).get("token")
         for _ in range(_PAGES if mark is not None else 1):
             parameters: dict[str, Any] = {
@@ -161,20 +165,21 @@ class CloudWatchLogs(Source):
                 **({"nextToken": token} if token else {}),
             }
             try:
-                page = yield from patiently(Call("get_log_events", parameters, service="logs"), terms)
+                call = Call("get_log_events", parameters, service="logs")
+                page, following = yield from patiently(call, terms, _events)
             except EmrError as error:
                 raise absent(error, self.place(stream)) from error
-            events += page["events"]
-            before, token = token, page["nextForwardToken"]
+            events += page
+            before, token = token, following
             if token == before:
                 break
         most = _END_BYTES if mark is None else _NEW_BYTES
-        data = "".join(f"{event['message']}\n" for event in events).encode()
+        data = "".join(f"{message}\n" for message, _ in events).encode()
         return Piece(
             data[-most:],
             {"token": token},
             omitted=max(0, len(data) - most),
-            written_at=datetime.fromtimestamp(events[-1]["timestamp"] / 1000, timezone.utc) if events else None,
+            written_at=events[-1][1] if events else None,
             is_new=bool(events),
         )
 
@@ -219,6 +224,14 @@ class ManagedLogs(Source):
             f"{self.place(stream)} cannot be read without a browser ({reason}): click the task's link Driver {stream}, "
             "or give the job run an S3 log URI or CloudWatch logging"
         )
+
+
+def _events(page: dict[str, Any]) -> tuple[list[tuple[str, datetime]], str]:
+    """Text and time of the events of a page of GetLogEvents, and the token of the next page."""
+    events = [
+        (str(one["message"]), datetime.fromtimestamp(one["timestamp"] / 1000, timezone.utc)) for one in page["events"]
+    ]
+    return events, page["nextForwardToken"]
 
 
 def log_url(dashboard_url: str, worker_type: str, name: str) -> str:

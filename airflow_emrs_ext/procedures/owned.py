@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from airflow_emrs_ext.api_calls import named
 from airflow_emrs_ext.exceptions import (
     EmrError,
     RequestConflict,
@@ -18,7 +19,7 @@ from airflow_emrs_ext.models import CLAIMED, OWNED, OwnedKind, ResourceKind
 from airflow_emrs_ext.procedures import KILL_SECONDS
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
-from airflow_emrs_ext.waiting import await_news, await_state, look, patiently
+from airflow_emrs_ext.waiting import await_news, await_state, look
 
 Facts = dict[str, Any]
 T = TypeVar("T")
@@ -114,7 +115,7 @@ def end(terms: Terms, *, kind: str, ids: Mapping[str, str], wait_for_completion:
 
 def request_end(terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], **members: Any) -> Steps[Facts]:
     """End a resource without waiting for it; one that has ended, or ends meanwhile, is left as it is."""
-    request = patiently(kind.end(ids, **members), terms)
+    request = named(terms, kind.end(ids, **members), *kind.members(ids))
     return (yield from insist(terms, kind, ids, request, kind.on_the_way_out()))
 
 

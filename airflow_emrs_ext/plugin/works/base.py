@@ -98,7 +98,7 @@ class Work(ABC):
     @property
     def patience(self) -> Patience:
         """How long a click waits."""
-        return Patience(call_patience=PATIENCE_SECONDS)
+        return Patience(call_patience=PATIENCE_SECONDS, access_patience=PATIENCE_SECONDS)
 
     def ask(self, steps: Callable[Concatenate[Terms, P], Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The answer to an API call of the package."""

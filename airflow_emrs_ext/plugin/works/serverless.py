@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext import settings
-from airflow_emrs_ext.exceptions import RequestRejected
+from airflow_emrs_ext.exceptions import AccessDenied, RequestRejected
 from airflow_emrs_ext.models import attempt_facts
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.works.base import AGAIN_SECONDS, DrivenWork, JobRunWork, NoTarget
@@ -28,7 +28,7 @@ class ServerlessWork(DrivenWork):
         """The application as the service describes it; empty to those who may not read it."""
         try:
             return self.ask(api.get_application, self.ids["application_id"])
-        except RequestRejected:
+        except (AccessDenied, RequestRejected):
             return {}
 
     @property
@@ -83,7 +83,7 @@ class ServerlessJobRunWork(ServerlessWork, JobRunWork):
     def attempts(self) -> list[dict[str, Any]]:
         try:
             listed = self.ask(api.list_job_run_attempts, *self.ids.values())
-        except RequestRejected:
+        except (AccessDenied, RequestRejected):
             return []  # it may be seen and its attempts not: the page shows the rest
         return sorted((attempt_facts(one) for one in listed), key=lambda one: int(one["attempt"]))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext._compat import TaskDeferralError, TaskDeferred
+from airflow_emrs_ext._compat import AIRFLOW_3, AirflowException, TaskDeferred
 from airflow_emrs_ext.exceptions import (
     ConfigurationError,
     Crashed,
@@ -472,14 +472,19 @@ def test_too_many_sessions(emr: LocalEmr, application_id: str) -> None:
     assert "`emr_serverless_session`" in str(run.error)
 
 
-def test_a_trigger_that_airflow_cannot_run_leaves_no_session(emr: LocalEmr, application_id: str) -> None:
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [("Trigger timeout" if AIRFLOW_3 else "Trigger/execution timeout", 0), ("no such class", 1)],
+    ids=["its time is over", "its trigger cannot be run"],
+)
+def test_airflow_fails_a_deferred_task_by_itself(emr: LocalEmr, application_id: str, error: str, left: int) -> None:
     emr.script(session=SLOW)
     ti = TaskInstance()
     with pytest.raises(TaskDeferred):
         operator(application_id, deferrable=True).execute(context_of(ti))
-    with pytest.raises(TaskDeferralError):
-        operator(application_id, deferrable=True).resume_execution("__fail__", {"error": "no such class"}, {"ti": ti})
-    assert left_running(emr) == []
+    with pytest.raises(AirflowException):
+        operator(application_id, deferrable=True).resume_execution("__fail__", {"error": error}, {"ti": ti})
+    assert len(left_running(emr)) == left
 
 
 def test_the_idle_timeout_of_config_counts(emr: LocalEmr, application_id: str) -> None:
