@@ -6,7 +6,8 @@ from botocore.exceptions import NoRegionError, ParamValidationError
 
 from airflow_emrs_ext._compat import AirflowFailException
 from airflow_emrs_ext.exceptions import AccessDenied, EmrError, QuotaExceeded, RequestConflict, RequestRejected
-from airflow_emrs_ext.refusals import REMEDIES, Meaning, is_about_access, meaning_of, refusal
+from airflow_emrs_ext.refusals import Meaning, is_about_access, meaning_of, refusal
+from airflow_emrs_ext.remedies import REMEDIES
 
 from .stepping import client_error
 
