@@ -21,7 +21,7 @@ from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.models import CLAIMED, ClaimedKind
 from airflow_emrs_ext.procedures.claims import active
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Glance, Sight, Steps, Terms
+from airflow_emrs_ext.steps import Glance, Patience, Sight, Steps, Terms
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,10 @@ _WIDE_MARGIN = 2.0
 _FORGETTING = 1.05
 # After a listing that cannot be had, or has left something out, each looks for itself so long.
 _WITHOUT_SECONDS = 300.0
+
+
+# Who may not list is not kept waiting: each looks for itself then.
+_TERMS = Terms(patience=Patience(access_patience=0.0))
 
 
 class Listings:
@@ -243,7 +247,7 @@ class _Place:
             filters["created_at_after"] = _moment(first - margin)
             filters["created_at_before"] = _moment(last + margin)
         asked = self._asking()
-        listed = await self._listings.run(active(Terms(), kind, *self._scope, **filters))
+        listed = await self._listings.run(active(_TERMS, kind, *self._scope, **filters))
         if len(listed) > PAGE_SIZE:
             governor.take_look(kind.service, kind.lists, -(-len(listed) // PAGE_SIZE) - 1)
         if any(entry["createdAt"].microsecond for entry in listed):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext._compat import AirflowException, TaskDeferred
+from airflow_emrs_ext._compat import AirflowException, AirflowFailException, TaskDeferred
 from airflow_emrs_ext.exceptions import (
     ConfigurationError,
     Crashed,
@@ -157,14 +157,20 @@ def test_the_name_of_a_mapped_task_has_its_index(emr: LocalEmr, application_id: 
 
 
 @pytest.mark.parametrize("event", [None, {"status": "success"}, {"format": 1, "error": CRASHED}], ids=str)
-def test_an_end_that_nobody_foresaw_leaves_no_run(emr: LocalEmr, application_id: str, event: Any) -> None:
+def test_an_end_that_nobody_foresaw_leaves_the_run_to_the_next_try(
+    emr: LocalEmr, application_id: str, event: Any
+) -> None:
     emr.script([ScriptedAttempt(hold=True)])
     ti = TaskInstance()
     with pytest.raises(TaskDeferred):
         operator(application_id, deferrable=True).execute(context_of(ti))
-    with pytest.raises((InvalidEvent, Crashed)):
+    with pytest.raises((InvalidEvent, Crashed)) as failed:
         operator(application_id, deferrable=True).execute_complete(context_of(ti), event)
-    eventually(lambda: emr.job_runs()[0]["state"] == "CANCELLED")
+    assert not isinstance(failed.value, AirflowFailException)
+    (run,) = eventually(lambda: [one for one in emr.job_runs() if one["state"] == "RUNNING"])
+    emr.finish(run["jobRunId"])
+    task = start(application_id, {"try_number": 2, "max_tries": 1})
+    assert task.result["job_run_id"] == run["jobRunId"]
 
 
 @IN_BOTH_MODES

@@ -162,11 +162,9 @@ SCENARIOS = [
         deferred=False,
     ),
     Scenario(
-        "looks refused",
-        before=inject("GetSession", "error", times=1, status=403, code="AccessDeniedException"),
-        error=RequestRejected,
-        said="lacks the permission",
-        deferred=False,
+        "looks refused for a moment",
+        before=inject("GetSession", "error", times=2, status=403, code="AccessDeniedException"),
+        left=1,
     ),
     Scenario(
         "refused",
@@ -338,26 +336,32 @@ def test_a_kill_leaves_the_session_alone_if_told_so(emr: LocalEmr, application_i
     assert emr.calls("TerminateSession") == []
 
 
-def test_a_result_that_cannot_be_written_leaves_no_session(emr: LocalEmr, application_id: str) -> None:
+def test_ids_that_cannot_be_stored_leave_the_session_to_the_next_try(emr: LocalEmr, application_id: str) -> None:
     class Broken(TaskInstance):
         def xcom_push(self, key: str, value: Any, **_: Any) -> None:
             raise ConnectionError("the database is away")
 
-    with pytest.raises(ConnectionError):
+    with pytest.raises(Crashed, match="the database is away") as failed:
         operator(application_id).execute(context_of(Broken()))
-    assert left_running(emr) == []
+    assert left_running(emr) == [failed.value.facts["session_id"]]
+    task = start(application_id, {"try_number": 2, "max_tries": 1})
+    assert task.result["session_id"] == failed.value.facts["session_id"]
 
 
 @pytest.mark.parametrize(
     "event", [None, {"format": 1, "error": {"type": "Crashed", "message": "", "facts": {}}}], ids=str
 )
-def test_an_end_that_nobody_foresaw_leaves_no_session(emr: LocalEmr, application_id: str, event: Any) -> None:
+def test_an_end_that_nobody_foresaw_leaves_the_session_to_the_next_try(
+    emr: LocalEmr, application_id: str, event: Any
+) -> None:
     ti = TaskInstance()
     with pytest.raises(TaskDeferred):
         operator(application_id, deferrable=True).execute(context_of(ti))
     with pytest.raises((InvalidEvent, Crashed)):
         operator(application_id, deferrable=True).execute_complete(context_of(ti), event)
-    assert left_running(emr) == []
+    left = left_running(emr)
+    task = start(application_id, {"try_number": 2, "max_tries": 1})
+    assert ([task.result["session_id"]], len(emr.sessions())) == (left, 1)
 
 
 def test_without_waiting(emr: LocalEmr, application_id: str) -> None:
