@@ -10,10 +10,12 @@ from functools import cached_property
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
 from asgiref.sync import sync_to_async
 from botocore.config import Config
 
 from airflow_emrs_ext import settings
+from airflow_emrs_ext._compat import AirflowException
 from airflow_emrs_ext.apis import APIS
 from airflow_emrs_ext.hooks.answers import check
 from airflow_emrs_ext.hooks.bodies import adrain, drain, fetch
@@ -62,6 +64,7 @@ class EmrHook(AwsBaseHook):
         self.patience = patience or default_patience()
         self._clients: dict[str, Any] = {}
         self._has_connected = False
+        self._has_connection = False
 
     @property
     def terms(self) -> Terms:
@@ -88,7 +91,6 @@ class EmrHook(AwsBaseHook):
                     # Only those that wait together have listings that answer for many.
                     answer = None
                     continue
-                client: Any = None
                 try:
                     if isinstance(step, Fetch):
                         answer = fetch(step)
@@ -101,8 +103,8 @@ class EmrHook(AwsBaseHook):
                     elif step.service in APIS:
                         check(client, step.operation, answer)
                 except Exception as error:
-                    # Whatever a client raises is for the steps to judge; without a first client nothing has been asked.
-                    if client is None and not self._has_connected:
+                    # Whatever a client raises is for the steps to judge, but a connection that was never there.
+                    if isinstance(error, AirflowException) and not self._has_connected:
                         raise
                     self.governor.heed(step, error)
                     self._reconsider(step, error)
@@ -122,6 +124,24 @@ class EmrHook(AwsBaseHook):
 
         async with AsyncExitStack() as stack:
             return await drive(steps, perform, self.governor)
+
+    @cached_property
+    def conn_config(self) -> AwsConnectionWrapper:
+        """The connection, as the Amazon provider reads it, which takes boto3's own credentials for one that is missing.
+
+        Those may be another account's: this hook does so for ``aws_default`` only, as long as there has never been one.
+
+        :raises AirflowException: there is no such connection, or none any more
+        """
+        found = super().conn_config
+        if self.aws_conn_id and not found and (self._has_connection or self.aws_conn_id != self.default_conn_name):
+            del vars(self)["conn_config"]
+            raise AirflowException(
+                f"There is no connection {self.aws_conn_id!r} (`aws_conn_id`): create it, or set `aws_conn_id` to None "
+                "for boto3's own credentials."
+            )
+        self._has_connection = bool(found)
+        return found
 
     def forget_connection(self) -> None:
         """Let the next client be made of the connection as it is by then: its credentials may have been renewed."""

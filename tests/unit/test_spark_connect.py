@@ -14,10 +14,12 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from boto3.session import Session
 from botocore.exceptions import ClientError
 
 from airflow_emrs_ext.exceptions import ConfigurationError, ResourceNotFound, SessionEnded, TaskKilled
 from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
+from airflow_emrs_ext.service_model import extend
 from airflow_emrs_ext.spark_connect import TOKEN_HEADER, exempt_loopback_from_proxies, require
 from airflow_emrs_ext.steps import Patience
 from tests.polling import eventually
@@ -43,7 +45,9 @@ class Service:
         self.loop = asyncio.new_event_loop()
         self.port = 0
 
-    # The operations, as botocore's client has them.
+    # The operations, as botocore's client has them, and their model.
+
+    meta = extend(Session("k", "s"), "emr-serverless").client("emr-serverless", "us-east-1").meta
 
     def get_session_endpoint(self, **_: str) -> dict[str, Any]:
         self._must_exist("GetSessionEndpoint")

@@ -97,8 +97,8 @@ class Work(ABC):
 
     @property
     def patience(self) -> Patience:
-        """How long a click waits."""
-        return Patience(call_patience=PATIENCE_SECONDS, access_patience=PATIENCE_SECONDS)
+        """How long a click waits; who is refused can click again."""
+        return Patience(call_patience=PATIENCE_SECONDS, access_patience=0.0)
 
     def ask(self, steps: Callable[Concatenate[Terms, P], Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The answer to an API call of the package."""

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext import serverless_api as api
-from airflow_emrs_ext.exceptions import ConfigurationError, ResourceNotFound, ServiceUnavailable
+from airflow_emrs_ext._compat import AirflowException
+from airflow_emrs_ext.exceptions import AccessDenied, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.states import ApplicationState, JobRunState
@@ -105,8 +106,40 @@ def test_a_missing_region_names_the_parameter(monkeypatch: pytest.MonkeyPatch) -
     for variable in ("AWS_DEFAULT_REGION", "AWS_REGION"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", json.dumps({"conn_type": "aws", "login": "k", "password": "s"}))
-    with pytest.raises(ConfigurationError, match="`region_name`"):
+    with pytest.raises(AccessDenied, match="`region_name`"):
         EmrServerlessHook(aws_conn_id="nowhere").list_applications()
+
+
+def test_a_connection_that_does_not_exist_is_said_at_once() -> None:
+    with pytest.raises(AirflowException, match="no_such_connection"):
+        EmrServerlessHook(aws_conn_id="no_such_connection").list_applications()
+
+
+def test_a_connection_that_is_gone_for_a_moment_is_not_replaced_by_other_credentials(
+    emr: LocalEmr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "login": "a", "password": "s"}))
+    hook = EmrServerlessHook(patience=Patience(access_patience=0.5))
+    assert hook.list_applications() == []
+    monkeypatch.delenv("AIRFLOW_CONN_AWS_DEFAULT")
+    hook.forget_connection()
+    with pytest.raises(AccessDenied, match="aws_default"):
+        hook.list_applications()
+
+
+def test_a_connection_is_read_anew_when_its_credentials_have_expired(
+    emr: LocalEmr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connection(key: str) -> str:
+        return json.dumps({"conn_type": "aws", "login": key, "password": "s", "extra": {"region_name": "us-east-1"}})
+
+    monkeypatch.setenv("AIRFLOW_CONN_RENEWED", connection("AKIAOLD"))
+    hook = EmrServerlessHook(aws_conn_id="renewed")
+    assert hook.list_applications() == []
+    monkeypatch.setenv("AIRFLOW_CONN_RENEWED", connection("AKIANEW"))
+    emr.inject("ListApplications", "error", status=403, code="ExpiredTokenException")
+    assert hook.list_applications() == []
+    assert hook.conn._request_signer._credentials.access_key == "AKIANEW"
 
 
 def test_the_core_imports_no_extra() -> None:
