@@ -1,10 +1,12 @@
-"""Calls at the pace that the services allow: one governor for all that a process asks with one connection."""
+"""Calls at the pace that the services allow: one governor for all that a process asks of one account and Region."""
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
@@ -21,6 +23,8 @@ _SHARE_OF_LOOKS = 0.8
 _AFTER_THROTTLING = 0.7
 _RECOVERY = 1.01
 _LEAST_SHARE = 0.1
+
+_ARN = re.compile(r"arn:[^:]+:emr-(?:serverless|containers):(?P<region>[^:]+):(?P<account>\d{12}):")
 
 
 class Pace:
@@ -52,6 +56,15 @@ class Pace:
         with self._lock:
             return max(0.0, self._empty_at - self._clock())
 
+    def join(self, other: Pace) -> None:
+        """Count what was taken from another bucket, which has turned out to be this one."""
+        with other._lock:
+            taken = max(0.0, other._empty_at - other._clock() + other._burst / other._rate) * other._rate
+            rate = other._rate
+        with self._lock:
+            self._rate = min(self._rate, rate)
+            self._empty_at = max(self._empty_at, self._clock() - self._burst / self._rate) + taken / self._rate
+
     def slow_down(self) -> None:
         """The service allows less than that, because others share the account: the bucket is empty, the rate lower."""
         with self._lock:
@@ -59,17 +72,27 @@ class Pace:
             self._empty_at = max(self._empty_at, self._clock())
 
 
+_Paces = dict[tuple[str, str, bool], Pace | None]
+
+
 class Governor:
     """The paces of all operations that have a quota.
+
+    A quota is that of an account in a Region. Which these are nobody knows before the first answer, which names them:
+    from then on all connections to them have the same paces, and what each has taken before counts.
 
     :param quotas: by service and operation
     :param clock: monotonic time in seconds
     """
 
+    _shared: ClassVar[dict[tuple[str, str], tuple[Quotas, _Paces]]] = {}
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
     def __init__(self, quotas: Quotas, clock: Callable[[], float] = time.monotonic) -> None:
         self._quotas = quotas
         self._clock = clock
-        self._paces: dict[tuple[str, str, bool], Pace | None] = {}
+        self._paces: _Paces = {}
+        self._account: tuple[str, str] | None = None
 
     def take(self, service: str, operation: str) -> float:
         """Take the turn of a call; in how many seconds it comes."""
@@ -93,6 +116,24 @@ class Governor:
                 if (pace := self._pace(step.service, step.operation, looks=looks)) is not None:
                     pace.slow_down()
 
+    def hear(self, answer: Any) -> None:
+        """Learn from an answer of EMR whose quotas are used."""
+        account = _account_of(answer)
+        if account is None or account == self._account:
+            return
+        # What was taken before was taken from an account that is no longer asked, if there was one.
+        taken: _Paces = {} if self._account else self._paces
+        self._account = account
+        with self._lock:
+            quotas, paces = self._shared.setdefault(account, (self._quotas, taken))
+            if quotas != self._quotas:
+                paces = taken
+            for key, pace in taken.items():
+                shared = paces.setdefault(key, pace)
+                if pace is not None and shared is not None and shared is not pace:
+                    shared.join(pace)
+            self._paces = paces
+
     def _pace(self, service: str, operation: str, *, looks: bool = False) -> Pace | None:
         key = (service, operation, looks)
         if key not in self._paces:
@@ -105,14 +146,26 @@ class Governor:
         return self._paces[key]
 
 
+def _account_of(answer: Any) -> tuple[str, str] | None:
+    """Account and Region of what an answer describes, lists or has started, if it tells."""
+    if not isinstance(answer, Mapping):
+        return None
+    for part in (answer, *answer.values()):
+        described = part[0] if isinstance(part, list) and part else part
+        found = _ARN.match(str(described.get("arn"))) if isinstance(described, Mapping) else None
+        if found:
+            return found["account"], found["region"]
+    return None
+
+
 _governors: dict[Hashable, Governor] = {}
 
 
 def governor_of(connection: Hashable) -> Governor:
-    """The governor of this process for all that is asked with one connection.
+    """The governor of this process for all that is asked with one connection; others may share its paces.
 
     :param connection: what tells connections apart
     """
     if connection not in _governors:
-        _governors[connection] = Governor(settings.quotas())
+        _governors.setdefault(connection, Governor(settings.quotas()))
     return _governors[connection]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.hooks.governor import Governor, Pace, governor_of
-from airflow_emrs_ext.quotas import QUOTAS, Quota, amended
+from airflow_emrs_ext.quotas import QUOTAS, Quota, Quotas, amended
 from airflow_emrs_ext.settings import quotas
 from airflow_emrs_ext.steps import Call
 from tests.unit.stepping import client_error
@@ -95,6 +97,102 @@ def test_it_heeds_throttling_and_nothing_else(error: Exception, slower: bool) ->
 def test_a_process_has_one_governor_for_each_connection() -> None:
     assert governor_of(("a", None)) is governor_of(("a", None))
     assert governor_of(("a", None)) is not governor_of(("b", None))
+
+
+def answer(account: str, region: str = "eu-west-1", service: str = "emr-serverless") -> dict[str, Any]:
+    return {"arn": f"arn:aws:{service}:{region}:{account}:/applications/00fapp/jobruns/00frun", "ResponseMetadata": {}}
+
+
+class TestAccounts:
+    """One account and Region has one quota, whatever leads to it."""
+
+    @pytest.fixture(autouse=True)
+    def of_no_account_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Governor, "_shared", {})
+
+    QUOTAS: ClassVar[Quotas] = {SERVICE: {"start_job_run": Quota(1, 25), "get_job_run": Quota(1, 10)}}
+    SHARED = int(25 * 0.95)
+
+    def governors(self) -> tuple[Governor, Governor, Clock]:
+        clock = Clock()
+        return Governor(self.QUOTAS, clock), Governor(self.QUOTAS, clock), clock
+
+    def at_once(self, governor: Governor, most: int = 100) -> int:
+        """How many calls may be made now."""
+        return sum(governor.take(SERVICE, "start_job_run") == 0 for _ in range(most))
+
+    def test_two_connections_share_what_is_left(self) -> None:
+        one, other, _ = self.governors()
+        assert self.at_once(one, 10) == 10
+        assert self.at_once(other, 5) == 5
+        one.hear(answer("100000000001"))
+        other.hear(answer("100000000001"))
+        assert self.at_once(one) == self.SHARED - 15
+        assert other.take(SERVICE, "start_job_run") > 0
+        assert other.is_behind(SERVICE, "start_job_run")
+        assert other.take(SERVICE, "get_job_run") == 0
+
+    def test_what_was_taken_too_much_before_is_waited_for(self) -> None:
+        one, other, clock = self.governors()
+        one.hear(answer("100000000002"))
+        assert self.at_once(one) == self.at_once(other) == self.SHARED
+        clock.now += 200
+        assert self.at_once(other, 20) == self.at_once(one, 20) == 20
+        other.hear(answer("100000000002"))
+        assert one.take(SERVICE, "start_job_run") == pytest.approx((41 - 23.75) / 0.95)
+
+    def test_throttling_of_one_slows_both_down(self) -> None:
+        one, other, _ = self.governors()
+        other.take(SERVICE, "start_job_run")
+        other.heed(Call("start_job_run"), client_error("ThrottlingException"))
+        one.hear(answer("100000000003"))
+        one.take(SERVICE, "start_job_run")
+        other.hear(answer("100000000003"))
+        assert one.take(SERVICE, "start_job_run") > 0
+
+    @pytest.mark.parametrize(
+        "elsewhere", [answer("100000000005"), answer("100000000004", region="us-east-1"), {"arn": "none"}, {}, [], None]
+    )
+    def test_who_asks_another_account_or_region_or_does_not_tell_has_its_own(self, elsewhere: Any) -> None:
+        one, other, _ = self.governors()
+        one.hear(answer("100000000004"))
+        other.hear(elsewhere)
+        assert self.at_once(one) == self.at_once(other) == self.SHARED
+
+    def test_a_connection_that_changes_its_account_leaves_the_old_one_behind(self) -> None:
+        one, other, _ = self.governors()
+        one.hear(answer("100000000006"))
+        other.hear(answer("100000000006"))
+        assert self.at_once(one) == self.SHARED
+        other.hear(answer("100000000007"))
+        assert self.at_once(other) == self.SHARED
+        other.hear(answer("100000000006"))
+        assert self.at_once(other) == 0
+
+    def test_other_quotas_are_other_quotas(self) -> None:
+        one, _, clock = self.governors()
+        other = Governor({SERVICE: {}}, clock)
+        one.hear(answer("100000000008"))
+        other.hear(answer("100000000008"))
+        assert self.at_once(one) == self.SHARED
+        assert self.at_once(other) == 100
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            answer("100000000009"),
+            {"jobRun": {**answer("100000000009"), "executionRole": "arn:aws:iam::100000000000:role/r"}},
+            {"ResponseMetadata": {}, "nextToken": "x", "jobRuns": [answer("100000000009"), answer("100000000000")]},
+            {"virtualCluster": answer("100000000009", service="emr-containers")},
+            {"arn": "arn:aws-cn:emr-containers:eu-west-1:100000000009:/virtualclusters/x/jobruns/y"},
+        ],
+    )
+    def test_each_answer_tells(self, told: dict[str, Any]) -> None:
+        one, other, _ = self.governors()
+        one.hear(answer("100000000009"))
+        other.hear(told)
+        self.at_once(one)
+        assert self.at_once(other) == 0
 
 
 class TestQuotas:
