@@ -34,6 +34,8 @@ from airflow_emrs_ext.local.quotas import Quotas
 from airflow_emrs_ext.local.resources.dashboards import Dashboards
 from airflow_emrs_ext.local.runner import DriverSpec, Runner
 from airflow_emrs_ext.local.simulated import SimulatedRunner
+from airflow_emrs_ext.local.spark_uis import PREFIX as SPARK_UI_PREFIX
+from airflow_emrs_ext.local.spark_uis import SparkUis
 from airflow_emrs_ext.quotas import quotas_of
 from airflow_emrs_ext.service_model import extend
 
@@ -92,6 +94,7 @@ class Endpoint:
         self.calls: deque[dict[str, Any]] = deque(maxlen=CALLS_KEPT)
         self._initial_config = self.config.as_dict()
         self._target = AwsTarget(url, self.config.region, options.s3_endpoint)
+        self._spark_uis = SparkUis(url)
         self._runner = self._make_runner(state_dir)
         access = ConnectAccess(self.config)
         self._connect = ConnectGateway(access, self.config)
@@ -200,6 +203,8 @@ class Endpoint:
 
     def _application(self, scope: Scope) -> Application:
         path: str = scope["path"]
+        if path.startswith(f"{SPARK_UI_PREFIX}/"):
+            return self._spark_uis
         if path.startswith(f"{ADMIN_PREFIX}/"):
             return self._admin
         if path.startswith(f"{GATEWAY_PREFIX}/") and self._gateway is not None:
@@ -228,7 +233,7 @@ class Endpoint:
             return SimulatedRunner(self.config.endpoint_url)
         from airflow_emrs_ext.local.spark.runner import SparkRunner
 
-        return SparkRunner(self._target, state_dir)
+        return SparkRunner(self._target, state_dir, self._spark_uis)
 
     def _log_delivery(self, spec: DriverSpec, log_files: Mapping[tuple[str, str], Path]) -> LogDelivery:
         return LogDelivery(spec, log_files, self._target, lambda: self.config.log_refresh_seconds)

@@ -19,6 +19,7 @@ from airflow_emrs_ext.local.admin import PAGES
 from airflow_emrs_ext.local.asgi import TRANSPORT, Application
 from airflow_emrs_ext.local.endpoint import Endpoint, Options
 from airflow_emrs_ext.local.http_connection import LenientConnection
+from airflow_emrs_ext.local.spark_uis import PREFIX as SPARK_UI_PREFIX
 from airflow_emrs_ext.local.web_pages import WebPageFilter
 
 _KEEP_ALIVE_SECONDS = 120
@@ -56,8 +57,8 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
             endpoint,
             names=(options.host, *options.allowed_hosts),
             origins=options.allowed_origins,
-            pages=PAGES,
-            scripted=("/moto-api/",),
+            pages=(*PAGES, f"{SPARK_UI_PREFIX}/"),
+            scripted=("/moto-api/", f"{SPARK_UI_PREFIX}/"),
         )
         server = _Server(application, started)
         await endpoint.start()

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import sys
 import tarfile
@@ -22,6 +23,7 @@ import pytest
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from airflow_emrs_ext.states import JobRunState
 from tests.polling import eventually
+from tests.unit.local.test_web_pages import PAGES, ask
 
 # One group: the tests look at job runs that are submitted once, whatever the number of processes.
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(300), pytest.mark.xdist_group("spark-runner")]
@@ -146,6 +148,7 @@ import os, subprocess, sys, time
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 child = subprocess.Popen(["sleep", "600"], start_new_session=False)
+open(sys.argv[1] + ".ui", "w").write(spark.sparkContext.uiWebUrl)
 spark.sparkContext.parallelize([0], 1).map(lambda x: x).collect()
 open(sys.argv[1], "w").write(f"{os.getpid()} {os.getppid()} {child.pid}")
 spark.sparkContext.parallelize([0], 1).map(lambda _: time.sleep(600)).collect()
@@ -391,7 +394,19 @@ def test_a_running_job_has_a_live_ui_and_leaves_nothing_when_cancelled(cluster: 
     assert cluster.run(waiting)["state"] == "RUNNING"
     url, page = cluster.dashboard(waiting)
     assert "Spark Jobs" in page
-    assert "/history/" not in url
+    assert url.startswith(f"{cluster.emr.url}/_emrs/spark-ui/{waiting}-1/")
+    # What a browser asks for to show the page comes the same way.
+    paths = re.findall(r'(?:href|src)="(/[^"]*)"', page)
+    assert len(paths) > 10
+    assert all(path.startswith(f"/_emrs/spark-ui/{waiting}-1") for path in paths)
+    for path in (*paths[:3], paths[-1], f"/_emrs/spark-ui/{waiting}-1/api/v1/applications/{waiting}-1/allexecutors"):
+        with urllib.request.urlopen(f"{cluster.emr.url}{path}", timeout=60) as found:
+            assert found.status == 200, path
+    # Spark itself answers nobody else, and ends nothing.
+    directly = (tmp_path / "pids.ui").read_text()
+    for method, path in (("GET", "/jobs/"), ("GET", "/api/v1/applications"), ("POST", "/jobs/job/kill/?id=1")):
+        assert ask(directly, method, path, {}, b"")[0] == 403
+    assert cluster.run(waiting)["state"] == "RUNNING"
 
     cluster.client.cancel_job_run(applicationId=cluster.application_id, jobRunId=waiting)
 
@@ -400,6 +415,19 @@ def test_a_running_job_has_a_live_ui_and_leaves_nothing_when_cancelled(cluster: 
     url, page = cluster.dashboard(waiting)
     assert f"/history/{waiting}-1/" in url
     assert "Spark Jobs" in page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_web_page_reaches_the_files_of_jobs(cluster: Cluster, page: str) -> None:
+    cluster.code("kept", "kept")
+    written = "/webhdfs/v1/code/kept?op=CREATE&overwrite=true&data=true"
+    for method, path in (
+        ("GET", "/webhdfs/v1/code/kept?op=OPEN"),
+        ("PUT", written),
+        ("DELETE", "/webhdfs/v1/code?op=DELETE"),
+    ):
+        assert ask(cluster.emr.url, method, path, PAGES[page], b"")[0] in (403, 421)
+    assert ask(cluster.emr.url, "GET", "/webhdfs/v1/code/kept?op=OPEN")[2] == b"kept"
 
 
 def test_a_finished_job_is_in_the_history_server(cluster: Cluster, runs: dict[str, str]) -> None:

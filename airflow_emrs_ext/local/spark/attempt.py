@@ -13,6 +13,7 @@ from airflow_emrs_ext.local.spark.details import failure_details, shorten
 from airflow_emrs_ext.local.spark.driver import Driver
 from airflow_emrs_ext.local.spark.launch import GuardedProcess
 from airflow_emrs_ext.local.spark.submit import SubmitError
+from airflow_emrs_ext.local.spark_uis import SparkUis
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class SparkAttempt:
     :param environ: the environment that the driver's own variables are added to
     :param lock: held while the driver runs
     :param on_running: called once, on the event loop, when Spark runs in the driver
+    :param uis: Spark's UIs
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class SparkAttempt:
         environ: Mapping[str, str],
         lock: asyncio.Lock | None,
         on_running: Callable[[], None],
+        uis: SparkUis,
     ) -> None:
         self._spec = spec
         self._prepare = prepare
         self._environ = environ
         self._lock = lock
         self._on_running = on_running
+        self._uis = uis
         self._stdout = spec.work_dir / "stdout"
         self._stderr = spec.work_dir / "stderr"
         self.log_files: Mapping[tuple[str, str], Path] = {
@@ -92,9 +96,10 @@ class SparkAttempt:
 
     def dashboard_url(self) -> str | None:
         """The Spark UI of the driver while Spark runs in it."""
-        if self._driver is None or not self._is_up or self.is_over:
+        is_running = self._process is not None and self._process.is_running
+        if self._driver is None or not self._is_up or not is_running:
             return None
-        return f"http://127.0.0.1:{self._driver.ui_port}"
+        return self._uis.open(self._spec.ui_id, self._driver.ui_port)
 
     async def _run(self) -> AttemptResult:
         for path in self.log_files.values():
@@ -135,6 +140,7 @@ class SparkAttempt:
             status = await process.wait()
         finally:
             watcher.cancel()
+            self._uis.close(self._spec.ui_id)
         self._report_running()
         if status == 0:
             return AttemptResult(succeeded=True, details="")

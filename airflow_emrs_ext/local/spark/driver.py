@@ -28,6 +28,7 @@ class Machine:
     :param archive: class data sharing archives, if a warm-up has made them
     :param endpoint_url: the local endpoint, which serves the S3 gateway
     :param event_logs: the directory that the history server reads
+    :param ui_properties: Spark properties of every UI
     """
 
     runtime: SparkRuntime
@@ -35,6 +36,7 @@ class Machine:
     archive: str | None
     endpoint_url: str
     event_logs: Path
+    ui_properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def build(
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.local.dir": str(scratch),
         "spark.ui.port": str(ui_port),
+        **machine.ui_properties,
         "spark.eventLog.enabled": "true",
         "spark.eventLog.dir": machine.event_logs.as_uri(),
         "spark.eventLog.rolling.enabled": "false",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from airflow_emrs_ext.local.runner import DriverSpec
 from airflow_emrs_ext.local.spark.driver import Machine, write_properties
 from airflow_emrs_ext.local.spark.launch import GuardedProcess, free_port, java_command
+from airflow_emrs_ext.local.spark_uis import SparkUis
 
 _MAIN_CLASS = "org.apache.spark.deploy.history.HistoryServer"
+_NAME = "finished"
 _HEAP_MB = 512
 _START_SECONDS = 60.0
 # The server sees a new event log at its next scan.
@@ -25,10 +25,12 @@ class HistoryServer:
 
     :param machine: the runtime and the directory of the event logs
     :param directory: where its log goes
+    :param uis: Spark's UIs, of which it is one
     """
 
-    def __init__(self, machine: Machine, directory: Path) -> None:
+    def __init__(self, machine: Machine, directory: Path, uis: SparkUis) -> None:
         self._machine = machine
+        self._uis = uis
         self._directory = directory
         self._lock = asyncio.Lock()
         self._process: GuardedProcess | None = None
@@ -50,10 +52,10 @@ class HistoryServer:
             if self._process is None or not self._process.is_running:
                 self._process = await self._start()
             process = self._process
-        base = f"http://127.0.0.1:{self._port}"
+        base = self._uis.open(_NAME, self._port)
         deadline = asyncio.get_running_loop().time() + _START_SECONDS
         while process.is_running and asyncio.get_running_loop().time() < deadline:
-            if await asyncio.to_thread(_answers, f"{base}/api/v1/applications/{app_id}"):
+            if await self._uis.has(_NAME, f"/api/v1/applications/{app_id}"):
                 return f"{base}/history/{app_id}/jobs/"
             await asyncio.sleep(_POLL_SECONDS)
         return None
@@ -74,6 +76,7 @@ class HistoryServer:
             "spark.history.fs.logDirectory": str(self._machine.event_logs),
             "spark.history.fs.update.interval": f"{_SCAN_SECONDS}s",
             "spark.history.ui.port": str(self._port),
+            **self._machine.ui_properties,
         }
         write_properties(properties, settings)
         command = java_command(
@@ -91,12 +94,3 @@ class HistoryServer:
             stdout=log,
             stderr=log,
         )
-
-
-def _answers(url: str) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=5) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

@@ -16,6 +16,7 @@ from airflow_emrs_ext.local.spark.history import HistoryServer
 from airflow_emrs_ext.local.spark.java import find_runtime
 from airflow_emrs_ext.local.spark.launch import heap_mb
 from airflow_emrs_ext.local.spark.warm_up import find_archive
+from airflow_emrs_ext.local.spark_uis import SparkUis
 
 # A job does not depend on the Spark settings of whoever started the endpoint.
 _SPARK_VARIABLES = ("SPARK_", "PYSPARK_", "HADOOP_", "HIVE_", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
@@ -34,11 +35,13 @@ class SparkRunner:
 
     :param target: the endpoint and the S3 that jobs work with
     :param state_dir: what outlives an attempt: event logs, and the metastores of Hive applications
+    :param uis: Spark's UIs
     """
 
-    def __init__(self, target: AwsTarget, state_dir: Path) -> None:
+    def __init__(self, target: AwsTarget, state_dir: Path, uis: SparkUis) -> None:
         self._target = target
         self._state_dir = state_dir
+        self._uis = uis
         self._machine: Machine | None = None
         self._history: HistoryServer | None = None
         self._attempts: set[SparkAttempt] = set()
@@ -56,8 +59,9 @@ class SparkRunner:
             archive=find_archive(runtime),
             endpoint_url=self._target.endpoint_url,
             event_logs=self._state_dir / "event-logs",
+            ui_properties=self._uis.properties,
         )
-        self._history = HistoryServer(self._machine, self._state_dir / "history")
+        self._history = HistoryServer(self._machine, self._state_dir / "history", self._uis)
 
     async def launch(self, spec: AttemptSpec, on_running: Callable[[], None]) -> SparkAttempt:
         """Start an attempt; what cannot be run fails the attempt, with the reason in its details.
@@ -71,6 +75,7 @@ class SparkRunner:
             environ=self._target.environ(_inherited()),
             lock=self._metastore_lock(spec),
             on_running=on_running,
+            uis=self._uis,
         )
         self._begin(attempt)
         return attempt
@@ -87,6 +92,7 @@ class SparkRunner:
             environ=self._target.environ(_inherited()),
             lock=None,
             on_running=on_ready,
+            uis=self._uis,
         )
         self._begin(server)
         return server

@@ -66,6 +66,8 @@ _IGNORED_PROPERTIES = (
     "spark.local.dir",
     "spark.ui.port",
     "spark.ui.enabled",
+    "spark.ui.filters",
+    "spark.ui.killEnabled",
     "spark.eventLog.",
     "spark.app.id",
     "spark.connect.authenticate.",

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from airflow_emrs_ext.local.spark.java import MissingRuntime, SparkRuntime, find_runtime
 from airflow_emrs_ext.local.spark.launch import free_port, heap_mb, java_command, runtime_key
+from airflow_emrs_ext.local.spark_uis import SparkUis
 
 _TRAINING_SECONDS = 180
 
@@ -88,6 +89,7 @@ def warm_up(runtime: SparkRuntime, directory: Path | None = None) -> str:
         (work / "connect_training.py").write_text(_CONNECT_TRAINING)
         properties = {
             "spark.ui.port": "0",
+            **SparkUis("").properties,
             "spark.eventLog.enabled": "true",
             "spark.eventLog.dir": work.as_uri(),
             "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
