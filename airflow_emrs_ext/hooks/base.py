@@ -102,6 +102,7 @@ class EmrHook(AwsBaseHook):
                         answer["Body"] = drain(answer["Body"], step.sink())
                     elif step.service in APIS:
                         check(client, step.operation, answer)
+                        self.governor.hear(answer)
                 except Exception as error:
                     # Whatever a client raises is for the steps to judge, but a connection that was never there.
                     if isinstance(error, AirflowException) and not self._has_connected:
@@ -160,7 +161,7 @@ class EmrHook(AwsBaseHook):
 
     @property
     def governor(self) -> Governor:
-        """What paces the calls of all hooks of this process with the same connection and Region."""
+        """What paces the calls of this process with this connection and Region, and all others to the same account."""
         return governor_of((self.aws_conn_id, self._region_name))
 
     def _client_of(self, service: str) -> Any:
@@ -227,6 +228,7 @@ async def drive(steps: Steps[T], perform: Callable[[Call | Fetch | Glance], Awai
                 continue
             try:
                 answer = await perform(step)
+                governor.hear(answer)
             except Exception as error:
                 # Whatever a client raises is for the steps to judge.
                 governor.heed(step, error)

@@ -9,6 +9,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.hooks.governor import Governor, Pace, governor_of
+from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.quotas import QUOTAS, Quota, Quotas, amended
 from airflow_emrs_ext.settings import quotas
 from airflow_emrs_ext.steps import Call
@@ -193,6 +194,30 @@ class TestAccounts:
         other.hear(told)
         self.at_once(one)
         assert self.at_once(other) == 0
+
+    @pytest.mark.airflow
+    @pytest.mark.parametrize("asynchronous", [False, True], ids=["blocking", "asynchronous"])
+    async def test_connections_to_one_endpoint_find_out_by_themselves(
+        self, emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, asynchronous: bool
+    ) -> None:
+        from airflow_emrs_ext import serverless_api as api
+        from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+
+        monkeypatch.setenv("AIRFLOW__EMRS_EXT__QUOTAS", '{"emr-serverless": {"StartJobRun": [1, 25]}}')
+        application_id = emr.client("emr-serverless").create_application(type="SPARK", releaseLabel="emr-7.9.0")[
+            "applicationId"
+        ]
+        governors = []
+        for name in ("one", "another"):
+            connection = f"{name}_{asynchronous}".lower()
+            monkeypatch.setenv(f"AIRFLOW_CONN_{connection.upper()}", "aws://")
+            hook = EmrServerlessHook(aws_conn_id=connection)
+            if asynchronous:
+                await hook.arun(api.get_application(hook.terms, application_id))
+            else:
+                hook.get_application(application_id)
+            governors.append(hook.governor)
+        assert [self.at_once(governor) for governor in governors] == [self.SHARED, 0]
 
 
 class TestQuotas:
