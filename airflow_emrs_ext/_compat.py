@@ -6,8 +6,6 @@ group is tried as a whole, because half a group would mix two classes of the sam
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
@@ -24,9 +22,6 @@ CAN_END_IN_TRIGGER = Version("3.3") <= AIRFLOW_VERSION
 TELLS_LOOPS_APART = Version("3.4") <= AIRFLOW_VERSION
 """Whether DAG, run, task and map index are not all that tells a task instance from others."""
 
-# The states of a task that is not being tried again, unless a person clears it.
-_ENDED = frozenset({"success", "failed", "skipped", "removed", "upstream_failed"})
-
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, BaseOperatorLink, Context
     from airflow.sdk.configuration import conf
@@ -40,7 +35,6 @@ if TYPE_CHECKING:
     )
     from airflow.sdk.log import mask_secret as _mask
     from airflow.sdk.observability.stats import Stats as _Stats
-    from airflow.triggers.base import BaseTrigger
 else:
     if AIRFLOW_3:
         from airflow.sdk import BaseOperator, BaseOperatorLink, Context
@@ -101,29 +95,6 @@ def mask_secret(secret: str) -> None:
     _mask(secret)
 
 
-async def has_owner(trigger: BaseTrigger) -> bool:
-    """Whether the task of a trigger is still deferred to it, or waits for a retry that nobody but Airflow asked for.
-
-    A trigger is cancelled when a user has ended its task, and when its triggerer shuts down: another triggerer goes on
-    then. What cannot be known counts as still deferred, because what is ended by mistake is lost.
-    """
-    # Airflow's triggerer has it already; a DAG file has not.
-    from asgiref.sync import sync_to_async
-
-    return await sync_to_async(_has_owner_in_3 if AIRFLOW_3 else _has_owner_in_2)(trigger)
-
-
-async def store_xcoms(ti: Any, xcoms: Mapping[str, Any]) -> None:
-    """Store XComs of the task of a trigger as its worker would, through the XCom backend."""
-    from airflow.sdk.execution_time.xcom import XCom
-    from asgiref.sync import sync_to_async
-
-    place = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
-    for key, value in xcoms.items():
-        # A backend may store the value elsewhere, with calls that block.
-        await sync_to_async(XCom.set, thread_sensitive=False)(key, value, **place)
-
-
 def is_dag_test() -> bool:
     """Whether `airflow dags test` runs the task; it knows no event of a trigger that ends one."""
     from airflow.sdk.execution_time import task_runner
@@ -181,70 +152,6 @@ def tries_before_cleared(ti: Any, retries: int | None) -> int:
     return max(0, (ti.max_tries or 0) - (retries or 0))
 
 
-def has_ended(identity: Mapping[str, Any]) -> bool:
-    """Whether a task has ended and is not being tried again, where the process may use Airflow's database.
-
-    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
-    """
-    return _row(identity)[0] in _ENDED
-
-
-def state_of_task(ti: Any, *, seconds: float) -> str | None:
-    """The state of a task as Airflow has it now, asked from within the task; ``None``: it has none, or it is not known.
-
-    It may be asked while a signal is being handled, in the middle of another question to Airflow: from a thread, and
-    given up after so many seconds.
-    """
-    answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    ask = _states_in_3 if AIRFLOW_3 else _states_in_2
-    threading.Thread(target=lambda: answers.put(next(iter(ask(ti)), None)), daemon=True).start()
-    try:
-        return answers.get(timeout=seconds)
-    except queue.Empty:
-        return None
-
-
-def _has_owner_in_2(trigger: Any) -> bool:
-    state, trigger_id = _row(_identity_in_2(trigger.task_instance))
-    return state == "up_for_retry" or (state == "deferred" and trigger_id == trigger.trigger_id)
-
-
-def _has_owner_in_3(trigger: Any) -> bool:
-    found = _states_in_3(trigger.task_instance)
-    return not found or not {"deferred", "up_for_retry"}.isdisjoint(found)
-
-
-def _states_in_2(ti: Any) -> list[str | None]:
-    return [_row(_identity_in_2(ti))[0]]
-
-
-def _identity_in_2(ti: Any) -> dict[str, Any]:
-    return {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
-
-
-def _states_in_3(ti: Any) -> list[str | None]:
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-    states = RuntimeTaskInstance.get_task_states(
-        dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=[ti.task_id], map_index=ti.map_index
-    )
-    return [state for of_run in states.values() for state in of_run.values()]
-
-
-def _row(identity: Mapping[str, Any]) -> tuple[str | None, int | None]:
-    """State and trigger of a task instance in Airflow's database; of one that is not there: none."""
-    from airflow.models import TaskInstance
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        row = (
-            session.query(TaskInstance.state, TaskInstance.trigger_id)
-            .filter_by(**as_columns(TaskInstance, identity))
-            .one_or_none()
-        )
-    return (row.state, row.trigger_id) if row else (None, None)
-
-
 def push_links(operator: Any, ti: Any) -> None:
     """Show the links of a task now: Airflow 3 asks for them when the process ends, Airflow 2 when somebody looks."""
     if AIRFLOW_3:
@@ -282,15 +189,11 @@ __all__ = [
     "conf",
     "count_dag_runs",
     "count_metric",
-    "has_ended",
-    "has_owner",
     "identity_fields",
     "is_deferral_timeout",
     "link_base",
     "mask_secret",
     "push_links",
-    "state_of_task",
-    "store_xcoms",
     "success_listeners",
     "tries_before_cleared",
 ]

@@ -42,9 +42,15 @@ class EmrError(AirflowException):
 
     @staticmethod
     def from_event(event: Mapping[str, Any]) -> EmrError:
-        """The error that :meth:`to_event` wrote; one that this version does not know is an :class:`EmrError`."""
-        error_class = EmrError._by_name.get(str(event.get("type")), EmrError)
-        return error_class(str(event.get("message")), event.get("facts"))
+        """The error that :meth:`to_event` wrote.
+
+        :raises InvalidEvent: the event is none
+        """
+        facts = event.get("facts")
+        if not isinstance(event.get("type"), str) or not isinstance(facts, (Mapping, type(None))):
+            raise InvalidEvent(f"The trigger's event is no error: {dict(event)!r}")
+        # One that a newer version has added is an error like any other here, and retried.
+        return EmrError._by_name.get(event["type"], EmrError)(str(event.get("message")), facts)
 
 
 class JobRunFailed(EmrError):
@@ -102,7 +108,10 @@ class ConfigurationError(EmrError, AirflowFailException):
 
 
 class InvalidEvent(EmrError):
-    """A trigger's event is not one that this version of the package writes."""
+    """A worker and a triggerer of different versions do not understand each other.
+
+    What runs is left as it is; Airflow retries, and the next try goes on with it.
+    """
 
 
 class TaskKilled(EmrError):

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_emrs_ext.exceptions import EmrError, InvalidEvent
-
-_FORMAT = 1
+from airflow_emrs_ext.formats import is_newer
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,8 @@ class Outcome:
     def to_event(self) -> dict[str, Any]:
         """The outcome as a trigger event's payload."""
         if self.error is not None:
-            return {"format": _FORMAT, "error": self.error.to_event()}
-        return {"format": _FORMAT, "result": self.result}
+            return {"format": 1, "error": self.error.to_event()}
+        return {"format": 1, "result": self.result}
 
     @staticmethod
     def from_event(event: Any) -> Outcome:
@@ -34,15 +33,19 @@ class Outcome:
 
         :raises InvalidEvent: anything else
         """
-        if isinstance(event, Mapping) and event.get("format") == _FORMAT:
+        if isinstance(event, Mapping) and not is_newer(event) and not is_newer(then_of(event)):
             match event:
                 case {"result": dict() as result}:
                     return Outcome(result=result)
                 case {"error": dict() as error}:
                     return Outcome(error=EmrError.from_event(error))
-        raise InvalidEvent(f"The trigger sent an event that this version of airflow-emrs-ext does not know: {event!r}")
+        raise InvalidEvent(
+            "The trigger sent an event that this version of airflow-emrs-ext does not know. Upgrade the workers; what "
+            f"runs is left to the task's next try. The event: {event!r}"
+        )
 
 
 def then_of(event: Any) -> Mapping[str, Any]:
     """What a trigger was given for whoever goes on with its task; empty if that is nothing."""
-    return (event.get("then") if isinstance(event, Mapping) else None) or {}
+    then = event.get("then") if isinstance(event, Mapping) else None
+    return then if isinstance(then, Mapping) else {}

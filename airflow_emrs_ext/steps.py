@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from airflow_emrs_ext.formats import known
+
 T = TypeVar("T")
 
 
@@ -162,6 +164,11 @@ class Patience:
             for one in fields(self)
             if (value := getattr(self, one.name)) != one.default or one.name in _FIRST_FIELDS
         }
+
+    @classmethod
+    def of(cls, written: Mapping[str, Any]) -> Patience:
+        """The one that :meth:`as_arguments` wrote, in whatever version."""
+        return cls(**known(cls, written))
 
     def before_deadline(self, moment: float) -> float:
         """``moment``, or the deadline if that comes sooner."""

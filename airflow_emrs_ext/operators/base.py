@@ -12,6 +12,7 @@ from airflow_emrs_ext import cost, settings
 from airflow_emrs_ext._compat import BaseOperator, Context, as_xcoms
 from airflow_emrs_ext.declarations import HookT, HookUser, aws_template_fields, later
 from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
+from airflow_emrs_ext.formats import known
 from airflow_emrs_ext.operators.ending import ending
 from airflow_emrs_ext.outcome import Outcome, then_of
 from airflow_emrs_ext.procedures import CONCLUSIONS, PROCEDURES, watch_of
@@ -141,8 +142,9 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
             outcome = Outcome(error=error)
         then = then_of(event)
         if then and not isinstance(outcome.error, (Crashed, InvalidEvent)):
-            procedure, arguments = then["procedure"], then["arguments"]
-            self.hook.patience = replace(self.hook.patience, **then["patience"])
+            procedure = then["procedure"]
+            arguments = known(PROCEDURES[procedure], then["arguments"])
+            self.hook.patience = patience_of(then)
             if outcome.error is None:
                 outcome = self._outcome(procedure, arguments)
             elif restate := CONCLUSIONS.get(procedure):
@@ -151,6 +153,8 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
 
     def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:
         """The one end of both modes: return the result, or raise the error."""
+        if isinstance(outcome.error, InvalidEvent) and (left := self.ids_of_started(context)):
+            outcome.error.restate(f"{outcome.error.message} It is left: {left}.", {**outcome.error.facts, **left})
         facts = outcome.error.facts if outcome.error else outcome.result or {}
         conclude(facts, self.log)
         if self.counts_cost and facts.get("ended_at"):
@@ -158,6 +162,10 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         if outcome.error is not None:
             raise outcome.error
         return facts
+
+    def ids_of_started(self, context: Context) -> dict[str, str]:
+        """The ids of what the task has started, as far as it is known; by default nothing is."""
+        return {}
 
     def _patience(self, context: Context) -> Patience:
         patience = self.hook.patience
@@ -206,6 +214,13 @@ def seconds(duration: timedelta | float | str, parameter: str) -> float:
         return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
     except (TypeError, ValueError):
         raise ConfigurationError(f"`{parameter}` is {duration!r}; it takes a timedelta or seconds.") from None
+
+
+def patience_of(then: Mapping[str, Any]) -> Patience:
+    """The patience of a task that goes on after a deferral."""
+    from airflow_emrs_ext.steps import Patience
+
+    return Patience.of(then["patience"])
 
 
 def whole_number(value: int | str | None, parameter: str) -> int | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.declarations import HookT
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.operators.base import EmrOperator, id_of, whole_number
+from airflow_emrs_ext.operators.base import EmrOperator, id_of, patience_of, whole_number
 from airflow_emrs_ext.operators.owning import OwningOperator
 from airflow_emrs_ext.outcome import Outcome, then_of
 from airflow_emrs_ext.procedures import KILL_SECONDS, ShowDriverLogs
@@ -72,7 +71,7 @@ class StartingJobRunOperator(OwningOperator[HookT]):
         outcome, then = Outcome.from_event(event), then_of(event)
         if outcome.error is not None:
             return as_xcoms(self.finish(context, outcome))
-        self._ti, self.hook.patience = context["ti"], replace(self.hook.patience, **then["patience"])
+        self._ti, self.hook.patience = context["ti"], patience_of(then)
         with self.ends_at_kill():
             return as_xcoms(self._follow_claimed(context, outcome.result or {}, then["targets"]))
 

@@ -14,14 +14,15 @@ from airflow_emrs_ext._compat import (
     AirflowTaskTimeout,
     Context,
     is_deferral_timeout,
-    state_of_task,
     tries_before_cleared,
 )
 from airflow_emrs_ext.declarations import HookT
-from airflow_emrs_ext.exceptions import Crashed, TaskKilled
+from airflow_emrs_ext.exceptions import Crashed, EmrError, TaskKilled
 from airflow_emrs_ext.links.runs import show_links
 from airflow_emrs_ext.operators.base import EmrOperator
 from airflow_emrs_ext.ownership import TaskIdentity
+from airflow_emrs_ext.triggers._compat import UNKNOWN, state_of_task
+from airflow_emrs_ext.triggers.journal import Journal, found_by
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.models import ClaimedKind, OwnedKind
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 Event = Literal["kill", "timeout"]
 
 # States of a task whose process is being ended although no person, and no timeout of the DAG run, has ended the task: a
-# worker that is shut down, or one that was cut off and whose task is being tried elsewhere.
-_NOT_ENDED_BY_A_PERSON = frozenset({"running", "up_for_retry", "scheduled", "queued", "deferred"})
+# worker that is shut down, or one that was cut off and whose task is being tried elsewhere. Where Airflow does not say,
+# nothing is ended that the next try can go on with.
+_NOT_ENDED_BY_A_PERSON = frozenset({"running", "up_for_retry", "scheduled", "queued", "deferred", UNKNOWN})
 
 # How long Airflow may take to tell the state; it ends the process seconds after its signal.
 _ASK_SECONDS = 3.0
@@ -210,26 +212,49 @@ class OwningOperator(ClaimingOperator[HookT]):
                 self.end_deferred(context)
             raise
 
+    def ids_of_started(self, context: Context) -> dict[str, str]:
+        """The ids of what the task has started, as far as it is known."""
+        if self._ids:
+            return dict(self._ids)
+        # A process that resumes a deferred task knows of it what the one before it left.
+        ti = context["ti"]
+        pulled = {
+            key: ti.xcom_pull(task_ids=self.task_id, key=key, map_indexes=ti.map_index) for key in self.kind.id_names
+        }
+        return {key: value for key, value in pulled.items() if value}
+
     def end_deferred(self, context: Context) -> None:
         """End what the task has started, if its time is over and nobody has waited for it in its trigger."""
-        if not self._ids:
-            # A process that resumes a deferred task knows of it what the one before it left.
-            ti = context["ti"]
-            pulled = {
-                key: ti.xcom_pull(task_ids=self.task_id, key=key, map_indexes=ti.map_index)
-                for key in self.kind.id_names
-            }
-            self._ids = {key: value for key, value in pulled.items() if value}
+        self._ti, self._ids = context["ti"], self.ids_of_started(context)
         if self._ends_on("timeout") and len(self._ids) == len(self.kind.id_names):
             self._end()
 
     def _end(self) -> None:
         ids, self._ids, self._claim = self._ids, {}, {}
-        self._run("abandon", kind=self.kind.key, ids=ids)
+        what = {"kind": self.kind.key, "ids": ids}
+        with self._kept("end_unowned", what):
+            self._run("abandon", **what, raises=True)
 
     def _abandon_claim(self, event: Event) -> None:
         if self._claim and self._ends_on(event):
-            self._run("abandon_claim", **self._claim)
+            what = {"kind": self.kind.key, "request": found_by(self._claim["request"])}
+            with self._kept("end_active_of_task", what):
+                self._run("abandon_claim", **self._claim, raises=True)
+
+    @contextmanager
+    def _kept(self, procedure: str, arguments: Mapping[str, Any]) -> Iterator[None]:
+        """A block that ends something; what it cannot end stays in the journal, and a triggerer ends it if it can."""
+        journal = Journal.of_end(
+            self._ti, procedure, arguments, hook=self._hook_parameters, patience=self.hook.patience
+        )
+        journal.write()
+        try:
+            yield
+        except EmrError as error:
+            self.log.warning("What this task leaves is not ended yet: %s", error)
+            journal.leave()
+        else:
+            journal.erase()
 
     def _ends_on(self, event: Event) -> bool:
         return bool(getattr(self, f"{self.kind.verb}_on_{event}"))

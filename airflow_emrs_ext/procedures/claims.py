@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_emrs_ext.apis import listing_of, start_of
 from airflow_emrs_ext.exceptions import EmrError, RequestConflict, ResourceNotFound, ServiceUnavailable, WaitTimeout
+from airflow_emrs_ext.formats import known
 from airflow_emrs_ext.lineage import with_properties
 from airflow_emrs_ext.models import CLAIMED, OWNED, ClaimedKind, OwnedKind, Snapshot
 from airflow_emrs_ext.ownership import (
@@ -22,7 +23,7 @@ from airflow_emrs_ext.ownership import (
     owner_tags,
     token,
 )
-from airflow_emrs_ext.procedures import STARTED
+from airflow_emrs_ext.procedures import ASKED, STARTED
 from airflow_emrs_ext.procedures.owned import END_SECONDS, Facts, abandon, briefly, is_over, request_end
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Call, Glance, Sight, Sleep, Steps, Terms
@@ -44,9 +45,6 @@ _MOST_CONFLICTS = 10
 # How long after its start something may not be found yet, in seconds, and how often it is looked for.
 _APPEARANCE_SECONDS = 60.0
 _APPEARANCE_PAUSE = 2.0
-
-# The note that says whether a start has been asked for.
-_ASKED = "asked"
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def claim(
     :return: the facts of the resource
     :raises RequestConflict: the start conflicts with something else than an earlier try's parameters
     """
-    claimed, of = CLAIMED[kind], Epoch(**(epoch or {}))
+    claimed, of = CLAIMED[kind], Epoch(**known(Epoch, epoch or {}))
     if token is not None:
         ids = claimed.ids_of((yield from start_of(claimed)(terms, **request, client_token=token)))
         return (yield from look(claimed, ids, terms)).facts
@@ -114,7 +112,7 @@ def claim(
         age = _REMEMBERED_SECONDS if reattach else 0.0
         found = yield from _take_over(terms, claimed, request, of if reattach else None, age=age)
         if found is not None:
-            terms.notes.note({_ASKED: True, STARTED: claimed.pick(found.facts)})
+            terms.notes.note({ASKED: True, STARTED: claimed.pick(found.facts)})
             return found.facts
     requests = _requests(request, seed, parents, count())
     newest = try_number - 1 if reattach else 0
@@ -137,9 +135,9 @@ def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **
 
     def ask(call: Call) -> None:
         if call.operation == owned.starts:
-            terms.notes.note({_ASKED: True})
+            terms.notes.note({ASKED: True})
 
-    terms.notes.note({_ASKED: False, **terms.notes.recall()})
+    terms.notes.note({ASKED: False, **terms.notes.recall()})
     try:
         return (yield from claim(replace(terms, asks=ask), reattach=reattach, **arguments))
     except WaitTimeout as error:
@@ -152,6 +150,9 @@ def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **
         raise
 
 
+claim_owned.__wrapped__ = claim  # type: ignore[attr-defined]  # it takes the arguments of this one, too
+
+
 def abandon_claim(
     terms: Terms,
     *,
@@ -162,17 +163,20 @@ def abandon_claim(
     epoch: Mapping[str, Any],
     parents: Sequence[Mapping[str, str]] = (),
     seconds: float | None = None,
+    raises: bool = False,
 ) -> Steps[Facts]:
     """End what a task has started and not come to own: if its answer was not seen, the repeated request tells it.
 
     :param seconds: how long each request is repeated; ``None``: Airflow does not wait for it
+    :param raises: raise what keeps it from being ended, too: whoever asks will ask again, as one does that has time
     """
     owned, notes = CLAIMED[kind], terms.notes.recall()
-    if notes.get(_ASKED) is False:
+    how: dict[str, Any] = {"seconds": seconds or END_SECONDS, "raises": raises or seconds is not None}
+    if notes.get(ASKED) is False:
         terms.log.info("No %s has been started yet", owned.name.lower())
         return {}
     if STARTED in notes:
-        facts = yield from abandon(terms, kind=kind, ids=notes[STARTED], seconds=seconds or END_SECONDS)
+        facts = yield from abandon(terms, kind=kind, ids=notes[STARTED], **how)
         # One that was over already may be an earlier try's, and so may another be that is active.
         if try_number == 1 or not is_over(owned, facts.get("state")):
             return facts
@@ -180,13 +184,16 @@ def abandon_claim(
     try:
         # What comes after as many generations as there were tries is another try's.
         requests = _requests(marked(request), seed, parents, range(try_number))
-        own = yield from _next_generation(brief, owned, marked(request), requests, Epoch(**epoch), try_number - 1)
+        of = Epoch(**known(Epoch, epoch))
+        own = yield from _next_generation(brief, owned, marked(request), requests, of, try_number - 1)
     except EmrError as error:
+        if how["raises"]:
+            raise
         terms.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
         return {}
     if own is None:
         return {}
-    return (yield from abandon(terms, kind=kind, ids=owned.pick(own.facts), seconds=seconds or END_SECONDS))
+    return (yield from abandon(terms, kind=kind, ids=owned.pick(own.facts), **how))
 
 
 def _next_generation(
@@ -223,7 +230,7 @@ def _next_generation(
                     return own
             continue
         ids = kind.ids_of(started)
-        terms.notes.note({_ASKED: True, STARTED: ids})
+        terms.notes.note({ASKED: True, STARTED: ids})
         answered = _answered_at(started, terms)
         began = answered if began is None else began
         try:
@@ -243,7 +250,7 @@ def _next_generation(
             terms.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
             return snapshot
         terms.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)
-        terms.notes.note({_ASKED: True})
+        terms.notes.note({ASKED: True})
     return None
 
 
@@ -310,7 +317,7 @@ def _take_over(
     """
     own: Snapshot | None = None
     owned = OWNED.get(kind.key)
-    for ids, snapshot in (yield from _left_active(terms, kind, request, named, age)):
+    for ids, snapshot in (yield from left_active(terms, kind, request, named, age)):
         tags = snapshot.facts["tags"]
         is_todays = epoch is not None and epoch.includes(generation_of(tags), snapshot.state)
         is_alike = is_same_request(tags, request["tags"]) and snapshot.state not in kind.on_the_way_out()
@@ -336,7 +343,7 @@ def _see_out(terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], snaps
     return (yield from await_state(kind, ids, [state for state in kind.states if state.is_terminal], terms))
 
 
-def _left_active(
+def left_active(
     terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], named: bool, age: float
 ) -> Steps[list[tuple[dict[str, str], Snapshot]]]:
     """What carries the tags of the request's task and has not ended, the newest first."""

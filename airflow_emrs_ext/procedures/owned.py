@@ -119,11 +119,14 @@ def request_end(terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], **
     return (yield from insist(terms, kind, ids, request, kind.on_the_way_out()))
 
 
-def abandon(terms: Terms, *, kind: str, ids: Mapping[str, str], seconds: float = END_SECONDS) -> Steps[Facts]:
+def abandon(
+    terms: Terms, *, kind: str, ids: Mapping[str, str], seconds: float = END_SECONDS, raises: bool = False
+) -> Steps[Facts]:
     """Request the end of what nobody waits for any more, and say so if it cannot be had.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.OWNED`
     :param seconds: how long the request is repeated
+    :param raises: raise the error, too: whoever asks will ask again
     """
     owned = OWNED[kind]
     terms.log.info("%s: %s it, because nothing waits for it any more", owned.label(ids), owned.verb)
@@ -132,25 +135,36 @@ def abandon(terms: Terms, *, kind: str, ids: Mapping[str, str], seconds: float =
     except ResourceNotFound:
         return dict(ids)
     except EmrError as error:
-        # What ended the wait is the error to raise; this one is for the log.
         terms.log.warning("%s could not be ended and may still run: %s it. %s", owned.label(ids), owned.verb, error)
+        # Otherwise what ended the wait is the error to raise.
+        if raises:
+            raise
         return dict(ids)
 
 
-def end_unowned(terms: Terms, *, kind: str, ids: Mapping[str, str], spared: Iterable[str] = ()) -> Steps[Facts]:
+def end_unowned(
+    terms: Terms,
+    *,
+    kind: str,
+    ids: Mapping[str, str],
+    spared: Iterable[str] = (),
+    seconds: float = KILL_SECONDS,
+) -> Steps[Facts]:
     """End what a task has left that was ended while it was deferred, however long the service's quota makes it take.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.OWNED`
     :param spared: states in which it is left alone
+    :param seconds: how long each request is repeated
+    :raises EmrError: it could not be ended
     """
     owned = OWNED[kind]
     try:
-        snapshot = yield from look(owned, ids, briefly(terms, KILL_SECONDS))
+        snapshot = yield from look(owned, ids, briefly(terms, seconds))
     except ResourceNotFound:
         return dict(ids)
     if snapshot.state in owned.on_the_way_out() or snapshot.state in frozenset(spared):
         return snapshot.facts
-    return (yield from abandon(terms, kind=kind, ids=ids, seconds=KILL_SECONDS))
+    return (yield from abandon(terms, kind=kind, ids=ids, seconds=seconds, raises=True))
 
 
 def insist(

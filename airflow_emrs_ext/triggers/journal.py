@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,14 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext import settings
-from airflow_emrs_ext._compat import has_ended
-from airflow_emrs_ext.ownership import identity_of
-from airflow_emrs_ext.procedures import STARTED
+from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.ownership import identity_of, owner_tags
+from airflow_emrs_ext.procedures import ASKED, STARTED
+from airflow_emrs_ext.triggers import entries
 
 if TYPE_CHECKING:
+    from airflow_emrs_ext.steps import Patience
     from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 
 log = logging.getLogger(__name__)
+
+# Beside the task's tags.
+_FOUND_BY = ("application_id", "virtual_cluster_id", "name")
+
+
+def found_by(request: Mapping[str, Any]) -> dict[str, Any]:
+    """By what the job run of a request is found again whose answer was lost; nothing of it is a secret."""
+    found = {name: request[name] for name in _FOUND_BY if name in request}
+    return {**found, "tags": owner_tags(request.get("tags") or {})}
 
 
 @dataclass(frozen=True)
@@ -42,24 +52,56 @@ class Journal:
     @classmethod
     def of(cls, trigger: ProcedureTrigger) -> Journal:
         """The entry of a trigger; without a task it is none."""
-        ti = getattr(trigger, "task_instance", None)
+        made = cls._of_task(getattr(trigger, "task_instance", None), trigger.serialize()[1])
+        if made.path is None or "request" not in trigger.arguments:
+            return made
+        # A request may hold secrets. Who starts something is found again by the request's client token.
+        digest = sha256(json.dumps(trigger.arguments, sort_keys=True).encode()).hexdigest()
+        targets = (trigger.then or {}).get("targets", ())
+        instead = {
+            "arguments": {"sha256": digest, "target_states": list(targets)},
+            "on_kill_procedure": None,
+            "on_kill_arguments": None,
+            # What nobody is going to wait for is not ended later: its task may have succeeded meanwhile.
+            "claims": trigger.arguments["kind"] if trigger.on_kill_procedure and targets else None,
+            "tagged": found_by(trigger.arguments["request"]),
+        }
+        return cls(made.path, {**made.entry, **instead})
+
+    @classmethod
+    def of_end(
+        cls, ti: Any, procedure: str, arguments: Mapping[str, Any], *, hook: Mapping[str, Any], patience: Patience
+    ) -> Journal:
+        """The entry of what a worker ends, in case it is killed meanwhile, or cannot end it.
+
+        :param ti: the task instance; ``None``: it is not known, and there is no entry
+        :param procedure: what a triggerer is to do then
+        :param arguments: of the procedure
+        :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
+        """
+        entry = {
+            "arguments": {},
+            "patience": patience.as_arguments(),
+            "hook": dict(hook),
+            "on_kill_procedure": procedure,
+            "on_kill_arguments": dict(arguments),
+            "is_ended": True,
+        }
+        return cls._of_task(ti, entry)
+
+    @classmethod
+    def _of_task(cls, ti: Any, entry: Mapping[str, Any]) -> Journal:
         if ti is None:
             return cls(None, {})
-        entry = {
-            "task": identity_of(ti),
-            "try_number": getattr(ti, "try_number", None),
-            **trigger.serialize()[1],
-        }
-        name = sha256(json.dumps([entry["task"], entry["on_kill_arguments"]]).encode()).hexdigest()[:32]
-        if "request" in trigger.arguments:
-            # A request may hold secrets. Who starts something is found again by the request's client token.
-            digest = sha256(json.dumps(trigger.arguments, sort_keys=True).encode()).hexdigest()
-            targets = (trigger.then or {}).get("targets", ())
-            # What nobody is going to wait for is not ended later: its task may have succeeded meanwhile.
-            claims = trigger.arguments["kind"] if trigger.on_kill_procedure and targets else None
-            arguments = {"sha256": digest, "target_states": list(targets)}
-            entry.update(arguments=arguments, on_kill_procedure=None, on_kill_arguments=None, claims=claims)
-        return cls(settings.journal_folder() / f"{name}.json", entry)
+        try:
+            identity = identity_of(ti)
+        except ConfigurationError as error:
+            log.warning("No entry in the journal of deferred tasks: %s", error)
+            return cls(None, {})
+        folder = settings.journal_folder()
+        name = sha256(json.dumps([identity, entry["on_kill_arguments"]], default=str).encode()).hexdigest()[:32]
+        whole = {"task": identity, "try_number": getattr(ti, "try_number", None), **entry}
+        return cls(folder / f"{name}.json", {**whole, "in_hand": entries.hand(folder)})
 
     def write(self) -> None:
         """Make the entry, if there is anything to do at a kill."""
@@ -68,10 +110,7 @@ class Journal:
 
     def recall(self) -> Mapping[str, Any]:
         """What another triggerer has noted for the same try of the task, which waited for the same."""
-        try:
-            entry = json.loads(self.path.read_text()) if self.path else {}
-        except (OSError, ValueError):
-            return {}
+        entry = self._read()
         is_same = all(entry.get(name) == self.entry.get(name) for name in ("try_number", "arguments"))
         return dict(entry.get("notes") or {}) if is_same else {}
 
@@ -84,53 +123,46 @@ class Journal:
         if os.getppid() != self.parent:
             return
         entry = {**self.entry, "notes": dict(notes)}
-        if entry.get("claims") and STARTED in notes:
-            at_kill = {"kind": entry["claims"], "ids": dict(notes[STARTED])}
-            entry.update(on_kill_procedure="end_unowned", on_kill_arguments=at_kill)
+        if kind := entry.get("claims"):
+            if STARTED in notes:
+                at_kill = {"kind": kind, "ids": dict(notes[STARTED])}
+                entry.update(on_kill_procedure="end_unowned", on_kill_arguments=at_kill)
+            elif notes.get(ASKED):
+                at_kill = {"kind": kind, "request": entry["tagged"]}
+                entry.update(on_kill_procedure="end_active_of_task", on_kill_arguments=at_kill)
         self._save(entry)
+
+    def mark_ended(self) -> None:
+        """Keep that the task was ended or deleted while it was deferred: what it has started is to be ended."""
+        self._change(is_ended=True)
+
+    def leave(self) -> None:
+        """Give the entry out of hand: whatever is to be done for its task, somebody else does it."""
+        self._change(in_hand=None)
+
+    def erase(self) -> None:
+        """Remove the entry, unless another triggerer goes on with the task."""
+        if self.path is not None and self._read().get("in_hand") == self.entry["in_hand"]:
+            with suppress(OSError):
+                self.path.unlink()
+
+    def _change(self, **members: Any) -> None:
+        entry = self._read()
+        if entry and entry.get("in_hand") == self.entry["in_hand"]:
+            self._save({**entry, **members})
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return entries.read(self.path) if self.path else {}
+        except (OSError, entries.NotAnEntry):
+            return {}
 
     def _save(self, entry: Mapping[str, Any]) -> None:
         """Write the entry. A folder that cannot be written costs only what it is for."""
         if self.path is None:
             return
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            draft = self.path.with_suffix(".draft")
-            draft.write_text(json.dumps(entry))
-            draft.replace(self.path)
-        except OSError as error:
+            entries.save(self.path, entry)
+        except (OSError, TypeError, ValueError) as error:
+            # The arguments of a connection that a worker uses need not be JSON.
             log.warning("No entry in the journal of deferred tasks: %s. See [emrs_ext] journal_folder.", error)
-
-    def erase(self) -> None:
-        """Remove the entry."""
-        if self.path is not None:
-            with suppress(OSError):
-                self.path.unlink()
-
-
-def look_after_what_was_left() -> int:
-    """Do for each task that was ended while no triggerer looked what its trigger would have done.
-
-    Runs in a process that may use Airflow's database. A task that is still deferred, or that is being tried again, has
-    an owner; so has what its wait was over for.
-
-    :return: for how many tasks something was done
-    """
-    from airflow_emrs_ext.running import end_what_was_left
-
-    done = 0
-    for path in sorted(settings.journal_folder().glob("*.json")):
-        try:
-            entry = json.loads(path.read_text())
-            if not has_ended(entry["task"]):
-                continue
-            deadline = entry["patience"].get("deadline")
-            if entry["on_kill_procedure"] and (deadline is None or time.time() < deadline):
-                log.info("Task %s was ended while it was deferred and no triggerer ran", entry["task"])
-                end_what_was_left(entry)
-                done += 1
-            path.unlink(missing_ok=True)
-        except Exception:
-            # One entry that cannot be worked off must not keep the others from it.
-            log.exception("Entry %s in the journal of deferred tasks", path)
-    return done

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_emrs_ext._compat import has_owner, store_xcoms
-from airflow_emrs_ext.exceptions import Crashed, EmrError
+from airflow_emrs_ext import formats
+from airflow_emrs_ext.exceptions import Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.outcome import Outcome
+from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.summaries import conclude
+from airflow_emrs_ext.triggers._compat import has_owner, store_xcoms
 from airflow_emrs_ext.triggers.journal import Journal
 
 if TYPE_CHECKING:
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 # A scheduler that is busy with the deferral itself takes a trigger that fires within seconds for a lost task and fails
 # it: seen after 3 s. What takes seconds anyway costs nothing by this; a user who asks for quick looks gets them.
 _LEAST_SECONDS = 5.0
+
+# Airflow may not say at once whether a task has an owner: it is asked again after so many seconds, one after the other.
+_PAUSES = (1.0, 5.0, 15.0)
+
+# How often a trigger that has to wait for a newer triggerer says so, in seconds.
+_SAY_SECONDS = 300.0
 
 # What runs procedures, once it has been imported.
 _running: Any = None
@@ -42,29 +50,35 @@ class ProcedureTrigger(BaseTrigger):
         ``whole``, or ``none``
     :param then: what whoever goes on with the task has to know; comes with the event. Airflow has the arguments of a
         deferral for that, which `airflow dags test` loses.
+    :param format: number of the format of these arguments, see :mod:`~airflow_emrs_ext.formats`; nothing is missing in
+        one that is known
+    :param added: what a newer version has added; it is kept, and means nothing here
     """
 
     def __init__(
         self,
         *,
-        procedure: str,
-        arguments: Mapping[str, Any],
-        patience: Mapping[str, Any],
-        hook: Mapping[str, Any],
+        procedure: str = "",
+        arguments: Mapping[str, Any] | None = None,
+        patience: Mapping[str, Any] | None = None,
+        hook: Mapping[str, Any] | None = None,
         on_kill_procedure: str | None = None,
         on_kill_arguments: Mapping[str, Any] | None = None,
         ending: Mapping[str, Any] | None = None,
         then: Mapping[str, Any] | None = None,
+        format: int = 1,
+        **added: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's is not annotated
         self.procedure = procedure
-        self.arguments = dict(arguments)
-        self.patience = dict(patience)
-        self.hook_parameters = dict(hook)
+        self.arguments = dict(arguments or {})
+        self.patience = dict(patience or {})
+        self.hook_parameters = dict(hook or {})
         self.on_kill_procedure = on_kill_procedure
         self.on_kill_arguments = dict(on_kill_arguments or {})
         self.ending = ending
         self.then = then
+        self.added = added if format == 1 else {**added, "format": format}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Where the class is, and its arguments."""
@@ -79,11 +93,21 @@ class ProcedureTrigger(BaseTrigger):
                 "on_kill_arguments": self.on_kill_arguments,
                 "ending": self.ending,
                 "then": self.then,
+                **self.added,
             },
         )
 
+    @property
+    def is_of_newer_version(self) -> bool:
+        """Whether only a newer triggerer knows what is to be done."""
+        procedures = {self.procedure, self.on_kill_procedure or self.procedure}
+        return formats.is_newer(self.added) or not procedures <= PROCEDURES.keys()
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run the procedure and send one event."""
+        if self.is_of_newer_version:
+            yield await self._waited_for_a_newer_triggerer()
+            return
         journal = Journal.of(self)
         journal.write()
         least = min(_LEAST_SECONDS, float(self.patience.get("waiter_delay", _LEAST_SECONDS)))
@@ -139,18 +163,50 @@ class ProcedureTrigger(BaseTrigger):
         )
         return result
 
-    async def _is_task_gone(self) -> bool:
-        try:
-            return not await has_owner(self)
-        except Exception:
-            # Whatever kept Airflow from saying it: a triggerer that shuts down must not end what another goes on with.
-            self.log.exception("Whether the task is still deferred is not known")
-            return False
+    async def _waited_for_a_newer_triggerer(self) -> TriggerEvent:
+        """Wait until the deadline. Nothing is ended meanwhile: what is to be ended, and when, is not known here."""
+        ids = {name: value for name, value in (self.arguments.get("ids") or {}).items() if isinstance(value, str)}
+        reason = (
+            f"This triggerer's airflow-emrs-ext is older than the worker's and does not know how to wait for {ids}. "
+            "Upgrade the triggerer, or restart it if it is upgraded; nothing is ended meanwhile."
+        )
+        deadline = self.patience.get("deadline")
+        until = deadline if isinstance(deadline, (int, float)) else float("inf")
+        while (left := until - time.time()) > 0:
+            self.log.warning("%s", reason)
+            await asyncio.sleep(min(_SAY_SECONDS, left))
+        return TriggerEvent({**Outcome(error=InvalidEvent(reason, ids)).to_event(), "then": self.then})  # type: ignore[no-untyped-call]
+
+    async def _has_owner(self) -> bool:
+        """Whether somebody goes on with the task; ``True``, too, if that cannot be known: then nothing is ended."""
+        for pause in _PAUSES:
+            try:
+                return await has_owner(self)
+            except Exception as error:
+                # Whatever kept Airflow from saying it: a triggerer that shuts down must not end what another goes on
+                # with.
+                self.log.warning("Whether the task is still deferred is not known: %s: %s", type(error).__name__, error)
+                await asyncio.sleep(pause)
+        return True
 
     async def _look_after_what_is_left(self, journal: Journal) -> None:
-        """Look after what a deferred task has started that a user has ended, marked or cleared."""
-        if self.on_kill_procedure and await self._is_task_gone():
+        """Look after what a deferred task has started that a user has ended, marked, cleared or deleted.
+
+        What cannot be ended now stays in the journal, and is ended when it can be.
+        """
+        if not self.on_kill_procedure:
+            return
+        if await self._has_owner():
+            journal.leave()
+            return
+        journal.mark_ended()
+        try:
             await self._run(self.on_kill_procedure, self.on_kill_arguments, journal)
+        except Exception as error:
+            # Whatever it was: nobody else would say it.
+            self.log.warning("What the task has left is not ended yet: %s: %s", type(error).__name__, error)
+            journal.leave()
+        else:
             journal.erase()
 
 

@@ -112,6 +112,14 @@ class Deployment:
         """Mark a DAG run, as a person does in the UI."""
         self._api("PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", {"state": state})
 
+    def delete_run(self, dag_id: str, run_id: str = "run") -> None:
+        """Delete a DAG run, as a person does in the UI."""
+        self._api("DELETE", f"/dags/{dag_id}/dagRuns/{run_id}")
+
+    def delete_dag(self, dag_id: str) -> None:
+        """Delete a DAG with all its runs, as a person does in the UI."""
+        self._api("DELETE", f"/dags/{dag_id}")
+
     def clear(self, dag_id: str, task_id: str, run_id: str = "run") -> None:
         """Clear a task instance, as a person does in the UI."""
         if not IS_3 and self.task_state(dag_id, task_id) == "running":
@@ -222,6 +230,7 @@ def deployed(
     *,
     dag_ids: Iterable[str] | None = None,
     slots: int = 4,
+    trees: Mapping[str, Path] | None = None,
     **settings: str,
 ) -> Iterator[Deployment]:
     """Run a real Airflow with these DAG files.
@@ -230,6 +239,7 @@ def deployed(
     :param dags: name of a DAG file to its text
     :param dag_ids: the DAGs in them; default: one in each file, named as the file
     :param slots: how many tasks run at the same time
+    :param trees: where the package is that a component uses; default: the one that runs the tests
     :param settings: environment variables of every component
     """
     folder = home / "dags"
@@ -241,7 +251,7 @@ def deployed(
             **({"AIRFLOW__CORE__PARALLELISM": str(slots)} if IS_3 else {_POOL: str(slots)}),
             **settings,
         }
-        airflow = PostgresAirflow(home / "airflow", folder, environ, stack.enter_context(postgres()))
+        airflow = PostgresAirflow(home / "airflow", folder, environ, stack.enter_context(postgres()), trees or {})
         airflow.make_home()
         (airflow.home / "webserver_config.py").write_text("AUTH_ROLE_PUBLIC = 'Admin'\nWTF_CSRF_ENABLED = False\n")
         (airflow.home / "plugins").mkdir()

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,6 +67,7 @@ with DAG(dag_id={dag_id!r}, schedule=None, max_active_tasks=1000):
         job_driver={{"sparkSubmit": {{"entryPoint": "s3://jobs/job.py"}}}},
         deferrable=True,
         retries={retries!r},
+        **{options!r},
     ).expand(name=[f"{dag_id}.{{index}}" for index in range({size!r})])
 """
 
@@ -265,10 +266,21 @@ def pause(seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def deferred(kind: str, dag_id: str, size: int, home: Path, *, retries: int = 2) -> Iterator[tuple[Mass, Forwarder]]:
+def deferred(
+    kind: str,
+    dag_id: str,
+    size: int,
+    home: Path,
+    *,
+    retries: int = 2,
+    options: Mapping[str, Any] | None = None,
+    trees: Mapping[str, Path] | None = None,
+) -> Iterator[tuple[Mass, Forwarder]]:
     """A real Airflow with a mapped task whose instances all wait, and the port through which it reaches the service.
 
     :param kind: key of :data:`OPERATORS`, whose operator the task is in its defaults
+    :param options: further parameters of the operator
+    :param trees: as for :func:`~tests.faults.deployment.deployed`
     """
     with local_emr() as emr, forwarded(emr.url) as forwarder:
         emr.script([ScriptedAttempt(hold=True)])
@@ -282,6 +294,7 @@ def deferred(kind: str, dag_id: str, size: int, home: Path, *, retries: int = 2)
             role=ROLE,
             retries=retries,
             size=size,
+            options=dict(options or {}),
         )
         settings = {
             "AWS_ENDPOINT_URL": forwarder.url,
@@ -290,7 +303,7 @@ def deferred(kind: str, dag_id: str, size: int, home: Path, *, retries: int = 2)
             "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "20",
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "30",
         }
-        with deployed(emr, home, {f"{dag_id}.py": dag}, slots=8, **settings) as deployment:
+        with deployed(emr, home, {f"{dag_id}.py": dag}, slots=8, trees=trees, **settings) as deployment:
             mass = Mass(deployment, dag_id, size)
             mass.defer()
             yield mass, forwarder

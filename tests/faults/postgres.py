@@ -68,12 +68,26 @@ class PostgresAirflow(ThrowawayAirflow):
     """A throwaway Airflow whose metadata database is PostgreSQL.
 
     :param url: of the database, as SQLAlchemy takes it
+    :param trees: where the package is that a component uses; default: the one that runs the tests
     """
 
-    def __init__(self, home: Path, dags_folder: Path, environ: Mapping[str, str], url: str) -> None:
+    def __init__(
+        self, home: Path, dags_folder: Path, environ: Mapping[str, str], url: str, trees: Mapping[str, Path]
+    ) -> None:
         super().__init__(home, dags_folder, {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url, **environ})
+        self.trees = dict(trees)
         self._url = url
         self._of_thread = threading.local()
+
+    def start(self, component: str) -> None:
+        """Start a component, with its tree of the package."""
+        common = self._environ
+        if tree := self.trees.get(component):
+            self._environ = {**common, "PYTHONPATH": str(tree)}
+        try:
+            super().start(component)
+        finally:
+            self._environ = common
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         """What the metadata database says."""

@@ -108,6 +108,7 @@ class Scene:
         self.place = place
         self.dag_id = scenario.id
         self._process: psutil.Process | None = None
+        self._is_deleted = False
 
     @property
     def emr(self) -> LocalEmr:
@@ -170,6 +171,19 @@ class Scene:
         """Clear the task, as a person does."""
         self.deployment.clear(self.dag_id, TASK)
 
+    def delete_run(self) -> None:
+        """Mark the DAG run as failed and delete it, as a person does."""
+        self.deployment.mark_run(self.dag_id, "failed")
+        self.deployment.delete_run(self.dag_id)
+        self._is_deleted = True
+
+    def delete_dag(self) -> None:
+        """Delete the DAG, as a person does; Airflow refuses it while a task runs in a worker."""
+        if not self.scenario.deferrable:
+            self.deployment.mark_run(self.dag_id, "failed")
+        self.deployment.delete_dag(self.dag_id)
+        self._is_deleted = True
+
     def change_argument(self, value: str) -> None:
         """Change what the task's templates render to."""
         self.deployment.set_variable(self.dag_id, value)
@@ -179,7 +193,9 @@ class Scene:
         script(self.emr, self.scenario, lasts=seconds, succeeds=True)
 
     def wait_for_end(self) -> str:
-        """Until the DAG run is over; how it ended."""
+        """Until the DAG run is over; how it ended, or that it is ``gone``."""
+        if self._is_deleted:
+            return "gone"
         return self.deployment.wait_for_end(self.dag_id, within=360 if self._looks_once_a_minute else 180)
 
     def wait_until_alone(self) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.faults import anew, ends, lost_answers, lost_workers
+from tests.faults import anew, deletions, ends, lost_answers, lost_workers
 from tests.faults.scenes import Scenario, check, needs_deployment, outcomes
 
 __all__ = ["outcomes"]
 
 pytestmark = [*needs_deployment, pytest.mark.faults]
 
-SCENARIOS = [*lost_answers.SCENARIOS, *lost_workers.SCENARIOS, *ends.SCENARIOS, *anew.SCENARIOS]
+SCENARIOS = [*lost_answers.SCENARIOS, *lost_workers.SCENARIOS, *ends.SCENARIOS, *deletions.SCENARIOS, *anew.SCENARIOS]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)

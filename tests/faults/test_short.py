@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
-from tests.faults import anew, ends, lost_answers, lost_workers
+from tests.faults import anew, deletions, ends, lost_answers, lost_workers
 from tests.faults.scenes import Scenario, check, needs_deployment, outcomes
 
 __all__ = ["outcomes"]
@@ -28,13 +28,15 @@ CHOSEN = {
     ("lost answer", "the answer of StartJobRun is dropped after its effect, twice", "job_run", True),
     ("ends", "marked failed, cancel", "job_run", False),
     ("ends", "marked failed, terminate", "session", True),
+    ("deleted", "DAG run marked failed and deleted", "job_run", False),
+    ("deleted", "DAG deleted, submitted from the triggerer", "job_run", True),
     ("anew", "arguments changed, cleared while it waits", "job_run", True),
     ("lost worker", "StartJobRun had its effect, over at the retry", "eks_job_run", True),
     ("ends", "marked failed, cancel", "eks_job_run", True),
 }
 SCENARIOS = [
     scenario
-    for suite in (lost_workers, lost_answers, ends, anew)
+    for suite in (lost_workers, lost_answers, ends, deletions, anew)
     for scenario in suite.SCENARIOS
     if (scenario.suite, scenario.name, scenario.kind, scenario.deferrable) in CHOSEN
 ]

@@ -247,6 +247,9 @@ def test_a_token_of_ones_own_names_one_job_run_whatever_becomes_of_it(emr: Local
         ("success", 1, True, True),
         ("restarting", 1, True, True),
         (None, 1, True, True),
+        ("gone", 1, True, True),
+        ("unknown", 1, True, False),
+        ("unknown", 3, True, True),
     ],
 )
 def test_a_signal_that_no_person_sent_leaves_the_job_run_to_the_next_try(

@@ -16,12 +16,15 @@ from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.triggers import journal, serverless
+from airflow_emrs_ext.triggers import left as lookout
+from airflow_emrs_ext.triggers._compat import TaskRow
 from tests.polling import eventually, let_it_age
 from tests.running import TaskInstance, TaskRun, context_of, run_task
 
 pytestmark = pytest.mark.airflow
 
 ROLE = "arn:aws:iam::123456789012:role/job"
+MARKED_FAILED = TaskRow("failed", None, 1, has_resumed=False)
 WAITS = pytest.mark.parametrize(
     "waiting",
     [{"deferrable": False}, {"deferrable": True}, {"wait_for": "submission"}],
@@ -70,7 +73,9 @@ def deferred(application_id: str, *, try_number: int = 1, **arguments: Any) -> A
     with pytest.raises(TaskDeferred) as deferral:
         task.execute(context_of(TaskInstance(task_id=task.task_id, try_number=try_number)))
     trigger: Any = serverless.ProcedureTrigger(**deferral.value.trigger.serialize()[1])
-    trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1)
+    trigger.task_instance = SimpleNamespace(
+        dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1, try_number=try_number
+    )
     trigger.trigger_id = 1
     return trigger
 
@@ -257,11 +262,12 @@ def test_the_journal_knows_whether_it_was_asked_for_and_no_request(
     left.note({"asked": True})
     assert journal.Journal.of(deferred(application_id, job_driver=driver)).recall() == {"asked": True}
     assert journal.Journal.of(deferred(application_id)).recall() == {}
-    (entry,) = tmp_path.iterdir()
+    (entry,) = tmp_path.glob("*.json")
     assert "hunter2" not in entry.read_text()
-    monkeypatch.setattr(journal, "has_ended", lambda task: True)
-    assert journal.look_after_what_was_left() == 0
-    assert list(tmp_path.iterdir()) == []
+    left.leave()
+    monkeypatch.setattr(lookout, "row_of_task", lambda identity: MARKED_FAILED)
+    assert lookout.look_after_what_was_left() == 0
+    assert list(tmp_path.glob("*.json")) == []
 
 
 @pytest.mark.parametrize(("waiting", "is_over"), [({}, True), ({"wait_for": "submission"}, False)])
@@ -278,7 +284,8 @@ def test_what_a_lost_triggerer_has_started_is_ended_with_its_task(
     ids = start(application_id, wait_for="submission").result
     lost = journal.Journal.of(deferred(application_id, **waiting))
     lost.note({"asked": True, "started": {name: ids[name] for name in ("application_id", "job_run_id")}})
-    monkeypatch.setattr(journal, "has_ended", lambda task: True)
-    assert journal.look_after_what_was_left() == is_over
-    assert list(tmp_path.iterdir()) == []
+    lost.leave()
+    monkeypatch.setattr(lookout, "row_of_task", lambda identity: MARKED_FAILED)
+    assert lookout.look_after_what_was_left() == is_over
+    assert list(tmp_path.glob("*.json")) == []
     assert (emr.job_runs()[0]["state"] in ("CANCELLING", "CANCELLED")) == is_over

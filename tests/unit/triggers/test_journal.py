@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
+import stat
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,20 +20,35 @@ import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.plugin import listener
-from airflow_emrs_ext.triggers import journal
+from airflow_emrs_ext.triggers import entries, journal, left
+from airflow_emrs_ext.triggers._compat import TRIGGERS_ARE_FORKED, TaskRow
 from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 from tests.polling import eventually
 
 pytestmark = pytest.mark.airflow
 
 TASK = {"dag_id": "a_dag", "run_id": "a_run", "task_id": "a_task", "map_index": -1}
+MARKED_FAILED = TaskRow("failed", None, 1, has_resumed=False)
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path / "journal"))
-    monkeypatch.setattr(journal, "has_ended", lambda task: task["task_id"] == "a_task")
+    monkeypatch.setattr(left, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(left, "_said", set())
     return tmp_path / "journal"
+
+
+@pytest.fixture
+def airflow_has(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let Airflow's database have these rows of the task, one after the other; the last for good."""
+
+    def rows(*given: TaskRow | None) -> None:
+        told = list(given)
+        monkeypatch.setattr(left, "row_of_task", lambda identity: told.pop(0) if len(told) > 1 else told[0])
+
+    rows(MARKED_FAILED)
+    return rows
 
 
 @pytest.fixture
@@ -44,62 +65,286 @@ def ids(emr: LocalEmr) -> dict[str, str]:
     return {"application_id": application_id, "job_run_id": job_run_id}
 
 
-def entry(ids: dict[str, str], *, task: Any = TASK, targets: Any = ("SUCCESS",), **patience: Any) -> journal.Journal:
+def entry(ids: dict[str, str], *, targets: Any = ("SUCCESS",), **more: Any) -> journal.Journal:
+    """The entry of a trigger that runs in this process."""
     trigger: Any = ProcedureTrigger(
         procedure="follow_job_run",
         arguments={"kind": "job_run", "ids": ids, "target_states": list(targets)},
-        patience=patience,
+        patience={},
         hook={"aws_conn_id": "aws_default"},
         on_kill_procedure="end_unowned",
         on_kill_arguments={"kind": "job_run", "ids": ids},
+        **more,
     )
-    trigger.task_instance = SimpleNamespace(**task)
+    trigger.task_instance = SimpleNamespace(**TASK, try_number=1)
     made = journal.Journal.of(trigger)
     made.write()
     return made
 
 
-def test_what_a_task_left_that_was_ended_meanwhile_is_ended(emr: LocalEmr, ids: dict[str, str], folder: Path) -> None:
-    entry(ids)
-    assert journal.look_after_what_was_left() == 1
-    assert emr.job_runs()[0]["state"] in ("CANCELLING", "CANCELLED")
-    assert list(folder.iterdir()) == []
+def lost(ids: dict[str, str], **more: Any) -> journal.Journal:
+    """The entry of a trigger whose triggerer is no more."""
+    made = entry(ids, **more)
+    made.leave()
+    return made
+
+
+def is_cancelled(emr: LocalEmr) -> bool:
+    return emr.job_runs()[0]["state"] in ("CANCELLING", "CANCELLED")
+
+
+def files(folder: Path) -> list[Path]:
+    """What is there beside what tells that processes live."""
+    return [path for path in folder.iterdir() if path.suffix not in (".alive", "") or path.name.endswith(".draft")]
 
 
 @pytest.mark.parametrize(
-    ("how", "stays"),
+    "rows",
     [
-        ({"task": {**TASK, "task_id": "still deferred"}}, True),
-        ({"targets": ["RUNNING", "SUCCESS"]}, False),
-        ({"deadline": time.time() - 1}, False),
+        (MARKED_FAILED,),
+        (replace(MARKED_FAILED, state="success"),),
+        (replace(MARKED_FAILED, state="skipped"),),
+        (replace(MARKED_FAILED, state="removed"),),
+        (None,),
     ],
-    ids=["has an owner", "is what was waited for", "was kept at its deadline"],
+    ids=["marked failed", "marked success", "DAG run timed out", "task removed", "deleted"],
+)
+def test_what_a_task_left_that_was_ended_meanwhile_is_ended(
+    emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any, rows: Any
+) -> None:
+    airflow_has(*rows)
+    lost(ids)
+    assert left.look_after_what_was_left() == 1
+    assert is_cancelled(emr)
+    assert files(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "stays"),
+    [
+        ((TaskRow("deferred", 7, 1, has_resumed=False),), {}, True),
+        ((TaskRow("running", None, 1, has_resumed=True),), {}, True),
+        ((TaskRow("up_for_retry", None, 1, has_resumed=True),), {}, True),
+        ((TaskRow(None, None, 1, has_resumed=True),), {}, True),
+        ((None, TaskRow("deferred", 7, 1, has_resumed=False)), {}, True),
+        ((TaskRow("success", None, 1, has_resumed=True),), {}, False),
+        ((TaskRow("failed", None, 1, has_resumed=True),), {}, False),
+        ((TaskRow("failed", None, 2, has_resumed=False),), {}, False),
+        ((TaskRow("running", None, 2, has_resumed=True),), {}, False),
+        ((TaskRow("success", None, 1, has_resumed=False),), {"ending": {"procedure": "follow"}}, False),
+        ((None,), {"targets": ["RUNNING", "SUCCESS"]}, False),
+    ],
+    ids=[
+        "deferred",
+        "resumed",
+        "waits for a retry",
+        "cleared",
+        "there when asked again",
+        "succeeded elsewhere",
+        "failed elsewhere",
+        "another try has failed",
+        "is tried again",
+        "ended by its trigger",
+        "deleted, and is what was waited for",
+    ],
 )
 def test_what_nobody_asked_to_end_goes_on(
-    emr: LocalEmr, ids: dict[str, str], folder: Path, how: dict[str, Any], stays: bool
+    emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any, rows: Any, more: dict[str, Any], stays: bool
 ) -> None:
-    entry(ids, **how)
-    journal.look_after_what_was_left()
+    airflow_has(*rows)
+    lost(ids, **more)
+    left.look_after_what_was_left()
     assert emr.calls("CancelJobRun") == []
-    assert bool(list(folder.iterdir())) is stays
+    assert bool(files(folder)) is stays
 
 
-def test_one_broken_entry_does_not_hide_the_others(emr: LocalEmr, ids: dict[str, str], folder: Path) -> None:
-    entry(ids)
-    (folder / "0.json").write_text("{")
-    assert journal.look_after_what_was_left() == 1
-    assert [path.name for path in folder.iterdir()] == ["0.json"]
+@pytest.mark.parametrize("state", ["failed", "success"])
+def test_what_a_trigger_knew_to_be_ended_is_ended_whatever_it_was_waited_for(
+    emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any, state: str
+) -> None:
+    airflow_has(TaskRow(state, None, 1, has_resumed=False))
+    made = entry(ids, targets=["RUNNING"])
+    made.mark_ended()
+    made.leave()
+    assert left.look_after_what_was_left() == 1
+    assert is_cancelled(emr)
+
+
+def test_a_trigger_that_lives_ends_by_itself_what_is_to_be_ended(
+    emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any
+) -> None:
+    made = entry(ids)
+    assert left.look_after_what_was_left() == 0
+    made.leave()
+    assert left.look_after_what_was_left() == 1
+
+
+def test_a_process_that_is_killed_has_nothing_in_hand(folder: Path) -> None:
+    code = (
+        "import sys, pathlib, time; from airflow_emrs_ext.triggers import entries;"
+        "print(entries.hand(pathlib.Path(sys.argv[1])), flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        name = process.stdout.readline().strip()
+        try:
+            assert entries.is_in_hand(folder, name)
+            entries.tidy(folder, before=0)
+            assert entries.is_in_hand(folder, name)
+        finally:
+            process.kill()
+            process.wait()
+    assert not entries.is_in_hand(folder, name)
+    entries.tidy(folder, before=0)
+    assert not (folder / name).exists()
+
+
+def test_one_triggerer_at_a_time_looks(emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any) -> None:
+    lost(ids)
+    with entries.alone(folder) as is_alone:
+        assert is_alone
+        assert left.look_after_what_was_left() == 0
+    assert left.look_after_what_was_left() == 1
+
+
+def test_what_cannot_be_ended_is_kept_and_ended_when_it_can_be(
+    emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_emrs_ext.running._SECONDS", 0.1)
+    lost(ids)
+    emr.inject("*", "error", times=None)
+    assert left.look_after_what_was_left() == 0
+    assert len(files(folder)) == 1
+    emr.clear_faults()
+    assert left.look_after_what_was_left() == 1
+    assert is_cancelled(emr)
+    assert files(folder) == []
+
+
+def test_what_cannot_be_ended_for_days_is_given_up_with_its_ids(
+    emr: LocalEmr,
+    ids: dict[str, str],
+    folder: Path,
+    airflow_has: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("airflow_emrs_ext.running._SECONDS", 0.1)
+    lost(ids)
+    emr.inject("*", "error", times=None)
+    left.look_after_what_was_left()
+    (path,) = files(folder)
+    noted = json.loads(path.read_text())
+    path.write_text(json.dumps({**noted, "failed_at": noted["failed_at"] - left.MOST_DAYS * 86_400}))
+    with caplog.at_level(logging.ERROR):
+        left.look_after_what_was_left()
+    assert files(folder) == []
+    assert ids["job_run_id"] in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '{"task": {}}', '{"task": null, "patience": {}}', "\x00\xff", ""],
+)
+def test_a_corrupt_entry_is_moved_aside_once(
+    emr: LocalEmr,
+    ids: dict[str, str],
+    folder: Path,
+    airflow_has: Any,
+    caplog: pytest.LogCaptureFixture,
+    content: str,
+) -> None:
+    lost(ids)
+    (folder / "0.json").write_text(content)
+    with caplog.at_level(logging.WARNING):
+        assert left.look_after_what_was_left() == 1
+        left.look_after_what_was_left()
+    assert [path.name for path in files(folder)] == ["0.corrupt"]
+    assert caplog.text.count("0.corrupt") == 1
+
+
+@pytest.mark.parametrize("added", [{"format": 2}, {"format": "new"}, {"on_kill_procedure": "end_otherwise"}])
+def test_an_entry_of_a_newer_version_is_left_alone(
+    emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any, added: dict[str, Any]
+) -> None:
+    made = lost(ids)
+    assert made.path is not None
+    entries.save(made.path, {**entries.read(made.path), **added})
+    before = made.path.read_bytes()
+    assert left.look_after_what_was_left() == 0
+    assert made.path.read_bytes() == before
+    assert emr.calls("CancelJobRun") == []
+
+
+def test_an_entry_says_no_procedure_that_ends_anything_else(
+    emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any
+) -> None:
+    made = lost(ids)
+    assert made.path is not None
+    arguments = {"application_id": ids["application_id"]}
+    entries.save(
+        made.path,
+        {**entries.read(made.path), "on_kill_procedure": "delete_application", "on_kill_arguments": arguments},
+    )
+    assert left.look_after_what_was_left() == 0
+    assert emr.calls("DeleteApplication") == []
+
+
+def test_files_are_private_and_follow_no_link(ids: dict[str, str], folder: Path, tmp_path: Path) -> None:
+    made = entry(ids)
+    assert made.path is not None
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    # Where an older version wrote its draft, and the entry itself.
+    made.path.with_suffix(".draft").symlink_to(victim)
+    made.path.unlink()
+    made.path.symlink_to(victim)
+    made.write()
+    assert victim.read_text() == "mine"
+    assert not made.path.is_symlink()
+
+
+def test_a_link_is_no_entry(ids: dict[str, str], folder: Path, tmp_path: Path, airflow_has: Any) -> None:
+    made = lost(ids)
+    assert made.path is not None
+    elsewhere = made.path.rename(tmp_path / "elsewhere")
+    made.path.symlink_to(elsewhere)
+    os.mkfifo(folder / "pipe.json")
+    assert left.look_after_what_was_left() == 0
+    assert elsewhere.exists()
+
+
+def test_old_drafts_go(folder: Path) -> None:
+    folder.mkdir()
+    old, new = folder / ".a.draft", folder / ".b.draft"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    left.look_after_what_was_left()
+    assert [path.name for path in files(folder)] == [new.name]
 
 
 def test_an_entry_is_the_tasks_and_holds_no_secret(ids: dict[str, str], folder: Path) -> None:
     entry(ids).erase()
     made = entry(ids)
     entry(ids)
-    assert list(folder.iterdir()) == [made.path]
+    assert files(folder) == [made.path]
     assert json.loads(folder.joinpath(str(made.path)).read_text())["task"] == TASK
     made.erase()
     made.erase()
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
+
+
+def test_a_trigger_does_not_erase_what_another_triggerer_goes_on_with(ids: dict[str, str], folder: Path) -> None:
+    made = entry(ids)
+    assert made.path is not None
+    entries.save(made.path, {**entries.read(made.path), "in_hand": "another.alive"})
+    made.mark_ended()
+    made.erase()
+    assert entries.read(made.path)["in_hand"] == "another.alive"
+    assert "is_ended" not in entries.read(made.path)
 
 
 def test_a_folder_that_cannot_be_written_costs_no_task(ids: dict[str, str], folder: Path) -> None:
@@ -108,26 +353,51 @@ def test_a_folder_that_cannot_be_written_costs_no_task(ids: dict[str, str], fold
     assert folder.read_text() == "a file"
 
 
-def test_only_a_triggerer_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+class Component:
+    """As Airflow's own: it learns its type after it has told that it starts."""
+
+    def __init__(self, command: str, job_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "argv", ["airflow", command])
+        listener.on_starting(self)
+        self.job_type = job_type
+
+
+def fork() -> None:
+    """As a triggerer of Airflow 3 does."""
+    if TRIGGERS_ARE_FORKED:
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
+def test_only_a_triggerer_looks_and_goes_on_looking(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     done = threading.Event()
 
-    class Component:
-        """As Airflow's own: it learns its type after it has told that it starts."""
-
-        def __init__(self, command: str, job_type: str) -> None:
-            monkeypatch.setattr(sys, "argv", ["airflow", command])
-            listener.on_starting(self)
-            self.job_type = job_type
-
     def look() -> int:
         looked.append(sys.argv[1])
-        done.set()
-        return 0
+        if len(looked) == 3:
+            # It is a daemon, and would look on.
+            monkeypatch.setattr(listener, "_EVERY_SECONDS", 1e6)
+            done.set()
+        raise ConnectionError("the database is away")
 
-    monkeypatch.setattr(listener, "_SECONDS", 0.1)
-    monkeypatch.setattr(journal, "look_after_what_was_left", look)
-    Component("scheduler", "SchedulerJob")
-    Component("triggerer", "TriggererJob")
+    monkeypatch.setattr(listener, "_FIRST_SECONDS", 0.1)
+    monkeypatch.setattr(listener, "_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(left, "look_after_what_was_left", look)
+    Component("scheduler", "SchedulerJob", monkeypatch)
+    fork()
+    Component("triggerer", "TriggererJob", monkeypatch)
+    fork()
     assert done.wait(10)
-    assert looked == ["triggerer"]
+    assert looked == ["triggerer"] * 3
+
+
+@pytest.mark.skipif(not TRIGGERS_ARE_FORKED, reason="Airflow 2 runs triggers in a thread")
+def test_no_thread_is_there_when_the_triggerer_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "_look", lambda component: time.sleep(0))
+    before = threading.active_count()
+    Component("triggerer", "TriggererJob", monkeypatch)
+    assert threading.active_count() == before
+    fork()

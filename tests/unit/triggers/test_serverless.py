@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from airflow_emrs_ext._compat import AIRFLOW_3
 from airflow_emrs_ext.local.scripts import ScriptedSession
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.triggers import serverless
+from airflow_emrs_ext.triggers import _compat, serverless
 from tests.polling import eventually
 
 pytestmark = pytest.mark.airflow
@@ -39,7 +41,7 @@ def waiting(ids: dict[str, str]) -> Any:
         on_kill_procedure="end_unowned",
         on_kill_arguments={"kind": "session", "ids": ids},
     )
-    trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id="gone", task_id="a_task", map_index=-1)
+    trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id="gone", task_id="a_task", map_index=-1, try_number=1)
     trigger.trigger_id = 1
     return trigger
 
@@ -71,6 +73,93 @@ async def test_a_cancelled_trigger_asks_why(
     await cancelled(emr, waiting(ids))
     states = {one["state"] for one in emr.sessions()}
     assert states <= ({"TERMINATING", "TERMINATED"} if gone else {"SUBMITTED", "STARTING"})
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Nobody waits between two questions to Airflow."""
+    monkeypatch.setattr(serverless, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(_compat, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
+    return tmp_path
+
+
+def entries_in(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in folder.glob("*.json")]
+
+
+async def test_what_cannot_be_ended_stays_in_the_journal(
+    emr: LocalEmr, ids: dict[str, str], at_once: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(trigger: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(serverless, "has_owner", answer)
+    trigger = waiting(ids)
+    # Validation is refused at once, where an outage would be waited for.
+    emr.inject("TerminateSession", "error", status=400, code="ValidationException", times=None)
+    await cancelled(emr, trigger)
+    (entry,) = entries_in(at_once)
+    assert entry["is_ended"]
+    assert entry["in_hand"] is None
+
+
+async def test_what_is_ended_leaves_no_entry(
+    emr: LocalEmr, ids: dict[str, str], at_once: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(trigger: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(serverless, "has_owner", answer)
+    await cancelled(emr, waiting(ids))
+    assert entries_in(at_once) == []
+
+
+class Airflow3:
+    """What a triggerer's or worker's other process answers about the states of tasks, one answer after the other."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+
+    def send(self, message: Any) -> Any:
+        from airflow.sdk.execution_time.comms import TaskStatesResult
+
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return TaskStatesResult(task_states=answer)
+
+
+NOT_KNOWN = ConnectionError("the database is away")
+OTHERS = {"gone": {"a_task_0": "deferred", "a_task_1": "running"}}
+
+
+@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 has the metadata database at hand")
+@pytest.mark.parametrize(
+    ("answers", "has_owner", "state"),
+    [
+        ([{}], False, "gone"),
+        ([OTHERS], True, "unknown"),
+        ([{}, {"gone": {"a_task": "deferred"}}], True, "deferred"),
+        ([{"gone": {"a_task": "deferred"}}], True, "deferred"),
+        ([{"gone": {"a_task": "up_for_retry"}}], True, "up_for_retry"),
+        ([{"gone": {"a_task": "failed"}}], False, "failed"),
+        ([{"gone": {"a_task": None}}], False, None),
+        ([NOT_KNOWN, {"gone": {"a_task": "failed"}}], False, "failed"),
+        ([NOT_KNOWN], True, "unknown"),
+        ([{}, NOT_KNOWN], True, "unknown"),
+    ],
+)
+async def test_airflow_3_says_whether_a_task_is_there(
+    emr: LocalEmr, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch, answers: Any, has_owner: bool, state: str
+) -> None:
+    from airflow.sdk.execution_time import task_runner
+
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Airflow3(*answers), raising=False)
+    assert _compat.state_of_task(waiting(ids).task_instance, seconds=1) == state
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Airflow3(*answers), raising=False)
+    await cancelled(emr, waiting(ids))
+    assert bool(emr.calls("TerminateSession")) is not has_owner
 
 
 @pytest.mark.skipif(AIRFLOW_3, reason="Airflow 2 has the metadata database at hand")

@@ -1,0 +1,179 @@
+"""What the journal holds of tasks whose triggers are no more, or could not do what was to be done: it is done here."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from airflow_emrs_ext import settings
+from airflow_emrs_ext.exceptions import EmrError
+from airflow_emrs_ext.formats import is_newer
+from airflow_emrs_ext.triggers import entries
+from airflow_emrs_ext.triggers._compat import TaskRow, row_of_task
+
+log = logging.getLogger(__name__)
+
+MOST_DAYS = 7
+"""How many days the end of something is tried for which nobody may have it."""
+
+# The states of a task that is not being tried again, unless a person clears it.
+_ENDED = frozenset({"success", "failed", "skipped", "removed", "upstream_failed"})
+
+# What a task may have left; an entry that names something else is of a newer version.
+_AT_KILL = frozenset({"end_unowned", "end_active_of_task"})
+
+# What is not in Airflow's database is asked for once more after so many seconds.
+_AGAIN_SECONDS = 5.0
+
+_DAY = 86_400.0
+
+# What has been said of a file is not said again.
+_said: set[Path] = set()
+
+
+class Fate(Enum):
+    """What becomes of an entry, and of what its task has started."""
+
+    KEEP = "the task has not ended"
+    ERASE = "the task has ended as it was to, or another try has gone on with it"
+    END = "somebody has ended or deleted the task"
+
+
+def fate_of(entry: Mapping[str, Any], row: TaskRow | None) -> Fate:
+    """What becomes of an entry.
+
+    :param row: the task instance in Airflow's database; ``None``: it was deleted
+    """
+    if row is None:
+        return Fate.END
+    if row.try_number != entry.get("try_number"):
+        # A later try ends what earlier ones have left, or goes on with it.
+        return Fate.ERASE
+    if row.state not in _ENDED:
+        return Fate.KEEP
+    if entry.get("is_ended"):
+        return Fate.END
+    if row.has_resumed or (row.state == "success" and entry.get("ending")):
+        # Its worker, or its trigger, has decided what becomes of what it has started.
+        return Fate.ERASE
+    return Fate.END
+
+
+def look_after_what_was_left() -> int:
+    """Do for each task that was ended while no triggerer looked what its trigger would have done.
+
+    Runs in a process that may use Airflow's database. A task that is still deferred, or that is being tried again, has
+    an owner; so has what its wait was over for. What cannot be done is kept, and tried again with the next look.
+
+    :return: for how many tasks something was done
+    """
+    folder = settings.journal_folder()
+    with entries.alone(folder) as is_alone:
+        return _Look(folder).done() if is_alone else 0
+
+
+class _Look:
+    """One look through the journal.
+
+    :param folder: where it is
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        # Connections with which nothing could be ended: the others that need them wait for the next look.
+        self._failed: set[str] = set()
+
+    def done(self) -> int:
+        """For how many tasks something was done."""
+        entries.tidy(self._folder, before=time.time() - _DAY)
+        done, missing = 0, []
+        for path in sorted(self._folder.glob("*.json")):
+            entry = self._entry(path)
+            if entry is None:
+                continue
+            try:
+                row = row_of_task(entry["task"])
+            except (AttributeError, TypeError, ValueError) as error:
+                # Airflow's table has no such column, or it takes no such value: nothing of this Airflow.
+                _say_once(path, "An entry in the journal of deferred tasks names no task of this Airflow: %s", error)
+                continue
+            if row is None:
+                missing.append((path, entry))
+            else:
+                done += self._carry_out(fate_of(entry, row), path, entry)
+        if missing:
+            threading.Event().wait(_AGAIN_SECONDS)
+        for path, entry in missing:
+            row = row_of_task(entry["task"])
+            done += self._carry_out(fate_of(entry, row), path, entry)
+        return done
+
+    def _entry(self, path: Path) -> dict[str, Any] | None:
+        """An entry that is nobody's, and that can be understood."""
+        try:
+            entry = entries.read(path)
+        except FileNotFoundError:
+            return None
+        except entries.NotAnEntry as error:
+            aside = path.with_suffix(".corrupt")
+            log.warning("%s in the journal of deferred tasks is no entry (%s): it is %s now", path, error, aside.name)
+            path.replace(aside)
+            return None
+        except OSError as error:
+            _say_once(path, "An entry in the journal of deferred tasks cannot be read: %s", error)
+            return None
+        if is_newer(entry) or (entry.get("on_kill_procedure") or "end_unowned") not in _AT_KILL:
+            _say_once(path, "%s in the journal of deferred tasks is of a newer version, and stays", path)
+            return None
+        return None if entries.is_in_hand(self._folder, entry.get("in_hand")) else entry
+
+    def _carry_out(self, fate: Fate, path: Path, entry: dict[str, Any]) -> int:
+        if fate is Fate.KEEP:
+            return 0
+        if fate is Fate.END and entry.get("on_kill_procedure"):
+            connection = json.dumps(entry["hook"], sort_keys=True)
+            if connection in self._failed:
+                return 0
+            try:
+                _end(entry)
+            except Exception as error:
+                # Whatever it was: the entry stays, and the others are worked off.
+                self._failed.add(connection)
+                self._put_off(path, entry, error)
+                return 0
+            path.unlink(missing_ok=True)
+            return 1
+        path.unlink(missing_ok=True)
+        return 0
+
+    def _put_off(self, path: Path, entry: dict[str, Any], error: Exception) -> None:
+        """Keep what could not be done for the next look, for some days."""
+        first = entry.setdefault("failed_at", time.time())
+        what = {**entry["task"], **(entry.get("on_kill_arguments") or {}).get("ids", {})}
+        reason = error.message if isinstance(error, EmrError) else f"{type(error).__name__}: {error}"
+        if time.time() - first < MOST_DAYS * _DAY:
+            log.warning("What a task has left could not be ended, and is tried again: %s. %s", what, reason)
+            entries.save(path, entry)
+        else:
+            log.error("Given up after %d days, and may still run: %s. End it by hand. %s", MOST_DAYS, what, reason)
+            path.unlink(missing_ok=True)
+
+
+def _end(entry: Mapping[str, Any]) -> None:
+    # The processes that load this module for nothing shall not pay for what it needs.
+    from airflow_emrs_ext.running import end_what_was_left
+
+    log.info("Task %s was ended or deleted, and nobody has ended what it has left", entry["task"])
+    end_what_was_left(entry)
+
+
+def _say_once(path: Path, message: str, *arguments: object) -> None:
+    if path not in _said:
+        _said.add(path)
+        log.warning(message, *arguments)
