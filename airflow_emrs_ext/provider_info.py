@@ -98,9 +98,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "example": '{"eu-west-1": {"X86_64": {"vcpu_hour": 0.05, "memory_gb_hour": 0.006, "storage_gb_hour": 0.0001}}}',
     },
     "journal_folder": {
-        "description": "Folder in which a triggerer notes what its deferred tasks have started, so that the next one "
-        "that starts with the same folder ends it if the task was marked or timed out meanwhile. A folder that "
-        "outlives the triggerer. Default: emrs_ext_journal in [logging] base_log_folder.",
+        "description": "Folder in which triggerers note what their deferred tasks have started, and workers what they "
+        "are about to end. Every triggerer with the same folder looks through it each five minutes, and ends what is "
+        "left of tasks that were marked, timed out or deleted. A folder that outlives the triggerer. "
+        "Default: emrs_ext_journal in [logging] base_log_folder.",
         "version_added": "0.1.0",
         "type": "string",
         "default": "",

@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -194,6 +195,12 @@ class Notes(Protocol):
     def note(self, notes: Mapping[str, Any], /) -> None:
         """Leave this instead."""
 
+    def ending(self, kind: str, ids: Mapping[str, str], /) -> AbstractContextManager[None]:
+        """A block that requests the end of something: what it cannot have is left to whoever can.
+
+        :param kind: key of :data:`~airflow_emrs_ext.models.OWNED`
+        """
+
 
 class NoNotes:
     """Nothing is left: whoever goes on begins anew."""
@@ -204,6 +211,10 @@ class NoNotes:
 
     def note(self, notes: Mapping[str, Any], /) -> None:
         """Forget it."""
+
+    def ending(self, kind: str, ids: Mapping[str, str], /) -> AbstractContextManager[None]:
+        """A block like any other."""
+        return nullcontext()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from airflow_emrs_ext.summaries import conclude
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.containers import EmrContainersHook
     from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-    from airflow_emrs_ext.steps import Patience
+    from airflow_emrs_ext.steps import Patience, Terms
 
 # The task's own deadline comes this much before Airflow's, so that the operator decides what happens to the run.
 _MARGIN_SECONDS = 10.0
@@ -132,7 +132,10 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
 
     def _run(self, procedure: str, **arguments: Any) -> dict[str, Any]:
         """Run a procedure here."""
-        return self.hook.run(PROCEDURES[procedure](replace(self.hook.terms, log=self.log), **arguments))
+        return self.hook.run(PROCEDURES[procedure](self._terms(), **arguments))
+
+    def _terms(self) -> Terms:
+        return replace(self.hook.terms, log=self.log)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Finish with the outcome that the trigger sent, or with what is to be seen of what it has watched."""
@@ -148,7 +151,7 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
             if outcome.error is None:
                 outcome = self._outcome(procedure, arguments)
             elif restate := CONCLUSIONS.get(procedure):
-                self.hook.run(restate(replace(self.hook.terms, log=self.log), outcome.error, **arguments))
+                self.hook.run(restate(self._terms(), outcome.error, **arguments))
         return as_xcoms(self.finish(context, outcome))
 
     def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_emrs_ext import lineage, settings
@@ -17,16 +18,16 @@ from airflow_emrs_ext._compat import (
     tries_before_cleared,
 )
 from airflow_emrs_ext.declarations import HookT
-from airflow_emrs_ext.exceptions import Crashed, EmrError, TaskKilled
+from airflow_emrs_ext.exceptions import Crashed, TaskKilled
 from airflow_emrs_ext.links.runs import show_links
 from airflow_emrs_ext.operators.base import EmrOperator
 from airflow_emrs_ext.ownership import TaskIdentity
 from airflow_emrs_ext.triggers._compat import UNKNOWN, state_of_task
-from airflow_emrs_ext.triggers.journal import Journal, found_by
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.models import ClaimedKind, OwnedKind
     from airflow_emrs_ext.states import State
+    from airflow_emrs_ext.steps import Terms
 
 Event = Literal["kill", "timeout"]
 
@@ -231,30 +232,17 @@ class OwningOperator(ClaimingOperator[HookT]):
 
     def _end(self) -> None:
         ids, self._ids, self._claim = self._ids, {}, {}
-        what = {"kind": self.kind.key, "ids": ids}
-        with self._kept("end_unowned", what):
-            self._run("abandon", **what, raises=True)
+        self._run("abandon", kind=self.kind.key, ids=ids)
 
     def _abandon_claim(self, event: Event) -> None:
         if self._claim and self._ends_on(event):
-            what = {"kind": self.kind.key, "request": found_by(self._claim["request"])}
-            with self._kept("end_active_of_task", what):
-                self._run("abandon_claim", **self._claim, raises=True)
+            self._run("abandon_claim", **self._claim)
 
-    @contextmanager
-    def _kept(self, procedure: str, arguments: Mapping[str, Any]) -> Iterator[None]:
-        """A block that ends something; what it cannot end stays in the journal, and a triggerer ends it if it can."""
-        journal = Journal.of_end(
-            self._ti, procedure, arguments, hook=self._hook_parameters, patience=self.hook.patience
-        )
-        journal.write()
-        try:
-            yield
-        except EmrError as error:
-            self.log.warning("What this task leaves is not ended yet: %s", error)
-            journal.leave()
-        else:
-            journal.erase()
+    def _terms(self) -> Terms:
+        from airflow_emrs_ext.triggers.journal import Endings, Journal
+
+        journal = Journal.of_worker(self._ti, self._hook_parameters, self.hook.patience.as_arguments())
+        return replace(super()._terms(), notes=Endings(journal))
 
     def _ends_on(self, event: Event) -> bool:
         return bool(getattr(self, f"{self.kind.verb}_on_{event}"))

@@ -163,15 +163,13 @@ def abandon_claim(
     epoch: Mapping[str, Any],
     parents: Sequence[Mapping[str, str]] = (),
     seconds: float | None = None,
-    raises: bool = False,
 ) -> Steps[Facts]:
     """End what a task has started and not come to own: if its answer was not seen, the repeated request tells it.
 
-    :param seconds: how long each request is repeated; ``None``: Airflow does not wait for it
-    :param raises: raise what keeps it from being ended, too: whoever asks will ask again, as one does that has time
+    :param seconds: how long each request is repeated; ``None``: Airflow does not wait for it, nor asks again
     """
     owned, notes = CLAIMED[kind], terms.notes.recall()
-    how: dict[str, Any] = {"seconds": seconds or END_SECONDS, "raises": raises or seconds is not None}
+    how: dict[str, Any] = {"seconds": seconds or END_SECONDS, "raises": seconds is not None}
     if notes.get(ASKED) is False:
         terms.log.info("No %s has been started yet", owned.name.lower())
         return {}

@@ -131,9 +131,11 @@ def abandon(
     owned = OWNED[kind]
     terms.log.info("%s: %s it, because nothing waits for it any more", owned.label(ids), owned.verb)
     try:
-        return (yield from request_end(briefly(terms, seconds), owned, ids))
-    except ResourceNotFound:
-        return dict(ids)
+        with terms.notes.ending(kind, ids):
+            try:
+                return (yield from request_end(briefly(terms, seconds), owned, ids))
+            except ResourceNotFound:
+                return dict(ids)
     except EmrError as error:
         terms.log.warning("%s could not be ended and may still run: %s it. %s", owned.label(ids), owned.verb, error)
         # Otherwise what ended the wait is the error to raise.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -16,10 +16,10 @@ from airflow_emrs_ext import settings
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.ownership import identity_of, owner_tags
 from airflow_emrs_ext.procedures import ASKED, STARTED
+from airflow_emrs_ext.steps import NoNotes
 from airflow_emrs_ext.triggers import entries
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.steps import Patience
     from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,11 @@ def found_by(request: Mapping[str, Any]) -> dict[str, Any]:
     """By what the job run of a request is found again whose answer was lost; nothing of it is a secret."""
     found = {name: request[name] for name in _FOUND_BY if name in request}
     return {**found, "tags": owner_tags(request.get("tags") or {})}
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """The file of an entry: one for each thing that is to be done for a task."""
+    return f"{sha256(json.dumps([entry['task'], entry['on_kill_arguments']]).encode()).hexdigest()[:32]}.json"
 
 
 @dataclass(frozen=True)
@@ -69,24 +74,14 @@ class Journal:
         return cls(made.path, {**made.entry, **instead})
 
     @classmethod
-    def of_end(
-        cls, ti: Any, procedure: str, arguments: Mapping[str, Any], *, hook: Mapping[str, Any], patience: Patience
-    ) -> Journal:
-        """The entry of what a worker ends, in case it is killed meanwhile, or cannot end it.
+    def of_worker(cls, ti: Any, hook: Mapping[str, Any], patience: Mapping[str, Any]) -> Journal:
+        """The entry of a task that waits in a worker: it has none but for what the worker is :meth:`ending`.
 
-        :param ti: the task instance; ``None``: it is not known, and there is no entry
-        :param procedure: what a triggerer is to do then
-        :param arguments: of the procedure
+        :param ti: the task instance; ``None``: it is not known
         :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
+        :param patience: the fields of :class:`~airflow_emrs_ext.steps.Patience`
         """
-        entry = {
-            "arguments": {},
-            "patience": patience.as_arguments(),
-            "hook": dict(hook),
-            "on_kill_procedure": procedure,
-            "on_kill_arguments": dict(arguments),
-            "is_ended": True,
-        }
+        entry = {"hook": dict(hook), "patience": dict(patience), "on_kill_procedure": None, "on_kill_arguments": None}
         return cls._of_task(ti, entry)
 
     @classmethod
@@ -99,9 +94,8 @@ class Journal:
             log.warning("No entry in the journal of deferred tasks: %s", error)
             return cls(None, {})
         folder = settings.journal_folder()
-        name = sha256(json.dumps([identity, entry["on_kill_arguments"]], default=str).encode()).hexdigest()[:32]
         whole = {"task": identity, "try_number": getattr(ti, "try_number", None), **entry}
-        return cls(folder / f"{name}.json", {**whole, "in_hand": entries.hand(folder)})
+        return cls(folder / _name(whole), {**whole, "in_hand": entries.hand(folder)})
 
     def write(self) -> None:
         """Make the entry, if there is anything to do at a kill."""
@@ -131,6 +125,28 @@ class Journal:
                 at_kill = {"kind": kind, "request": entry["tagged"]}
                 entry.update(on_kill_procedure="end_active_of_task", on_kill_arguments=at_kill)
         self._save(entry)
+
+    @contextmanager
+    def ending(self, kind: str, ids: Mapping[str, str]) -> Iterator[None]:
+        """A block that requests the end of something; what it cannot have, a triggerer does when it can.
+
+        There is an entry before it is tried: the process may be killed in the middle.
+        """
+        if self.path is None:
+            yield
+            return
+        at_kill = {"kind": kind, "ids": dict(ids)}
+        common = {name: self.entry[name] for name in ("task", "try_number", "hook", "patience", "in_hand")}
+        entry = {**common, "arguments": {}, "on_kill_procedure": "end_unowned", "on_kill_arguments": at_kill}
+        own = Journal(self.path.parent / _name(entry), {**entry, "is_ended": True})
+        own.write()
+        try:
+            yield
+        except BaseException:
+            # Also where the driver closes the steps.
+            own.leave()
+            raise
+        own.erase()
 
     def mark_ended(self) -> None:
         """Keep that the task was ended or deleted while it was deferred: what it has started is to be ended."""
@@ -166,3 +182,17 @@ class Journal:
         except (OSError, TypeError, ValueError) as error:
             # The arguments of a connection that a worker uses need not be JSON.
             log.warning("No entry in the journal of deferred tasks: %s. See [emrs_ext] journal_folder.", error)
+
+
+class Endings(NoNotes):
+    """Notes of a task that waits in a worker: none but what it ends.
+
+    :param journal: see :meth:`Journal.of_worker`
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def ending(self, kind: str, ids: Mapping[str, str], /) -> AbstractContextManager[None]:
+        """As :meth:`Journal.ending`."""
+        return self._journal.ending(kind, ids)

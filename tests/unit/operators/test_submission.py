@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -266,7 +267,7 @@ def test_the_journal_knows_whether_it_was_asked_for_and_no_request(
     assert "hunter2" not in entry.read_text()
     left.leave()
     monkeypatch.setattr(lookout, "row_of_task", lambda identity: MARKED_FAILED)
-    assert lookout.look_after_what_was_left() == 0
+    lookout.look_after_what_was_left()
     assert list(tmp_path.glob("*.json")) == []
 
 
@@ -289,3 +290,43 @@ def test_what_a_lost_triggerer_has_started_is_ended_with_its_task(
     assert lookout.look_after_what_was_left() == is_over
     assert list(tmp_path.glob("*.json")) == []
     assert (emr.job_runs()[0]["state"] in ("CANCELLING", "CANCELLED")) == is_over
+
+
+def test_what_was_started_without_an_answer_is_found_by_its_tags(
+    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The triggerer is lost between its request and the answer."""
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
+    emr.script([ScriptedAttempt(hold=True)])
+    assert start(application_id, wait_for="submission").error is None
+    other = run_task(lambda: operator(application_id, wait_for="submission"), task_id="another_task")
+    lost = journal.Journal.of(deferred(application_id))
+    lost.note({"asked": True})
+    lost.leave()
+    monkeypatch.setattr(lookout, "row_of_task", lambda identity: MARKED_FAILED)
+    assert lookout.look_after_what_was_left() == 1
+    cancelled = {run["jobRunId"] for run in emr.job_runs() if run["state"] in ("CANCELLING", "CANCELLED")}
+    assert cancelled == {run["jobRunId"] for run in emr.job_runs()} - {other.result["job_run_id"]}
+    assert len(cancelled) == 1
+
+
+@pytest.mark.parametrize("waiting", [{"submit_from": "worker"}, {"submit_from": "worker", "deferrable": True}])
+def test_what_cannot_be_cancelled_at_the_deadline_is_kept_and_cancelled_when_it_can_be(
+    emr: LocalEmr, application_id: str, waiting: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
+    emr.script([ScriptedAttempt(hold=True)])
+    emr.inject("CancelJobRun", "error", status=400, code="ValidationException", times=None)
+    trigger_class = serverless.ProcedureTrigger
+    task_instance = SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1, try_number=1)
+    monkeypatch.setattr(trigger_class, "task_instance", task_instance, raising=False)
+    run = start(application_id, wait_timeout=0.5, **waiting)
+    assert isinstance(run.error, WaitTimeout)
+    (entry,) = (json.loads(path.read_text()) for path in tmp_path.glob("*.json"))
+    assert entry["is_ended"]
+    assert entry["in_hand"] is None
+    monkeypatch.setattr(lookout, "row_of_task", lambda identity: TaskRow("failed", None, 1, has_resumed=True))
+    emr.clear_faults()
+    assert lookout.look_after_what_was_left() == 1
+    assert emr.job_runs()[0]["state"] in ("CANCELLING", "CANCELLED")
+    assert list(tmp_path.glob("*.json")) == []
