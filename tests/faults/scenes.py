@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,7 +37,9 @@ TASK = "start"
 DAGS = Path(__file__).parent / "dags"
 
 # So many scenarios are under way at a time, each with a worker: more would only wait for the processor.
-_AT_ONCE = 12
+_AT_ONCE = int(os.environ.get("EMRS_FAULTS_AT_ONCE", "12"))
+# A machine that is busy with other things takes longer for everything.
+_TIMES_LONGER = float(os.environ.get("EMRS_FAULTS_TIMES_LONGER", "1"))
 
 # Airflow parses a whole file for many a reason; Airflow 2 does so for each lost task, and puts off those that are in a
 # file that is being parsed.
@@ -196,7 +199,9 @@ class Scene:
         """Until the DAG run is over; how it ended, or that it is ``gone``."""
         if self._is_deleted:
             return "gone"
-        return self.deployment.wait_for_end(self.dag_id, within=360 if self._looks_once_a_minute else 180)
+        return self.deployment.wait_for_end(
+            self.dag_id, within=(360 if self._looks_once_a_minute else 180) * _TIMES_LONGER
+        )
 
     def wait_until_alone(self) -> None:
         """Until nothing of the task is there that could end what it has started: neither its process nor a trigger."""
@@ -204,7 +209,7 @@ class Scene:
         within = 180 if self._looks_once_a_minute else 60
         self._wait("the process to end", lambda: process is None or not process.is_running(), within)
         # A trigger that ends nothing looks like one that does not know yet.
-        threading.Event().wait(8)
+        threading.Event().wait(8 * _TIMES_LONGER)
 
     def started(self) -> list[dict[str, Any]]:
         """What the task has started, oldest first, as the endpoint recorded it."""
@@ -246,7 +251,7 @@ class Scene:
         return self.scenario.kind == "amazon_job_run"
 
     def _wait(self, what: str, look: Callable[[], Any], within: float) -> None:
-        self.deployment.wait_for(f"{self.dag_id}: {what}", look, within)
+        self.deployment.wait_for(f"{self.dag_id}: {what}", look, within * _TIMES_LONGER)
 
 
 def script(emr: LocalEmr, scenario: Scenario, *, lasts: float, succeeds: bool) -> None:
@@ -328,7 +333,7 @@ def _perform(scene: Scene) -> dict[str, Any]:
     dag_run = scene.wait_for_end()
     with contextlib.suppress(AssertionError):
         # What is being ended needs its time; what is not is found below.
-        eventually(lambda: len(scene.left()) <= scenario.left, within=30)
+        eventually(lambda: len(scene.left()) <= scenario.left, within=30 * _TIMES_LONGER)
     facts = record(
         scenario.suite,
         scenario.id,
