@@ -16,7 +16,6 @@ from airflow_emrs_ext import settings
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.ownership import identity_of, owner_tags
 from airflow_emrs_ext.procedures import ASKED, STARTED
-from airflow_emrs_ext.steps import NoNotes
 from airflow_emrs_ext.triggers import entries
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class Journal:
             log.warning("No entry in the journal of deferred tasks: %s. See [emrs_ext] journal_folder.", error)
 
 
-class Endings(NoNotes):
+class Endings:
     """Notes of a task that waits in a worker: none but what it ends.
 
     :param journal: see :meth:`Journal.of_worker`
@@ -192,6 +191,13 @@ class Endings(NoNotes):
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+
+    def recall(self) -> Mapping[str, Any]:
+        """Nothing."""
+        return {}
+
+    def note(self, notes: Mapping[str, Any], /) -> None:
+        """Forget it."""
 
     def ending(self, kind: str, ids: Mapping[str, str], /) -> AbstractContextManager[None]:
         """As :meth:`Journal.ending`."""
