@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_emrs_ext.exceptions import ServiceUnavailable
 from airflow_emrs_ext.models import member_name
-from airflow_emrs_ext.refusals import ids_in
+from airflow_emrs_ext.refusals import ids_in, naming
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Call, Steps, Terms
 from airflow_emrs_ext.waiting import patiently
@@ -76,10 +76,11 @@ def pages(terms: Terms, call: Call, key: str, *ids: str) -> Steps[list[dict[str,
         entries.extend(page)
         if token is None:
             return entries
+    about = ids_in(call.operation, call.parameters)
     raise ServiceUnavailable(
         f"{call.operation} has no end: {len(entries)} entries on {_MOST_PAGES} pages, and there are more. What runs is "
-        "left as it is; narrow down what is listed, and run the task again.",
-        {"operation": call.operation, **ids_in(call.operation, call.parameters)},
+        f"left as it is{naming(about)}; narrow down what is listed, and run the task again.",
+        {"operation": call.operation, **about},
     )
 
 

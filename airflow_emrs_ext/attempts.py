@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
 
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, WaitTimeout
-from airflow_emrs_ext.refusals import Meaning, code_of, ids_in, may_have_had_effect, meaning_of, refusal
+from airflow_emrs_ext.refusals import Meaning, code_of, ids_in, may_have_had_effect, meaning_of, naming, refusal
 from airflow_emrs_ext.steps import Call, Terms
 
 _FIRST_PAUSE = 1.0
@@ -70,9 +69,8 @@ class Attempts:
         call, patience = self._call, self._terms.patience
         if self.until == patience.deadline:
             return self.too_late(f"{failure} ({self._failures} attempts)", code=code_of(failure))
-        left = (
-            f"What runs is left as it is{_of(ids_in(call.operation, call.parameters))}; the next try goes on with it."
-        )
+        about = naming(ids_in(call.operation, call.parameters))
+        left = f"What runs is left as it is{about}; the next try goes on with it."
         if self._denied_since is not None:
             error = refusal(call.operation, call.parameters, failure, call.service)
             error.restate(
@@ -103,7 +101,3 @@ class Attempts:
     def _facts(self, facts: dict[str, str]) -> dict[str, str]:
         call = self._call
         return {"operation": call.operation, **ids_in(call.operation, call.parameters), **facts}
-
-
-def _of(ids: Mapping[str, str]) -> str:
-    return f" ({', '.join(f'{name} {value}' for name, value in ids.items())})" if ids else ""

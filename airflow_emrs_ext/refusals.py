@@ -150,8 +150,8 @@ _BY_CODE: dict[str, str] = {
     "ResourceNotFoundException": "Check the ids ({ids}), and that "
     "`aws_conn_id` and `region_name` lead to the account and Region that own them.",
     "ServiceQuotaExceededException": "Raise the quota in the Service Quotas console, or run less at once.",
-    "AccessDeniedException": "The principal of `aws_conn_id` lacks the permission for this action (and iam:PassRole "
-    "for the execution role when submitting).",
+    "AccessDeniedException": "The principal of `aws_conn_id` lacks the permission for this action: grant it (and "
+    "iam:PassRole for the execution role when submitting).",
     "ExpiredTokenException": "The credentials of `aws_conn_id` have expired: renew them.",
     "ExpiredToken": "The credentials of `aws_conn_id` have expired: renew them.",
     "ConflictException": "Wait until the resource has settled, then run the task again.",
@@ -208,7 +208,15 @@ def may_have_had_effect(error: Exception) -> bool:
     """Whether the service may have done what a call asked for although the call has failed."""
     if isinstance(error, ClientError):
         return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500 and not is_throttling(error)
-    return meaning_of(error) is Meaning.TRANSIENT and not isinstance(error, _NOT_SENT)
+    return meaning_of(error) is Meaning.TRANSIENT and not _was_not_sent(error)
+
+
+def _was_not_sent(error: Exception) -> bool:
+    """Whether a request never reached the service; aiobotocore says the same of a connection that broke later."""
+    if not isinstance(error, _NOT_SENT):
+        return False
+    causes = {one.__name__ for one in type(error.kwargs.get("error")).__mro__}
+    return "ClientConnectionError" not in causes or "ClientConnectorError" in causes
 
 
 def code_of(error: Exception) -> str:
@@ -234,6 +242,11 @@ def ids_in(operation: str, parameters: Mapping[str, Any]) -> dict[str, str]:
         # EMR on EKS: the own id of what the operation is about.
         ids[_OWN_ID.get(operation.partition("_")[2], "id")] = parameters["id"]
     return ids
+
+
+def naming(ids: Mapping[str, str]) -> str:
+    """Ids in brackets, to be put into a sentence; empty where there are none."""
+    return f" ({', '.join(f'{name} {value}' for name, value in ids.items())})" if ids else ""
 
 
 def refusal(

@@ -185,6 +185,10 @@ class EmrHook(AwsBaseHook):
         config = self._get_config()
         if service not in APIS:
             config = (_LISTENING if service == "sqs" else _BESIDE).merge(config)
+        if asynchronous:
+            from airflow_emrs_ext.hooks.redirects import without_redirects  # a worker needs no aiobotocore
+
+            config = without_redirects(config)
         return make(
             service,
             endpoint_url=self.conn_config.get_service_endpoint_url(service_name=service),

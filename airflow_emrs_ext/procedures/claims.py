@@ -349,11 +349,17 @@ def left_active(
     if not owner:
         return []
     found = []
+    looked: list[dict[str, str]] = []
     for entry in (yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))):
-        if named and entry.get("name") != request.get("name"):
-            continue
         ids = kind.ids_of(entry)
-        snapshot = yield from look(kind, ids, terms)
+        # What moves on between two pages is on both of them.
+        if ids in looked or (named and entry.get("name") != request.get("name")):
+            continue
+        looked.append(ids)
+        try:
+            snapshot = yield from look(kind, ids, terms)
+        except ResourceNotFound:
+            continue
         if owner_tags(snapshot.facts["tags"]) == owner and not snapshot.state.is_terminal:
             found.append((ids, snapshot))
     return sorted(found, key=lambda one: one[1].facts["created_at"], reverse=True)

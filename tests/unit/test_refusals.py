@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import aiohttp
 import botocore.session
 import pytest
-from botocore.exceptions import NoRegionError, ParamValidationError
+from botocore.exceptions import EndpointConnectionError, NoRegionError, ParamValidationError
 
 from airflow_emrs_ext._compat import AirflowFailException
 from airflow_emrs_ext.exceptions import AccessDenied, EmrError, QuotaExceeded, RequestConflict, RequestRejected
-from airflow_emrs_ext.refusals import Meaning, is_about_access, meaning_of, refusal
+from airflow_emrs_ext.refusals import Meaning, is_about_access, may_have_had_effect, meaning_of, refusal
 from airflow_emrs_ext.remedies import REMEDIES
 
 from .stepping import client_error
@@ -99,3 +102,20 @@ def test_a_missing_region_is_a_matter_of_the_connection() -> None:
 
 def test_each_remedy_names_a_parameter_or_an_action() -> None:
     assert all("`" in remedy.advice or "upgrade" in remedy.advice for remedy in REMEDIES)
+
+
+@pytest.mark.parametrize(
+    ("cause", "had"),
+    [
+        (aiohttp.ClientOSError(104, "Connection reset by peer"), True),
+        (
+            aiohttp.ClientConnectorError(
+                SimpleNamespace(host="h", port=1, ssl=True), OSError(111, "Connection refused")
+            ),
+            False,
+        ),
+        (OSError(111, "refused"), False),
+    ],
+)
+def test_a_connection_that_broke_is_none_that_was_refused(cause: Exception, had: bool) -> None:
+    assert may_have_had_effect(EndpointConnectionError(endpoint_url="http://127.0.0.1", error=cause)) is had
