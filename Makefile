@@ -53,7 +53,7 @@ PYTEST_ARGS ?=
 
 # Spark does not depend on Airflow: the newest leg runs all of its tests, the others a few. What kills processes of a
 # real Airflow needs the machine for itself: `make test-faults`.
-select = -m "$(if $(filter $(NEWEST),$(1)),not faults,(smoke or not spark) and not faults)"
+select = -m "$(if $(filter $(NEWEST),$(1)),,(smoke or not spark) and) not faults and not answers"
 
 # uv fetches and installs in seconds what takes pip minutes; where it cannot work, pip does.
 TOOLS := .venv-tools
@@ -67,11 +67,12 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo test test-faults test-mwaa test-clients test-links test-browser lint format bench figures docs wheel lock lock-matrix clean
+.PHONY: help demo test test-faults test-answers test-mwaa test-clients test-links test-browser lint format bench figures docs wheel lock lock-matrix clean
 help:
 	@echo 'make demo      an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make test      the tests of the wheel on Airflow $(LEGS)'
 	@echo 'make test-faults   kill, clear and time out tasks of a real Airflow $(FAULT_LEGS), count what is left running'
+	@echo 'make test-answers  answers that are not the ones of a service, on Airflow $(NEWEST): the matrix, its tables; an hour'
 	@echo 'make test-mwaa     sessions with the packages of each image of Amazon MWAA'
 	@echo 'make test-clients  Spark Connect clients $(CLIENTS) in a session'
 	@echo 'make test-links    the links of tasks in the web servers of $(LINKS)'
@@ -171,6 +172,14 @@ test-faults-%: .venv-airflow-%/.installed
 		( cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
 		../$(<D)/bin/pytest -m faults $(PYTEST_ARGS) $$part ) || { [ $$? = 5 ] || status=1; }; done; \
 		$(<D)/bin/python -m tests.faults.tables $*; exit $$status
+
+# Thousands of cases that mostly wait. The tables come last, whatever the tests say.
+test-answers: .venv-airflow-$(NEWEST)/.installed
+	@echo "== answers on Airflow $(NEWEST)"
+	@rm -f build/answers/*.json
+	@status=0; ( cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
+		../$(<D)/bin/pytest -m answers --numprocesses $(WORKERS) $(PYTEST_ARGS) answers ) || status=$$?; \
+		$(<D)/bin/python -m tests.answers.tables; exit $$status
 
 # The endpoint is the newest leg's: an image has no packages of Spark itself.
 matrix_tests = cd tests && EMRS_TEST_WHEEL=1 EMRS_LOCAL_PYTHON="$(CURDIR)/$(newest_bin)/python" \

@@ -97,7 +97,7 @@ def run_task(make: Callable[[], Any], started: datetime = _STARTED, **task_insta
                 break
             except TaskDeferred as deferral:
                 run.deferred = True
-                event = asyncio.run(_fire(*deferral.trigger.serialize()))
+                event = asyncio.run(fire(*deferral.trigger.serialize()))
                 # Nothing but the event: `airflow dags test` loses whatever else a deferral has for its method.
                 go_on = partial(getattr(make(), deferral.method_name), context, event)
     except Exception as error:
@@ -110,7 +110,8 @@ def run_task(make: Callable[[], Any], started: datetime = _STARTED, **task_insta
     return run
 
 
-async def _fire(class_path: str, arguments: dict[str, Any]) -> Any:
+async def fire(class_path: str, arguments: dict[str, Any]) -> Any:
+    """The payload of a trigger's event."""
     module, _, name = class_path.rpartition(".")
     trigger = getattr(import_module(module), name)(**json.loads(json.dumps(arguments)))
     async for event in trigger.run():

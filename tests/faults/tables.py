@@ -25,7 +25,11 @@ def facts(airflow: str = "*") -> list[dict[str, Any]]:
 def table(lines: Sequence[Mapping[str, Any]]) -> str:
     """Lines of one suite as a Markdown table."""
     columns = list(dict.fromkeys(name for line in lines for name in line if name not in _LEFT_OUT))
-    cells = [columns, *([_cell(line.get(column)) for column in columns] for line in lines)]
+    return markdown([columns, *([_cell(line.get(column)) for column in columns] for line in lines)])
+
+
+def markdown(cells: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, its first line the names of its columns."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     rows = [_row(row, widths) for row in cells]
     return "\n".join([rows[0], _row(["-" * width for width in widths], widths), *rows[1:]])
