@@ -3,9 +3,10 @@
 A real Airflow (LocalExecutor, PostgreSQL) runs a mapped task for each side, one after the other, against the same
 endpoint; the job runs end once all tasks are deferred, so that what a worker does before the deferral and after the
 event is told apart. Processor time is the kernel's, of the processes and of all that they have waited for; seconds of
-task processes are from their start to their end; bytes are those of the rows that a task leaves in the database, as
-PostgreSQL stores them. The sides take turns, and each figure is the median of its rounds. Prints a table and writes
-JSON: ``python -m tests.benchmarks.worker_seconds [--tasks 20] [--rounds 3]``.
+task processes are from their start to their end. Bytes of rows are what a task leaves in the database; what this has
+grown by counts indexes, too, and what was written and replaced. The sides take turns, and each figure is the median of
+its rounds. Prints a table and writes JSON:
+``python -m tests.benchmarks.worker_seconds [--tasks 20] [--rounds 3] [--sides amazon emrs_ext]``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,10 +122,16 @@ def stored(deployment: Deployment, dag_id: str, tasks: int) -> dict[str, Any]:
     }
 
 
+def database_size(deployment: Deployment) -> int:
+    """The size of the database, in bytes: a multiple of PostgreSQL's pages."""
+    return int(deployment.airflow.query("SELECT pg_database_size(current_database())")[0][0])
+
+
 def measure(deployment: Deployment, dag_id: str, tasks: int) -> dict[str, Any]:
     """Run one side."""
     mass = Mass(deployment, dag_id, tasks)
     calls_before = len(deployment.emr.calls())
+    size_before = database_size(deployment)
     with TaskProcesses(main_process(deployment, "scheduler")) as processes:
         start = processor_seconds(deployment)
         mass.defer()
@@ -152,6 +159,7 @@ def measure(deployment: Deployment, dag_id: str, tasks: int) -> dict[str, Any]:
         },
         "calls_per_task": round((len(deployment.emr.calls()) - calls_before) / tasks, 1),
         **stored(deployment, dag_id, tasks),
+        "growth_per_task": round((database_size(deployment) - size_before) / tasks),
     }
 
 
@@ -169,7 +177,8 @@ def figures(found: dict[str, Any]) -> dict[str, float]:
     return {
         "XCom rows": found["xcom_rows_per_task"],
         "XCom bytes": found["bytes_per_task"]["xcom"],
-        "database bytes": sum(found["bytes_per_task"].values()),
+        "bytes of rows": sum(found["bytes_per_task"].values()),
+        "bytes the database grows by": found["growth_per_task"],
         "worker processes": found["processes_per_task"],
         "worker CPU, s": spent["workers"],
         "before the deferral": found["cpu_seconds_per_task"]["before_deferral"]["workers"],
@@ -181,10 +190,13 @@ def figures(found: dict[str, Any]) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def airflow(emr: LocalEmr, home: Path, tasks: int, rounds: int) -> Iterator[Deployment]:
+def airflow(emr: LocalEmr, home: Path, tasks: int, rounds: int, sides: Iterable[str]) -> Iterator[Deployment]:
     """The deployment, with one DAG file for each side, and in it a DAG for each round."""
     dags: dict[str, dict[str, str]] = {}
-    for side, (kind, parameters) in {WARM_UP: SIDES["emrs_ext_ended_in_trigger"], **SIDES}.items():
+    for side, (kind, parameters) in {
+        WARM_UP: SIDES["emrs_ext_ended_in_trigger"],
+        **{side: SIDES[side] for side in sides},
+    }.items():
         module, _, name = OPERATORS[kind].rpartition(".")
         dag_ids = [WARM_UP] if side == WARM_UP else [f"{side}_{number}" for number in range(rounds)]
         dags[f"{side}.py"] = {
@@ -216,14 +228,15 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=_results.FOLDER / "worker_seconds.json")
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     given = parser.parse_args()
-    rounds: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+    rounds: dict[str, list[dict[str, Any]]] = {side: [] for side in given.sides}
     with tempfile.TemporaryDirectory(prefix="worker-seconds-") as folder, local_emr(quota_scale=1.0) as emr:
         emr.script([ScriptedAttempt(hold=True)])
-        with airflow(emr, Path(folder), given.tasks, given.rounds) as deployment:
+        with airflow(emr, Path(folder), given.tasks, given.rounds, given.sides) as deployment:
             measure(deployment, WARM_UP, _WARM_UP_TASKS)
             for number in range(given.rounds):
-                for side in SIDES:
+                for side in given.sides:
                     rounds[side].append(measure(deployment, f"{side}_{number}", given.tasks))
     medians = {side: median_of(of_side) for side, of_side in rounds.items()}
     shown = {side: figures(of_side) for side, of_side in medians.items()}
