@@ -25,8 +25,6 @@ TELLS_LOOPS_APART = Version("3.4") <= AIRFLOW_VERSION
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, BaseOperatorLink, Context
     from airflow.sdk.configuration import conf
-    from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
-    from airflow.sdk.definitions.xcom_arg import PlainXComArg
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
@@ -34,20 +32,15 @@ if TYPE_CHECKING:
         AirflowSkipException,
         AirflowTaskTimeout,
         TaskDeferred,
-        XComNotFound,
     )
     from airflow.sdk.log import mask_secret as _mask
     from airflow.sdk.observability.stats import Stats as _Stats
 else:
     if AIRFLOW_3:
         from airflow.sdk import BaseOperator, BaseOperatorLink, Context
-        from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
-        from airflow.sdk.definitions.xcom_arg import PlainXComArg
     else:
         from airflow.models.baseoperator import BaseOperator
         from airflow.models.baseoperatorlink import BaseOperatorLink
-        from airflow.models.mappedoperator import MappedOperator, OperatorPartial
-        from airflow.models.xcom_arg import PlainXComArg
         from airflow.utils.context import Context
 
     if not AIRFLOW_3:
@@ -74,7 +67,6 @@ else:
             AirflowSkipException,
             AirflowTaskTimeout,
             TaskDeferred,
-            XComNotFound,
         )
     except ImportError:
         from airflow.configuration import conf
@@ -85,7 +77,6 @@ else:
             AirflowSkipException,
             AirflowTaskTimeout,
             TaskDeferred,
-            XComNotFound,
         )
 
 
@@ -153,7 +144,18 @@ def as_columns(model: Any, identity: Mapping[str, Any]) -> dict[str, Any]:
     :param model: of the table
     :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
     """
-    return {name: getattr(model, name).type.python_type(value) for name, value in identity.items()}
+    columns = {}
+    for name, value in identity.items():
+        kind = getattr(model, name).type
+        # A type of Airflow's own is made of one that says what it takes.
+        columns[name] = getattr(kind, "impl", kind).python_type(value)
+    return columns
+
+
+def made_as(context: Any) -> list[Any]:
+    """What tells a DAG run from one that was deleted and had the same id, where Airflow says it: Airflow 2 does."""
+    row = None if AIRFLOW_3 else getattr(context.get("dag_run"), "id", None)
+    return [] if row is None else [row]
 
 
 def tries_before_cleared(ti: Any, retries: int | None) -> int:
@@ -173,9 +175,9 @@ def link_base() -> str:
     return "" if AIRFLOW_3 else f"{conf.get('webserver', 'base_url').rstrip('/')}/"
 
 
-def as_xcoms(operator: Any, facts: dict[str, Any]) -> dict[str, Any]:
-    """Facts as an operator's result: with ``multiple_outputs`` Airflow 3.0 fails a task that has ``None`` in them."""
-    if operator.multiple_outputs and Version("3.0") <= AIRFLOW_VERSION < Version("3.1"):
+def as_xcoms(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts as XComs of their own (``multiple_outputs``): Airflow 3.0 fails a task that stores ``None`` in one."""
+    if Version("3.0") <= AIRFLOW_VERSION < Version("3.1"):
         return {name: value for name, value in facts.items() if value is not None}
     return facts
 
@@ -192,11 +194,7 @@ __all__ = [
     "BaseOperator",
     "BaseOperatorLink",
     "Context",
-    "MappedOperator",
-    "OperatorPartial",
-    "PlainXComArg",
     "TaskDeferred",
-    "XComNotFound",
     "as_columns",
     "as_xcoms",
     "conf",
@@ -205,6 +203,7 @@ __all__ = [
     "identity_fields",
     "is_deferral_timeout",
     "link_base",
+    "made_as",
     "mask_secret",
     "push_links",
     "success_listeners",

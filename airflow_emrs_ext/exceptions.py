@@ -107,6 +107,10 @@ class ConfigurationError(EmrError, AirflowFailException):
     """The parameters, options or the installation allow no call; Airflow does not retry."""
 
 
+class DeploymentUnknown(EmrError):
+    """Airflow did not tell its identity, without which nothing is started; Airflow tries the task again."""
+
+
 class InvalidEvent(EmrError):
     """A worker and a triggerer of different versions do not understand each other.
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import identity_fields
+from airflow_emrs_ext.deployment import deployment_of
 from airflow_emrs_ext.exceptions import ConfigurationError
 
 _PREFIX = "airflow-emrs-ext:"
@@ -82,7 +82,7 @@ class TaskIdentity:
         """The identity of the task in an execution context."""
         identity = identity_of(context["ti"])
         named = {name: identity.pop(name) for name in _NAMES}
-        return cls(**named, deployment=settings.deployment(), further=identity)
+        return cls(**named, deployment=deployment_of(context), further=identity)
 
     @property
     def name(self) -> str:

@@ -82,7 +82,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "deployment": {
         "description": "Name of this Airflow among those that work in the same AWS account; a tag of what its tasks "
-        "start. The sweep operator ends at once only what carries it. Default: derived from the base URL.",
+        "start. The sweep operator ends only what carries it. Default: the Variable emrs_ext_deployment, which the "
+        "first task makes. Changing it gives up what runs at the time.",
         "version_added": "0.1.0",
         "type": "string",
         "default": "",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from airflow_emrs_ext._compat import AIRFLOW_3, conf
+from airflow_emrs_ext._compat import conf
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.provider_info import OPTIONS, SECTION
 from airflow_emrs_ext.quotas import Quotas, amended
@@ -71,10 +70,12 @@ def default_tags() -> bool:
 
 
 def deployment() -> str:
-    """The name of this Airflow among those of the account: the option's, else one derived from its address."""
+    """The name that a person has given this Airflow among those of the account; empty: none.
+
+    See :func:`~airflow_emrs_ext.deployment.deployment_of`.
+    """
     named: str = conf.get(SECTION, "deployment", fallback="")
-    address = conf.get("api" if AIRFLOW_3 else "webserver", "base_url", fallback="")
-    return named or (hashlib.sha256(address.encode()).hexdigest()[:12] if address else "")
+    return named
 
 
 def journal_folder() -> Path:

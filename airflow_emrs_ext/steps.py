@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from airflow_emrs_ext.formats import known
+from airflow_emrs_ext.service_clock import ServiceClock
 
 T = TypeVar("T")
 
@@ -223,8 +224,7 @@ class Terms:
 
     :param notes: where it notes how far it has come
     :param asks: told of each call right before it is made
-    :param recent: what services have said that changes rarely, by what was asked for, with the time; shared by all that
-        one driver serves
+    :param service: told of each answer, and knows by them what time it is for the service
     :param settles_starts: whether a start that may have had its effect is repeated, with its client token, until it is
         known what it has led to; only the deadline ends that. ``False``: for no longer than other calls
     """
@@ -235,5 +235,5 @@ class Terms:
     uniform: Callable[[float, float], float] = random.uniform
     notes: Notes = field(default_factory=NoNotes)
     asks: Callable[[Call], None] = lambda call: None
+    service: ServiceClock = field(default_factory=ServiceClock)
     settles_starts: bool = True
-    recent: dict[str, tuple[float, Any]] = field(default_factory=dict)

@@ -61,6 +61,7 @@ def patiently(call: Call, terms: Terms, read: Callable[[dict[str, Any]], Any] = 
             failure: Exception = error
         else:
             try:
+                terms.service.note(response, terms.clock())
                 return read(response)
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 failure = UnreadableAnswer(f"the answer cannot be read: {type(error).__name__}: {error}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.steps import Steps, Terms
 
 # How far the clocks of Airflow and of the service may be apart.
-_SKEW = timedelta(seconds=5)
+_SKEW = timedelta(minutes=5)
 
 # What tags name that is the same for each task of a DAG run.
 _OF_DAG_RUN = ("dag_id", "run_id", "deployment")

@@ -15,6 +15,7 @@ from airflow_emrs_ext._compat import (
     AirflowTaskTimeout,
     Context,
     is_deferral_timeout,
+    made_as,
     tries_before_cleared,
 )
 from airflow_emrs_ext.declarations import HookT
@@ -76,16 +77,16 @@ class ClaimingOperator(EmrOperator[HookT]):
         own = () if self.reattach else (ti.try_number,)
         cleared = tries_before_cleared(ti, self.retries)
         parents = self.parents(context)
-        # `airflow tasks test` makes up a DAG run that never starts: nothing from before this try is this one's.
-        started = getattr(context.get("dag_run"), "start_date", None) or ti.start_date
+        # Airflow's time; that of the try may be the worker's.
+        began = getattr(context.get("dag_run"), "start_date", None)
         self._claim = {
             "kind": self.kind.key,
             "request": request,
-            "seed": TaskIdentity.of(context).seed(*own),
+            "seed": TaskIdentity.of(context).seed(*own, *made_as(context)),
             "try_number": ti.try_number,
             "epoch": {
                 "tries": cleared if self.reattach else 0,
-                "began": started.timestamp(),
+                "began": began and began.timestamp(),
                 "ends": self._ends_on("kill"),
             },
             "parents": parents if self.reattach else parents[-1:],

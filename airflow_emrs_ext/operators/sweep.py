@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import Context, count_dag_runs
 from airflow_emrs_ext.declarations import HookT, aws_template_fields, later
+from airflow_emrs_ext.deployment import deployment_of
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.operators.base import EmrOperator, flag, id_of, seconds
 from airflow_emrs_ext.ownership import owner
@@ -30,8 +30,9 @@ class SweepingOperator(EmrOperator[HookT]):
 
     What tasks start carries tags that name DAG, run and task (``[emrs_ext] default_tags``); what carries none is not
     looked at. A worker that was lost for good, or a task that was killed in a way that no code survives, leaves such
-    things behind. A DAG run that this Airflow does not know may be another Airflow's, or was deleted: what it started
-    is reported, and ended only once it is older than ``end_unknown_after``.
+    things behind. What another Airflow has started (``[emrs_ext] deployment``) is reported, and never ended. A DAG run
+    that this Airflow does not know was deleted: what it started is reported, and ended only once it is older than
+    ``end_unknown_after``.
 
     :param end: whether to cancel, terminate or delete what is found; default: only report
     :param end_unknown_after: age, a timedelta or seconds, from which what belongs to an unknown DAG run is ended, too;
@@ -95,7 +96,7 @@ class SweepingOperator(EmrOperator[HookT]):
             dag_run = _dag_run(context, task)
             if dag_run == "active":
                 continue
-            ends = self._is_to_end(dag_run, found)
+            ends = _is_own(context, task) and self._is_to_end(dag_run, found, terms)
             self.log.info("%s %s is %s; its DAG run is %s: %s", kind.name, ids, found.state, dag_run, task)
             if ends:
                 self._run("abandon", kind=kind.key, ids=ids)
@@ -103,13 +104,13 @@ class SweepingOperator(EmrOperator[HookT]):
             orphans.append({"kind": kind.key, **ids, **shown, "owner": task, "dag_run": dag_run, "ended": ends})
         return orphans
 
-    def _is_to_end(self, dag_run: DagRun, found: Snapshot) -> bool:
+    def _is_to_end(self, dag_run: DagRun, found: Snapshot, terms: Terms) -> bool:
         if not flag(self.end):
             return False
         if dag_run == "over" or self.end_unknown_after is None:
             return dag_run == "over"
-        age = datetime.now(timezone.utc) - datetime.fromisoformat(found.facts["created_at"])
-        return age.total_seconds() >= seconds(self.end_unknown_after, "end_unknown_after")
+        created = datetime.fromisoformat(found.facts["created_at"]).timestamp()
+        return terms.clock() + terms.service.ahead - created >= seconds(self.end_unknown_after, "end_unknown_after")
 
 
 class EmrServerlessSweepOperator(SweepingOperator["EmrServerlessHook"]):
@@ -117,8 +118,9 @@ class EmrServerlessSweepOperator(SweepingOperator["EmrServerlessHook"]):
 
     What tasks start carries tags that name DAG, run and task (``[emrs_ext] default_tags``); what carries none is not
     looked at. A worker that was lost for good, or a task that was killed in a way that no code survives, leaves such
-    things behind. A DAG run that this Airflow does not know may be another Airflow's, or was deleted: what it started
-    is reported, and ended only once it is older than ``end_unknown_after``.
+    things behind. What another Airflow has started (``[emrs_ext] deployment``) is reported, and never ended. A DAG run
+    that this Airflow does not know was deleted: what it started is reported, and ended only once it is older than
+    ``end_unknown_after``.
 
     :param application_ids: which applications to look at, ids or results that contain one; default: each that is
         STARTING or STARTED
@@ -128,7 +130,8 @@ class EmrServerlessSweepOperator(SweepingOperator["EmrServerlessHook"]):
     :param keep_streaming: leave streaming job runs alone, which are made to outlive their DAG run; default ``True``
     :return: ``orphans``: a list with ``kind`` (``session``, ``job_run``), ``application_id``, ``session_id`` or
         ``job_run_id``, ``name``, ``state``, ``created_at``, ``owner`` (``dag_id``, ``run_id``, ``task_id``,
-        ``map_index``, ``deployment``), ``dag_run`` (``over``, ``unknown``), ``ended`` (whether its end was requested)
+        ``deployment``, and of a mapped task or an iteration of a loop ``map_index`` and perhaps ``region_id``),
+        ``dag_run`` (``over``, ``unknown``), ``ended`` (whether its end was requested)
     """
 
     aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
@@ -176,9 +179,14 @@ class EmrContainersSweepOperator(SweepingOperator["EmrContainersHook"]):
         return [str(one["id"]) for one in self.hook.list_virtual_clusters(states=[VirtualClusterState.RUNNING])]
 
 
+def _is_own(context: Context, task: dict[str, str]) -> bool:
+    """Whether this Airflow has started it, and no other."""
+    return task.get("deployment") == deployment_of(context)
+
+
 def _dag_run(context: Context, task: dict[str, str]) -> DagRun:
-    if task.get("deployment", "") != settings.deployment():
-        return "unknown"  # another Airflow's, whose DAG runs may have the ids of this one's
+    if not _is_own(context, task):
+        return "unknown"  # its DAG runs may have the ids of this one's
     if count_dag_runs(context, task["dag_id"], task["run_id"], active=True):
         return "active"
     return "over" if count_dag_runs(context, task["dag_id"], task["run_id"]) else "unknown"

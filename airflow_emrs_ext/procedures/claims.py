@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+from dataclasses import replace
+from datetime import datetime
 from itertools import count
 from typing import Any
 
 from airflow_emrs_ext.apis import listing_of, start_of
-from airflow_emrs_ext.exceptions import EmrError, RequestConflict, ResourceNotFound, ServiceUnavailable, WaitTimeout
+from airflow_emrs_ext.exceptions import EmrError, RequestConflict, ResourceNotFound, WaitTimeout
 from airflow_emrs_ext.formats import known
 from airflow_emrs_ext.lineage import with_properties
 from airflow_emrs_ext.models import CLAIMED, OWNED, ClaimedKind, OwnedKind, Snapshot
@@ -24,9 +23,12 @@ from airflow_emrs_ext.ownership import (
     token,
 )
 from airflow_emrs_ext.procedures import ASKED, STARTED
+from airflow_emrs_ext.procedures.epochs import Ages, Epoch
 from airflow_emrs_ext.procedures.owned import END_SECONDS, Facts, abandon, briefly, is_over, request_end
+from airflow_emrs_ext.procedures.started import look_at_started
+from airflow_emrs_ext.service_clock import answered_at, moment
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Call, Glance, Sight, Sleep, Steps, Terms
+from airflow_emrs_ext.steps import Call, Steps, Terms
 from airflow_emrs_ext.waiting import await_state, look
 
 # How long a start whose answer was lost is repeated to learn what it started, in seconds.
@@ -36,40 +38,11 @@ _REPEAT_SECONDS = 10.0
 # its tags. A longer listing for each of hundreds of tries at once would be hours of its quota.
 _REMEMBERED_SECONDS = 3600.0
 
-# How far the clocks of Airflow's database and of a worker may be apart, in seconds; the service's own is read.
-_SKEW_SECONDS = 5.0
+# How far the worker's clock may be behind the service's before it is not asked what is old, in seconds.
+_BEHIND_SECONDS = 60.0
 
 # A task's parameters change between its tries a few times at most; more conflicts in a row have another reason.
 _MOST_CONFLICTS = 10
-
-# How long after its start something may not be found yet, in seconds, and how often it is looked for.
-_APPEARANCE_SECONDS = 60.0
-_APPEARANCE_PAUSE = 2.0
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """Which of what a task has started is of today: what is from before a person cleared it is not.
-
-    :param tries: how many tries there were when a person cleared the task; each has made one generation at most
-    :param began: when the DAG run started, in seconds since the epoch, by Airflow's clock. A DAG run that was cleared
-        after its end has started again, one that was deleted and made again has the same id.
-    :param ends: whether what is active and not of today is ended; ``False``: it is the task's all the same
-    """
-
-    tries: int = 0
-    began: float | None = None
-    ends: bool = False
-
-    def includes(self, generation: int, state: State, created: float | None = None) -> bool:
-        """Whether a generation is of this epoch.
-
-        :param created: when it was created, in seconds since the epoch, by the worker's clock
-        """
-        if state.is_active and not self.ends:
-            return True
-        is_old = created is not None and self.began is not None and created < self.began - _SKEW_SECONDS
-        return generation >= self.tries and not is_old
 
 
 def claim(
@@ -211,7 +184,7 @@ def _next_generation(
     :param reattach: ``False``: what an earlier try has left active is ended, whatever its parameters
     """
     conflicts = 0
-    began: float | None = None
+    ages = Ages(epoch, newest, terms.clock(), is_asked=bool(terms.notes.recall().get(ASKED)))
     for generation, start in requests:
         try:
             started = yield from start_of(kind)(terms, **start)
@@ -229,62 +202,24 @@ def _next_generation(
             continue
         ids = kind.ids_of(started)
         terms.notes.note({ASKED: True, STARTED: ids})
-        answered = _answered_at(started, terms)
-        began = answered if began is None else began
+        ages.note_answer(answered_at(started), terms.clock())
         try:
-            snapshot = yield from _first_sight(kind, ids, started, terms)
+            snapshot = yield from look_at_started(kind, ids, started, terms)
             created = datetime.fromisoformat(snapshot.facts["created_at"]).timestamp()
-            # One that this very start has made and that failed at once is the task's, too: others would fail as fast.
-            is_new = created >= began
-            is_own = is_new or epoch.includes(generation, snapshot.state, terms.clock() - (answered - created))
+            is_own, is_of_this_try = ages.judge(generation, snapshot.state, created)
             # What costs nothing is not ended, but its end is waited for: the next one takes its place.
             if isinstance(kind, OwnedKind) and (snapshot.state == kind.ending or (kind.key in OWNED and not is_own)):
                 snapshot = yield from _see_out(terms, kind, ids, snapshot)
         except EmrError as error:
             error.facts = {**ids, **error.facts}
             raise
-        is_of_this_start = is_new or generation >= newest
-        if (is_own and kind.is_useful(snapshot.state)) or (snapshot.state == kind.failure and is_of_this_start):
+        # One that failed at once is the task's, too: others would fail as fast.
+        if (is_own and kind.is_useful(snapshot.state)) or (snapshot.state == kind.failure and is_of_this_try):
             terms.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
             return snapshot
         terms.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)
         terms.notes.note({ASKED: True})
     return None
-
-
-def _first_sight(
-    kind: ClaimedKind[State], ids: Mapping[str, str], started: Mapping[str, Any], terms: Terms
-) -> Steps[Snapshot]:
-    """What a start has led to; where many start, a listing shows those that are new together."""
-    answered = _moment(_answered_at(started, terms))
-    patience = terms.patience
-    within = patience.before_deadline(terms.clock() + patience.progress_interval) - terms.clock()
-    sight: Sight | None = yield Glance(
-        kind.key, ids, None, answered.isoformat(), patience.waiter_delay, within, is_started=True
-    )
-    if sight is None or sight.state is None or sight.created is None:
-        return (yield from _look_at_new(kind, ids, terms))
-    facts = {**ids, "arn": started.get("arn"), "state": sight.state, "created_at": _moment(sight.created).isoformat()}
-    return Snapshot(kind.states.parse(sight.state), "", None, facts)
-
-
-def _look_at_new(kind: ClaimedKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
-    """A look at what a start has named, which may not be there for everybody at once.
-
-    :raises ServiceUnavailable: the service says that it does not exist
-    """
-    until = terms.patience.before_deadline(terms.clock() + _APPEARANCE_SECONDS)
-    while True:
-        try:
-            return (yield from look(kind, ids, terms))
-        except ResourceNotFound as error:
-            if terms.clock() >= until:
-                raise ServiceUnavailable(
-                    f"{kind.label(ids)} was started, and {error.message} It is left as it is; the next try looks for "
-                    "it again.",
-                    {**error.facts, **ids},
-                ) from error
-        yield Sleep(_APPEARANCE_PAUSE)
 
 
 def _requests(
@@ -350,7 +285,11 @@ def left_active(
         return []
     found = []
     looked: list[dict[str, str]] = []
-    for entry in (yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))):
+    listed = yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))
+    if age and terms.service.ahead > _BEHIND_SECONDS:
+        # The worker's clock is behind, and has left out some that are old.
+        listed = yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))
+    for entry in listed:
         ids = kind.ids_of(entry)
         # What moves on between two pages is on both of them.
         if ids in looked or (named and entry.get("name") != request.get("name")):
@@ -376,17 +315,5 @@ def active(terms: Terms, kind: ClaimedKind[State], *scope: str, **filters: Any) 
 
 
 def _created_before(terms: Terms, age: float) -> dict[str, Any]:
-    return {"created_at_before": _moment(terms.clock() - age)} if age else {}
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc)
-
-
-def _answered_at(response: Mapping[str, Any], terms: Terms) -> float:
-    """When the service answered, by its own clock, which is the one that dates resources; in whole seconds."""
-    date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    try:
-        return parsedate_to_datetime(date).timestamp() if date else terms.clock()
-    except ValueError:
-        return terms.clock()
+    now = terms.clock() + max(0.0, terms.service.ahead)
+    return {"created_at_before": moment(now - age)} if age else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -166,32 +167,141 @@ AN_HOUR_AGO = NOW.timestamp() - 3600
     ("tries", "began", "found"),
     [
         (0, AN_HOUR_AGO - 60, "a"),
-        (0, AN_HOUR_AGO + 1, "a"),
-        (0, AN_HOUR_AGO + 60, "c"),
+        (0, AN_HOUR_AGO + 240, "a"),
+        (0, AN_HOUR_AGO + 360, "c"),
+        (0, None, "a"),
         (1, AN_HOUR_AGO - 60, "b"),
         (2, AN_HOUR_AGO - 60, "c"),
     ],
-    ids=["of this DAG run", "clocks differ", "of a DAG run before", "cleared after one try", "cleared after two"],
+    ids=[
+        "of this DAG run",
+        "clocks differ",
+        "of a DAG run before",
+        "not known when",
+        "cleared after one try",
+        "cleared after two",
+    ],
 )
-def test_a_success_counts_if_nobody_has_cleared_it(tries: int, began: float, found: str) -> None:
+@pytest.mark.parametrize("skew", [-7200, 0, 7200])
+def test_a_success_counts_if_nobody_has_cleared_it(tries: int, began: float | None, found: str, skew: float) -> None:
     request = {"application_id": "00fapp"}
     answers = [
         *(job_run("a"), described_job_run("a", "SUCCESS", EARLIER)),
         *(job_run("b"), described_job_run("b", "SUCCESS", EARLIER)),
         *(job_run("c"), described_job_run("c", "SUBMITTED", NOW)),
     ]
-    stepper = Stepper(answers, now=NOW.timestamp())
+    stepper = Stepper(answers, now=NOW.timestamp() + skew)
     facts = stepper.run(
         lambda terms: claim(
             terms,
             kind="job_run",
             request={**request, "execution_role_arn": "role", "job_driver": {}},
             seed="seed",
-            try_number=2,
+            try_number=3,
             epoch={"tries": tries, "began": began},
         )
     )
     assert facts["job_run_id"] == found
+
+
+SKEWS = [-7200, -10, 0, 10, 7200]
+
+
+@pytest.mark.parametrize("skew", SKEWS)
+@pytest.mark.parametrize("tries", [0, 1, 2])
+def test_no_clock_of_a_worker_ends_what_is_active(tries: int, skew: float) -> None:
+    """A worker that was lost has left one; the DAG run has started again meanwhile."""
+    answers = [started("a"), described("a", "IDLE", EARLIER)]
+    if tries == 2:
+        # A person has cleared the task after both tries: what they have left is ended.
+        answers += [started("a"), described("a", "TERMINATED", EARLIER), started("b"), described("b", "SUBMITTED", NOW)]
+    stepper = Stepper(answers, now=NOW.timestamp() + skew)
+    epoch = {"tries": tries, "began": NOW.timestamp() - 60, "ends": tries == 2}
+    facts = stepper.run(
+        lambda terms: claim(terms, kind="session", request=REQUEST, seed="seed", try_number=3, epoch=epoch)
+    )
+    assert facts["session_id"] == ("b" if tries == 2 else "a")
+    assert ("terminate_session" in dict(operations(stepper))) == (tries == 2)
+
+
+@pytest.mark.parametrize("skew", SKEWS)
+def test_what_a_try_has_just_started_is_its_own_whatever_its_clock_and_number(skew: float) -> None:
+    # Tries that failed before they started anything have made no generation, and count all the same.
+    epoch = {"tries": 2, "began": NOW.timestamp() - 60, "ends": True}
+    stepper = Stepper([started("a"), described("a", "SUBMITTED", NOW)], now=NOW.timestamp() + skew)
+    facts = stepper.run(
+        lambda terms: claim(terms, kind="session", request=REQUEST, seed="seed", try_number=3, epoch=epoch)
+    )
+    assert facts["session_id"] == "a"
+    assert "terminate_session" not in dict(operations(stepper))
+
+
+@pytest.mark.parametrize("state", ["SUCCESS", "FAILED"])
+def test_a_first_try_is_not_served_by_a_dag_run_that_was_deleted(state: str) -> None:
+    """Made again a minute after its predecessor, with the same ids: no clock tells them apart, and the order does."""
+    before = NOW - timedelta(seconds=50)
+    answers = [
+        *(job_run("a"), described_job_run("a", state, before)),
+        *(job_run("b"), described_job_run("b", "SUBMITTED", NOW)),
+    ]
+    stepper = Stepper(answers, now=NOW.timestamp())
+    request = {"application_id": "00fapp", "execution_role_arn": "role", "job_driver": {}}
+    epoch = {"began": NOW.timestamp() - 10}
+    facts = stepper.run(lambda terms: claim(terms, kind="job_run", request=request, seed="seed", epoch=epoch))
+    assert facts["job_run_id"] == "b"
+
+
+def test_what_another_process_of_the_same_try_has_asked_for_is_its_own() -> None:
+    """A triggerer was lost between a start and its answer, and the job run has ended before the next one asks."""
+    answers = [job_run("a"), described_job_run("a", "SUCCESS", NOW - timedelta(seconds=50))]
+    stepper = Stepper(answers, now=NOW.timestamp())
+    request = {"application_id": "00fapp", "execution_role_arn": "role", "job_driver": {}}
+
+    class Asked:
+        def recall(self) -> dict[str, Any]:
+            return {"asked": True}
+
+        def note(self, notes: Any, /) -> None:
+            """Forget it."""
+
+    facts = stepper.run(
+        lambda terms: claim(
+            replace(terms, notes=Asked()),
+            kind="job_run",
+            request=request,
+            seed="seed",
+            epoch={"began": NOW.timestamp() - 60},
+        )
+    )
+    assert facts["job_run_id"] == "a"
+
+
+def test_a_start_that_had_its_effect_at_a_lost_answer_is_new() -> None:
+    """The answer was lost for a minute, and the job run has ended meanwhile."""
+    answers = [
+        *[client_error("InternalServerException", "", 500)] * 6,
+        *(job_run("a"), described_job_run("a", "SUCCESS", NOW + timedelta(seconds=1))),
+    ]
+    stepper = Stepper(answers, now=NOW.timestamp())
+    request = {"application_id": "00fapp", "execution_role_arn": "role", "job_driver": {}}
+    answers[6]["ResponseMetadata"] = {"HTTPHeaders": {"date": "Fri, 01 May 2026 12:00:51 GMT"}}
+    facts = stepper.run(lambda terms: claim(terms, kind="job_run", request=request, seed="seed", epoch={}))
+    assert facts["job_run_id"] == "a"
+
+
+def test_a_worker_whose_clock_is_behind_lists_what_is_too_old_for_its_token() -> None:
+    request = {**REQUEST, "tags": identity().tags}
+    tags = marked(request)["tags"]
+    old = NOW - timedelta(minutes=90)
+    answers = [
+        {**listed(), **DATED},
+        {**listed("old"), **DATED},
+        described("old", "IDLE", old, tags=tags),
+    ]
+    stepper = Stepper(answers, now=NOW.timestamp() - 7200)
+    facts = stepper.run(lambda terms: claim(terms, kind="session", request=request, seed="seed", try_number=2))
+    assert facts["session_id"] == "old"
+    assert stepper.calls[1].parameters["createdAtBefore"] >= NOW - timedelta(hours=1)
 
 
 def job_run(job_run_id: str) -> dict[str, Any]:

@@ -88,7 +88,8 @@ def test_the_outcome_is_that_of_a_submission_from_the_worker(
     own = start(application_id, **waiting)
     assert own.error is None
     assert own.deferred
-    other = run_task(lambda: operator(application_id, submit_from="worker", **waiting), task_id="a_task", try_number=1)
+    next_try = {"task_id": "a_task", "try_number": 2, "max_tries": 1}
+    other = run_task(lambda: operator(application_id, submit_from="worker", retries=1, **waiting), **next_try)
     assert own.comparable() == other.comparable()
     assert own.result["job_run_id"] == other.result["job_run_id"], "the same task's own"
     assert len(emr.job_runs()) == 1

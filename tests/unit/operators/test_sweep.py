@@ -123,7 +123,7 @@ def test_what_another_airflow_has_started_is_not_taken_for_left_over(
 ) -> None:
     start_session(application_id, "over")
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__DEPLOYMENT", "another")
-    (found,) = sweep(end=True)
+    (found,) = sweep(end=True, end_unknown_after=0)
     assert (found["dag_run"], found["ended"], found["owner"]["deployment"]) == ("unknown", False, "tests")
 
 

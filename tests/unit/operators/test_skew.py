@@ -1,0 +1,100 @@
+"""A worker whose clock is hours off, as a process: it goes on with what an earlier try has left, and ends nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext.job_spec import spark_submit
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from tests import running
+from tests.polling import eventually
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
+
+ARGUMENTS: dict[str, Any] = {
+    "execution_role_arn": "arn:aws:iam::123456789012:role/job",
+    "job_driver": spark_submit("s3://b/j.py"),
+    "waiter_delay": 0.1,
+}
+# The second try of each task, in a process whose clock is shifted before anything is imported that reads it.
+_SECOND_TRIES = """
+import json, sys, time
+
+true_time, given = time.time, json.loads(sys.argv[1])
+time.time = lambda: true_time() + given["skew"]
+
+from datetime import datetime
+from importlib.util import module_from_spec, spec_from_file_location
+
+spec = spec_from_file_location("running", given["running"])
+running = module_from_spec(spec)
+sys.modules["running"] = running
+spec.loader.exec_module(running)
+
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+
+found = {}
+for task_id, arguments in given["tasks"].items():
+    run = running.run_task(
+        lambda: EmrServerlessStartJobRunOperator(task_id=task_id, retries=1, **arguments),
+        datetime.fromisoformat(given["began"]),
+        task_id=task_id,
+        try_number=2,
+        max_tries=1,
+    )
+    found[task_id] = run.result["job_run_id"] if run.error is None else repr(run.error)
+print("\\n" + json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("skew", [-7200, -10, 10, 7200])
+def test_nothing_is_doubled_and_nothing_is_cancelled(skew: int, emr: LocalEmr) -> None:
+    emr.script([ScriptedAttempt(hold=True)])
+    client = emr.client("emr-serverless")
+    application_id = client.create_application(type="SPARK", releaseLabel="emr-7.13.0")["applicationId"]
+    began = datetime.now(timezone.utc) - timedelta(seconds=2)
+    tasks = {
+        f"{what}_{mode}": {
+            **ARGUMENTS,
+            "application_id": application_id,
+            "deferrable": mode == "deferred",
+            "wait_for": "running" if what == "active" else "completion",
+        }
+        for what in ("active", "over")
+        for mode in ("blocking", "deferred")
+    }
+    left = {}
+    for task_id, arguments in tasks.items():
+        # The first try is lost once its job run is running.
+        first = {**arguments, "wait_for": "running"}
+        run = running.run_task(
+            lambda task_id=task_id, first=first: EmrServerlessStartJobRunOperator(task_id=task_id, retries=1, **first),
+            began,
+            task_id=task_id,
+        )
+        left[task_id] = run.result["job_run_id"]
+        if task_id.startswith("over"):
+            emr.finish(left[task_id])
+    eventually(lambda: [one["state"] for one in emr.job_runs(application_id)].count("SUCCESS") == 2)
+
+    given = {"skew": skew, "running": str(Path(running.__file__)), "began": began.isoformat(), "tasks": tasks}
+    done = subprocess.run(
+        [sys.executable, "-c", _SECOND_TRIES, json.dumps(given)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **emr.environ},
+    )
+
+    assert json.loads(done.stdout.splitlines()[-1]) == left
+    states = {one["jobRunId"]: one["state"] for one in emr.job_runs(application_id)}
+    assert states == {left[task_id]: "SUCCESS" if task_id.startswith("over") else "RUNNING" for task_id in tasks}
