@@ -39,6 +39,9 @@ web-3.3.2-fab := 3.12 2026-10-01
 WEB := web-3.1.8 web-3.2.2 web-3.3.2-fab
 LINKS := mwaa-2.10.3 mwaa-2.11.2 mwaa-3.0.6 $(WEB) airflow-$(NEWEST)
 
+# The Airflow that has loops of tasks: a pre-release, and no part of `make test` before it is released.
+LOOPS := 3.4.0b2
+
 # Airflow 2.10 ends at Python 3.12. Override with `make PYTHON=…`.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3 python; do \
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' \
@@ -67,7 +70,7 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo test test-faults test-answers test-mwaa test-clients test-links test-browser lint format bench figures docs wheel lock lock-matrix clean
+.PHONY: help demo test test-faults test-answers test-mwaa test-clients test-links test-loops test-browser lint format bench figures docs wheel lock lock-matrix clean
 help:
 	@echo 'make demo      an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make test      the tests of the wheel on Airflow $(LEGS)'
@@ -76,6 +79,7 @@ help:
 	@echo 'make test-mwaa     sessions with the packages of each image of Amazon MWAA'
 	@echo 'make test-clients  Spark Connect clients $(CLIENTS) in a session'
 	@echo 'make test-links    the links of tasks in the web servers of $(LINKS)'
+	@echo 'make test-loops    tasks in loops of Airflow $(LOOPS)'
 	@echo 'make test-browser  the links in Chromium (apt-get install chromium), Airflow $(NEWEST), real Spark'
 	@echo 'make lint      ruff and mypy'
 	@echo 'make format    let ruff rewrite what it can'
@@ -127,6 +131,9 @@ lock: | $(TOOLS)/.stamp
 		$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 			--extra dev --output-file tests/locks/airflow-$$leg.txt pyproject.toml tests/locks/airflow-$$leg.in; \
 	done
+	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.11 --upgrade \
+		--prerelease if-necessary-or-explicit --extra dev --output-file tests/locks/airflow-$(LOOPS).txt \
+		pyproject.toml tests/locks/airflow-$(LOOPS).in
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 		--extra docs --constraint tests/locks/airflow-$(NEWEST).in --output-file tests/locks/docs.txt pyproject.toml
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
@@ -199,6 +206,11 @@ test-links: $(LINKS:%=test-links-%)
 test-links-%: .venv-%/.installed .venv-airflow-$(NEWEST)/.installed
 	@echo "== links in the web server of $*"
 	$(matrix_tests) system/test_links.py
+
+test-loops: .venv-airflow-$(LOOPS)/.installed
+	@echo "== loops of Airflow $(LOOPS)"
+	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
+		../$(<D)/bin/pytest $(PYTEST_ARGS) matrix/test_loops.py
 
 # The pictures that it takes are for people to look at; the documentation shows three of them.
 test-browser: .venv-browser/.installed
