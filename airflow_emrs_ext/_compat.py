@@ -25,6 +25,8 @@ TELLS_LOOPS_APART = Version("3.4") <= AIRFLOW_VERSION
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, BaseOperatorLink, Context
     from airflow.sdk.configuration import conf
+    from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
@@ -32,15 +34,20 @@ if TYPE_CHECKING:
         AirflowSkipException,
         AirflowTaskTimeout,
         TaskDeferred,
+        XComNotFound,
     )
     from airflow.sdk.log import mask_secret as _mask
     from airflow.sdk.observability.stats import Stats as _Stats
 else:
     if AIRFLOW_3:
         from airflow.sdk import BaseOperator, BaseOperatorLink, Context
+        from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
+        from airflow.sdk.definitions.xcom_arg import PlainXComArg
     else:
         from airflow.models.baseoperator import BaseOperator
         from airflow.models.baseoperatorlink import BaseOperatorLink
+        from airflow.models.mappedoperator import MappedOperator, OperatorPartial
+        from airflow.models.xcom_arg import PlainXComArg
         from airflow.utils.context import Context
 
     if not AIRFLOW_3:
@@ -67,6 +74,7 @@ else:
             AirflowSkipException,
             AirflowTaskTimeout,
             TaskDeferred,
+            XComNotFound,
         )
     except ImportError:
         from airflow.configuration import conf
@@ -77,6 +85,7 @@ else:
             AirflowSkipException,
             AirflowTaskTimeout,
             TaskDeferred,
+            XComNotFound,
         )
 
 
@@ -175,9 +184,9 @@ def link_base() -> str:
     return "" if AIRFLOW_3 else f"{conf.get('webserver', 'base_url').rstrip('/')}/"
 
 
-def as_xcoms(facts: dict[str, Any]) -> dict[str, Any]:
-    """Facts as XComs of their own (``multiple_outputs``): Airflow 3.0 fails a task that stores ``None`` in one."""
-    if Version("3.0") <= AIRFLOW_VERSION < Version("3.1"):
+def as_xcoms(operator: Any, facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts as an operator's result: with ``multiple_outputs`` Airflow 3.0 fails a task that has ``None`` in them."""
+    if operator.multiple_outputs and Version("3.0") <= AIRFLOW_VERSION < Version("3.1"):
         return {name: value for name, value in facts.items() if value is not None}
     return facts
 
@@ -194,7 +203,11 @@ __all__ = [
     "BaseOperator",
     "BaseOperatorLink",
     "Context",
+    "MappedOperator",
+    "OperatorPartial",
+    "PlainXComArg",
     "TaskDeferred",
+    "XComNotFound",
     "as_columns",
     "as_xcoms",
     "conf",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from airflow_emrs_ext.formats import known
 from airflow_emrs_ext.hooks.base import EmrHook
-from airflow_emrs_ext.hooks.shared import shared_driver
+from airflow_emrs_ext.hooks.shared import SharedDriver, shared_driver
+from airflow_emrs_ext.models import CLAIMED
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.steps import Log, NoNotes, Notes, Patience, Terms
 
@@ -20,10 +23,24 @@ _CONNECTION = ("aws_conn_id", "region_name", "verify", "config")
 # How long each call is repeated for a trigger that is no more; the next look at the journal does it again.
 _SECONDS = 60.0
 
+REPORT_SECONDS = 30.0
+"""How long a trigger waits for a report; a worker makes it then."""
+
+TURN_SECONDS = 5.0
+"""How long it waits before that for the turn of its first call, where hundreds end at once."""
+
 # A triggerer imports this with the first of its tasks. From then on the garbage collector need not look at all that
 # Airflow has imported, none of which will ever be garbage: a pass over it stops every trigger for a fifth of a second,
 # and a few hundred tasks are enough to start one.
 gc.freeze()
+
+
+def sharing(hook: Mapping[str, Any]) -> AbstractAsyncContextManager[SharedDriver]:
+    """A block that keeps what all share that wait with the same connection.
+
+    :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
+    """
+    return shared_driver(_connection(hook))
 
 
 async def run(
@@ -41,10 +58,28 @@ async def run(
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
     :param notes: ``None``: nothing is left to the next
     """
-    terms = Terms(patience=Patience.of(patience), log=log, notes=notes or NoNotes())
     steps = PROCEDURES[procedure]
-    async with shared_driver(_connection(hook)) as driver:
+    async with sharing(hook) as driver:
+        terms = Terms(patience=Patience.of(patience), log=log, notes=notes or NoNotes(), recent=driver.recent)
         return await driver.run(steps(terms, **known(steps, arguments)))
+
+
+async def report(
+    procedure: str, arguments: Mapping[str, Any], *, patience: Mapping[str, Any], hook: Mapping[str, Any], log: Log
+) -> dict[str, Any] | None:
+    """Run a procedure that tells of something that is over; others' waits come first.
+
+    :return: ``None``: its turn comes too late
+    :raises TimeoutError: it takes too long
+    """
+    call = CLAIMED[arguments["kind"]].describe(arguments["ids"])
+    async with sharing(hook) as driver:
+        pause = driver.listings.governor.take_look_within(call.service, call.operation, TURN_SECONDS)
+        if pause is None:
+            return None
+        await asyncio.sleep(pause)
+        told = run(procedure, arguments, patience=patience, hook=hook, log=log, notes=None)
+        return await asyncio.wait_for(told, REPORT_SECONDS)
 
 
 def end_what_was_left(entry: Mapping[str, Any]) -> None:

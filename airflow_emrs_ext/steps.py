@@ -224,6 +224,8 @@ class Terms:
 
     :param notes: where it notes how far it has come
     :param asks: told of each call right before it is made
+    :param recent: what services have said that changes rarely, by what was asked for, with the time; shared by all that
+        one driver serves
     :param service: told of each answer, and knows by them what time it is for the service
     :param settles_starts: whether a start that may have had its effect is repeated, with its client token, until it is
         known what it has led to; only the deadline ends that. ``False``: for no longer than other calls
@@ -237,3 +239,4 @@ class Terms:
     asks: Callable[[Call], None] = lambda call: None
     service: ServiceClock = field(default_factory=ServiceClock)
     settles_starts: bool = True
+    recent: dict[str, tuple[float, Any]] = field(default_factory=dict)

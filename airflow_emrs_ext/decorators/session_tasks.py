@@ -37,8 +37,6 @@ class SessionTask(DecoratedOperator, PythonOperator, WorkingOperator):
         op_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        # A dictionary is one XCom, as with other decorators, unless the function's annotation or the user says so.
-        kwargs.setdefault("multiple_outputs", False)
         super().__init__(
             kwargs_to_upstream={"python_callable": python_callable, "op_args": op_args, "op_kwargs": op_kwargs},
             python_callable=python_callable,

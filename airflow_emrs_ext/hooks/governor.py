@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -45,11 +46,20 @@ class Pace:
 
     def take(self, turns: int = 1) -> float:
         """Take turns; in how many seconds the last of them comes."""
+        pause = self.take_within(math.inf, turns)
+        assert pause is not None
+        return pause
+
+    def take_within(self, seconds: float, turns: int = 1) -> float | None:
+        """Take turns as :meth:`take` does, unless the last of them comes later than in so many seconds."""
         with self._lock:
             now = self._clock()
-            self._rate = min(self._full, self._rate * _RECOVERY)
-            self._empty_at = max(self._empty_at, now - self._burst / self._rate) + turns / self._rate
-            return max(0.0, self._empty_at - now)
+            rate = min(self._full, self._rate * _RECOVERY)
+            empty_at = max(self._empty_at, now - self._burst / rate) + turns / rate
+            if empty_at - now > seconds:
+                return None
+            self._rate, self._empty_at = rate, empty_at
+            return max(0.0, empty_at - now)
 
     def behind(self) -> float:
         """In how many seconds the last of those who have taken a turn has it."""
@@ -103,6 +113,11 @@ class Governor:
         """Take the turn of a look that can wait, before that of its calls; in how many seconds it comes."""
         pace = self._pace(service, operation, looks=True)
         return 0.0 if pace is None else pace.take(pages)
+
+    def take_look_within(self, service: str, operation: str, seconds: float) -> float | None:
+        """As :meth:`take_look`, unless the turn comes later than in so many seconds."""
+        pace = self._pace(service, operation, looks=True)
+        return 0.0 if pace is None else pace.take_within(seconds)
 
     def is_behind(self, service: str, operation: str) -> bool:
         """Whether somebody waits for the turn of a call."""

@@ -29,6 +29,8 @@ class SharedDriver:
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self.users = 0
+        self.recent: dict[str, tuple[float, Any]] = {}
+        """See :class:`~airflow_emrs_ext.steps.Terms`."""
         self._hook = EmrHook(**parameters)
         self.listings = Listings(self.run, self._hook.governor)
         self._notifications: dict[str, Notifications] = {}

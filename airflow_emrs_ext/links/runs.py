@@ -2,6 +2,10 @@
 
 A link is the address of a route that this package's plugin serves in Airflow's own web server. What it leads to is made
 when somebody clicks: it may be a secret, good once and for an hour, and is kept nowhere.
+
+The address follows from the task instance. Airflow 2 asks for it when somebody looks, and so does the API server of
+Airflow 3 for links that a plugin has for operators of a certain name (:data:`OPERATORS`). For those of any other
+operator, such as a subclass of a user's, workers of Airflow 3 store an XCom for each link and try.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
-from airflow_emrs_ext._compat import BaseOperatorLink, link_base, push_links
+from airflow_emrs_ext._compat import AIRFLOW_3, BaseOperatorLink, link_base, push_links
 from airflow_emrs_ext.ownership import identity_of
 
 ROUTE = "emr"
@@ -52,6 +56,13 @@ class EmrLink(BaseOperatorLink):
 
     what: ClassVar[str]
     """The link's word in its address."""
+
+    @property
+    def operators(self) -> list[type]:  # type: ignore[override]  # Airflow's is an attribute of the class
+        """What stands for the operators whose tasks have the link, for the plugin: Airflow compares their names."""
+        kinds = [kind for kind, links in LINKS.items() if type(self) in map(type, links)]
+        places = [place.rpartition(".") for kind in kinds for place in OPERATORS[kind]]
+        return [type(name, (), {"__module__": f"airflow_emrs_ext.{module}"}) for module, _, name in places]
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The address, the same for all tries of a task."""
@@ -137,3 +148,33 @@ LINKS: Mapping[str, tuple[EmrLink, ...]] = {
     "managed_endpoint": (RunLink(), ConsoleLink()),
 }
 """The links of each kind of :data:`~airflow_emrs_ext.models.OWNED`."""
+
+OPERATORS: Mapping[str, tuple[str, ...]] = {
+    "job_run": ("operators.job_run.EmrServerlessStartJobRunOperator",),
+    "session": (
+        "operators.session.EmrServerlessStartSessionOperator",
+        "operators.spark.EmrServerlessSparkSqlOperator",
+        "decorators.session_tasks.SessionTask",
+        "decorators.session_tasks.ExternalSessionTask",
+        "decorators.session_tasks.VirtualenvSessionTask",
+    ),
+    "eks_job_run": ("operators.containers_job_run.EmrContainersStartJobRunOperator",),
+    "managed_endpoint": ("operators.managed_endpoint.EmrContainersCreateManagedEndpointOperator",),
+}
+"""The operators of this package that have the links of each kind, below it."""
+
+_OF_THE_PLUGIN = {f"airflow_emrs_ext.{place}" for places in OPERATORS.values() for place in places}
+
+
+class LinksOf:
+    """An operator class's ``operator_extra_links``: what workers store, which is nothing where the plugin has them.
+
+    :param kind: key of :data:`LINKS`
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __get__(self, instance: object, owner: type) -> tuple[EmrLink, ...]:
+        has_plugin = AIRFLOW_3 and f"{owner.__module__}.{owner.__qualname__}" in _OF_THE_PLUGIN
+        return () if has_plugin else LINKS[self.kind]

@@ -17,6 +17,7 @@ from airflow_emrs_ext.operators.ending import ending
 from airflow_emrs_ext.outcome import Outcome, then_of
 from airflow_emrs_ext.procedures import CONCLUSIONS, PROCEDURES, watch_of
 from airflow_emrs_ext.summaries import conclude
+from airflow_emrs_ext.xcom_args import HasResult
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.containers import EmrContainersHook
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 _MARGIN_SECONDS = 10.0
 
 
-class EmrOperator(BaseOperator, HookUser[HookT]):
+class EmrOperator(HasResult, BaseOperator, HookUser[HookT]):
     """Base of the operators.
 
-    The result is one dictionary of plain JSON; each of its keys is an XCom of its own too:
-    ``operator.output["application_id"]``.
+    The result is one dictionary of plain JSON, and one XCom; ``operator.output["state"]`` is a member of it. Ids of
+    what an operator starts or creates are XComs of their own, too, and those are there from the start. With Airflow's
+    ``multiple_outputs=True`` every member is.
 
     :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
     :param region_name: AWS Region; default: the connection's
@@ -72,7 +74,6 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
@@ -90,7 +91,7 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         """Make the request, then wait for what it leads to."""
         # The deadline is the whole task's: it bounds the request, too, and a bad one is found before anything starts.
         self.hook.patience = self._patience(context)
-        return as_xcoms(self.act(context))
+        return as_xcoms(self, self.act(context))
 
     def act(self, context: Context) -> dict[str, Any]:
         """What the operator does, with the hook's patience set to the task's."""
@@ -138,7 +139,10 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
         return replace(self.hook.terms, log=self.log)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Finish with the outcome that the trigger sent, or with what is to be seen of what it has watched."""
+        """Finish with the outcome that the trigger sent, or with what is to be seen of what it has watched.
+
+        Of a success it has told all: nothing is imported, then, that only asking would need.
+        """
         try:
             outcome = Outcome.from_event(event)
         except InvalidEvent as error:
@@ -152,7 +156,7 @@ class EmrOperator(BaseOperator, HookUser[HookT]):
                 outcome = self._outcome(procedure, arguments)
             elif restate := CONCLUSIONS.get(procedure):
                 self.hook.run(restate(self._terms(), outcome.error, **arguments))
-        return as_xcoms(self.finish(context, outcome))
+        return as_xcoms(self, self.finish(context, outcome))
 
     def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:
         """The one end of both modes: return the result, or raise the error."""

@@ -9,7 +9,7 @@ from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.declarations import aws_template_fields, later
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.links.runs import LINKS
+from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators.base import id_of, request_of, whole_number
 from airflow_emrs_ext.operators.job_running import CancellingJobRunOperator, StartingJobRunOperator
 
@@ -72,7 +72,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator["EmrContainersHook
 
     aws_hook_class = later("hooks.containers", "EmrContainersHook")
     kind = later("models", "EKS_JOB_RUN")
-    operator_extra_links = LINKS["eks_job_run"]
+    operator_extra_links = LinksOf("eks_job_run")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.declarations import aws_template_fields, later
-from airflow_emrs_ext.links.runs import LINKS
+from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators.base import id_of, request_of, whole_number
 from airflow_emrs_ext.operators.job_running import CancellingJobRunOperator, StartingJobRunOperator
 
@@ -74,7 +74,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator["EmrServerlessHook
     aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
     kind = later("models", "JOB_RUN")
     counts_cost = True
-    operator_extra_links = LINKS["job_run"]
+    operator_extra_links = LinksOf("job_run")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",

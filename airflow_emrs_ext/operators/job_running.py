@@ -70,10 +70,10 @@ class StartingJobRunOperator(OwningOperator[HookT]):
         """Go on with what the triggerer has submitted."""
         outcome, then = Outcome.from_event(event), then_of(event)
         if outcome.error is not None:
-            return as_xcoms(self.finish(context, outcome))
+            return as_xcoms(self, self.finish(context, outcome))
         self._ti, self.hook.patience = context["ti"], patience_of(then)
         with self.ends_at_kill():
-            return as_xcoms(self._follow_claimed(context, outcome.result or {}, then["targets"]))
+            return as_xcoms(self, self._follow_claimed(context, outcome.result or {}, then["targets"]))
 
     def _defer_submission(self, context: Context, request: Mapping[str, Any], targets: Sequence[str]) -> None:
         arguments = self.claim_arguments(context, request)

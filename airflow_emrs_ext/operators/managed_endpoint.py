@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.declarations import aws_template_fields, later
-from airflow_emrs_ext.links.runs import LINKS
+from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of
 from airflow_emrs_ext.operators.serving import StartingServingOperator, wrapped
 
@@ -51,7 +51,7 @@ class EmrContainersCreateManagedEndpointOperator(StartingServingOperator["EmrCon
     aws_hook_class = later("hooks.containers", "EmrContainersHook")
     kind = later("models", "MANAGED_ENDPOINT")
     configurations = "applicationConfiguration"
-    operator_extra_links = LINKS["managed_endpoint"]
+    operator_extra_links = LinksOf("managed_endpoint")
     template_fields: Sequence[str] = (
         *StartingServingOperator.template_fields,
         "virtual_cluster_id",

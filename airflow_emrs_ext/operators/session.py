@@ -13,7 +13,7 @@ from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.declarations import aws_template_fields, later
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.links.runs import LINKS
+from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, whole_number
 from airflow_emrs_ext.operators.serving import StartingServingOperator, wrapped
 from airflow_emrs_ext.states import SessionState
@@ -61,7 +61,7 @@ class EmrServerlessStartSessionOperator(StartingServingOperator["EmrServerlessHo
     aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
     kind = later("models", "SESSION")
     configurations = "runtimeConfiguration"
-    operator_extra_links = LINKS["session"]
+    operator_extra_links = LinksOf("session")
     template_fields: Sequence[str] = (
         *StartingServingOperator.template_fields,
         "application_id",

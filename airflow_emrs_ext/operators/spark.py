@@ -93,7 +93,7 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
             self.session_to_work_in(context) as ids,
             self.spark_connect.session(ids) as spark,
         ):
-            return as_xcoms({**ids, **self._run_statements(spark, statements, limit)})
+            return as_xcoms(self, {**ids, **self._run_statements(spark, statements, limit)})
 
     def _run_statements(self, spark: SparkSession, statements: Sequence[str], limit: int) -> dict[str, Any]:
         done: list[dict[str, Any]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -17,4 +18,5 @@ class EmrExtPlugin(AirflowPlugin):
     listeners = [listener] if "triggerer" in sys.argv else []
     fastapi_apps = _compat.fastapi_apps()
     external_views = _compat.external_views()
+    operator_extra_links: Any = _compat.LazyLinks()
     flask_blueprints = _compat.flask_blueprints()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 from packaging.version import Version
 
 from airflow_emrs_ext import settings
-from airflow_emrs_ext._compat import AIRFLOW_3, AIRFLOW_VERSION, as_columns
-from airflow_emrs_ext.links.runs import RECORD, ROUTE, RunLink
+from airflow_emrs_ext._compat import AIRFLOW_3, AIRFLOW_VERSION, TELLS_LOOPS_APART, as_columns
+from airflow_emrs_ext.links.runs import LINKS, RECORD, ROUTE, EmrLink, RunLink
 
 HAS_COOKIE = Version("3.1") <= AIRFLOW_VERSION
 """Whether a browser that follows a link says who it is; in 3.0 only the UI's own script does."""
@@ -92,6 +93,33 @@ def external_views() -> list[dict[str, Any]]:
             "url_route": ROUTE,
         }
     ]
+
+
+class LazyLinks:
+    """The links that the API server of Airflow 3 makes when somebody looks; the others have none of a plugin."""
+
+    def __iter__(self) -> Iterator[Any]:
+        links = {type(link): link for of_kind in LINKS.values() for link in of_kind}.values() if AIRFLOW_3 else ()
+        yield from map(_with_region, links) if TELLS_LOOPS_APART else links
+
+
+def _with_region(link: EmrLink) -> Any:
+    """A link that is told the region of a task instance, without which its iterations are one.
+
+    Airflow 3.4 tells that to links which it reads from XComs, and to no other.
+    """
+    from airflow.serialization.definitions.operatorlink import XComOperatorLink
+
+    class WithRegion(XComOperatorLink):
+        operators = link.operators
+
+        def get_link(  # type: ignore[override]  # as 3.4 calls it
+            self, operator: Any, *, ti_key: Any, region_id: Any
+        ) -> str:
+            place = {name: getattr(ti_key, name) for name in ("dag_id", "run_id", "task_id", "map_index")}
+            return link.get_link(operator, ti_key=SimpleNamespace(**place, region_id=region_id))
+
+    return WithRegion(name=link.name, xcom_key=link.xcom_key)
 
 
 def flask_blueprints() -> Any:

@@ -79,3 +79,20 @@ def watch_of(procedure: str, arguments: Mapping[str, Any]) -> dict[str, Any] | N
         return None
     waited_for = {name: arguments[name] for name in ("kind", "ids", "target_states")}
     return {**waited_for, "end_on_timeout": arguments.get(_ENDS[procedure], False)}
+
+
+def report_of(then: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The procedure and the arguments with which a trigger tells what a worker would, where the wait was a success.
+
+    It ends nothing: of anything but a success the worker tells, and so it does where it shows a log.
+
+    :param then: what the worker is told, with the procedure and the arguments that :func:`watch_of` was given
+    """
+    if not then or then.get("procedure") not in _ENDS:
+        return None
+    procedure, arguments = then["procedure"], {**then["arguments"], _ENDS[then["procedure"]]: False}
+    if procedure == "follow_job_run":
+        if arguments.get("show_driver_logs") == "always":
+            return None
+        arguments["show_driver_logs"] = "never"
+    return {"procedure": procedure, "arguments": arguments}

@@ -5,6 +5,7 @@ Each service tells that in its own way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ from airflow_emrs_ext.models import EKS_JOB_RUN, JOB_RUN, JobRunKind, attempt_fa
 from airflow_emrs_ext.procedures.owned import REPORT_SECONDS, Facts, briefly
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
+
+# How old what is known of an application may be, in seconds; what it has for defaults is changed while it is at rest.
+_RECENT_SECONDS = 60.0
 
 
 def report(terms: Terms, kind: JobRunKind[State], facts: Facts) -> Steps[Facts]:
@@ -63,12 +67,17 @@ def _attempts_listed(terms: Terms, facts: Mapping[str, Any]) -> Steps[list[Facts
 
 
 def _about_application(terms: Terms, facts: Mapping[str, Any]) -> Steps[Facts]:
-    """The application of EMR Serverless (GetApplication)."""
-    application = yield from serverless_api.get_application(terms, facts["application_id"])
-    return {
-        "architecture": application.get("architecture"),
-        "monitoring_configuration": application.get("monitoringConfiguration", {}),
-    }
+    """The application of EMR Serverless (GetApplication): hundreds of job runs of one ask for it once in a minute."""
+    application_id = facts["application_id"]
+    heard_at, about = terms.recent.get(application_id, (-math.inf, None))
+    if about is None or terms.clock() - heard_at > _RECENT_SECONDS:
+        application = yield from serverless_api.get_application(terms, application_id)
+        about = {
+            "architecture": application.get("architecture"),
+            "monitoring_configuration": application.get("monitoringConfiguration", {}),
+        }
+        terms.recent[application_id] = (terms.clock(), about)
+    return dict(about)
 
 
 def _attempts_counted(terms: Terms, facts: Mapping[str, Any]) -> Steps[list[Facts]]:

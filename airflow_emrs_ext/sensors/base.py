@@ -13,9 +13,10 @@ from airflow_emrs_ext.declarations import HookT, HookUser, aws_template_fields
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
 from airflow_emrs_ext.operators.base import id_of
 from airflow_emrs_ext.operators.ending import ending
-from airflow_emrs_ext.outcome import Outcome
+from airflow_emrs_ext.outcome import Outcome, then_of
 from airflow_emrs_ext.procedures import PROCEDURES
 from airflow_emrs_ext.sensors._compat import BaseSensorOperator, PokeReturnValue
+from airflow_emrs_ext.xcom_args import HasResult
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.models import ClaimedKind
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.steps import Patience, Steps, Terms
 
 
-class EmrSensor(BaseSensorOperator, HookUser[HookT]):
+class EmrSensor(HasResult, BaseSensorOperator, HookUser[HookT]):
     """Base of the sensors: wait until a resource is in one of ``target_states``.
 
     A state from which none of them can be reached any more fails the task at once. Modes ``poke`` and ``reschedule``
@@ -61,7 +62,6 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
     ) -> None:
         if waiter_delay is not None:
             kwargs["poke_interval"] = waiter_delay
-        kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
@@ -84,7 +84,7 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
         if snapshot.state not in targets and snapshot.state.can_reach(targets):
             self.log.info("%s is %s", self.kind.label(ids), snapshot.state)
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=as_xcoms(self.hook.run(self._follow(terms))))
+        return PokeReturnValue(is_done=True, xcom_value=as_xcoms(self, self.hook.run(self._follow(terms))))
 
     def execute(self, context: Context) -> Any:
         """Wait, in the triggerer if deferrable."""
@@ -95,6 +95,7 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
                     arguments=self._arguments(),
                     patience=self._patience().as_arguments(),
                     ending=ending(self, self._procedure, self._arguments(), concludes=False),
+                    then={"procedure": self._procedure, "arguments": self._arguments()},
                 ),
                 method_name="execute_complete",
             )
@@ -111,9 +112,11 @@ class EmrSensor(BaseSensorOperator, HookUser[HookT]):
             outcome = Outcome.from_event(event)
             if outcome.error is not None:
                 raise outcome.error
-            # What the trigger has watched for is looked at now.
+            if not then_of(event) and "state" in (outcome.result or {}):
+                return as_xcoms(self, outcome.result or {})
+            # What the trigger has watched for, and not told, is looked at now.
             terms = replace(self.hook.terms, log=self.log, patience=self._patience())
-            return as_xcoms(self.hook.run(self._follow(terms)))
+            return as_xcoms(self, self.hook.run(self._follow(terms)))
         except WaitTimeout as error:
             raise self._timed_out(error) from error
         except EmrError as error:

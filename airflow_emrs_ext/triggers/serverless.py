@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from importlib import import_module
@@ -13,7 +14,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_emrs_ext import formats
 from airflow_emrs_ext.exceptions import Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.outcome import Outcome
-from airflow_emrs_ext.procedures import PROCEDURES
+from airflow_emrs_ext.procedures import PROCEDURES, report_of
 from airflow_emrs_ext.summaries import conclude
 from airflow_emrs_ext.triggers._compat import has_owner, store_xcoms
 from airflow_emrs_ext.triggers.journal import Journal
@@ -30,6 +31,9 @@ _PAUSES = (1.0, 5.0, 15.0)
 
 # How often a trigger that has to wait for a newer triggerer says so, in seconds.
 _SAY_SECONDS = 300.0
+
+# Events are rows of Airflow's database: what is longer, in characters, a worker asks for itself.
+_LONGEST_REPORT = 64 * 1024
 
 # What runs procedures, once it has been imported.
 _running: Any = None
@@ -48,8 +52,8 @@ class ProcedureTrigger(BaseTrigger):
     :param ending: ends the task here if it succeeds: ``procedure`` and ``arguments`` tell its result, ``concludes``:
         with its cost, and a line in the log; ``xcoms`` says what becomes an XCom: ``each`` of its keys, too, the
         ``whole``, or ``none``
-    :param then: what whoever goes on with the task has to know; comes with the event. Airflow has the arguments of a
-        deferral for that, which `airflow dags test` loses.
+    :param then: what whoever goes on with the task has to know; comes with the event, unless that tells all. Airflow
+        has the arguments of a deferral for that, which `airflow dags test` loses.
     :param format: number of the format of these arguments, see :mod:`~airflow_emrs_ext.formats`; nothing is missing in
         one that is known
     :param added: what a newer version has added; it is kept, and means nothing here
@@ -113,7 +117,7 @@ class ProcedureTrigger(BaseTrigger):
         least = min(_LEAST_SECONDS, float(self.patience.get("waiter_delay", _LEAST_SECONDS)))
         until = time.monotonic() + least
         try:
-            event = await self._event_of(await self._outcome(journal))
+            event = await self._event_of(*await self._outcome(journal))
             await asyncio.sleep(until - time.monotonic())
         except asyncio.CancelledError as cancelled:
             # Airflow bounds the time of its own on_kill (3.3 and newer), not the time that this takes; and it may
@@ -124,17 +128,44 @@ class ProcedureTrigger(BaseTrigger):
         await asyncio.to_thread(journal.erase)
         yield event
 
-    async def _event_of(self, outcome: Outcome) -> TriggerEvent:
-        """What ends the task, if that is to happen here; otherwise what a worker goes on with."""
-        if self.ending and outcome.error is None:
+    async def _event_of(self, outcome: Outcome, facts: dict[str, Any] | None) -> TriggerEvent:
+        """What ends the task, if that is to happen here; otherwise what a worker goes on with.
+
+        :param facts: all there is to tell of a success; ``None``: a worker asks
+        """
+        if facts is None:
+            return TriggerEvent({**outcome.to_event(), "then": self.then})  # type: ignore[no-untyped-call]
+        if self.ending:
             try:
-                facts = await self._run(self.ending["procedure"], self.ending["arguments"])
                 await self._store(self.ending, facts)
                 return TaskSuccessEvent()
             except Exception as error:
-                # A worker does all of it again, and knows what to do with an error.
+                # Whatever kept Airflow from it: a worker stores them.
                 self.log.warning("A worker ends this task: %s: %s", type(error).__name__, error)
-        return TriggerEvent({**outcome.to_event(), "then": self.then})  # type: ignore[no-untyped-call]
+        return TriggerEvent({**Outcome(result=facts).to_event(), "then": None})  # type: ignore[no-untyped-call]
+
+    async def _report(self) -> dict[str, Any] | None:
+        """All there is to tell of a success, so that a worker need not ask; ``None``: it asks."""
+        told = self.ending or report_of(self.then)
+        if told is None:
+            return None
+        try:
+            running = await _imported()
+            facts: dict[str, Any] | None = await running.report(
+                told["procedure"],
+                told["arguments"],
+                patience=self.patience,
+                hook=self.hook_parameters,
+                log=self.log,
+            )
+        except Exception as error:
+            # Nothing to tell of, or whatever nobody foresaw: a worker asks again, and knows what to do with an error.
+            if self.ending or not isinstance(error, EmrError):
+                self.log.warning("A worker ends this task: %s: %s", type(error).__name__, error)
+            return None
+        if facts is None or self.ending:
+            return facts
+        return facts if len(json.dumps(facts)) <= _LONGEST_REPORT else None
 
     async def _store(self, ending: Mapping[str, Any], facts: dict[str, Any]) -> None:
         if ending["concludes"]:
@@ -143,22 +174,24 @@ class ProcedureTrigger(BaseTrigger):
             each = facts if ending["xcoms"] == "each" else {}
             await store_xcoms(self.task_instance, {**each, "return_value": facts})
 
-    async def _outcome(self, notes: Notes) -> Outcome:
+    async def _outcome(self, notes: Notes) -> tuple[Outcome, dict[str, Any] | None]:
+        """How the wait has ended, and all there is to tell of a success."""
         try:
-            return Outcome(result=await self._run(self.procedure, self.arguments, notes))
+            running = await _imported()
+            # The last who waits keeps the clients for its report.
+            async with running.sharing(self.hook_parameters):
+                outcome = Outcome(result=await self._run(self.procedure, self.arguments, notes))
+                return outcome, await self._report()
         except EmrError as error:
-            return Outcome(error=error)
+            return Outcome(error=error), None
         except Exception as error:
             # Without an event Airflow would fail the task past the operator, which then could not look after the run.
             self.log.exception("The trigger failed")
-            return Outcome(error=Crashed.by(error, self.arguments))
+            return Outcome(error=Crashed.by(error, self.arguments)), None
 
     async def _run(self, procedure: str, arguments: Mapping[str, Any], notes: Notes | None = None) -> dict[str, Any]:
-        global _running
-        if _running is None:
-            # The first of a triggerer's tasks imports clients of AWS, which takes half a second: not on the event loop.
-            _running = await asyncio.to_thread(import_module, "airflow_emrs_ext.running")
-        result: dict[str, Any] = await _running.run(
+        running = await _imported()
+        result: dict[str, Any] = await running.run(
             procedure, arguments, patience=self.patience, hook=self.hook_parameters, log=self.log, notes=notes
         )
         return result
@@ -208,6 +241,15 @@ class ProcedureTrigger(BaseTrigger):
             journal.leave()
         else:
             journal.erase()
+
+
+async def _imported() -> Any:
+    """What runs procedures."""
+    global _running
+    if _running is None:
+        # The first of a triggerer's tasks imports clients of AWS, which takes half a second: not on the event loop.
+        _running = await asyncio.to_thread(import_module, "airflow_emrs_ext.running")
+    return _running
 
 
 async def _through_repetitions(cancelled: asyncio.CancelledError, work: Coroutine[Any, Any, None]) -> None:

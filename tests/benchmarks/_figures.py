@@ -14,7 +14,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from tests.benchmarks._results import FOLDER, load, markdown, shown
+from tests.benchmarks._results import FOLDER, beside, load, markdown, shown
 
 KEPT = Path("docs/measurements")
 PICTURES = Path("docs/pictures")
@@ -24,6 +24,8 @@ Cases = Mapping[str, Mapping[str, Mapping[str, Any]]]
 _SIDES = {
     "amazon": ("Amazon provider", "#9a6700", "s"),
     "emrs_ext": ("this package", "#0969da", "o"),
+    "emrs_ext_ended_in_trigger": ("… ended in the trigger", "#0969da", "o"),
+    "emrs_ext_each_xcom": ("… with `multiple_outputs=True`", "#0969da", "o"),
     "emrs_ext_triggerer": ("this package, from the triggerer", "#0969da", "o"),
 }
 _PANELS = {
@@ -93,6 +95,13 @@ def as_markdown(cases: Cases, heading: str, columns: Mapping[str, str]) -> str:
 
 def main() -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
+    worker_seconds = "worker_seconds.json"
+    if (FOLDER / worker_seconds).exists():
+        shutil.copy(FOLDER / worker_seconds, KEPT / worker_seconds)
+    if report := load(KEPT / worker_seconds):
+        labels = {side: _SIDES[side][0] for side in report["figures"]}
+        table = beside("per task", report["figures"], labels)
+        (KEPT / "worker_seconds.md").write_text(f"{markdown(*table)}\n")
     for name, heading, columns in (
         ("waiting", "job runs", _COLUMNS),
         ("outage", "outage", _OUTAGE_COLUMNS),

@@ -20,15 +20,22 @@ def note(path: Path, case: str, side: str, result: Mapping[str, Any], **about: A
     :param about: what holds for all cases
     :return: all that the file holds now
     """
-    noted = load(path)
-    measured = {name: version(name) for name in _PACKAGES}
+    cases = load(path).get("cases", {})
+    cases.setdefault(case, {})[side] = dict(result)
+    return write(path, {**about, "cases": cases})
+
+
+def write(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Write results to a file of their own, with the versions of what was measured.
+
+    :return: all that the file holds now
+    """
+    versions = {name: version(name) for name in _PACKAGES}
     report = {
         "benchmark": path.stem,
-        **about,
-        "versions": {**measured, "python": platform.python_version()},
-        "cases": noted.get("cases", {}),
+        "versions": {**versions, "python": platform.python_version()},
+        **results,
     }
-    report["cases"].setdefault(case, {})[side] = dict(result)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=2) + "\n")
     return report
@@ -81,6 +88,25 @@ def compared(
         limit, asked = theirs / part, f"<= 1/{part}" if part > 1 else f"<= {theirs:g}"
     met = "" if limit is None or ours is None else "met" if ours <= limit else "NOT MET"
     return words, theirs, ours, ratio, asked, met
+
+
+def beside(
+    heading: str, figures: Mapping[str, Mapping[str, float]], labels: Mapping[str, str]
+) -> tuple[list[str], list[list[Any]]]:
+    """Headings and rows of a table of sides beside each other, with each one's part of the first.
+
+    :param figures: by side and words
+    :param labels: of the sides
+    """
+    first, *others = figures
+    rows: list[list[Any]] = []
+    for words, theirs in figures[first].items():
+        row: list[Any] = [words, float(theirs)]
+        for side in others:
+            ours = float(figures[side][words])
+            row += [ours, f"{ours / theirs:.2f}x" if theirs else ""]
+        rows.append(row)
+    return [heading, labels[first], *(cell for side in others for cell in (labels[side], ""))], rows
 
 
 def shown(value: Any) -> str:

@@ -1,27 +1,30 @@
-"""Benchmark: the seconds of workers, and of the other processes of Airflow, that a deferred task costs.
+"""Benchmark: what a deferred task costs in workers, in the other processes of Airflow, and in its database.
 
 A real Airflow (LocalExecutor, PostgreSQL) runs a mapped task for each side, one after the other, against the same
 endpoint; the job runs end once all tasks are deferred, so that what a worker does before the deferral and after the
 event is told apart. Processor time is the kernel's, of the processes and of all that they have waited for; seconds of
-task processes are from their start to their end. Prints a table and writes JSON:
-``python -m tests.benchmarks.worker_seconds [--tasks 20]``.
+task processes are from their start to their end. Bytes of rows are what a task leaves in the database; what this has
+grown by counts indexes, too, and what was written and replaced. The sides take turns, and each figure is the median of
+its rounds. Prints a table and writes JSON:
+``python -m tests.benchmarks.worker_seconds [--tasks 20] [--rounds 3] [--sides amazon emrs_ext]``.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
+import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
+from tests.benchmarks import _results
 from tests.faults.deployment import Deployment, deployed
 from tests.faults.masses import DAG, OPERATORS, ROLE, TASK, Mass, application_id, pause
 
@@ -30,12 +33,14 @@ SIDES = {
     "amazon": ("amazon_job_run", ""),
     "emrs_ext": ("job_run", ""),
     "emrs_ext_ended_in_trigger": ("job_run", "end_from_trigger=True,"),
-    "emrs_ext_ended_in_trigger_one_xcom": ("job_run", "end_from_trigger=True, multiple_outputs=False,"),
+    "emrs_ext_each_xcom": ("job_run", "multiple_outputs=True,"),
 }
 # Runs first: what a process does once is nobody's cost.
 WARM_UP = "warm_up"
 _WARM_UP_TASKS = 4
 _EVERY = 0.02
+# What Airflow keeps of a task, by table.
+_TABLES = ("xcom", "task_instance", "rendered_task_instance_fields", "log")
 # A triggerer stores what it was sent, and the DAG processor works off what was left to it.
 _AFTERMATH = 8.0
 
@@ -97,10 +102,36 @@ def main_process(deployment: Deployment, component: str) -> psutil.Process:
     return process
 
 
+def stored(deployment: Deployment, dag_id: str, tasks: int) -> dict[str, Any]:
+    """What the tasks of a DAG have left in the database, for each of them: bytes by table, and rows of XComs."""
+    query = deployment.airflow.query
+    sizes = {
+        table: query(
+            f"SELECT coalesce(sum(pg_column_size(t.*)), 0) FROM {table} t WHERE dag_id = ? AND task_id = ?",
+            dag_id,
+            TASK,
+        )[0][0]
+        for table in _TABLES
+    }
+    keys = query("SELECT DISTINCT key FROM xcom WHERE dag_id = ? ORDER BY key", dag_id)
+    rows = query("SELECT count(*) FROM xcom WHERE dag_id = ?", dag_id)[0][0]
+    return {
+        "xcom_rows_per_task": rows / tasks,
+        "xcom_keys": [key for (key,) in keys],
+        "bytes_per_task": {table: round(int(size) / tasks) for table, size in sizes.items()},
+    }
+
+
+def database_size(deployment: Deployment) -> int:
+    """The size of the database, in bytes: a multiple of PostgreSQL's pages."""
+    return int(deployment.airflow.query("SELECT pg_database_size(current_database())")[0][0])
+
+
 def measure(deployment: Deployment, dag_id: str, tasks: int) -> dict[str, Any]:
     """Run one side."""
     mass = Mass(deployment, dag_id, tasks)
     calls_before = len(deployment.emr.calls())
+    size_before = database_size(deployment)
     with TaskProcesses(main_process(deployment, "scheduler")) as processes:
         start = processor_seconds(deployment)
         mass.defer()
@@ -127,66 +158,90 @@ def measure(deployment: Deployment, dag_id: str, tasks: int) -> dict[str, Any]:
             "whole": per_task(end, start),
         },
         "calls_per_task": round((len(deployment.emr.calls()) - calls_before) / tasks, 1),
+        **stored(deployment, dag_id, tasks),
+        "growth_per_task": round((database_size(deployment) - size_before) / tasks),
+    }
+
+
+def median_of(rounds: list[Any]) -> Any:
+    """The medians of the numbers in equal structures; of what is no number: the first."""
+    first = rounds[0]
+    if isinstance(first, dict):
+        return {name: median_of([one[name] for one in rounds]) for name in first}
+    return round(statistics.median(rounds), 3) if isinstance(first, (int, float)) else first
+
+
+def figures(found: dict[str, Any]) -> dict[str, float]:
+    """What a side comes to, in the words of the table."""
+    spent = found["cpu_seconds_per_task"]["whole"]
+    return {
+        "XCom rows": found["xcom_rows_per_task"],
+        "XCom bytes": found["bytes_per_task"]["xcom"],
+        "bytes of rows": sum(found["bytes_per_task"].values()),
+        "bytes the database grows by": found["growth_per_task"],
+        "worker processes": found["processes_per_task"],
+        "worker CPU, s": spent["workers"],
+        "before the deferral": found["cpu_seconds_per_task"]["before_deferral"]["workers"],
+        "after the event": found["cpu_seconds_per_task"]["after_event"]["workers"],
+        **{f"{component}, s": spent[component] for component in COMPONENTS[1:]},
+        "all components, s": round(sum(spent.values()), 3),
+        "calls": found["calls_per_task"],
     }
 
 
 @contextlib.contextmanager
-def airflow(emr: LocalEmr, home: Path, tasks: int) -> Iterator[Deployment]:
-    """The deployment, with one DAG file for each side."""
-    files = {}
-    warm_up = {WARM_UP: SIDES["emrs_ext_ended_in_trigger"]}
-    for side, (kind, parameters) in (warm_up | SIDES).items():
+def airflow(emr: LocalEmr, home: Path, tasks: int, rounds: int, sides: Iterable[str]) -> Iterator[Deployment]:
+    """The deployment, with one DAG file for each side, and in it a DAG for each round."""
+    dags: dict[str, dict[str, str]] = {}
+    for side, (kind, parameters) in {
+        WARM_UP: SIDES["emrs_ext_ended_in_trigger"],
+        **{side: SIDES[side] for side in sides},
+    }.items():
         module, _, name = OPERATORS[kind].rpartition(".")
-        text = DAG.format(
-            module=module,
-            operator=name,
-            dag_id=side,
-            task_id=TASK,
-            application_id=application_id(emr),
-            role=ROLE,
-            retries=0,
-            size=_WARM_UP_TASKS if side == WARM_UP else tasks,
-        )
-        files[f"{side}.py"] = text.replace("deferrable=True,", f"deferrable=True, {parameters}")
+        dag_ids = [WARM_UP] if side == WARM_UP else [f"{side}_{number}" for number in range(rounds)]
+        dags[f"{side}.py"] = {
+            dag_id: DAG.format(
+                module=module,
+                operator=name,
+                dag_id=dag_id,
+                task_id=TASK,
+                application_id=application_id(emr),
+                role=ROLE,
+                retries=0,
+                size=_WARM_UP_TASKS if side == WARM_UP else tasks,
+            ).replace("deferrable=True,", f"deferrable=True, {parameters}")
+            for dag_id in dag_ids
+        }
+    files = {file: "\n".join(texts.values()) for file, texts in dags.items()}
     # Nothing is imported beforehand: a task pays for what it uses.
     settings = {
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "no plugins"),
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
     }
-    with deployed(emr, home, files, slots=2, **settings) as deployment:
+    dag_ids = [dag_id for texts in dags.values() for dag_id in texts]
+    with deployed(emr, home, files, dag_ids=dag_ids, slots=2, **settings) as deployment:
         yield deployment
-
-
-def table(report: dict[str, Any]) -> str:
-    """What the report says, for people."""
-    lines = [
-        f"{'seconds per task':<38}{'processes':>10}{'before':>9}{'after':>9}" + "".join(f"{c:>15}" for c in COMPONENTS)
-    ]
-    for side in SIDES:
-        found = report[side]
-        lived, spent = found["process_seconds_per_task"], found["cpu_seconds_per_task"]["whole"]
-        lines.append(
-            f"{side:<38}{found['processes_per_task']:>10.1f}{lived['before_deferral']:>9.2f}{lived['after_event']:>9.2f}"
-            + "".join(f"{spent[component]:>15.3f}" for component in COMPONENTS)
-        )
-    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=20)
-    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/worker_seconds.json"))
-    arguments = parser.parse_args()
-    report: dict[str, Any] = {"benchmark": "worker_seconds"}
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=_results.FOLDER / "worker_seconds.json")
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    given = parser.parse_args()
+    rounds: dict[str, list[dict[str, Any]]] = {side: [] for side in given.sides}
     with tempfile.TemporaryDirectory(prefix="worker-seconds-") as folder, local_emr(quota_scale=1.0) as emr:
         emr.script([ScriptedAttempt(hold=True)])
-        with airflow(emr, Path(folder), arguments.tasks) as deployment:
+        with airflow(emr, Path(folder), given.tasks, given.rounds, given.sides) as deployment:
             measure(deployment, WARM_UP, _WARM_UP_TASKS)
-            for side in SIDES:
-                report[side] = measure(deployment, side, arguments.tasks)
-    print(table(report))
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n")
+            for number in range(given.rounds):
+                for side in given.sides:
+                    rounds[side].append(measure(deployment, f"{side}_{number}", given.tasks))
+    medians = {side: median_of(of_side) for side, of_side in rounds.items()}
+    shown = {side: figures(of_side) for side, of_side in medians.items()}
+    print(_results.table(*_results.beside("per task", shown, {side: side for side in shown})))
+    _results.write(given.output, {"tasks": given.tasks, "figures": shown, "median": medians, "rounds": rounds})
 
 
 if __name__ == "__main__":

@@ -262,7 +262,7 @@ def deployed(
         stack.enter_context(airflow.running(with_web_server=True))
         deployment = Deployment(airflow, emr, folder)
         for dag_id in dag_ids or [Path(name).stem for name in dags]:
-            airflow.wait_for_dag(dag_id)
+            airflow.wait_for_dag(dag_id, 240)
             deployment.wait_for(f"{dag_id} in the API", partial(deployment.has, dag_id), 90)
         yield deployment
 

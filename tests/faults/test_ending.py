@@ -82,7 +82,7 @@ def test_a_task_that_its_trigger_ends_is_as_if_a_worker_had(tmp_path: Path) -> N
             by_worker, by_trigger = xcoms(deployment, "by_worker"), xcoms(deployment, "by_trigger")
             assert by_trigger == by_worker
             assert by_trigger["return_value"]["state"] == "SUCCESS"
-            assert any(key.startswith("_link_") for key in by_trigger)
+            assert set(by_trigger) == {"return_value", "application_id", "job_run_id", "emr_run"}
             for name in ("by_worker", "by_trigger"):
                 assert xcoms_of_reader(deployment, f"read_{name}") == ["dict", "SUCCESS", "SUCCESS"]
             ended = "SELECT end_date IS NOT NULL, duration > 0 FROM task_instance WHERE task_id = ?"

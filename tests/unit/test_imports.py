@@ -102,6 +102,23 @@ def test_a_dag_file_imports_nothing_heavy() -> None:
     assert loaded_by(A_DAG_FILE) == []
 
 
+A_RESUMED_TASK = """
+from types import SimpleNamespace
+from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+
+with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
+    role = {"execution_role_arn": "arn:aws:iam::123456789012:role/job"}
+    run = EmrServerlessStartJobRunOperator(task_id="run", application_id="00f", job_driver={}, deferrable=True, **role)
+facts = {"state": "SUCCESS", "ended_at": "2026-05-01T00:00:00+00:00", "attempts": [], "log_locations": {}}
+event = {"format": 1, "result": facts, "then": None}
+assert run.execute_complete({"ti": SimpleNamespace(dag_id="d")}, event)["state"] == "SUCCESS"
+"""
+
+
+def test_a_worker_that_goes_on_after_a_success_imports_nothing_heavy() -> None:
+    assert loaded_by(A_RESUMED_TASK) == []
+
+
 def test_this_test_sees_what_is_heavy() -> None:
     loaded = loaded_by("import airflow_emrs_ext.hooks.serverless, airflow_emrs_ext.triggers.journal")
     assert {"boto3", "airflow_emrs_ext.hooks.serverless"} <= set(loaded)

@@ -137,7 +137,7 @@ def test_so_does_a_task_that_is_mapped_over_the_result(said: Said) -> None:
 @where_it_can
 @pytest.mark.parametrize(
     ("arguments", "xcoms"),
-    [({}, "each"), ({"multiple_outputs": False}, "whole"), ({"do_xcom_push": False}, "none")],
+    [({}, "whole"), ({"multiple_outputs": True}, "each"), ({"do_xcom_push": False}, "none")],
 )
 def test_the_trigger_stores_what_the_task_is_to_store(arguments: dict[str, Any], xcoms: str) -> None:
     found = ending(in_a_dag(**arguments), "follow", {"kind": "session"}, concludes=True)
@@ -197,8 +197,9 @@ def event_of(task: Any) -> TriggerEvent:
 
 @where_it_can
 def test_the_xcoms_are_those_of_a_worker(emr: LocalEmr, application_id: str, supervisor: Supervisor) -> None:
-    event = event_of(in_a_dag(application_id=application_id))
-    by_worker = run_task(lambda: operator(application_id=application_id, end_from_trigger=False))
+    each = {"application_id": application_id, "multiple_outputs": True}
+    event = event_of(in_a_dag(**each))
+    by_worker = run_task(lambda: operator(**each, end_from_trigger=False))
     assert isinstance(event, TaskSuccessEvent)
     mine, theirs = supervisor.xcoms, by_worker.xcoms
     # Those that a worker has stored before the deferral.

@@ -1,0 +1,28 @@
+"""Results, which are one XCom, in other tasks: Airflow's own command line runs the DAG that refers to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+
+
+def test_members_of_results_reach_other_tasks(tmp_path: Path) -> None:
+    airflow = ThrowawayAirflow(
+        tmp_path, Path(__file__).with_name("result_dags"), {"AIRFLOW_CONN_AWS_DEFAULT": "aws://"}
+    )
+    airflow.make_home()
+
+    output = airflow.command("dags", "test", "members")
+
+    states = {task.task_id: task.state for task in airflow.task_states("members")}
+    assert len(states) > 20
+    assert {name for name, state in states.items() if state != "success"} == {"none"}, output
+    rows = airflow.query("SELECT key FROM xcom WHERE task_id = 'one' ORDER BY key")
+    assert [key for (key,) in rows] == ["job_run_id", "return_value"]
+    with_each = airflow.query("SELECT DISTINCT key FROM xcom WHERE task_id = 'each' ORDER BY key")
+    assert [key for (key,) in with_each] == ["job_run_id", "nested", "none", "number", "return_value"]
