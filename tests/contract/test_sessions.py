@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions
@@ -182,3 +184,14 @@ def test_what_a_grpc_client_is_told(
     eventually(lambda: state_of(emr, ids["sessionId"]) == "TERMINATED")
     code, details = grpc_call(url, endpoint["authToken"])
     assert (code, "by request (TerminateSession)" in details) == ("FAILED_PRECONDITION", True)
+
+
+def test_no_web_page_speaks_to_the_port_of_sessions(client: Any, application_id: str, emr: LocalEmr) -> None:
+    ids = start(client, emr, application_id)
+    endpoint = urlsplit(client.get_session_endpoint(**ids)["endpoint"])
+    # A browser speaks HTTP/2 by TLS only, and the port speaks nothing else, without TLS.
+    connection = http.client.HTTPConnection(endpoint.netloc, timeout=30)
+    connection.request("POST", "/spark.connect.SparkConnectService/Config", b"")
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        connection.getresponse()
+    assert state_of(emr, ids["sessionId"]) in ("STARTED", "IDLE")
