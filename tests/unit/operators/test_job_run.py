@@ -169,7 +169,7 @@ def test_an_end_that_nobody_foresaw_leaves_the_run_to_the_next_try(
     assert not isinstance(failed.value, AirflowFailException)
     (run,) = eventually(lambda: [one for one in emr.job_runs() if one["state"] == "RUNNING"])
     emr.finish(run["jobRunId"])
-    task = start(application_id, {"try_number": 2, "max_tries": 1})
+    task = start(application_id, {"try_number": 2, "max_tries": 1}, retries=1)
     assert task.result["job_run_id"] == run["jobRunId"]
 
 

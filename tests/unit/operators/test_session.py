@@ -344,7 +344,7 @@ def test_ids_that_cannot_be_stored_leave_the_session_to_the_next_try(emr: LocalE
     with pytest.raises(Crashed, match="the database is away") as failed:
         operator(application_id).execute(context_of(Broken()))
     assert left_running(emr) == [failed.value.facts["session_id"]]
-    task = start(application_id, {"try_number": 2, "max_tries": 1})
+    task = start(application_id, {"try_number": 2, "max_tries": 1}, retries=1)
     assert task.result["session_id"] == failed.value.facts["session_id"]
 
 
@@ -360,7 +360,7 @@ def test_an_end_that_nobody_foresaw_leaves_the_session_to_the_next_try(
     with pytest.raises((InvalidEvent, Crashed)):
         operator(application_id, deferrable=True).execute_complete(context_of(ti), event)
     left = left_running(emr)
-    task = start(application_id, {"try_number": 2, "max_tries": 1})
+    task = start(application_id, {"try_number": 2, "max_tries": 1}, retries=1)
     assert ([task.result["session_id"]], len(emr.sessions())) == (left, 1)
 
 
