@@ -29,11 +29,11 @@ from tests.faults.deployment import Deployment, deployed
 from tests.faults.masses import DAG, OPERATORS, ROLE, TASK, Mass, application_id, pause
 
 COMPONENTS = ("workers", "scheduler", "triggerer", "dag-processor", "api-server")
-SIDES = {
-    "amazon": ("amazon_job_run", ""),
-    "emrs_ext": ("job_run", ""),
-    "emrs_ext_ended_in_trigger": ("job_run", "end_from_trigger=True,"),
-    "emrs_ext_each_xcom": ("job_run", "multiple_outputs=True,"),
+SIDES: dict[str, tuple[str, dict[str, Any]]] = {
+    "amazon": ("amazon_job_run", {}),
+    "emrs_ext": ("job_run", {}),
+    "emrs_ext_ended_in_trigger": ("job_run", {"end_from_trigger": True}),
+    "emrs_ext_each_xcom": ("job_run", {"multiple_outputs": True}),
 }
 # Runs first: what a process does once is nobody's cost.
 WARM_UP = "warm_up"
@@ -193,7 +193,7 @@ def figures(found: dict[str, Any]) -> dict[str, float]:
 def airflow(emr: LocalEmr, home: Path, tasks: int, rounds: int, sides: Iterable[str]) -> Iterator[Deployment]:
     """The deployment, with one DAG file for each side, and in it a DAG for each round."""
     dags: dict[str, dict[str, str]] = {}
-    for side, (kind, parameters) in {
+    for side, (kind, options) in {
         WARM_UP: SIDES["emrs_ext_ended_in_trigger"],
         **{side: SIDES[side] for side in sides},
     }.items():
@@ -209,7 +209,8 @@ def airflow(emr: LocalEmr, home: Path, tasks: int, rounds: int, sides: Iterable[
                 role=ROLE,
                 retries=0,
                 size=_WARM_UP_TASKS if side == WARM_UP else tasks,
-            ).replace("deferrable=True,", f"deferrable=True, {parameters}")
+                options=options,
+            )
             for dag_id in dag_ids
         }
     files = {file: "\n".join(texts.values()) for file, texts in dags.items()}
