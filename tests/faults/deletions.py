@@ -38,6 +38,15 @@ def delete_before_the_answer(scene: Scene) -> None:
     scene.wait_until_alone()
 
 
+def delete_without_triggerer(scene: Scene) -> None:
+    """A person marks the DAG run as failed and deletes it while no triggerer runs: the next finds it in its journal."""
+    scene.begin()
+    scene.wait_until_it_waits()
+    with scene.without_triggerer():
+        scene.delete_run()
+    scene.wait_until_alone()
+
+
 def _scenarios() -> Iterator[Scenario]:
     acts: dict[str, Act] = {
         "DAG run marked failed and deleted": delete_run,
@@ -51,6 +60,9 @@ def _scenarios() -> Iterator[Scenario]:
             if model.is_job_run:
                 parameters = {"submit_from": "triggerer"}
                 yield Scenario(name=f"{name}, submitted from the triggerer", act=act, parameters=parameters, **where)
+        if deferrable:
+            name = "DAG run deleted while no triggerer runs"
+            yield Scenario(name=name, act=delete_without_triggerer, **where)
         kept = {f"{model.model.verb}_on_kill": False}
         yield Scenario(name="DAG run marked failed and deleted, keep", act=delete_run, parameters=kept, left=1, **where)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import urllib.error
 import urllib.request
@@ -19,6 +20,9 @@ from airflow_emrs_ext.local.testing import LocalEmr
 from tests.faults.postgres import PostgresAirflow, postgres
 
 IS_3 = AIRFLOW_VERSION.major >= 3
+TIMES_LONGER = float(os.environ.get("EMRS_FAULTS_TIMES_LONGER", "1"))
+"""A machine that is busy with other things takes longer for everything."""
+
 _OVER = ("success", "failed")
 # A worker that is gone is noticed in seconds instead of minutes.
 _ON_3 = {
@@ -89,7 +93,7 @@ class Deployment:
 
     def wait_for(self, what: str, look: Callable[[], Any], within: float) -> Any:
         """The first truthy thing that ``look`` sees."""
-        return self.airflow.wait_for(what, lambda: look() or None, within)
+        return self.airflow.wait_for(what, lambda: look() or None, within * TIMES_LONGER)
 
     def task_state(self, dag_id: str, task_id: str) -> str | None:
         """The state of a task instance, as the metadata database has it."""
@@ -262,7 +266,7 @@ def deployed(
         stack.enter_context(airflow.running(with_web_server=True))
         deployment = Deployment(airflow, emr, folder)
         for dag_id in dag_ids or [Path(name).stem for name in dags]:
-            airflow.wait_for_dag(dag_id, 240)
+            airflow.wait_for_dag(dag_id, 240 * TIMES_LONGER)
             deployment.wait_for(f"{dag_id} in the API", partial(deployment.has, dag_id), 90)
         yield deployment
 

@@ -27,6 +27,15 @@ def mark(state: str) -> Act:
     return act
 
 
+def mark_without_triggerer(scene: Scene) -> None:
+    """A person marks the task while no triggerer runs: the next finds it in its journal."""
+    scene.begin()
+    scene.wait_until_it_waits()
+    with scene.without_triggerer():
+        scene.deployment.mark(scene.dag_id, TASK, "failed")
+    scene.wait_until_alone()
+
+
 def mark_run_failed(scene: Scene) -> None:
     """A person marks the DAG run."""
     scene.begin()
@@ -96,6 +105,8 @@ def _under_policy(verb: str, ends: bool, where: Mapping[str, Any]) -> Iterator[S
     yield scenario("marked failed", mark("failed"), **failed)
     yield scenario("marked success", mark("success"), **left)
     yield scenario("DAG run marked failed", mark_run_failed, **failed)
+    if where["deferrable"]:
+        yield scenario("marked failed while no triggerer runs", mark_without_triggerer, **failed)
     # Airflow may take the end of the old try's process for the new try's, and fail that one: hence the retries.
     retries = {"retries": 3}
     yield scenario("cleared", clear, retries, lasts=75.0, started=2 if ends else 1)

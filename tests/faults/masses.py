@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
-from tests.faults.deployment import IS_3, Deployment, deployed
+from tests.faults.deployment import IS_3, TIMES_LONGER, Deployment, deployed
 from tests.faults.forwarder import Forwarder, forwarded
 from tests.faults.report import most_at_once
 
@@ -174,7 +174,7 @@ class Mass:
 
     def wait_until(self, what: str, look: Callable[[], T], within: float) -> T:
         """Until there is something to see; with pauses that leave the machine to those who are watched."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + within * TIMES_LONGER
         while not (seen := look()):
             if time.monotonic() > deadline:
                 raise AssertionError(f"{what}: not within {within:g} s; {self.states()}, {len(self.active())} active")

@@ -22,7 +22,7 @@ import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession, local_emr
-from tests.faults.deployment import IS_3, Deployment, deployed
+from tests.faults.deployment import IS_3, TIMES_LONGER, Deployment, deployed
 from tests.faults.kinds import KINDS
 from tests.faults.report import most_at_once, record
 from tests.polling import eventually
@@ -38,8 +38,6 @@ DAGS = Path(__file__).parent / "dags"
 
 # So many scenarios are under way at a time, each with a worker: more would only wait for the processor.
 _AT_ONCE = int(os.environ.get("EMRS_FAULTS_AT_ONCE", "12"))
-# A machine that is busy with other things takes longer for everything.
-_TIMES_LONGER = float(os.environ.get("EMRS_FAULTS_TIMES_LONGER", "1"))
 
 # Airflow parses a whole file for many a reason; Airflow 2 does so for each lost task, and puts off those that are in a
 # file that is being parsed.
@@ -166,9 +164,18 @@ class Scene:
 
     def kill_triggerer(self) -> None:
         """SIGKILL of the triggerer, and another one."""
+        with self.without_triggerer():
+            pass
+
+    @contextlib.contextmanager
+    def without_triggerer(self) -> Iterator[None]:
+        """A block without a triggerer: SIGKILL of it before, and another one afterwards."""
         with _triggerer:
             self.deployment.kill("triggerer")
-            self.deployment.start("triggerer")
+            try:
+                yield
+            finally:
+                self.deployment.start("triggerer")
 
     def clear(self) -> None:
         """Clear the task, as a person does."""
@@ -200,7 +207,7 @@ class Scene:
         if self._is_deleted:
             return "gone"
         return self.deployment.wait_for_end(
-            self.dag_id, within=(360 if self._looks_once_a_minute else 180) * _TIMES_LONGER
+            self.dag_id, within=(360 if self._looks_once_a_minute else 180) * TIMES_LONGER
         )
 
     def wait_until_alone(self) -> None:
@@ -209,7 +216,7 @@ class Scene:
         within = 180 if self._looks_once_a_minute else 60
         self._wait("the process to end", lambda: process is None or not process.is_running(), within)
         # A trigger that ends nothing looks like one that does not know yet.
-        threading.Event().wait(8 * _TIMES_LONGER)
+        threading.Event().wait(8 * TIMES_LONGER)
 
     def started(self) -> list[dict[str, Any]]:
         """What the task has started, oldest first, as the endpoint recorded it."""
@@ -251,7 +258,7 @@ class Scene:
         return self.scenario.kind == "amazon_job_run"
 
     def _wait(self, what: str, look: Callable[[], Any], within: float) -> None:
-        self.deployment.wait_for(f"{self.dag_id}: {what}", look, within * _TIMES_LONGER)
+        self.deployment.wait_for(f"{self.dag_id}: {what}", look, within)
 
 
 def script(emr: LocalEmr, scenario: Scenario, *, lasts: float, succeeds: bool) -> None:
@@ -333,7 +340,7 @@ def _perform(scene: Scene) -> dict[str, Any]:
     dag_run = scene.wait_for_end()
     with contextlib.suppress(AssertionError):
         # What is being ended needs its time; what is not is found below.
-        eventually(lambda: len(scene.left()) <= scenario.left, within=30 * _TIMES_LONGER)
+        eventually(lambda: len(scene.left()) <= scenario.left, within=30 * TIMES_LONGER)
     facts = record(
         scenario.suite,
         scenario.id,

@@ -187,6 +187,16 @@ async def test_a_kill_after_a_submission_whose_answer_is_lost_cancels_the_job_ru
     assert emr.job_runs()[0]["state"] in ("CANCELLING", "CANCELLED")
 
 
+@pytest.mark.usefixtures("ended_by_a_user")
+async def test_a_kill_while_answers_are_lost_finds_what_was_started(emr: LocalEmr, application_id: str) -> None:
+    """Each start has its effect, and its answer is lost: before the kill, and twice after it."""
+    emr.script([ScriptedAttempt(hold=True)])
+    emr.inject("StartJobRun", "drop", times=4)
+    await killed(lambda: len(emr.calls("StartJobRun")) >= 2, deferred(application_id))
+    assert [run["state"] in ("CANCELLING", "CANCELLED") for run in emr.job_runs()] == [True]
+    assert len(emr.calls("StartJobRun")) > 4
+
+
 @pytest.fixture
 def busily(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
     """A connection of the test's own whose account takes twenty StartJobRun a second, one after the other."""
