@@ -206,9 +206,7 @@ class Scene:
         """Until the DAG run is over; how it ended, or that it is ``gone``."""
         if self._is_deleted:
             return "gone"
-        return self.deployment.wait_for_end(
-            self.dag_id, within=(360 if self._looks_once_a_minute else 180) * TIMES_LONGER
-        )
+        return self.deployment.wait_for_end(self.dag_id, within=360 if self._looks_once_a_minute else 180)
 
     def wait_until_alone(self) -> None:
         """Until nothing of the task is there that could end what it has started: neither its process nor a trigger."""
