@@ -39,10 +39,10 @@ def on_starting(component: Any) -> None:
 
 
 def _look(component: Any) -> None:
-    if component.job_type != "TriggererJob":
-        return
     pause = _FIRST_SECONDS
     while not threading.Event().wait(pause):
+        if component.job_type != "TriggererJob":
+            return
         # The components that load this module for nothing shall not pay for what it needs.
         from airflow_emrs_ext.triggers.left import look_after_what_was_left
 
