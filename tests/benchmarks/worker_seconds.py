@@ -239,10 +239,12 @@ def main() -> None:
             for number in range(given.rounds):
                 for side in given.sides:
                     rounds[side].append(measure(deployment, f"{side}_{number}", given.tasks))
-    medians = {side: median_of(of_side) for side, of_side in rounds.items()}
-    shown = {side: figures(of_side) for side, of_side in medians.items()}
+                # What is there is kept, whatever becomes of the next.
+                medians = {side: median_of(of_side) for side, of_side in rounds.items()}
+                shown = {side: figures(of_side) for side, of_side in medians.items()}
+                about = {"tasks": given.tasks, "figures": shown, "median": medians, "rounds": rounds}
+                _results.write(given.output, about)
     print(_results.table(*_results.beside("per task", shown, {side: side for side in shown})))
-    _results.write(given.output, {"tasks": given.tasks, "figures": shown, "median": medians, "rounds": rounds})
 
 
 if __name__ == "__main__":
