@@ -50,6 +50,8 @@ def outcome(record: Record) -> str:
 
 def amazon_outcome(record: Record) -> str:
     """A word for what became of a case of the Amazon provider's operator."""
+    if not record["reached"]:
+        return "-"
     (first,) = record["tries"][0]
     if first is None:
         return "ok"
@@ -123,8 +125,14 @@ def _keep(name: str, records: Sequence[Record], found: Outcomes, table: Any) -> 
         "outcomes": found,
     }
     (KEPT / f"{name}.json").write_text(json.dumps(about, indent=1) + "\n")
-    (KEPT / f"{name}.md").write_text(table(found) + "\n")
+    (KEPT / f"{name}.md").write_text(f"{_played(about, found)}\n\n{table(found)}\n")
     print(f"{name}: {about['cases']} cases, {about['problems']} problems")
+
+
+def _played(about: Record, found: Outcomes) -> str:
+    """What the cases of a table were."""
+    places = "; ".join(f"{resource}: {', '.join(operations)}" for resource, operations in found.items())
+    return f"{about['cases']} cases with {about['answers_changed']} wrong answers. Played: {places}."
 
 
 if __name__ == "__main__":

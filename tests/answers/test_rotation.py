@@ -35,6 +35,8 @@ MANY = 50
 # the expiry of what it had.
 ACCESS_PATIENCE = 30.0
 BEFORE, AT_ONCE, LATE = -1.0, 0.0, 6.0
+# How long a busy machine may take for anything.
+_LONGEST = 400.0
 
 
 @dataclass
@@ -108,19 +110,28 @@ class Rotation:
     def rotate(self, tasks: int) -> None:
         """Let the credentials expire once all wait, give the connection others, then let the job runs end."""
         pause = threading.Event()
-        eventually(lambda: len(self.running) == tasks, within=150)
-        eventually(lambda: self.line.count(self.resource.own.get) > tasks, within=60)
-        if self.late < 0:
-            self.connect(NEW)
-            pause.wait(-self.late)
-        self.keys.expire()
-        if self.late >= 0:
-            pause.wait(self.late)
-            self.connect(NEW)
-        looks = self.line.count(self.resource.own.get, self.resource.own.list)
-        eventually(lambda: self.line.count(self.resource.own.get, self.resource.own.list) > looks + 2, within=60)
-        for record in self.running:
-            self.emr.finish(record[self.resource.own.record_id])
+        try:
+            eventually(lambda: len(self.running) == tasks, within=_LONGEST)
+            self.await_looks()
+            if self.late < 0:
+                self.connect(NEW)
+                pause.wait(-self.late)
+            self.keys.expire()
+            if self.late >= 0:
+                pause.wait(self.late)
+                self.connect(NEW)
+            eventually(lambda: self.keys.refused and NEW in self.keys.seen, within=_LONGEST)
+            self.await_looks()
+        finally:
+            # Whatever is wrong, the tasks are to end.
+            for record in self.running:
+                self.emr.finish(record[self.resource.own.record_id])
+
+    def await_looks(self) -> None:
+        """Wait until somebody has looked again, and has been answered."""
+        looks = (self.resource.own.get, self.resource.own.list)
+        before = self.line.count(*looks)
+        eventually(lambda: self.line.count(*looks) > before + 1, within=_LONGEST)
 
     @property
     def running(self) -> list[dict[str, Any]]:
