@@ -210,8 +210,7 @@ class Scene:
 
     def wait_until_alone(self) -> None:
         """Until nothing of the task is there that could end what it has started: neither its process nor a trigger."""
-        process = self._process
-        within = 180 if self._looks_once_a_minute else 60
+        process, within = self._process, 180 if self._looks_once_a_minute else 60
         self._wait("the process to end", lambda: process is None or not process.is_running(), within)
         # A trigger that ends nothing looks like one that does not know yet.
         threading.Event().wait(8 * TIMES_LONGER)
