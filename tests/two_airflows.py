@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -86,8 +87,8 @@ class TwoAirflows:
 
     def started(self, airflow: ThrowawayAirflow) -> list[str]:
         """The ids of the job runs that an Airflow's tasks have returned."""
-        found = airflow.query("SELECT value FROM xcom WHERE key = 'job_run_id' AND dag_id IN ('work', 'again')")
-        return [str(value).strip('"') for (value,) in found]
+        found = airflow.query("SELECT value FROM xcom WHERE key = 'return_value' AND dag_id IN ('work', 'again')")
+        return [str(json.loads(value)["job_run_id"]) for (value,) in found]
 
     def check(self) -> dict[str, int]:
         """Run everything, and count what has crossed.
