@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext.driver_logs.inflating import GzipTail
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
+from airflow_emrs_ext.secrecy import hidden_in
 from airflow_emrs_ext.steps import Call, Fetch, Steps, Terms
 from airflow_emrs_ext.waiting import patiently
 
@@ -52,8 +53,8 @@ class Piece:
 
     @property
     def text(self) -> str:
-        """As text; what is no UTF-8 is marked."""
-        return self.data.decode(errors="replace")
+        """As text without secrets; what is no UTF-8 is marked."""
+        return hidden_in(self.data.decode(errors="replace"))
 
 
 class Source(ABC):

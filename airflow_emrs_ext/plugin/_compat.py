@@ -13,14 +13,14 @@ from packaging.version import Version
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AIRFLOW_3, AIRFLOW_VERSION, TELLS_LOOPS_APART, as_columns
-from airflow_emrs_ext.links.runs import LINKS, RECORD, ROUTE, EmrLink, RunLink
+from airflow_emrs_ext.links.runs import LINKS, ROUTE, EmrLink, RunLink
 
 HAS_COOKIE = Version("3.1") <= AIRFLOW_VERSION
 """Whether a browser that follows a link says who it is; in 3.0 only the UI's own script does."""
 
 
-def record_of(identity: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What a task has stored for its links, from Airflow's database; ``None``: nothing.
+def xcom_of(identity: Mapping[str, Any], key: str) -> Any:
+    """An XCom of plain JSON that a task has stored in Airflow's database; ``None``: none, or it is something else.
 
     :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
     """
@@ -33,16 +33,54 @@ def record_of(identity: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     with create_session() as session:
         # Airflow 3.4 keeps those of earlier tries, too.
-        newest = session.query(model.value).filter_by(key=RECORD, **columns).order_by(model.timestamp.desc())
+        newest = session.query(model.value).filter_by(key=key, **columns).order_by(model.timestamp.desc())
         found = newest.first()
     value: Any = found and found[0]
     # Airflow 3 stores the text of JSON as JSON. What is no plain JSON is not ours to make objects of.
     for _ in range(2):
         try:
             value = json.loads(value) if isinstance(value, (str, bytes)) else value
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
-    return value if isinstance(value, dict) else None
+    return value
+
+
+def rendered_fields(identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The template fields that a task ran with, as Airflow keeps them of the newest DAG runs.
+
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
+    """
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields as Model
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        found = session.query(Model.rendered_fields).filter_by(**as_columns(Model, identity)).first()
+    fields: Any = found and found[0]
+    return fields if isinstance(fields, dict) else None
+
+
+def serialized_task(identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A task as its serialized DAG says it: of the version that the task ran, or of the newest where that is not known.
+
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
+    """
+    from airflow.models import TaskInstance
+    from airflow.models.serialized_dag import SerializedDagModel as Model
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        found: Any = None
+        if AIRFLOW_3:
+            columns = as_columns(TaskInstance, identity)
+            version = session.query(TaskInstance.dag_version_id).filter_by(**columns).scalar()
+            found = version and session.query(Model).filter_by(dag_version_id=version).first()
+        found = found or Model.get(identity["dag_id"], session=session)
+        data: Any = found and found.data
+    tasks = data["dag"]["tasks"] if data else []
+    for task in (one.get("__var", one) for one in tasks):
+        if task.get("task_id") == identity["task_id"]:
+            return dict(task)
+    return None
 
 
 def base_path() -> str:
@@ -56,14 +94,21 @@ def base_path() -> str:
 class LazyApplication:
     """An ASGI application that is made when the first request comes: only the web server pays for what it needs."""
 
+    _application: Any = None
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        import asyncio
+        if self._application is None:
+            import asyncio
 
-        from airflow_emrs_ext.plugin import fastapi_route
+            self._application = await asyncio.to_thread(_fastapi_application)
+        await self._application(scope, receive, send)
 
-        application: Any = await asyncio.to_thread(fastapi_route.application)
-        await application(scope, receive, send)
+
+def _fastapi_application() -> Any:
+    from airflow_emrs_ext.plugin import fastapi_route
+
+    return fastapi_route.application()
 
 
 class LazyBlueprints:

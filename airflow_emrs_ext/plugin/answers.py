@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_emrs_ext.links.runs import LINKS, RunLink, SparkUILink, path_of
-from airflow_emrs_ext.ownership import further_fields
-from airflow_emrs_ext.plugin._compat import base_path, record_of
+from airflow_emrs_ext.links.runs import LINKS, RunLink, SparkUILink
+from airflow_emrs_ext.plugin.clicks import Click, url_path
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, page
+from airflow_emrs_ext.secrecy import hidden_in
 
 HEADERS: Mapping[str, str] = {
     # What an answer leads to is good once, and a secret.
@@ -24,31 +24,10 @@ _PAGE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
 }
 
+AGAIN_SECONDS = 5
+"""After how many seconds a page tries again where that helps."""
 
-@dataclass(frozen=True)
-class Place:
-    """A task instance, as a path names it.
-
-    :param further: what the path's query names beyond the others, such as an iteration's loop
-    """
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int
-    further: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, dag_id: str, run_id: str, task_id: str, map_index: int, query: Mapping[str, str]) -> Place:
-        """The task instance of a path with this query, of which nothing else counts."""
-        further = {name: query[name] for name in further_fields() if name in query}
-        return cls(dag_id, run_id, task_id, map_index, further)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """As :func:`~airflow_emrs_ext.ownership.identity_of` the task instance."""
-        named = {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": self.task_id, "map_index": self.map_index}
-        return {**named, **self.further}
+_SOON_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -68,46 +47,40 @@ class Answer:
         return {"location": self.location, "page": self.body}
 
 
-def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
-    """The answer to somebody who may read the logs of the task.
-
-    :param what: the link's word
-    :param attempt: of the job run; default: the latest
-    """
+def answer(click: Click) -> Answer:
+    """The answer to somebody who may read the logs of the task."""
     # Only who clicks pays for the import of what a click needs.
     from airflow_emrs_ext.models import OWNED
+    from airflow_emrs_ext.plugin.records import record_of
     from airflow_emrs_ext.plugin.run_view import run_view
     from airflow_emrs_ext.plugin.targets import explained, target
-    from airflow_emrs_ext.plugin.works import NoTarget, is_record, work_of
+    from airflow_emrs_ext.plugin.works import NoTarget, work_of
 
+    what, place = click.what, click.place
     if not _has(what, *LINKS):
         return problem(404, "No such link", f"There is no link «{what}».")
-    record = record_of(place.identity)
-    if record is None or not is_record(record):
+    record = record_of(place)
+    if record is None:
         return problem(
             404,
             "Nothing submitted yet",
             "This task has not submitted anything to EMR, or is just being tried again. The link leads "
             "somewhere as soon as it has.",
         )
-    if not _has(what, record["kind"]):
-        return problem(
-            404,
-            "No such link",
-            f"{OWNED[record['kind']].name}s have no such page.",
-            alternatives=_others(what, record["kind"], place, None),
-        )
+    if not _has(what, record.kind):
+        text = f"{OWNED[record.kind].name}s have no such page."
+        return problem(404, "No such link", text, alternatives=_others(click, record.kind))
     try:
         if what == RunLink.what:
-            with explained():
+            with explained(record):
                 return scripted(
                     run_view(
-                        work_of(record, attempt),
-                        _others(what, record["kind"], place, attempt),
+                        work_of(record, click.attempt),
+                        _others(click, record.kind),
                         lambda number: url_path(SparkUILink.what, place, number),
                     )
                 )
-        return Answer(307, location=target(what, record, attempt))
+        return Answer(307, location=target(what, record, click.attempt))
     except NoTarget as none:
         return problem(
             none.status,
@@ -115,10 +88,26 @@ def answer(what: str, place: Place, attempt: int | None = None) -> Answer:
             none.text,
             alternatives=[
                 *(Alternative(f"Attempt {n}", url_path(what, place, n)) for n in range(1, none.earlier + 1)),
-                *_others(what, record["kind"], place, attempt),
+                *_others(click, record.kind),
             ],
             again_after=none.again_after,
         )
+
+
+def busy() -> Answer:
+    """To somebody for whom there is no place, or none in time."""
+    text = "Too many people have clicked at once, or AWS is slow. The link is good: this page tries again by itself."
+    return problem(503, "Busy", text, again_after=AGAIN_SECONDS)
+
+
+def asking() -> Answer:
+    """To somebody who is to come back for the answer in a moment, so that nobody is kept waiting meanwhile."""
+    return problem(202, "Asking AWS", "This page goes on by itself.", again_after=_SOON_SECONDS)
+
+
+def no_such_link() -> Answer:
+    """To whatever is no path of a link."""
+    return problem(404, "No such link", "The address is none of this package's links.")
 
 
 def problem(
@@ -128,7 +117,7 @@ def problem(
     headers = dict(_PAGE_HEADERS)
     if again_after is not None:
         headers["Retry-After"] = str(again_after)
-    return Answer(status, body=page(title, text, alternatives or [], again_after), headers=headers)
+    return Answer(status, body=page(title, hidden_in(text), alternatives or [], again_after), headers=headers)
 
 
 def scripted(page: str) -> Answer:
@@ -144,16 +133,12 @@ def forbidden() -> Answer:
     return problem(403, "Not permitted", "You may not read the logs of this task. Ask who administers this Airflow.")
 
 
-def url_path(what: str, place: Place, attempt: int | None = None) -> str:
-    """The path of a link as the browser sees it."""
-    return f"{base_path()}/{path_of(what, place.identity, attempt)}"
-
-
 def _has(what: str, *kinds: str) -> bool:
     """Whether one of the kinds has a link of this word."""
     return any(link.what == what for kind in kinds for link in LINKS[kind])
 
 
-def _others(what: str, kind: str, place: Place, attempt: int | None) -> list[Alternative]:
+def _others(click: Click, kind: str) -> list[Alternative]:
     """The other links of the same task and attempt."""
-    return [Alternative(link.name, url_path(link.what, place, attempt)) for link in LINKS[kind] if link.what != what]
+    others = [link for link in LINKS[kind] if link.what != click.what]
+    return [Alternative(link.name, url_path(link.what, click.place, click.attempt)) for link in others]

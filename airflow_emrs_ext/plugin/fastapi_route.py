@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -9,18 +10,16 @@ from urllib.parse import urlencode
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import BeforeValidator
+from starlette.exceptions import HTTPException
 
 from airflow_emrs_ext.links.runs import ROUTE
 from airflow_emrs_ext.plugin._compat import HAS_COOKIE, base_path
-from airflow_emrs_ext.plugin.answers import HEADERS, Answer, Place, answer, forbidden, problem, scripted, url_path
+from airflow_emrs_ext.plugin.answering import ANSWER_SECONDS, AnswerPool, NoPlace
+from airflow_emrs_ext.plugin.answers import HEADERS, Answer, answer, busy, forbidden, no_such_link, problem, scripted
+from airflow_emrs_ext.plugin.clicks import Click
 from airflow_emrs_ext.plugin.pages import script_page
-
-# The UI leaves this word of an external view's address as it is where a task is not mapped.
-MapIndex = Annotated[int, BeforeValidator(lambda value: -1 if value == "{MAP_INDEX}" else value)]
 
 _PATH = "/{what}/{dag_id}/{run_id}/{task_id}/{map_index}"
 _ATTEMPT = "/{attempt}"
@@ -49,8 +48,7 @@ def application() -> FastAPI:
     """The route as an application of its own."""
     app = FastAPI(title="EMR run", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(HTTPException, _refuse)
-    app.add_exception_handler(RequestValidationError, _no_such_link)
-    guard = [Depends(requires_access_dag("GET", DagAccessEntity.TASK_LOGS))]
+    guard = [Depends(_click), Depends(requires_access_dag("GET", DagAccessEntity.TASK_LOGS))]
     if HAS_COOKIE:
         _add(app, "", _open, dependencies=guard)
     else:
@@ -64,44 +62,47 @@ def _add(app: FastAPI, prefix: str, endpoint: Any, **options: Any) -> None:
         app.add_api_route(prefix + path, endpoint, methods=["GET"], response_model=None, **options)
 
 
-def _open(
-    request: Request,
-    what: str,
-    dag_id: str,
-    run_id: str,
-    task_id: str,
-    map_index: MapIndex,
-    attempt: int | None = None,
-) -> Response:
-    return _response(answer(what, Place.of(dag_id, run_id, task_id, map_index, request.query_params), attempt))
+@cache
+def _pool() -> AnswerPool[Answer]:
+    return AnswerPool()
 
 
-def _open_for_script(
-    request: Request,
-    what: str,
-    dag_id: str,
-    run_id: str,
-    task_id: str,
-    map_index: MapIndex,
-    attempt: int | None = None,
-) -> Response:
-    given = answer(what, Place.of(dag_id, run_id, task_id, map_index, request.query_params), attempt)
+async def _click(request: Request) -> Click:
+    """What the path asks for, before anybody looks into Airflow's database for it."""
+    if click := Click.of(request.query_params, **request.path_params):
+        return click
+    raise HTTPException(404)
+
+
+_Clicked = Annotated[Click, Depends(_click)]
+
+
+async def _open(click: _Clicked) -> Response:
+    return _response(await _answer(click))
+
+
+async def _open_for_script(click: _Clicked) -> Response:
+    given = await _answer(click)
     # A redirect is for the browser to follow, and not for the script.
     return JSONResponse(given.as_json(), 200 if given.location else given.status, dict(HEADERS))
 
 
-def _page_that_asks(
-    request: Request,
-    what: str,
-    dag_id: str,
-    run_id: str,
-    task_id: str,
-    map_index: MapIndex,
-    attempt: int | None = None,
-) -> Response:
-    place = Place.of(dag_id, run_id, task_id, map_index, request.query_params)
-    path = url_path(what, place, attempt)
-    root = f"{base_path()}/{ROUTE}"
+async def _answer(click: Click) -> Answer:
+    """The answer, which others of Airflow's endpoints do not wait for."""
+    pool = _pool()
+    key = (click, object() if click.is_for_one else None)
+    try:
+        asked = pool.ask(key, lambda: answer(click), busy, is_for_one=click.is_for_one)
+    except NoPlace:
+        return busy()
+    future = asyncio.wrap_future(asked.future)
+    # Not cancelled: others may wait for it, too.
+    done, _ = await asyncio.wait([future], timeout=ANSWER_SECONDS)
+    return pool.deliver(asked) if done else busy()
+
+
+async def _page_that_asks(click: _Clicked) -> Response:
+    path, root = click.path, f"{base_path()}/{ROUTE}"
     script = _SCRIPT % {
         "answers": _in_script(root + _FOR_SCRIPT + path[len(root) :]),
         "login": _in_script(_login_url(path)),
@@ -111,23 +112,19 @@ def _page_that_asks(
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """Somebody is not logged in, or may not read the logs."""
+    """Somebody is not logged in, may not read the logs, or follows no link."""
     assert isinstance(error, HTTPException)
     is_script = not HAS_COOKIE
     # The token of a login that is not valid any more is refused with the status of a missing permission.
     if error.status_code == 401 or error.detail == "Invalid JWT token":
         if is_script:
             return JSONResponse({}, 401, dict(HEADERS))
-        names = request.path_params
-        place = Place.of(names["dag_id"], names["run_id"], names["task_id"], names["map_index"], request.query_params)
-        login = _login_url(url_path(names["what"], place, names.get("attempt")))
+        click = await _click(request)
+        login = _login_url(click.path)
         return Response(status_code=307, headers={**HEADERS, "Location": login})
-    given = forbidden() if error.status_code == 403 else problem(error.status_code, "Not possible", str(error.detail))
+    known = {403: forbidden, 404: no_such_link}.get(error.status_code)
+    given = known() if known else problem(error.status_code, "Not possible", str(error.detail))
     return JSONResponse(given.as_json(), given.status, dict(HEADERS)) if is_script else _response(given)
-
-
-async def _no_such_link(request: Request, error: Exception) -> Response:
-    return _response(problem(404, "No such link", "The address is none of this package's links."))
 
 
 def _login_url(path: str) -> str:

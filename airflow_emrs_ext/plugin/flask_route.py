@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import wait
+from functools import cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import urljoin
@@ -9,10 +11,16 @@ from urllib.parse import urljoin
 from flask import Blueprint, Response, redirect, request
 
 from airflow_emrs_ext.links.runs import ROUTE
-from airflow_emrs_ext.plugin.answers import Answer, Place, answer, forbidden, url_path
+from airflow_emrs_ext.plugin.answering import AnswerPool, NoPlace
+from airflow_emrs_ext.plugin.answers import Answer, answer, asking, busy, forbidden, no_such_link
+from airflow_emrs_ext.plugin.clicks import Click
 
-_PATH = "/<what>/<dag_id>/<run_id>/<task_id>/<int(signed=True):map_index>"
-_ATTEMPT = "/<int:attempt>"
+_PATH = "/<what>/<dag_id>/<run_id>/<task_id>/<map_index>"
+_ATTEMPT = "/<attempt>"
+
+# A worker of this web server does nothing else while somebody waits, and there may be one only: the first who clicks
+# waits so long, whoever clicks meanwhile comes back for the answer.
+_WAIT_SECONDS = 0.5
 
 
 def blueprint() -> Blueprint:
@@ -23,19 +31,40 @@ def blueprint() -> Blueprint:
     return route
 
 
-def _open(what: str, dag_id: str, run_id: str, task_id: str, map_index: int, attempt: int | None = None) -> Any:
-    place = Place.of(dag_id, run_id, task_id, map_index, request.args)
+@cache
+def _pool() -> AnswerPool[Answer]:
+    return AnswerPool()
+
+
+def _open(**parts: str) -> Any:
+    click = Click.of(request.args, **parts)
+    if click is None:
+        return _response(no_such_link())
     # Modules of Airflow 2, which Airflow 3 does not have.
     details = import_module("airflow.auth.managers.models.resource_details")
     auth_manager = import_module("airflow.www.extensions.init_auth_manager").get_auth_manager()
     if auth_manager.is_authorized_dag(
-        method="GET", access_entity=details.DagAccessEntity.TASK_LOGS, details=details.DagDetails(id=dag_id)
+        method="GET",
+        access_entity=details.DagAccessEntity.TASK_LOGS,
+        details=details.DagDetails(id=click.place.dag_id),
     ):
-        return _response(answer(what, place, attempt))
+        return _response(_answer(click, auth_manager.get_user()))
     if not auth_manager.is_logged_in():
-        back = urljoin(request.host_url, url_path(what, place, attempt))
+        back = urljoin(request.host_url, click.path)
         return redirect(auth_manager.get_url_login(next_url=back))
     return _response(forbidden())
+
+
+def _answer(click: Click, user: Any) -> Answer:
+    pool = _pool()
+    # Nobody else gets the answer that somebody comes back for, where it is good once.
+    by = user.get_id() if click.is_for_one and user else None
+    try:
+        asked = pool.ask((click, by), lambda: answer(click), busy, is_for_one=click.is_for_one)
+    except NoPlace:
+        return busy()
+    wait([asked.future], _WAIT_SECONDS if pool.waiting() == 1 else 0)
+    return pool.deliver(asked) if asked.future.done() else asking()
 
 
 def _response(given: Answer) -> Response:

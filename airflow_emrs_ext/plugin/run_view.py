@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from html import escape
@@ -15,6 +14,7 @@ from airflow_emrs_ext.driver_logs.reports import excerpt
 from airflow_emrs_ext.models import JobRunKind, ServingKind, to_json
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded
 from airflow_emrs_ext.plugin.works import DrivenWork, Work
+from airflow_emrs_ext.secrecy import hidden, hidden_in
 
 _RELOAD_SECONDS = 10
 _STYLE = """<style>
@@ -39,9 +39,6 @@ for (const link of document.querySelectorAll("a")) link.onclick = (event) => {
   Object.assign(opener, { href: link.href, target: "_blank", rel: "noopener" }).click();
 };
 """
-# What a name of a setting says that its value is not for everybody who may read a log.
-_SECRET = re.compile(r"(?i)(pass(word|wd)|secret|token|credential|api_?key|private_?key)")
-_SETTING = re.compile(r"(?P<name>[\w.-]+)=(?P<value>\"[^\"]*\"|'[^']*'|\S+)")
 _IDENTITY = (
     *("application_id", "virtual_cluster_id", "job_run_id", "session_id", "endpoint_id", "attempt", "failure_reason"),
     *("mode", "type", "release_label", "idle_timeout_minutes", "created_at", "started_at", "ended_at"),
@@ -71,7 +68,7 @@ def run_view(work: Work, alternatives: Sequence[Alternative], ui_of_attempt: Cal
     facts = work.facts
     state = work.kind.states.parse(facts["state"])
     title = facts["name"] or work.kind.label(work.ids)
-    details = f"<p>{escape(facts['state_details'])}</p>" if facts["state_details"] else ""
+    details = f"<p>{escape(hidden_in(facts['state_details']))}</p>" if facts["state_details"] else ""
     parts = [
         f'<h1>{escape(title)} <span class="state {_kind(work, facts)}">{escape(facts["state"])}</span></h1>{details}',
         _section("Course", _course(work, ui_of_attempt)),
@@ -143,8 +140,7 @@ def _log(work: Work) -> str:
     # A look at managed storage costs a dashboard, of which the service makes one per second: not with each reload.
     if not (_is_over(work, facts) or to_follow(run)):
         return ""
-    hook = work.hook
-    found = hook.run(excerpt(hook.terms, run, failed=facts["state"] == work.kind.failure, waits=False))
+    found = work.ask(excerpt, run, failed=facts["state"] == work.kind.failure, waits=False)
     text = "\n".join(found.lines) or found.note
     where = f"<small>{escape(' and '.join(found.places))}</small>" if found.places else ""
     return _section(f"Driver log, attempt {found.attempt}", f"<pre>{escape(text)}</pre>{where}")
@@ -176,28 +172,13 @@ def _identity(work: Work) -> dict[str, str]:
 def _configuration(work: Work) -> str:
     described = _described(work)
     shown = {name: described[name] for name in _CONFIGURATION if described.get(name)}
-    return json.dumps(_hidden(shown), indent=2, ensure_ascii=False, default=_plain)
+    return json.dumps(hidden(shown), indent=2, ensure_ascii=False, default=_plain)
 
 
 def _described(work: Work) -> Mapping[str, Any]:
     (described,) = (value for name, value in work.described.items() if name != "ResponseMetadata")
     structure: Mapping[str, Any] = described
     return structure
-
-
-def _hidden(value: Any, name: str = "") -> Any:
-    """A structure without the values of settings whose names say that they are secret."""
-    if isinstance(value, Mapping):
-        return {key: _hidden(one, str(key)) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_hidden(one, name) for one in value]
-    if isinstance(value, str):
-        return "***" if _SECRET.search(name) else _SETTING.sub(_hidden_setting, value)
-    return value
-
-
-def _hidden_setting(found: re.Match[str]) -> str:
-    return f"{found['name']}=***" if _SECRET.search(found["name"]) else found[0]
 
 
 def _kind(work: Work, facts: Mapping[str, Any]) -> str:

@@ -12,8 +12,9 @@ from airflow_emrs_ext._compat import AirflowException
 from airflow_emrs_ext.driver_logs.sources import log_url
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.plugin import console
+from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.works import DrivenWork, NoTarget, work_of
-from airflow_emrs_ext.plugin.works.base import busy, refused
+from airflow_emrs_ext.plugin.works.base import again, refused
 from airflow_emrs_ext.refusals import is_passing
 
 
@@ -70,26 +71,28 @@ TARGETS: Mapping[str, Callable[[Any], str]] = {
 """
 
 
-def target(what: str, record: Mapping[str, Any], attempt: int | None = None) -> str:
+def target(what: str, record: Record, attempt: int | None = None) -> str:
     """The URL that a link leads to now; it may be a secret.
 
     :param what: key of :data:`TARGETS`, of a link that the kind has
     :raises NoTarget: there is none
     """
-    with explained():
+    with explained(record):
         return TARGETS[what](work_of(record, attempt))
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained(record: Record) -> Iterator[None]:
     """A block whose calls may fail, in words for a person.
 
+    :param record: what the calls are about
     :raises NoTarget: one did
     """
     try:
         yield
     except ServiceUnavailable as error:
-        raise busy(error.message) from error
+        cause = error.__cause__
+        raise again(cause if isinstance(cause, Exception) else None, error.message, record) from error
     except ResourceNotFound as error:
         raise NoTarget(
             404,
@@ -98,5 +101,5 @@ def explained() -> Iterator[None]:
         ) from error
     except (EmrError, ClientError, BotoCoreError, AirflowException) as error:
         if isinstance(error, (ClientError, BotoCoreError)) and is_passing(error):
-            raise busy(str(error)) from error
+            raise again(error, str(error), record) from error
         raise refused(str(error)) from error

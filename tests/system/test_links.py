@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -69,6 +72,8 @@ with DAG("day", schedule=None, start_date=datetime(2026, 1, 1)):
 REGION = "eu-west-1"
 SERVICES = ("emr-serverless", "emr-containers", "emr", "s3")
 SECRET = b"/_emrs/dashboards/"
+HEALTH = "/api/v2/monitor/health" if IS_3 else "/health"
+CLICKS = 50
 # With a plus and a colon, as in the ids of scheduled runs.
 STARTED = "SELECT run_id, value FROM xcom WHERE dag_id = 'linked' AND task_id = ? AND key = ? ORDER BY map_index"
 
@@ -268,6 +273,33 @@ def test_no_presigned_url_is_kept(site: Site, web: Web) -> None:
     assert SECRET in web.permitted.open(web.link("Spark UI")).location.encode()
     assert site.files_with(job_run_id.encode())
     assert site.files_with(SECRET) == []
+
+
+def test_clicks_on_a_silent_aws_leave_airflow_itself_responsive(site: Site, web: Web) -> None:
+    """Fifty people click, AWS takes their connections and never answers; Airflow's health is asked all the time."""
+    if urlsplit(web.url).path:
+        pytest.skip("the same below a path")
+    addresses = [web.link(one.name) for one in LINKS["job_run"]]
+    addresses += [web.link(one.name, "mapped", index) for one in LINKS["job_run"] for index in (0, 1)]
+    addresses += [web.link(one.name, "eks") for one in LINKS["eks_job_run"]]
+    for address in (addresses[0], f"{web.url}{HEALTH}"):
+        assert web.permitted.open(address).status == 200  # whoever comes first waits for the imports
+    site.emr.inject("*", "stall", times=None)
+    try:
+        with ThreadPoolExecutor(CLICKS) as people:
+            clicks = [people.submit(web.permitted.get, addresses[number % len(addresses)]) for number in range(CLICKS)]
+            seconds = []
+            while not all(click.done() for click in clicks) or len(seconds) < 100:
+                began = time.monotonic()
+                assert web.nobody.get(f"{web.url}{HEALTH}").status == 200
+                seconds.append(time.monotonic() - began)
+                time.sleep(0.05)
+    finally:
+        site.emr.clear_faults()
+    answers = [click.result() for click in clicks]
+    print("health: median", sorted(seconds)[len(seconds) // 2], "longest", max(seconds), "of", len(seconds))
+    print("answers:", Counter(answer.status for answer in answers))
+    assert max(seconds) < 1
 
 
 @pytest.mark.skipif(AIRFLOW_VERSION.release < (3, 3), reason="the same on every version, and takes its time")

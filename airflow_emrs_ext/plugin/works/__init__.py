@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from airflow_emrs_ext.models import EKS_JOB_RUN, JOB_RUN, MANAGED_ENDPOINT, OWNED, SESSION
+from airflow_emrs_ext.models import EKS_JOB_RUN, JOB_RUN, MANAGED_ENDPOINT, SESSION
+from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.works.base import DrivenWork, NoTarget, Work
 from airflow_emrs_ext.plugin.works.containers import EksJobRunWork, ManagedEndpointWork
 from airflow_emrs_ext.plugin.works.serverless import ServerlessJobRunWork, SessionWork
@@ -19,19 +19,13 @@ WORKS: Mapping[str, type[Work]] = {
 """The class of each kind of :data:`~airflow_emrs_ext.models.OWNED`."""
 
 
-def is_record(record: Mapping[str, Any]) -> bool:
-    """Whether an XCom is one that a task has stored for its links; another may have its name."""
-    kind = OWNED.get(str(record.get("kind")))
-    return kind is not None and all(isinstance(record.get(name), str) for name in kind.id_names)
-
-
-def work_of(record: Mapping[str, Any], attempt: int | None = None) -> Work:
+def work_of(record: Record, attempt: int | None = None) -> Work:
     """What a task has started.
 
-    :param record: what the task has stored as :data:`~airflow_emrs_ext.links.runs.RECORD`
+    :param record: what the task says of it
     :param attempt: of the job run; default: the latest
     """
-    return WORKS[record["kind"]](record, attempt)
+    return WORKS[record.kind](record, attempt)
 
 
-__all__ = ["WORKS", "DrivenWork", "NoTarget", "Work", "is_record", "work_of"]
+__all__ = ["WORKS", "DrivenWork", "NoTarget", "Work", "work_of"]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from airflow_emrs_ext.hooks.base import EmrHook
-from airflow_emrs_ext.models import OWNED, DrivenKind
+from airflow_emrs_ext.models import OWNED, DrivenKind, Snapshot
 from airflow_emrs_ext.plugin import console
+from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
+from airflow_emrs_ext.plugin.lockless import lockless_property
+from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.turns import Turns
+from airflow_emrs_ext.plugin.works.connecting import PageHook
+from airflow_emrs_ext.refusals import UnreadableAnswer
 from airflow_emrs_ext.secrecy import keep_secrets_out_of_logs
 from airflow_emrs_ext.steps import Call, Patience, Steps, Terms
 from airflow_emrs_ext.waiting import patiently
@@ -22,11 +26,8 @@ from airflow_emrs_ext.waiting import patiently
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 8.0
-"""How long a click waits for a service that throttles or does not answer."""
-
-AGAIN_SECONDS = 5
-"""After how many seconds a page tries again where that helps."""
+PATIENCE_SECONDS = 5.0
+"""How long the calls of a click are repeated while the service throttles or does not answer; the last may go on."""
 
 _S3_URL_SECONDS = 300
 # EMR Serverless' quota of both operations that mint dashboards, per account and Region; other web servers may use it,
@@ -51,10 +52,21 @@ class NoTarget(Exception):
         self.earlier = earlier
 
 
-def busy(text: str) -> NoTarget:
-    """Somebody who tries again has a good chance."""
-    said = f"{text} The link is good: this page tries again by itself."
-    return NoTarget(503, "The service is busy", said, again_after=AGAIN_SECONDS)
+def again(error: Exception | None, text: str, record: Record) -> NoTarget:
+    """Somebody who tries again has a good chance.
+
+    :param error: what a call has ended with
+    :param record: what it was about
+    """
+    title = "The service is busy"
+    if isinstance(error, BotoCoreError):
+        title = "AWS does not answer"
+    elif isinstance(error, UnreadableAnswer):
+        title = "AWS gives no answer that can be read"
+    named = {**record.ids, **{name: value for name, value in (record.connection or {}).items() if value}}
+    asked = ", ".join(f"{name} {value}" for name, value in named.items())
+    said = f"{text} Asked for {asked}. The link is good: this page tries again by itself."
+    return NoTarget(503, title, said, again_after=AGAIN_SECONDS)
 
 
 def refused(text: str) -> NoTarget:
@@ -65,16 +77,17 @@ def refused(text: str) -> NoTarget:
 class Work(ABC):
     """What a task has started; one subclass for each kind of :data:`~airflow_emrs_ext.models.OWNED`.
 
-    :param record: what the task has stored as :data:`~airflow_emrs_ext.links.runs.RECORD`
+    :param record: what the task says of it
     :param attempt: of the job run; default: the latest
     """
 
-    def __init__(self, record: Mapping[str, Any], attempt: int | None = None) -> None:
+    def __init__(self, record: Record, attempt: int | None = None) -> None:
         keep_secrets_out_of_logs()
-        self.kind = OWNED[record["kind"]]
-        self.ids = {name: str(record[name]) for name in self.kind.id_names}
+        self.record = record
+        self.kind = OWNED[record.kind]
+        self.ids = dict(record.ids)
         self.attempt = attempt
-        self.connection = {name: record.get(name) for name in ("aws_conn_id", "region_name", "verify")}
+        self._until = time.monotonic() + PATIENCE_SECONDS
 
     @abstractmethod
     def console_page(self) -> str:
@@ -90,29 +103,73 @@ class Work(ABC):
         """The attempts with the times of each, as far as the service tells them."""
         return []
 
-    @cached_property
-    def hook(self) -> EmrHook:
+    @property
+    def connection(self) -> Mapping[str, Any]:
+        """``aws_conn_id``, ``region_name`` and ``verify`` of the task.
+
+        :raises NoTarget: they are not known
+        """
+        if self.record.connection is None:
+            raise NoTarget(
+                404,
+                "The connection of the task is not known any more",
+                "Airflow keeps what templates were rendered to for the newest DAG runs only, and the DAG itself does "
+                "not say it: `aws_conn_id`, `region_name` or `verify` is templated, or mapped. Write them plainly, or "
+                "raise [core] num_dag_runs_to_retain_rendered_fields (before Airflow 3.2 "
+                "max_num_rendered_ti_fields_per_task).",
+            )
+        return self.record.connection
+
+    @lockless_property
+    def hook(self) -> PageHook:
         """The hook of the task."""
-        return EmrHook(**self.connection, patience=self.patience)
+        return PageHook(**self.connection)
 
     @property
-    def patience(self) -> Patience:
-        """How long a click waits; who is refused can click again."""
-        return Patience(call_patience=PATIENCE_SECONDS, access_patience=0.0)
+    def terms(self) -> Terms:
+        """How long a click still waits."""
+        # Who has no access gets to know it at once: each click reads the connection anew.
+        patience = Patience(call_patience=self.seconds_left, access_patience=0.0)
+        return replace(self.hook.terms, patience=patience)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long calls are still repeated."""
+        return max(0.0, self._until - time.monotonic())
 
     def ask(self, steps: Callable[Concatenate[Terms, P], Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The answer to an API call of the package."""
-        return self.hook.run(steps(self.hook.terms, *args, **kwargs))
+        """The answer to an API call of the package.
 
-    @cached_property
+        :raises NoTarget: what it would tell of is not shown to be the task's
+        """
+        _ = self.described  # nothing else is asked before it is shown to be the task's
+        return self.hook.run(steps(self.terms, *args, **kwargs))
+
+    @lockless_property
     def described(self) -> dict[str, Any]:
-        """The answer of the service that describes it."""
-        return self.hook.run(patiently(self._describe(), self.hook.terms))
+        """The answer of the service that describes it.
+
+        :raises NoTarget: it is not shown to be the task's
+        """
+        snapshot, described = self.hook.run(patiently(self._describe(), self.terms, self._read))
+        if not self.record.is_shown_by(snapshot.facts["tags"]):
+            raise NoTarget(
+                403,
+                "Not shown to be this task's",
+                f"{self.kind.label(self.ids)} does not carry the tags of this task, and an XCom alone is no reason to "
+                "show it: who may edit XComs may not choose what this server's credentials are used for. A task tags "
+                "what it starts, unless [emrs_ext] default_tags is off; with a client token of your own it may be "
+                "another task's. The AWS console shows it to whom AWS permits that.",
+            )
+        return described
 
     def _describe(self) -> Call:
         return self.kind.describe(self.ids)
 
-    @cached_property
+    def _read(self, described: dict[str, Any]) -> tuple[Snapshot, dict[str, Any]]:
+        return self.kind.observe(self.ids, described), described
+
+    @lockless_property
     def facts(self) -> dict[str, Any]:
         """As the operators report them."""
         return self.kind.read(self.ids, self.described).facts
@@ -153,7 +210,7 @@ class DrivenWork(Work):
         """The MonitoringConfiguration of what it runs on."""
         return {}
 
-    @cached_property
+    @lockless_property
     def locations(self) -> dict[str, Any]:
         """Where the logs are, defaults included."""
         assert isinstance(self.kind, DrivenKind)
@@ -179,8 +236,8 @@ class DrivenWork(Work):
         :raises NoTarget: that takes too long
         """
         key = (self.kind.service, self.connection["aws_conn_id"], self.connection["region_name"])
-        if not _DASHBOARDS.take(key, PATIENCE_SECONDS):
-            raise busy("Too many people are opening dashboards at once.")
+        if not _DASHBOARDS.take(key, self.seconds_left):
+            raise again(None, "Too many people are opening dashboards at once.", self.record)
 
     @property
     def is_active(self) -> bool:
@@ -193,7 +250,7 @@ class DrivenWork(Work):
         :raises NoTarget: it cannot be read, or is not there
         """
         bucket, _, key = s3_uri.partition("://")[2].partition("/")
-        s3: Any = AwsBaseHook(**self.connection, client_type="s3", config=Config(signature_version="s3v4")).conn
+        s3 = PageHook(**self.connection, more=Config(signature_version="s3v4")).client("s3")
         try:
             s3.head_object(Bucket=bucket, Key=key)
         except ClientError as error:

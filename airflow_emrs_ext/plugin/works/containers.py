@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from airflow_emrs_ext.driver_logs.pods import CloudWatchPodLogs, PodLogs, S3PodLogs
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
 from airflow_emrs_ext.plugin import console
-from airflow_emrs_ext.plugin.works.base import AGAIN_SECONDS, JobRunWork, NoTarget, Work
+from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
+from airflow_emrs_ext.plugin.lockless import lockless_property
+from airflow_emrs_ext.plugin.works.base import JobRunWork, NoTarget, Work
 from airflow_emrs_ext.plugin.works.persistent_uis import presigned_url
 
 
@@ -23,7 +24,7 @@ class ContainersWork(Work):
 class EksJobRunWork(ContainersWork, JobRunWork):
     """A job run of EMR on EKS, which counts its attempts and describes none but the latest."""
 
-    @cached_property
+    @lockless_property
     def facts(self) -> dict[str, Any]:
         latest = self.kind.read(self.ids, self.described).facts
         if self.attempt in (None, latest["attempt"]):
@@ -34,7 +35,7 @@ class EksJobRunWork(ContainersWork, JobRunWork):
             )
         return {**latest, "attempt": self.attempt, "state": str(self.kind.failure)}
 
-    @cached_property
+    @lockless_property
     def driver_locations(self) -> Mapping[str, Any]:
         locations = self.locations
         pod = (self.facts["attempt"], locations["driver_pod"])
@@ -62,7 +63,7 @@ class EksJobRunWork(ContainersWork, JobRunWork):
             )
         self.take_turn()
         virtual_cluster_arn, _, _ = self.facts["arn"].partition("/jobruns/")
-        seconds = self.patience.call_patience
+        seconds = self.seconds_left
         try:
             url = self.ask(presigned_url, virtual_cluster_arn, self.ids["job_run_id"], patience_seconds=seconds)
         except RequestRejected as error:

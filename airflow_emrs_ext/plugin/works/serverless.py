@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from airflow_emrs_ext import serverless_api as api
@@ -12,7 +11,9 @@ from airflow_emrs_ext import settings
 from airflow_emrs_ext.exceptions import AccessDenied, RequestRejected
 from airflow_emrs_ext.models import attempt_facts
 from airflow_emrs_ext.plugin import console
-from airflow_emrs_ext.plugin.works.base import AGAIN_SECONDS, DrivenWork, JobRunWork, NoTarget
+from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
+from airflow_emrs_ext.plugin.lockless import lockless_property
+from airflow_emrs_ext.plugin.works.base import DrivenWork, JobRunWork, NoTarget
 from airflow_emrs_ext.steps import Call
 
 
@@ -23,7 +24,7 @@ class ServerlessWork(DrivenWork):
     def mint(self) -> str | None:
         """A new URL of the UI, good once and for an hour; ``None``: there is none yet."""
 
-    @cached_property
+    @lockless_property
     def application(self) -> dict[str, Any]:
         """The application as the service describes it; empty to those who may not read it."""
         try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_emrs_ext.local.testing import LocalEmr
+from airflow_emrs_ext.plugin.records import Record
 from tests.polling import eventually
+from tests.unit.plugin.started import TAGS, recorded
 
 ROLE = "arn:aws:iam::123456789012:role/job"
-CONNECTION = {"aws_conn_id": "aws_default", "region_name": None, "verify": None}
 
 
 class Cluster:
@@ -20,9 +21,9 @@ class Cluster:
         provider = {"type": "EKS", "id": "cluster", "info": {"eksInfo": {"namespace": "jobs"}}}
         self.cluster_id = str(self.client.create_virtual_cluster(name="jobs", containerProvider=provider)["id"])
 
-    def record(self, kind: str, **ids: str) -> dict[str, Any]:
+    def record(self, kind: str, **ids: str) -> Record:
         """What a task stores for its links."""
-        return {"kind": kind, "virtual_cluster_id": self.cluster_id, **ids, **CONNECTION}
+        return recorded(kind, virtual_cluster_id=self.cluster_id, **ids)
 
     def job_run(
         self,
@@ -32,7 +33,7 @@ class Cluster:
         attempts: int = 1,
         parameters: str = "",
         **members: Any,
-    ) -> dict[str, Any]:
+    ) -> Record:
         """The record of a job run that is in a state."""
         driver = {"entryPoint": "s3://bucket/job.py", **({"sparkSubmitParameters": parameters} if parameters else {})}
         if attempts > 1:
@@ -44,13 +45,13 @@ class Cluster:
             executionRoleArn=ROLE,
             releaseLabel="emr-7.10.0-latest",
             jobDriver={"sparkSubmitJobDriver": driver},
-            **members,
+            **{"tags": TAGS, **members},
         )["id"]
         about = {"virtualClusterId": self.cluster_id, "id": job_run_id}
         eventually(lambda: self.client.describe_job_run(**about)["jobRun"]["state"] == state)
         return self.record("eks_job_run", job_run_id=job_run_id)
 
-    def managed_endpoint(self, state: str) -> dict[str, Any]:
+    def managed_endpoint(self, state: str) -> Record:
         """The record of a managed endpoint that is in a state."""
         endpoint_id = self.client.create_managed_endpoint(
             virtualClusterId=self.cluster_id,
@@ -58,6 +59,7 @@ class Cluster:
             type="SPARK_CONNECT",
             releaseLabel="emr-7.14.0-latest",
             executionRoleArn=ROLE,
+            tags=TAGS,
         )["id"]
         about = {"virtualClusterId": self.cluster_id, "id": endpoint_id}
         eventually(lambda: self.client.describe_managed_endpoint(**about)["endpoint"]["state"] == state)

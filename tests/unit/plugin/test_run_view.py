@@ -14,6 +14,7 @@ from airflow_emrs_ext.plugin.run_view import run_view
 from airflow_emrs_ext.plugin.works import Work, work_of
 from tests.polling import eventually
 from tests.unit.plugin.eks import Cluster
+from tests.unit.plugin.started import TAGS, recorded
 
 pytestmark = pytest.mark.airflow
 
@@ -26,11 +27,11 @@ def job_run(emr: LocalEmr, state: str, **parameters: Any) -> Work:
     application_id = client.create_application(type="SPARK", releaseLabel="emr-7.13.0")["applicationId"]
     driver = {"sparkSubmit": {"entryPoint": "s3://b/j.py", "sparkSubmitParameters": "--conf spark.a.password=hush"}}
     job_run_id = client.start_job_run(
-        applicationId=application_id, executionRoleArn=ROLE, **{"jobDriver": driver, **parameters}
+        applicationId=application_id, executionRoleArn=ROLE, tags=TAGS, **{"jobDriver": driver, **parameters}
     )["jobRunId"]
     eventually(lambda: emr.job_runs()[0]["state"] == state)
     ids = {"application_id": application_id, "job_run_id": job_run_id}
-    return work_of({"kind": "job_run", **ids, "aws_conn_id": "aws_default"})
+    return work_of(recorded("job_run", **ids))
 
 
 def test_a_run_with_attempts_that_is_over(emr: LocalEmr) -> None:
@@ -98,10 +99,10 @@ def test_session(emr: LocalEmr) -> None:
     application_id = client.create_application(
         type="SPARK", releaseLabel="emr-7.13.0", interactiveConfiguration={"sessionEnabled": True}
     )["applicationId"]
-    session_id = client.start_session(applicationId=application_id, executionRoleArn=ROLE)["sessionId"]
+    session_id = client.start_session(applicationId=application_id, executionRoleArn=ROLE, tags=TAGS)["sessionId"]
     eventually(lambda: emr.sessions()[0]["state"] == "IDLE")
-    record = {"kind": "session", "application_id": application_id, "session_id": session_id}
-    html = run_view(work_of({**record, "aws_conn_id": "aws_default"}), LINKS, str)
+    record = recorded("session", application_id=application_id, session_id=session_id)
+    html = run_view(work_of(record), LINKS, str)
     assert session_id in html
     assert "IDLE" in html
 
@@ -146,11 +147,11 @@ def test_a_managed_endpoint(emr: LocalEmr) -> None:
     cluster = Cluster(emr)
     record = cluster.managed_endpoint("ACTIVE")
     html = run_view(work_of(record), LINKS, str)
-    for text in ('<h1>mine <span class="state now">ACTIVE</span>', "SPARK_CONNECT", record["endpoint_id"], ROLE):
+    for text in ('<h1>mine <span class="state now">ACTIVE</span>', "SPARK_CONNECT", record.ids["endpoint_id"], ROLE):
         assert text in html
     assert 'http-equiv="refresh"' in html
 
-    cluster.client.delete_managed_endpoint(virtualClusterId=cluster.cluster_id, id=record["endpoint_id"])
+    cluster.client.delete_managed_endpoint(virtualClusterId=cluster.cluster_id, id=record.ids["endpoint_id"])
     eventually(lambda: emr.managed_endpoints()[0]["state"] == "TERMINATED")
     html = run_view(work_of(record), LINKS, str)
     assert '<span class="state good">TERMINATED</span>' in html

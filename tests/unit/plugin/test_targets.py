@@ -7,6 +7,7 @@ import logging
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,10 +15,12 @@ import pytest
 
 from airflow_emrs_ext.driver_logs.sources import log_url
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession
+from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.targets import target
 from airflow_emrs_ext.plugin.turns import Turns
-from airflow_emrs_ext.plugin.works import NoTarget, base, is_record
+from airflow_emrs_ext.plugin.works import NoTarget, base
 from tests.polling import eventually
+from tests.unit.plugin.started import CONNECTION, TAGS, recorded
 
 pytestmark = pytest.mark.airflow
 
@@ -43,7 +46,7 @@ class Fixture:
             )["applicationId"]
         )
 
-    def job_run(self, application_id: str, state: str, monitoring: Any = None, **parameters: Any) -> dict[str, Any]:
+    def job_run(self, application_id: str, state: str, monitoring: Any = None, **parameters: Any) -> Record:
         """The record of a job run that is in a state."""
         overrides = {"configurationOverrides": {"monitoringConfiguration": monitoring}} if monitoring else {}
         job_run_id = self.client.start_job_run(
@@ -51,21 +54,18 @@ class Fixture:
             executionRoleArn=ROLE,
             jobDriver={"sparkSubmit": {"entryPoint": "s3://bucket/job.py"}},
             **overrides,
-            **parameters,
+            **{"tags": TAGS, **parameters},
         )["jobRunId"]
         ids = {"applicationId": application_id, "jobRunId": job_run_id}
         eventually(lambda: self.client.get_job_run(**ids)["jobRun"]["state"] == state)
-        return {"application_id": application_id, "job_run_id": job_run_id, "kind": "job_run", **CONNECTION}
+        return recorded("job_run", application_id=application_id, job_run_id=job_run_id)
 
-    def session(self, application_id: str, state: str) -> dict[str, Any]:
+    def session(self, application_id: str, state: str) -> Record:
         """The record of a session that is in a state."""
         ids = {"applicationId": application_id}
-        ids["sessionId"] = self.client.start_session(**ids, executionRoleArn=ROLE)["sessionId"]
+        ids["sessionId"] = self.client.start_session(**ids, executionRoleArn=ROLE, tags=TAGS)["sessionId"]
         eventually(lambda: self.client.get_session(**ids)["session"]["state"] == state)
-        return {"application_id": application_id, "session_id": ids["sessionId"], "kind": "session", **CONNECTION}
-
-
-CONNECTION = {"aws_conn_id": "aws_default", "region_name": None, "verify": None}
+        return recorded("session", application_id=application_id, session_id=ids["sessionId"])
 
 
 @pytest.fixture
@@ -96,13 +96,13 @@ def test_the_spark_ui_opens_as_often_as_one_clicks(work: Fixture) -> None:
     record = work.job_run(work.application(), "RUNNING")
 
     first, second = target("spark-ui", record), target("spark-ui", record)
-    assert record["job_run_id"] in visit(first)
-    assert record["job_run_id"] in visit(second)
+    assert record.ids["job_run_id"] in visit(first)
+    assert record.ids["job_run_id"] in visit(second)
     with pytest.raises(urllib.error.HTTPError, match="403"):
         visit(first)
 
-    work.emr.finish(record["job_run_id"], succeeded=False, details="boom")
-    assert record["job_run_id"] in visit(target("spark-ui", record))
+    work.emr.finish(record.ids["job_run_id"], succeeded=False, details="boom")
+    assert record.ids["job_run_id"] in visit(target("spark-ui", record))
 
 
 def test_each_attempt_has_its_own(work: Fixture) -> None:
@@ -111,8 +111,8 @@ def test_each_attempt_has_its_own(work: Fixture) -> None:
     eventually(lambda: work.emr.job_runs()[0]["attempts"][-1]["attempt"] == 2)
     eventually(lambda: work.emr.job_runs()[0]["state"] == "RUNNING")
 
-    assert f"{record['job_run_id']}-2" in visit(target("spark-ui", record))
-    assert f"{record['job_run_id']}-1" in visit(target("spark-ui", record, 1))
+    assert f"{record.ids['job_run_id']}-2" in visit(target("spark-ui", record))
+    assert f"{record.ids['job_run_id']}-1" in visit(target("spark-ui", record, 1))
     assert visit(target("driver-stdout", record)) == "hello\n"
     assert visit(target("driver-stdout", record, 1)) == "first\n"
     assert no_target(lambda: target("spark-ui", record, 7)).status == 404
@@ -122,17 +122,11 @@ def test_earlier_attempts_are_offered_while_the_next_has_not_started(work: Fixtu
     work.emr.script(attempts=[HOLD])
     record = work.job_run(work.application(), "RUNNING", retryPolicy={"maxAttempts": 2})
     work.emr.configure(scheduling_seconds=600)
-    work.emr.finish(record["job_run_id"], succeeded=False)
+    work.emr.finish(record.ids["job_run_id"], succeeded=False)
     eventually(lambda: work.emr.job_runs()[0]["state"] != "RUNNING")
     none = no_target(lambda: target("spark-ui", record))
     assert (none.title, none.earlier) == ("Not started yet", 1)
-    assert record["job_run_id"] in visit(target("spark-ui", record, 1))
-
-
-def test_an_xcom_of_the_same_name_is_no_record() -> None:
-    assert is_record({"kind": "job_run", "application_id": "a", "job_run_id": "b"})
-    for other in ({}, {"kind": []}, {"kind": "job_run", "application_id": "a"}, {"kind": "application"}):
-        assert not is_record(other)
+    assert record.ids["job_run_id"] in visit(target("spark-ui", record, 1))
 
 
 def test_addresses_are_not_logged_at_level_debug(work: Fixture, caplog: pytest.LogCaptureFixture) -> None:
@@ -142,7 +136,7 @@ def test_addresses_are_not_logged_at_level_debug(work: Fixture, caplog: pytest.L
     monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs"}}
     record = work.job_run(work.application(), "SUCCESS", monitoring)
     dashboard, log = urlsplit(target("spark-ui", record)), urlsplit(target("driver-stdout", record))
-    assert record["job_run_id"] in caplog.text
+    assert record.ids["job_run_id"] in caplog.text
     assert dashboard.path.rpartition("/")[2] not in caplog.text
     (signature,) = parse_qs(log.query)["X-Amz-Signature"]
     assert signature not in caplog.text
@@ -153,7 +147,7 @@ def test_driver_logs_in_managed_storage(work: Fixture, ended: bool) -> None:
     work.emr.script(attempts=[HOLD])
     record = work.job_run(work.application(), "RUNNING")
     if ended:
-        work.emr.finish(record["job_run_id"])
+        work.emr.finish(record.ids["job_run_id"])
         eventually(lambda: work.emr.job_runs()[0]["state"] == "SUCCESS")
 
     assert visit(target("driver-stdout", record)) == "hello\n"
@@ -176,7 +170,7 @@ def test_driver_logs_on_s3(work: Fixture) -> None:
         monitoringConfiguration={"s3MonitoringConfiguration": {"logUri": "s3://logs/prefix/"}, **MANAGED_OFF}
     )
     record = work.job_run(application_id, "SUCCESS")
-    path = f"prefix/applications/{application_id}/jobs/{record['job_run_id']}"
+    path = f"prefix/applications/{application_id}/jobs/{record.ids['job_run_id']}"
 
     url = target("driver-stdout", record)
     assert f"/{path}/SPARK_DRIVER/stdout.gz?" in url
@@ -208,7 +202,9 @@ def test_logs_in_cloudwatch_of_an_attempt(work: Fixture) -> None:
         **MANAGED_OFF,
     }
     record = work.job_run(work.application(), "RUNNING", monitoring, retryPolicy={"maxAttempts": 2})
-    path = f"p/applications/{record['application_id']}/jobs/{record['job_run_id']}/attempts/1/".replace("/", "$252F")
+    path = f"p/applications/{record.ids['application_id']}/jobs/{record.ids['job_run_id']}/attempts/1/".replace(
+        "/", "$252F"
+    )
     group = (
         "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fg"
     )
@@ -235,7 +231,7 @@ def test_a_run_that_has_not_started(work: Fixture) -> None:
 def test_a_run_that_never_ran(work: Fixture) -> None:
     work.emr.configure(scheduling_seconds=600)
     record = work.job_run(work.application(), "SUBMITTED")
-    work.client.cancel_job_run(applicationId=record["application_id"], jobRunId=record["job_run_id"])
+    work.client.cancel_job_run(applicationId=record.ids["application_id"], jobRunId=record.ids["job_run_id"])
     eventually(lambda: work.emr.job_runs()[0]["state"] == "CANCELLED")
     none = no_target(lambda: target("spark-ui", record))
     assert (none.status, none.title, none.again_after) == (409, "No dashboard", None)
@@ -247,9 +243,9 @@ def test_session(work: Fixture) -> None:
         monitoringConfiguration={"s3MonitoringConfiguration": {"logUri": "s3://logs"}},
     )
     record = work.session(application_id, "IDLE")
-    assert record["session_id"] in visit(target("session-dashboard", record))
-    assert record["session_id"] in visit(target("session-dashboard", record))
-    assert f"%2Fsessions%2F{record['session_id']}%2F" in target("s3-logs", record)
+    assert record.ids["session_id"] in visit(target("session-dashboard", record))
+    assert record.ids["session_id"] in visit(target("session-dashboard", record))
+    assert f"%2Fsessions%2F{record.ids['session_id']}%2F" in target("s3-logs", record)
 
 
 def test_a_session_that_has_not_started(work: Fixture) -> None:
@@ -260,7 +256,9 @@ def test_a_session_that_has_not_started(work: Fixture) -> None:
 
 
 def test_the_connections_region_and_partition(work: Fixture) -> None:
-    record = {**work.job_run(work.application(), "SUCCESS"), "region_name": "cn-north-1"}
+    record = replace(
+        work.job_run(work.application(), "SUCCESS"), connection={**CONNECTION, "region_name": "cn-north-1"}
+    )
     assert target("console", record) == (
         "https://cn-north-1.console.amazonaws.cn/emr/home?region=cn-north-1#/serverless"
     )
@@ -268,8 +266,7 @@ def test_the_connections_region_and_partition(work: Fixture) -> None:
 
 def test_the_studio_of_the_configuration(work: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__STUDIO_URL", "https://es-1.emrstudio-prod.eu-west-1.amazonaws.com/")
-    record = {"kind": "job_run", "application_id": "00a", "job_run_id": "00b", **CONNECTION}
-    assert target("console", record) == (
+    assert target("console", recorded("job_run", application_id="00a", job_run_id="00b")) == (
         "https://es-1.emrstudio-prod.eu-west-1.amazonaws.com/#/serverless-applications/00a/00b"
     )
 
@@ -278,7 +275,7 @@ def test_a_throttled_service_is_waited_for(work: Fixture) -> None:
     work.emr.script(attempts=[HOLD])
     record = work.job_run(work.application(), "RUNNING")
     work.emr.inject("GetDashboardForJobRun", "throttle", times=1)
-    assert record["job_run_id"] in visit(target("spark-ui", record))
+    assert record.ids["job_run_id"] in visit(target("spark-ui", record))
 
 
 def test_a_service_that_throttles_for_too_long(work: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,7 +298,7 @@ def test_clicks_share_the_quota(work: Fixture, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_is_not_there(work: Fixture) -> None:
-    gone = {"kind": "job_run", "application_id": "00a0000000000000", "job_run_id": "00b0000000000000", **CONNECTION}
+    gone = recorded("job_run", application_id="00a0000000000000", job_run_id="00b0000000000000")
     none = no_target(lambda: target("spark-ui", gone))
     assert (none.status, none.title) == (404, "Not found at AWS")
 

@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.plugin import answers
-from airflow_emrs_ext.plugin.answers import Place, answer
+from airflow_emrs_ext.plugin import records
+from airflow_emrs_ext.plugin.answers import answer
+from airflow_emrs_ext.plugin.clicks import Click
 from airflow_emrs_ext.plugin.targets import target
 from airflow_emrs_ext.plugin.turns import Turns
 from airflow_emrs_ext.plugin.works import base
 from tests.polling import eventually
 from tests.unit.plugin.eks import Cluster
+from tests.unit.plugin.started import PLACE
 from tests.unit.plugin.test_targets import no_target, visit
 
 pytestmark = pytest.mark.airflow
@@ -46,7 +48,7 @@ def test_the_spark_ui_opens_as_often_as_one_clicks(cluster: Cluster) -> None:
     with pytest.raises(urllib.error.HTTPError, match="403"):
         visit(first)
 
-    cluster.emr.finish(record["job_run_id"], succeeded=False, details="boom")
+    cluster.emr.finish(record.ids["job_run_id"], succeeded=False, details="boom")
     assert cluster.cluster_id in visit(target("spark-ui", record))
 
 
@@ -54,7 +56,7 @@ def test_the_address_of_the_ui_is_not_logged_at_level_debug(cluster: Cluster, ca
     caplog.set_level(logging.DEBUG)
     record = cluster.job_run("COMPLETED")
     token = urlsplit(target("spark-ui", record)).path.rpartition("/")[2]
-    assert record["job_run_id"] in caplog.text
+    assert record.ids["job_run_id"] in caplog.text
     assert token not in caplog.text
 
 
@@ -75,7 +77,7 @@ def test_a_run_that_never_ran(cluster: Cluster, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(base, "PATIENCE_SECONDS", 0.5)
     cluster.emr.configure(scheduling_seconds=600)
     record = cluster.job_run("PENDING")
-    cluster.client.cancel_job_run(virtualClusterId=cluster.cluster_id, id=record["job_run_id"])
+    cluster.client.cancel_job_run(virtualClusterId=cluster.cluster_id, id=record.ids["job_run_id"])
     eventually(lambda: cluster.emr.eks_job_runs()[0]["state"] == "CANCELLED")
     none = no_target(lambda: target("spark-ui", record))
     assert (none.status, none.title, none.again_after) == (409, "Not ready yet", 5)
@@ -117,11 +119,11 @@ def test_the_console_shows_the_virtual_cluster(cluster: Cluster, monkeypatch: py
 def test_driver_logs_on_s3_of_each_attempt(cluster: Cluster) -> None:
     cluster.emr.script([ScriptedAttempt(succeeded=False, stdout="first\n"), ScriptedAttempt(stdout="second\n")])
     record = cluster.job_run("COMPLETED", ON_S3, attempts=2)
-    path = f"here/{cluster.cluster_id}/jobs/{record['job_run_id']}/"
+    path = f"here/{cluster.cluster_id}/jobs/{record.ids['job_run_id']}/"
 
     url = target("driver-stdout", record)
     assert f"/{path}containers/" in url
-    assert f"/spark-{record['job_run_id']}-driver/stdout.gz?" in url
+    assert f"/spark-{record.ids['job_run_id']}-driver/stdout.gz?" in url
     assert "X-Amz-Expires=300&" in url
     assert visit(url) == "second\n"
     assert visit(target("driver-stdout", record, 2)) == "second\n"
@@ -157,7 +159,7 @@ def test_logs_that_are_gone(cluster: Cluster) -> None:
 def test_driver_logs_in_cloudwatch(cluster: Cluster) -> None:
     cluster.emr.script([ScriptedAttempt(stdout="said\n")])
     record = cluster.job_run("COMPLETED", IN_CLOUDWATCH)
-    path = f"p/{cluster.cluster_id}/jobs/{record['job_run_id']}/"
+    path = f"p/{cluster.cluster_id}/jobs/{record.ids['job_run_id']}/"
     streams = cluster.emr.client("logs").describe_log_streams(logGroupName="/g", logStreamNamePrefix=path)["logStreams"]
     (stream,) = (one["logStreamName"] for one in streams if one["logStreamName"].endswith("-driver/stdout"))
     group = f"{CONSOLE}/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fg"
@@ -173,10 +175,9 @@ def test_no_logs_are_kept(cluster: Cluster) -> None:
 
 def test_only_the_links_that_a_kind_has_lead_somewhere(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     record = cluster.record("managed_endpoint", endpoint_id="1")
-    monkeypatch.setattr(answers, "record_of", lambda place: record)
-    place = Place("d", "r", "t", -1)
-    assert answer("console", place).status == 307
-    given = answer("spark-ui", place)
+    monkeypatch.setattr(records, "record_of", lambda place: record)
+    assert answer(Click("console", PLACE)).status == 307
+    given = answer(Click("spark-ui", PLACE))
     assert (given.status, given.location) == (404, None)
     assert "No such link" in given.body
     assert "/emr/console/d/r/t/-1" in given.body
