@@ -14,7 +14,9 @@ CONNECTION = {"aws_conn_id": "aws_default", "region_name": None, "verify": None}
 
 def tags_of(place: Place) -> dict[str, str]:
     """The tags of what a task starts."""
-    identity = TaskIdentity(place.dag_id, place.run_id, place.task_id, place.map_index, "tests")
+    identity = TaskIdentity(
+        place.dag_id, place.run_id, place.task_id, place.map_index, deployment="tests", further=dict(place.further)
+    )
     return {**identity.tags, "team": "mine"}
 
 
