@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, closing
 from functools import cached_property
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook, AwsGenericHook
 from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
 from asgiref.sync import sync_to_async
 from botocore.config import Config
@@ -20,12 +20,15 @@ from airflow_emrs_ext.apis import APIS
 from airflow_emrs_ext.hooks.answers import check
 from airflow_emrs_ext.hooks.bodies import adrain, drain, fetch
 from airflow_emrs_ext.hooks.governor import Governor, governor_of
+from airflow_emrs_ext.lockless import lockless_property
 from airflow_emrs_ext.refusals import is_about_access
 from airflow_emrs_ext.service_model import extend
 from airflow_emrs_ext.steps import Call, Fetch, Glance, Patience, Sleep, Step, Steps, Terms, Turn
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_CACHED = (cached_property, lockless_property)
 
 # What other services are asked for may be out of a private network's reach; the job run's outcome is not to wait long
 # for it. A user's own setting stays.
@@ -126,7 +129,7 @@ class EmrHook(AwsBaseHook):
         async with AsyncExitStack() as stack:
             return await drive(steps, perform, self.governor)
 
-    @cached_property
+    @lockless_property
     def conn_config(self) -> AwsConnectionWrapper:
         """The connection, as the Amazon provider reads it, which takes boto3's own credentials for one that is missing.
 
@@ -134,9 +137,8 @@ class EmrHook(AwsBaseHook):
 
         :raises AirflowException: there is no such connection, or none any more
         """
-        found = super().conn_config
+        found: AwsConnectionWrapper = vars(AwsGenericHook)["conn_config"].func(self)
         if self.aws_conn_id and not found and (self._has_connection or self.aws_conn_id != self.default_conn_name):
-            del vars(self)["conn_config"]
             raise AirflowException(
                 f"There is no connection {self.aws_conn_id!r} (`aws_conn_id`): create it, or set `aws_conn_id` to None "
                 "for boto3's own credentials."
@@ -147,7 +149,7 @@ class EmrHook(AwsBaseHook):
     def forget_connection(self) -> None:
         """Let the next client be made of the connection as it is by then: its credentials may have been renewed."""
         self._clients.clear()
-        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
+        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), _CACHED)]:
             del vars(self)[name]
 
     def _reconsider(self, step: Step, error: Exception) -> None:

@@ -11,10 +11,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from airflow_emrs_ext.lockless import lockless_property
 from airflow_emrs_ext.models import OWNED, DrivenKind, Snapshot
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
-from airflow_emrs_ext.plugin.lockless import lockless_property
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.turns import Turns
 from airflow_emrs_ext.plugin.works.connecting import PageHook

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.config import Config
 
 from airflow_emrs_ext.hooks.base import EmrHook
-from airflow_emrs_ext.plugin.lockless import lockless_property
+from airflow_emrs_ext.lockless import lockless_property
 
 READ_SECONDS = 4
 """How long one call waits for its answer."""
@@ -34,15 +33,9 @@ class PageHook(EmrHook):
     @lockless_property
     def conn_config(self) -> Any:
         """The connection, with this page's own time limits."""
-        wrapper: Any = vars(AwsGenericHook)["conn_config"].func(self)
+        wrapper: Any = super().conn_config
         wrapper.botocore_config = (wrapper.botocore_config or Config()).merge(_IN_SECONDS).merge(self._more)
         return wrapper
-
-    def forget_connection(self) -> None:
-        """Let the next client be made of the connection as it is by then."""
-        super().forget_connection()
-        for name in ("conn_config", "conn"):
-            vars(self).pop(name, None)
 
     @lockless_property
     def conn(self) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 
 from airflow_emrs_ext.driver_logs.pods import CloudWatchPodLogs, PodLogs, S3PodLogs
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
+from airflow_emrs_ext.lockless import lockless_property
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
-from airflow_emrs_ext.plugin.lockless import lockless_property
 from airflow_emrs_ext.plugin.works.base import JobRunWork, NoTarget, Work
 from airflow_emrs_ext.plugin.works.persistent_uis import presigned_url
 

@@ -9,10 +9,10 @@ from typing import Any
 from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext import settings
 from airflow_emrs_ext.exceptions import AccessDenied, RequestRejected
+from airflow_emrs_ext.lockless import lockless_property
 from airflow_emrs_ext.models import attempt_facts
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
-from airflow_emrs_ext.plugin.lockless import lockless_property
 from airflow_emrs_ext.plugin.works.base import DrivenWork, JobRunWork, NoTarget
 from airflow_emrs_ext.steps import Call
 
