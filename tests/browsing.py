@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.cookiejar
 import json
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -21,6 +22,8 @@ HAS_FAB = find_spec("airflow.providers.fab") is not None
 """Whether the users are in Airflow's database and log in as in Airflow 2."""
 
 IS_3_0 = AIRFLOW_VERSION.release[:2] == (3, 0)
+
+_PATIENT_SECONDS = 60.0
 
 PERMITTED, FORBIDDEN = "anna", "bert"
 """Who is logged in; the second has no role, and so no permission to read anything."""
@@ -84,7 +87,17 @@ class Browser:
             self._log_in(user)
 
     def open(self, url: str) -> Page:
-        """What a person sees who follows a link; what a script of the page asks is part of it."""
+        """What a person sees who follows a link and waits a while where a page tries again by itself."""
+        until = time.monotonic() + _PATIENT_SECONDS
+        while True:
+            page = self._open(url)
+            if page.status not in (202, 503) or time.monotonic() > until:
+                return page
+            # A script hands on the page only, which says it, too.
+            time.sleep(float(page.headers["Retry-After"] or 1))
+
+    def _open(self, url: str) -> Page:
+        """What is behind a link now; what a script of the page asks is part of it."""
         page = self.get(url)
         if not (IS_3_0 and "<script" in page.text):
             return page

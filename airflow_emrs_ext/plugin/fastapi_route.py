@@ -114,7 +114,7 @@ async def _page_that_asks(click: _Clicked) -> Response:
 async def _refuse(request: Request, error: Exception) -> Response:
     """Somebody is not logged in, may not read the logs, or follows no link."""
     assert isinstance(error, HTTPException)
-    is_script = not HAS_COOKIE
+    is_script = f"/{ROUTE}{_FOR_SCRIPT}/" in request.url.path
     # The token of a login that is not valid any more is refused with the status of a missing permission.
     if error.status_code == 401 or error.detail == "Invalid JWT token":
         if is_script:
