@@ -95,13 +95,14 @@ def _fields(place: Place) -> Iterator[Mapping[str, Any]]:
 
 def _declared(task: Mapping[str, Any]) -> Mapping[str, Any]:
     """The connection and the session of a task of this package, as far as a serialized DAG says them."""
-    # A task without the link may have attributes of these names all the same, and is none of ours.
-    if not any(link in str(task.get("_operator_extra_links")) for link in _LINKED):
+    is_own = str(task.get("_task_module")).startswith(_PACKAGE)
+    # Operators that users derive have the link; a task without it may have attributes of these names all the same.
+    if not is_own and not any(link in str(task.get("_operator_extra_links")) for link in _LINKED):
         return {}
     names = (*CONNECTION, _SESSION)
     if not task.get("_is_mapped"):
         return {name: task.get(name) for name in names}
-    known: dict[str, Any] = dict(_DEFAULTS) if str(task.get("_task_module")).startswith(_PACKAGE) else {}
+    known: dict[str, Any] = dict(_DEFAULTS) if is_own else {}
     known.update(_plain(task.get("partial_kwargs")))
     expanded = task.get("expand_input") or {}
     if expanded.get("type") != "dict-of-lists":

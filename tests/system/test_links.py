@@ -346,10 +346,9 @@ def test_clicks_on_a_silent_aws_leave_airflow_itself_responsive(site: Site, web:
     finally:
         site.emr.clear_faults()
     seconds.sort()
-    print(
-        f"health: median {seconds[len(seconds) // 2]:.3f} s, longest {seconds[-1]:.3f} s of {len(seconds)}; {statuses}"
-    )
-    assert seconds[-1] < 1
+    median, longest = seconds[len(seconds) // 2], seconds[-1]
+    print(f"health: median {median:.3f} s, longest {longest:.3f} s of {len(seconds)}; clicks: {statuses}")
+    assert longest < 1
     assert set(statuses) <= {202, 503, 307}
     assert (said.status, "AWS does not answer" in said.text) == (503, True)
     assert all(one in said.text for one in (*site.job_runs("held"), "the_tasks_own"))

@@ -111,7 +111,10 @@ def test_a_connection_that_is_not_known_is_none_of_the_xcoms(keep: Keep) -> None
 
 
 def test_another_operators_task_has_no_connection(keep: Keep) -> None:
-    keep(task={**serialized("plain"), "_operator_extra_links": {"Spark UI": "_link_AnotherLink"}})
+    plain = {**serialized("plain"), "_task_module": "users.own"}
+    keep(task={**plain, "_operator_extra_links": {"EMR run": "_link_RunLink"}})
+    assert connection() == {"aws_conn_id": "mine", "region_name": "eu-west-1", "verify": False}
+    keep(task={**plain, "_operator_extra_links": {"Spark UI": "_link_AnotherLink"}})
     assert connection() is None
     keep()
     assert connection() is None

@@ -94,6 +94,23 @@ def test_secrets_of_the_configuration_are_hidden(emr: LocalEmr) -> None:
     assert "shown" in html
 
 
+def test_secrets_of_arguments_and_of_the_log_are_hidden(emr: LocalEmr) -> None:
+    emr.client("s3").create_bucket(Bucket="logs")
+    trace = 'Traceback (most recent call last):\n  File "/tmp/job.py", line 5, in <module>\nValueError: {}\n'
+    emr.script([ScriptedAttempt(succeeded=False, stdout=trace.format("no jdbc:postgresql://me:hush@host/db"))])
+    arguments = ["--db-password", "hush", "https://me:hush@host/a?token=hush&x=1", '{"api_key": "hush", "b": "shown"}']
+    work = job_run(
+        emr,
+        "FAILED",
+        jobDriver={"sparkSubmit": {"entryPoint": "s3://b/j.py", "entryPointArguments": arguments}},
+        configurationOverrides={"monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": "s3://logs"}}},
+    )
+    html = run_view(work, LINKS, str)
+    assert "no jdbc:postgresql://***@host/db" in html
+    assert "shown" in html
+    assert "hush" not in html
+
+
 def test_session(emr: LocalEmr) -> None:
     client = emr.client("emr-serverless")
     application_id = client.create_application(
