@@ -21,7 +21,7 @@ ROUTE = "emr"
 """Where the web server serves the route, below Airflow's own address."""
 
 RECORD = "emr_run"
-"""The XCom that tells the web server what a task has started, and with which connection it may ask about it."""
+"""The XCom that tells the web server what a task has started; that it has, and with which connection, others say."""
 
 
 def path_of(what: str, identity: Mapping[str, Any], attempt: int | None = None) -> str:
@@ -46,8 +46,7 @@ def show_links(operator: Any, ti: Any, kind: str, ids: Mapping[str, str]) -> Non
     :param kind: key of :data:`~airflow_emrs_ext.models.OWNED`
     :param ids: of what the task has started
     """
-    connection = {name: getattr(operator, name) for name in ("aws_conn_id", "region_name", "verify")}
-    ti.xcom_push(key=RECORD, value={"kind": kind, **ids, **connection})
+    ti.xcom_push(key=RECORD, value={"kind": kind, **ids})
     push_links(operator, ti)
 
 
