@@ -70,10 +70,12 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo test test-faults test-answers test-mwaa test-clients test-links test-loops test-browser lint format bench figures docs wheel lock lock-matrix clean
+.PHONY: help demo test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-links test-loops test-browser lint format bench figures docs wheel lock lock-matrix clean
 help:
 	@echo 'make demo      an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make test      the tests of the wheel on Airflow $(LEGS)'
+	@echo 'make simulate  $(HISTORIES) histories of faults, kills and clears in virtual time; minutes'
+	@echo 'make simulate-faults  after how many histories each of the known faults is found that is put back'
 	@echo 'make test-faults   kill, clear and time out tasks of a real Airflow $(FAULT_LEGS), count what is left running'
 	@echo 'make test-answers  answers that are not the ones of a service, on Airflow $(NEWEST): the matrix, its tables; an hour'
 	@echo 'make test-mwaa     sessions with the packages of each image of Amazon MWAA'
@@ -165,6 +167,18 @@ test-airflow-%: .venv-airflow-%/.installed
 	@echo "== tests on Airflow $*"
 	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest --numprocesses $(WORKERS) \
 		--dist loadgroup $(call select,$*) $(PYTEST_ARGS)
+
+# What a history does to the product is decided by its seed; what is found is shrunk, and is to be put in the corpus.
+HISTORIES ?= 200000
+FIRST ?= 0
+simulate: .venv-airflow-$(NEWEST)/.installed
+	@echo "== $(HISTORIES) histories, the first $(FIRST)"
+	$(simulated) -m tests.simulation --seeds $(HISTORIES) --first $(FIRST) --processes $(WORKERS) --shrink 3
+
+simulate-faults: .venv-airflow-$(NEWEST)/.installed
+	$(simulated) -m tests.simulation.mutants --processes $(WORKERS)
+
+simulated = AIRFLOW_HOME="$(CURDIR)/build/simulation" $(newest_bin)/python
 
 test-faults:
 	@status=0; for leg in $(FAULT_LEGS); do $(MAKE) --no-print-directory "test-faults-$$leg" || status=$$?; done; \

@@ -105,9 +105,13 @@ def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **
     :param arguments: further ones of :func:`claim`
     """
     owned = OWNED[arguments["kind"]]
+    # With `reattach` the tokens may have led an earlier try to something.
+    may_have_started = reattach or bool(terms.notes.recall().get(ASKED))
 
     def ask(call: Call) -> None:
+        nonlocal may_have_started
         if call.operation == owned.starts:
+            may_have_started = True
             terms.notes.note({ASKED: True})
 
     terms.notes.note({ASKED: False, **terms.notes.recall()})
@@ -117,7 +121,7 @@ def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **
         ids = {name: error.facts[name] for name in owned.id_names if name in error.facts}
         if end_on_timeout and len(ids) == len(owned.id_names):
             yield from abandon(terms, kind=owned.key, ids=ids)
-        elif end_on_timeout and "seed" in arguments:
+        elif end_on_timeout and may_have_started and "seed" in arguments:
             # An answer that was lost may have been the one of a start.
             yield from abandon_claim(terms, **arguments)
         raise

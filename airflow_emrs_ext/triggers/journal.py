@@ -155,6 +155,17 @@ class Journal:
         """Give the entry out of hand: whatever is to be done for its task, somebody else does it."""
         self._change(in_hand=None)
 
+    def finish(self) -> None:
+        """End the entry with its trigger.
+
+        What a trigger has started goes on: its entry stays until a worker has gone on with the task, which a person may
+        end before.
+        """
+        if self.entry.get("claims"):
+            self.leave()
+        else:
+            self.erase()
+
     def erase(self) -> None:
         """Remove the entry, unless another triggerer goes on with the task."""
         if self.path is not None and self._read().get("in_hand") == self.entry["in_hand"]:

@@ -125,7 +125,7 @@ class ProcedureTrigger(BaseTrigger):
             await _through_repetitions(cancelled, self._look_after_what_is_left(journal))
             raise
         # A folder may be slow; many tasks share the event loop.
-        await asyncio.to_thread(journal.erase)
+        await asyncio.to_thread(journal.finish)
         yield event
 
     async def _event_of(self, outcome: Outcome, facts: dict[str, Any] | None) -> TriggerEvent:
