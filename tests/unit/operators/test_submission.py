@@ -170,6 +170,8 @@ async def test_a_kill_before_the_submission_starts_nothing(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
     first, second = (deferred(application_id, aws_conn_id=slowly) for _ in range(2))
+    # What it has started stays in the journal until a worker goes on with its task, which is another one.
+    first.task_instance.task_id = "another_task"
     async for _ in first.run():
         pass
     await killed(partial(any_entry_has, tmp_path, '"asked": false'), second)
