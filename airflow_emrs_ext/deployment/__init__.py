@@ -14,13 +14,15 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from airflow_emrs_ext import settings
-from airflow_emrs_ext.deployment._compat import NoAirflow, team_of, variables
+from airflow_emrs_ext.deployment._compat import InDatabase, NoAirflow, team_of, variables
 from airflow_emrs_ext.exceptions import DeploymentUnknown
 
 log = logging.getLogger(__name__)
 
 VARIABLE = "emrs_ext_deployment"
 """The Variable that holds the identity; a person may set it before the first task does."""
+
+_PROPOSAL = "_proposal"
 
 # How long an Airflow that does not answer is asked, and how often, in seconds.
 _PATIENCE_SECONDS = 300.0
@@ -72,6 +74,12 @@ def deployment_of(context: Any) -> str:
     return _known[key]
 
 
+def deployments_here() -> set[str]:
+    """The identities that this Airflow has given itself, of each team, for web servers, which may use its database."""
+    named = settings.deployment()
+    return {named} if named else InDatabase().values(VARIABLE, but=_PROPOSAL)
+
+
 def _looked_up(
     key: str, pause: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
 ) -> str:
@@ -108,7 +116,7 @@ def agreed(variables: Variables, key: str, pause: Callable[[float], None]) -> st
     :param pause: waits so many seconds
     :raises LookupError: what is made does not stay
     """
-    proposal, seen = f"{key}_proposal", None
+    proposal, seen = f"{key}{_PROPOSAL}", None
     for _ in range(_MOST_ROUNDS):
         if found := variables.get(key):
             return found

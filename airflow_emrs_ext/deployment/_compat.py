@@ -77,6 +77,15 @@ class InDatabase:
                 raise ValueError(f"The Variable {key!r} cannot be decrypted with [core] fernet_key, or is empty")
             return None if found is None else str(found.val)
 
+    def values(self, begins: str, *, but: str) -> set[str]:
+        """What Variables hold whose keys begin so, but for keys that end so."""
+        from airflow.models import Variable
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            found = session.query(Variable).filter(Variable.key.startswith(begins, autoescape=True)).all()
+            return {str(one.val) for one in found if one.val and not str(one.key).endswith(but)}
+
     def put(self, key: str, value: str) -> None:
         """Make a Variable, unless it is there."""
         from airflow.models import Variable

