@@ -86,7 +86,6 @@ FEW: list[tuple[str, str, str, Lasting]] = [
     ("job run", "cancel", "AccessDeniedException", "for a while"),
     ("job run", "report", "no UTF-8", "for ever"),
     ("job run", "events", "an event with an unknown state", "for ever"),
-    ("job run", "S3", "cut in the body", "for ever"),
     ("session", "get", "HTML 200", "for ever"),
     ("session", "start", "ExpiredTokenException", "for a while"),
     ("EKS job run", "get", "no createdAt", "for ever"),
