@@ -81,7 +81,9 @@ def claim(
         ids = claimed.ids_of((yield from start_of(claimed)(terms, **request, client_token=token)))
         return (yield from look(claimed, ids, terms)).facts
     request = marked(request)
-    if try_number > 1:
+    # Without `reattach` the tokens are this try's: what another process of it has asked for is found by them.
+    is_asked = not reattach and bool(terms.notes.recall().get(ASKED))
+    if try_number > 1 and not is_asked:
         age = _REMEMBERED_SECONDS if reattach else 0.0
         found = yield from _take_over(terms, claimed, request, of if reattach else None, age=age)
         if found is not None:
@@ -303,6 +305,10 @@ def left_active(
             snapshot = yield from look(kind, ids, terms)
         except ResourceNotFound:
             continue
+        except EmrError as error:
+            # Whose it is is not known: whoever handles the error must not take it for the task's own.
+            error.facts = {name: fact for name, fact in error.facts.items() if name not in kind.id_names}
+            raise
         if owner_tags(snapshot.facts["tags"]) == owner and not snapshot.state.is_terminal:
             found.append((ids, snapshot))
     return sorted(found, key=lambda one: one[1].facts["created_at"], reverse=True)

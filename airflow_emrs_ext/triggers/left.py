@@ -52,11 +52,15 @@ def fate_of(entry: Mapping[str, Any], row: TaskRow | None) -> Fate:
     """
     if row is None:
         return Fate.END
-    if row.try_number != entry.get("try_number"):
+    is_of_last_try = row.try_number == entry.get("try_number")
+    if not is_of_last_try and not entry.get("is_ended"):
         # A later try ends what earlier ones have left, or goes on with it.
         return Fate.ERASE
     if row.state not in _ENDED:
         return Fate.KEEP
+    if not is_of_last_try:
+        # What was to be ended is, unless a later try has succeeded with it: one that failed may not have got so far.
+        return Fate.END if row.state == "failed" else Fate.ERASE
     if entry.get("is_ended"):
         return Fate.END
     if row.has_resumed or (row.state == "success" and entry.get("ending")):
@@ -106,7 +110,8 @@ class _Look:
             if row is None:
                 missing.append((path, entry))
             else:
-                done += self._carry_out(fate_of(entry, row), path, entry)
+                # One that is still to be ended was ended while it was deferred: nobody has what its wait was for.
+                done += self._carry_out(fate_of(entry, row), path, {**entry, "is_ended": True})
         if missing:
             threading.Event().wait(_AGAIN_SECONDS)
         for path, entry in missing:

@@ -27,7 +27,7 @@ import asgiref.sync
 from boto3.session import Session
 from greenlet import getcurrent, greenlet
 
-from airflow_emrs_ext import _compat, deployment, formats, ownership, running, settings
+from airflow_emrs_ext import _compat, deployment, formats, ownership, running, settings, waiting
 from airflow_emrs_ext.hooks import base as base_hooks
 from airflow_emrs_ext.hooks import dues, shared
 from airflow_emrs_ext.hooks.base import EmrHook, default_patience
@@ -506,6 +506,13 @@ class _KnownByProcess(dict[str, str]):
         return own
 
 
+def _pause_before_next_look(waited: float, now: float, terms: Any) -> float:
+    return _real_pause(4 * waited, now, terms)
+
+
+_real_pause = waiting.pause_before_next_look
+
+
 def _check(client: Any, operation: str, answer: Any) -> None:
     """As the product's, where there may be anything to find."""
     if isinstance(answer, Spoiled):
@@ -528,6 +535,7 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield base, "conclude", lambda facts, log: None
     yield base_hooks, "check", _check
     # The same decisions with fewer looks.
+    yield waiting, "pause_before_next_look", _pause_before_next_look
     yield dues, "_SHORTEST_PAUSE", 20.0
     yield dues, "_PART_OF_AGE", 1 / 3
     yield running, "EmrHook", SimulatedHook

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_emrs_ext.exceptions import EmrError
+from airflow_emrs_ext.exceptions import EmrError, RequestConflict
 from tests.simulation.driver import Process
-from tests.simulation.service import ODD_STATE
 
 # Errors with which a task leaves what runs to its next try, or, after the last, to whoever reads the message.
 _LEAVING = frozenset({"ServiceUnavailable", "AccessDenied", "UnreadableAnswer"})
@@ -102,6 +101,8 @@ class Watcher:
 
     def _foreseen(self, row: Any, error: BaseException | None) -> None:
         if isinstance(error, EmrError):
+            if isinstance(error, RequestConflict):
+                self.violation("conflict", f"the parameters of its tries are the same, and a start is refused: {error}")
             self.of(row).named |= {value for value in error.facts.values() if isinstance(value, str)}
         elif error is not None:
             self.violation("crash", f"a task fails with {type(error).__name__}: {error}")
@@ -136,10 +137,14 @@ class Watcher:
         now = self.world.loop.now
         for other in self.world.service.resources:
             if other.task is resource.task and other.is_active(now):
-                if other.state(now) == ODD_STATE and not resource.task.parameters.reattach:
+                if not resource.task.parameters.reattach and self._may_be_unlisted(other):
                     continue  # No listing of what is active shows it, and no token leads to it.
                 text = f"{other.number} is {other.state(now)} and another is started, by {_name(resource.by)}"
                 self.violation("two", text)
+
+    def _may_be_unlisted(self, resource: Any) -> bool:
+        families = {one.family for one in self.world.history.windows}
+        return resource.run.odd is not None or not families.isdisjoint({"stale", "dropped"})
 
     def ended(self, resource: Any, by: Any) -> None:
         """Nothing is ended but for a reason of the law's."""
@@ -161,7 +166,7 @@ class Watcher:
                 return
         if not task.reattach and known.tries and known.tries[-1] > resource.created:
             return
-        if getattr(by, "stopped", False) and (row.try_number > row.max_tries or not task.reattach):
+        if any(what == "stop" for _, what in known.acts) and (row.try_number > row.max_tries or not task.reattach):
             return
         self.violation("ended", f"{resource.number} is ended by {_name(by)}: no person, no deadline")
 
@@ -188,8 +193,14 @@ class Watcher:
         known, task = self.of(row), row.parameters
         if resource.number in known.handed or known.lost:
             return True
-        if known.has_left and list(resource.ids.values())[-1] in known.named:
+        if known.has_left and (list(resource.ids.values())[-1] in known.named or resource.created < known.cleared):
             return True
+        if any(_is_of_one_before(row, other) or _is_of_one_before(other, row) for other in self.world.rows):
+            return True  # Which of two DAG runs of one name it is of, the order of tries does not tell.
+        if not task.reattach and self._may_be_unlisted(resource):
+            return True
+        if task.mode == "triggerer" and task.wait_for == "submission":
+            return True  # Nobody was going to wait for it: the journal tells nothing of it, lest a success be ended.
         if not row.exists and resource.state(self.world.loop.now) in _targets(task):
             # It was ready, or ran, before anybody looked at a deleted task's journal: somebody may have it.
             return True

@@ -254,7 +254,6 @@ class Found(NamedTuple):
 
 def find(name: str, most: int, first: int = 0, *, shrinks: bool = True) -> Found:
     """After how many histories a mutant is found."""
-    gc.disable()
     with simulated():
         for seed in range(first, first + most):
             with mutated(name):
@@ -264,8 +263,6 @@ def find(name: str, most: int, first: int = 0, *, shrinks: bool = True) -> Found
                     kind = violations[0].kind
                     small = shrunk(draw(seed), fails_alike(kind)) if shrinks else draw(seed)
                     return Found(name, seed - first + 1, kind, check(small)[0].text, small.to_json())
-            if seed % 100 == 99:
-                gc.collect()
     return Found(name, None)
 
 
@@ -281,6 +278,7 @@ def main() -> int:
     parser.add_argument("--json", help="keep the shrunk histories in this file")
     parser.add_argument("names", nargs="*", default=list(MUTANTS))
     given = parser.parse_args()
+    gc.collect()
     gc.freeze()
     began = time.perf_counter()
     with multiprocessing.get_context("fork").Pool(given.processes, maxtasksperchild=1) as pool:
