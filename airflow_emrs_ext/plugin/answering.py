@@ -18,7 +18,8 @@ T = TypeVar("T")
 ANSWER_SECONDS = 10.0
 """How long somebody waits for an answer at most; what is still waiting for a thread then is not begun any more."""
 
-_THREADS = 8
+# Each click makes a client, and Python makes one at a time: more threads would keep Airflow's own waiting for it.
+_THREADS = 4
 _PLACES = 40
 # An answer that many may see is good for so long.
 _GOOD_SECONDS = 1.0

@@ -21,7 +21,7 @@ from tests.spark_sessions import ROLE, session, start_session
 
 DAGS = Path(__file__).with_name("session_dags")
 # One group: the tests look at one run of one DAG.
-pytestmark = [pytest.mark.spark, pytest.mark.airflow, pytest.mark.timeout(400), pytest.mark.xdist_group("session-work")]
+pytestmark = [pytest.mark.spark, pytest.mark.airflow, pytest.mark.timeout(700), pytest.mark.xdist_group("session-work")]
 
 
 @dataclass
@@ -79,7 +79,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             airflow.wait_for_dag("session_work")
             airflow.command("dags", "trigger", "session_work")
             over = ("success", "failed")
-            airflow.wait_for("run", lambda: airflow.run_state("session_work") in over or None, 300)
+            airflow.wait_for("run", lambda: airflow.run_state("session_work") in over or None, 600)
         yield Run(emr, airflow, session_id)
 
 

@@ -340,7 +340,8 @@ class TestShared:
         for ids in runs:
             emr.finish(ids["job_run_id"])
         assert await asyncio.gather(*tasks) == runs
-        assert len(emr.calls("GetJobRun")) <= 1
+        # One is looked at by itself for each page that came late.
+        assert len(emr.calls("GetJobRun")) < len(runs) / 2
 
     async def test_an_outage_is_no_failure(self, emr: LocalEmr, runs: list[dict[str, str]]) -> None:
         tasks = [asyncio.create_task(watched(ids)) for ids in runs]

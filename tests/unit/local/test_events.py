@@ -105,7 +105,7 @@ def test_the_events_have_the_members_of_the_guides_samples(emr: LocalEmr) -> Non
 def test_the_events_of_emr_on_eks(emr: LocalEmr) -> None:
     queue = Queue(emr, "eks", {"source": ["aws.emr-containers"]})
     cluster = Cluster(emr)
-    job_run_id = cluster.job_run("COMPLETED")["job_run_id"]
+    job_run_id = cluster.job_run("COMPLETED").ids["job_run_id"]
     queue.until("COMPLETED")
 
     assert {event["detail-type"] for event in queue.events} == {"EMR Job Run State Change"}
