@@ -111,6 +111,10 @@ class DeploymentUnknown(EmrError):
     """Airflow did not tell its identity, without which nothing is started; Airflow tries the task again."""
 
 
+class OtherDeployment(EmrError):
+    """What was to be ended carries the tag of another Airflow, and is left to that one."""
+
+
 class InvalidEvent(EmrError):
     """A worker and a triggerer of different versions do not understand each other.
 

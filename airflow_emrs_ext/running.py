@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from airflow_emrs_ext.deployment import deployments_here
 from airflow_emrs_ext.formats import known
 from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.hooks.shared import SharedDriver, shared_driver
@@ -86,13 +87,18 @@ def end_what_was_left(entry: Mapping[str, Any]) -> None:
     """Run what is to be run when a deferred task is killed, for a trigger that is no more.
 
     :param entry: the trigger's in the journal
+    :raises OtherDeployment: it is of another Airflow
     """
     patience = Patience.of({**entry["patience"], "deadline": None, "access_patience": _SECONDS})
     hook = EmrHook(**_connection(entry["hook"]), patience=patience)
     steps = PROCEDURES[entry["on_kill_procedure"]]
     spared = () if entry.get("is_ended") else entry["arguments"].get("target_states", ())
-    arguments = {**entry["on_kill_arguments"], "spared": spared, "seconds": _SECONDS}
+    arguments = {**entry["on_kill_arguments"], "spared": spared, "seconds": _SECONDS, "is_here": _is_here}
     hook.run(steps(Terms(patience=patience, log=log), **known(steps, arguments)))
+
+
+def _is_here(deployment: str) -> bool:
+    return deployment in deployments_here()
 
 
 def _connection(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from airflow_emrs_ext.api_calls import named
 from airflow_emrs_ext.exceptions import (
     EmrError,
+    OtherDeployment,
     RequestConflict,
     RequestRejected,
     ResourceNotFound,
@@ -16,6 +17,7 @@ from airflow_emrs_ext.exceptions import (
     WaitTimeout,
 )
 from airflow_emrs_ext.models import CLAIMED, OWNED, OwnedKind, ResourceKind
+from airflow_emrs_ext.ownership import owner
 from airflow_emrs_ext.procedures import KILL_SECONDS
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms
@@ -151,12 +153,15 @@ def end_unowned(
     ids: Mapping[str, str],
     spared: Iterable[str] = (),
     seconds: float = KILL_SECONDS,
+    is_here: Callable[[str], bool] = lambda deployment: True,
 ) -> Steps[Facts]:
     """End what a task has left that was ended while it was deferred, however long the service's quota makes it take.
 
     :param kind: key of :data:`~airflow_emrs_ext.models.OWNED`
     :param spared: states in which it is left alone
     :param seconds: how long each request is repeated
+    :param is_here: whether an identity that its tags name is one of this Airflow
+    :raises OtherDeployment: it is another Airflow's
     :raises EmrError: it could not be ended
     """
     owned = OWNED[kind]
@@ -166,6 +171,12 @@ def end_unowned(
         return dict(ids)
     if snapshot.state in owned.on_the_way_out() or snapshot.state in frozenset(spared):
         return snapshot.facts
+    deployment = owner(snapshot.facts.get("tags") or {}).get("deployment")
+    if deployment is not None and not is_here(deployment):
+        raise OtherDeployment(
+            f"{owned.label(ids)} carries the tag of another Airflow, {deployment}, and is left to it. Give each "
+            "Airflow a journal of its own ([emrs_ext] journal_folder). If that one is no more, end it by hand."
+        )
     return (yield from abandon(terms, kind=kind, ids=ids, seconds=seconds, raises=True))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext import settings
-from airflow_emrs_ext.exceptions import EmrError
+from airflow_emrs_ext.exceptions import EmrError, OtherDeployment
 from airflow_emrs_ext.formats import is_newer
 from airflow_emrs_ext.triggers import entries
 from airflow_emrs_ext.triggers._compat import TaskRow, row_of_task
@@ -147,6 +147,10 @@ class _Look:
                 return 0
             try:
                 _end(entry)
+            except OtherDeployment as error:
+                # Its own look ends it, and the entry.
+                _say_once(path, "%s", error.message)
+                return 0
             except Exception as error:
                 # Whatever it was: the entry stays, and the others are worked off.
                 self._failed.add(connection)

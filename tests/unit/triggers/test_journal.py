@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from airflow_emrs_ext import running
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.plugin import listener
 from airflow_emrs_ext.triggers import entries, journal, left
@@ -166,6 +167,26 @@ def test_what_a_trigger_knew_to_be_ended_is_ended_whatever_it_was_waited_for(
     made = entry(ids, targets=["RUNNING"])
     made.mark_ended()
     made.leave()
+    assert left.look_after_what_was_left() == 1
+    assert is_cancelled(emr)
+
+
+def test_what_another_airflow_has_started_is_left_to_it(
+    emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any, monkeypatch: Any, caplog: Any
+) -> None:
+    """Two that share a folder: to the one, the other's tasks are deleted ones."""
+    airflow_has(None)
+    (record,) = emr.job_runs()
+    emr.client("emr-serverless").tag_resource(
+        resourceArn=record["arn"], tags={"airflow-emrs-ext:dag_id": "a_dag", "airflow-emrs-ext:deployment": "another"}
+    )
+    lost(ids)
+    monkeypatch.setattr(running, "deployments_here", lambda: {"this"})
+    assert left.look_after_what_was_left() == 0
+    assert emr.calls("CancelJobRun") == []
+    assert len(files(folder)) == 1
+    assert "another Airflow, another" in caplog.text
+    monkeypatch.setattr(running, "deployments_here", lambda: {"this", "another"})
     assert left.look_after_what_was_left() == 1
     assert is_cancelled(emr)
 
