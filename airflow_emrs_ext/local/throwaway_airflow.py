@@ -80,6 +80,8 @@ class ThrowawayAirflow:
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__PARALLELISM": "2",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            # On a machine that is busy the server answers late; a task that meets that at its start fails for it.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__API__PORT": port,
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": port,
