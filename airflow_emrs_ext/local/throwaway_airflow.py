@@ -22,6 +22,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from airflow_emrs_ext.local.spark import guard
 
@@ -184,10 +185,21 @@ class ThrowawayAirflow:
             time.sleep(0.25)
         return seen
 
-    def wait_for_dag(self, dag_id: str, seconds: float = 90) -> None:
-        """Until the DAG has been parsed and can be triggered."""
+    def wait_for_dag(self, dag_id: str, seconds: float = 240) -> None:
+        """Until the DAG has been parsed and can be triggered, and its tasks can reach the API server."""
         known = "SELECT dag_id FROM serialized_dag WHERE dag_id = ?"
         self.wait_for(f"parsing of {dag_id}", lambda: self.query(known, dag_id) or None, seconds)
+        if "api-server" in self._processes:
+            # A task that does not reach it within seconds fails.
+            self.wait_for("API server", lambda: self._is_listening() or None, seconds)
+
+    def _is_listening(self) -> bool:
+        address = urlsplit(self.url)
+        try:
+            socket.create_connection((address.hostname, address.port), timeout=5).close()
+        except OSError:
+            return False
+        return True
 
     def run_state(self, dag_id: str) -> str | None:
         """State of the DAG's run."""
