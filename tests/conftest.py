@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
+
+HERE = Path(__file__).parent
+REAL = ("answers", "faults", "system")
 
 pytest_plugins = ["airflow_emrs_ext.local.pytest_plugin"]
 
@@ -33,6 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run all with a real Airflow or a real Spark, which keep a machine busy, one after the other."""
+    for item in items:
+        if item.path.relative_to(HERE).parts[0] in REAL:
+            item.add_marker(pytest.mark.xdist_group("real"))
 
 
 @pytest.fixture(scope="session")

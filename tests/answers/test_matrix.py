@@ -21,7 +21,7 @@ from tests.answers.matrix import cases_of, modes_of, play_all
 from tests.answers.proxy import Lasting, Proxy, proxied
 from tests.answers.resources import BUCKET, LOG_GROUP, OPERATIONS, PATIENCE
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("answers")]
+pytestmark = [pytest.mark.airflow]
 
 FOLDER = Path(__file__).parents[2] / "build" / "answers"
 EVERYTHING = [(resource, operation) for resource, operations in OPERATIONS.items() for operation in operations]

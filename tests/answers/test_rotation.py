@@ -24,7 +24,7 @@ from tests.answers.wire import Answer, Request
 from tests.polling import eventually
 from tests.running import TaskRun, run_task
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("answers")]
+pytestmark = [pytest.mark.airflow]
 
 CONNECTION = "rotating"
 OLD, NEW = "AKIAOLDOLDOLDOLDOLD1", "AKIANEWNEWNEWNEWNEW2"

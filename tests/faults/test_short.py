@@ -17,8 +17,6 @@ __all__ = ["outcomes"]
 pytestmark = [
     *needs_deployment,
     pytest.mark.skipif(AIRFLOW_VERSION.release < (3, 3), reason="the newest Airflow is enough"),
-    # One deployment for all of them.
-    pytest.mark.xdist_group("deployment"),
 ]
 
 # Suite, name, kind, whether it is deferrable.

@@ -13,7 +13,7 @@ from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from airflow_emrs_ext.states import EksJobRunState
 from tests.polling import eventually
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(300), pytest.mark.xdist_group("eks-spark-runner")]
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
 
 ROLE = "arn:aws:iam::123456789012:role/job"
 RELEASE = "emr-7.10.0-latest"

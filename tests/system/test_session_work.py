@@ -20,8 +20,7 @@ from tests.polling import eventually
 from tests.spark_sessions import ROLE, session, start_session
 
 DAGS = Path(__file__).with_name("session_dags")
-# One group: the tests look at one run of one DAG.
-pytestmark = [pytest.mark.spark, pytest.mark.airflow, pytest.mark.timeout(700), pytest.mark.xdist_group("session-work")]
+pytestmark = [pytest.mark.spark, pytest.mark.airflow, pytest.mark.timeout(700)]
 
 
 @dataclass

@@ -18,7 +18,7 @@ import pytest
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from tests.polling import eventually
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(300), pytest.mark.xdist_group("spark-sessions")]
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
 
 connect_errors = pytest.importorskip("pyspark.errors.exceptions.connect")
 

@@ -26,7 +26,7 @@ from tests.polling import eventually
 from tests.unit.local.test_web_pages import PAGES, ask
 
 # One group: the tests look at job runs that are submitted once, whatever the number of processes.
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(300), pytest.mark.xdist_group("spark-runner")]
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
 
 ROLE = "arn:aws:iam::123456789012:role/job"
 RELEASE = "emr-7.10.0"

@@ -1,4 +1,4 @@
-"""Tests that share something costly are run by one process: what it is shared by is set up once."""
+"""Tests of a group are run by one process, one after the other: what they share is set up once."""
 
 from __future__ import annotations
 
