@@ -487,6 +487,11 @@ class Variables:
         self._deployment.answers()
         self._kept[key] = value
 
+    def values(self, begins: str, *, but: str) -> set[str]:
+        """What Variables hold whose keys begin so, but for keys that end so."""
+        self._deployment.answers()
+        return {value for key, value in self._kept.items() if key.startswith(begins) and not key.endswith(but)}
+
 
 class _KnownByProcess(dict[str, str]):
     """What each process has looked up."""
@@ -549,6 +554,7 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield triggers_compat, "row_of_task", _row_of_task
     yield left, "row_of_task", _row_of_task
     yield deployment, "variables", lambda: actor().deployment.variables
+    yield deployment, "InDatabase", lambda: actor().deployment.variables
     yield deployment, "_known", _KnownByProcess()
     yield left, "threading", SimpleNamespace(Event=_Event)
     yield settings, "journal_folder", lambda: actor().process.folder

@@ -136,12 +136,13 @@ def test_another_tasks_namespace_is_taken_only_if_asked(emr: LocalEmr, cluster_i
 
 
 def test_two_tasks_that_want_the_same_namespace_at_once_share_it(emr: LocalEmr) -> None:
-    emr.inject("CreateVirtualCluster", "delay", seconds=1.5)
+    emr.inject("CreateVirtualCluster", "delay", seconds=4)
+    faster = emr.client("emr-containers")
 
     def be_faster() -> None:
         eventually(lambda: emr.calls("CreateVirtualCluster"))
         provider = {"type": "EKS", "id": "eks", "info": {"eksInfo": {"namespace": "spark"}}}
-        emr.client("emr-containers").create_virtual_cluster(name="faster", containerProvider=provider)
+        faster.create_virtual_cluster(name="faster", containerProvider=provider)
 
     helper = threading.Thread(target=be_faster)
     helper.start()
