@@ -111,8 +111,9 @@ def test_unknown_session_and_that_of_another_application(client: Any, applicatio
 
 
 def test_quota(client: Any, application_id: str, emr: LocalEmr) -> None:
+    # It has its capacity before there is a quota: the vCPUs of an account are scaled, too.
+    start(client, emr, application_id)
     emr.configure(quota_scale=0.04)
-    client.start_session(applicationId=application_id, executionRoleArn=ROLE)
     with pytest.raises(client.exceptions.ServiceQuotaExceededException) as caught:
         client.start_session(applicationId=application_id, executionRoleArn=ROLE)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 402
