@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
@@ -90,7 +91,7 @@ def run_task(make: Callable[[], Any], started: datetime = _STARTED, **task_insta
     run = TaskRun(xcoms=ti.xcoms)
     try:
         operator = make()
-        go_on: Callable[[], Any] = partial(operator.execute, context)
+        go_on: Callable[[], Any] = partial(execute, operator, context)
         while True:
             try:
                 run.result = go_on()
@@ -108,6 +109,16 @@ def run_task(make: Callable[[], Any], started: datetime = _STARTED, **task_insta
             for key, value in run.result.items():
                 ti.xcom_push(key, value)
     return run
+
+
+def execute(operator: Any, context: Any) -> Any:
+    """Execute an operator in whichever thread: Airflow 2 keeps who calls ``execute`` for the one that imported it."""
+    with suppress(ImportError):
+        from airflow.models.baseoperator import ExecutorSafeguard
+
+        callers = ExecutorSafeguard._sentinel
+        callers.callers = getattr(callers, "callers", {})
+    return operator.execute(context)
 
 
 async def fire(class_path: str, arguments: dict[str, Any]) -> Any:

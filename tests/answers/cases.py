@@ -23,7 +23,7 @@ from tests.answers.proxy import Lasting, Line, Proxy, Rule
 from tests.answers.resources import BUCKET, Resource, script
 from tests.answers.wire import Request
 from tests.polling import eventually
-from tests.running import TaskInstance, TaskRun, context_of, fire, run_task
+from tests.running import TaskInstance, TaskRun, context_of, execute, fire, run_task
 
 MANY = 12
 """How many tasks wait together, so that listings answer for them."""
@@ -190,7 +190,7 @@ def run_together(makes: list[Callable[[], Any]], tis: list[dict[str, Any]]) -> l
     deferrals: dict[int, TaskDeferred] = {}
     for number, make in enumerate(makes):
         try:
-            runs[number].result = make().execute(contexts[number])
+            runs[number].result = execute(make(), contexts[number])
         except TaskDeferred as deferral:
             deferrals[number] = deferral
         except Exception as error:
