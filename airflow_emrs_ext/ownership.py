@@ -25,6 +25,8 @@ _CUT = "=cut="
 # The names of a task instance's place among others of its task, the more exact one first: Airflow 3.4 counts the
 # iterations of a loop by the first, and the second is -1 in each of them.
 _INDEXES = ("region_index", "map_index")
+# By what else than its tags something is found that a task has started.
+_FOUND_BY = ("application_id", "virtual_cluster_id", "name")
 # What a task instance has at least.
 _NAMES = ("dag_id", "run_id", "task_id", "map_index")
 
@@ -153,6 +155,12 @@ def is_named_after_task(request: Mapping[str, Any], name_of: Callable[[str], str
 def owner_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Those of a resource's tags that name its task; none: no task of this package owns it."""
     return {key: tags[key] for key in tags if key.startswith(_PREFIX) and key not in (_REQUEST, _GENERATION)}
+
+
+def found_by(request: Mapping[str, Any]) -> dict[str, Any]:
+    """By what is found again what a start has led to whose answer was lost; nothing of it is a secret."""
+    found = {name: request[name] for name in _FOUND_BY if name in request}
+    return {**found, "tags": owner_tags(request.get("tags") or {})}
 
 
 def owner(tags: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.hooks.shared import SharedDriver, shared_driver
 from airflow_emrs_ext.models import CLAIMED
 from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.steps import Log, NoNotes, Notes, Patience, Terms
+from airflow_emrs_ext.steps import Log, Notes, OwnNotes, Patience, Terms
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,13 @@ async def run(
     """
     steps = PROCEDURES[procedure]
     async with sharing(hook) as driver:
-        terms = Terms(patience=Patience.of(patience), log=log, notes=notes or NoNotes(), recent=driver.recent)
+        terms = Terms(
+            patience=Patience.of(patience),
+            log=log,
+            notes=notes or OwnNotes(),
+            recent=driver.recent,
+            service=driver.service,
+        )
         return await driver.run(steps(terms, **known(steps, arguments)))
 
 

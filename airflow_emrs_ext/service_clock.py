@@ -29,10 +29,12 @@ class ServiceClock:
     """How far the service's clock is ahead of the worker's, as the last answer has told.
 
     :ivar ahead: in seconds; negative: behind; 0 before there was an answer
+    :ivar is_known: whether there was an answer
     """
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self.is_known = False
 
     def note(self, response: Mapping[str, Any], now: float) -> None:
         """Learn from an answer.
@@ -41,4 +43,4 @@ class ServiceClock:
         """
         answered = answered_at(response)
         if answered is not None:
-            self.ahead = answered - now
+            self.ahead, self.is_known = answered - now, True

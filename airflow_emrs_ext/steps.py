@@ -196,24 +196,29 @@ class Notes(Protocol):
     def note(self, notes: Mapping[str, Any], /) -> None:
         """Leave this instead."""
 
-    def ending(self, kind: str, ids: Mapping[str, str], /) -> AbstractContextManager[None]:
-        """A block that requests the end of something: what it cannot have is left to whoever can.
+    def ending(self, procedure: str, arguments: Mapping[str, Any], /) -> AbstractContextManager[None]:
+        """A block that requests the end of something: if it raises, that is left to whoever can.
 
-        :param kind: key of :data:`~airflow_emrs_ext.models.OWNED`
+        :param procedure: of :data:`~airflow_emrs_ext.procedures.PROCEDURES`, that ends it
+        :param arguments: the procedure's
         """
 
 
-class NoNotes:
-    """Nothing is left: whoever goes on begins anew."""
+class OwnNotes:
+    """Notes of this process: nothing is left to another one, which begins anew."""
+
+    def __init__(self) -> None:
+        self._notes: Mapping[str, Any] = {}
 
     def recall(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
+        """What this process has noted."""
+        return self._notes
 
     def note(self, notes: Mapping[str, Any], /) -> None:
-        """Forget it."""
+        """Keep it for this process."""
+        self._notes = dict(notes)
 
-    def ending(self, kind: str, ids: Mapping[str, str], /) -> AbstractContextManager[None]:
+    def ending(self, procedure: str, arguments: Mapping[str, Any], /) -> AbstractContextManager[None]:
         """A block like any other."""
         return nullcontext()
 
@@ -235,7 +240,7 @@ class Terms:
     log: Log = field(default_factory=lambda: logging.getLogger("airflow_emrs_ext"))
     clock: Callable[[], float] = time.time
     uniform: Callable[[float, float], float] = random.uniform
-    notes: Notes = field(default_factory=NoNotes)
+    notes: Notes = field(default_factory=OwnNotes)
     asks: Callable[[Call], None] = lambda call: None
     service: ServiceClock = field(default_factory=ServiceClock)
     settles_starts: bool = True

@@ -22,6 +22,7 @@ from airflow_emrs_ext.hooks.bodies import adrain, drain, fetch
 from airflow_emrs_ext.hooks.governor import Governor, governor_of
 from airflow_emrs_ext.lockless import lockless_property
 from airflow_emrs_ext.refusals import is_about_access
+from airflow_emrs_ext.service_clock import ServiceClock
 from airflow_emrs_ext.service_model import extend
 from airflow_emrs_ext.steps import Call, Fetch, Glance, Patience, Sleep, Step, Steps, Terms, Turn
 
@@ -71,8 +72,13 @@ class EmrHook(AwsBaseHook):
 
     @property
     def terms(self) -> Terms:
-        """The terms of this hook's calls: its patience and its log."""
-        return Terms(patience=self.patience, log=self.log)
+        """The terms of this hook's calls: its patience and its log, and what it knows of the service's clock."""
+        return Terms(patience=self.patience, log=self.log, service=self.service_clock)
+
+    @lockless_property
+    def service_clock(self) -> ServiceClock:
+        """What the services' answers to this hook have told of their clock."""
+        return ServiceClock()
 
     def run(self, steps: Steps[T]) -> T:
         """Drive steps with blocking clients; steps that are interrupted are closed."""

@@ -32,6 +32,7 @@ class SharedDriver:
         self.recent: dict[str, tuple[float, Any]] = {}
         """See :class:`~airflow_emrs_ext.steps.Terms`."""
         self._hook = EmrHook(**parameters)
+        self.service = self._hook.service_clock
         self.listings = Listings(self.run, self._hook.governor)
         self._notifications: dict[str, Notifications] = {}
         self._clients: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,20 +23,20 @@ from airflow_emrs_ext.declarations import HookT
 from airflow_emrs_ext.exceptions import Crashed, TaskKilled
 from airflow_emrs_ext.links.runs import show_links
 from airflow_emrs_ext.operators.base import EmrOperator
-from airflow_emrs_ext.ownership import TaskIdentity
+from airflow_emrs_ext.ownership import TaskIdentity, found_by
 from airflow_emrs_ext.triggers._compat import UNKNOWN, state_of_task
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.models import ClaimedKind, OwnedKind
     from airflow_emrs_ext.states import State
     from airflow_emrs_ext.steps import Terms
+    from airflow_emrs_ext.triggers.journal import Endings
 
 Event = Literal["kill", "timeout"]
 
 # States of a task whose process is being ended although no person, and no timeout of the DAG run, has ended the task: a
-# worker that is shut down, or one that was cut off and whose task is being tried elsewhere. Where Airflow does not say,
-# nothing is ended that the next try can go on with.
-_NOT_ENDED_BY_A_PERSON = frozenset({"running", "up_for_retry", "scheduled", "queued", "deferred", UNKNOWN})
+# worker that is shut down, or one that was cut off and whose task is being tried elsewhere.
+_NOT_ENDED_BY_A_PERSON = frozenset({"running", "up_for_retry", "scheduled", "queued", "deferred"})
 
 # How long Airflow may take to tell the state; it ends the process seconds after its signal.
 _ASK_SECONDS = 3.0
@@ -90,8 +91,9 @@ class ClaimingOperator(EmrOperator[HookT]):
                 "ends": self._ends_on("kill"),
             },
             "parents": parents if self.reattach else parents[-1:],
+            "reattach": self.reattach,
         }
-        return {**self._claim, "reattach": self.reattach}
+        return dict(self._claim)
 
     def parents(self, context: Context) -> list[dict[str, str]]:
         """Spark properties that name the parent of what the task starts, for each generation."""
@@ -126,6 +128,7 @@ class OwningOperator(ClaimingOperator[HookT]):
         self._ids: dict[str, str] = {}
         self._is_working = False
         self._ti: Any = None
+        self._notes: Endings | None = None
 
     def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         """As the base's, with what becomes of it if the deadline comes before it is the task's."""
@@ -158,7 +161,7 @@ class OwningOperator(ClaimingOperator[HookT]):
 
     def execute(self, context: Context) -> Any:
         """Make the request, then wait for what it leads to; both end at a kill."""
-        self._ti = context["ti"]
+        self._ti, self._notes = context["ti"], None
         with self.ends_at_kill():
             return super().execute(context)
 
@@ -191,19 +194,36 @@ class OwningOperator(ClaimingOperator[HookT]):
         """End what a task has started that will not go on."""
         if not self._ends_on(event):
             return
-        if event == "kill" and self._is_left_to_the_next_try():
+        state = self._state_before_another_try() if event == "kill" else None
+        if state == UNKNOWN:
+            self._leave_to_airflow()
+        elif state in _NOT_ENDED_BY_A_PERSON:
             self.log.info("The worker is being shut down: the task's next try goes on with %s", self._ids or "it")
         elif self._ids:
             self._end()
         else:
             self._abandon_claim(event)
 
-    def _is_left_to_the_next_try(self) -> bool:
-        """Whether nobody has asked for the task's end, and it will be tried again."""
+    def _state_before_another_try(self) -> str | None:
+        """The task's state, by which nobody may have asked for its end; ``None``: there is no other try to go on."""
         ti = self._ti
         if ti is None or not self.reattach or ti.try_number > ti.max_tries:
-            return False
-        return state_of_task(ti, seconds=_ASK_SECONDS) in _NOT_ENDED_BY_A_PERSON
+            return None
+        return state_of_task(ti, seconds=_ASK_SECONDS)
+
+    def _leave_to_airflow(self) -> None:
+        """Leave what was started to the next try, or, if Airflow says later that there is none, to a triggerer."""
+        kind = self.kind.key
+        if self._ids:
+            self._noted().keep("end_unowned", {"kind": kind, "ids": self._ids})
+        elif self._claim:
+            by_tags = {"kind": kind, "request": found_by(self._claim["request"]), "before": time.time()}
+            self._noted().keep("end_active_of_task", by_tags)
+        self.log.warning(
+            "Airflow does not say whether a person has ended this task: its next try goes on with %s. If there is "
+            "none, a triggerer ends it ([emrs_ext] journal_folder).",
+            self._ids or "what it may have started",
+        )
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; also where Airflow could not run the trigger, and asks the operator nothing."""
@@ -239,11 +259,16 @@ class OwningOperator(ClaimingOperator[HookT]):
         if self._claim and self._ends_on(event):
             self._run("abandon_claim", **self._claim)
 
-    def _terms(self) -> Terms:
+    def _noted(self) -> Endings:
         from airflow_emrs_ext.triggers.journal import Endings, Journal
 
-        journal = Journal.of_worker(self._ti, self._hook_parameters, self.hook.patience.as_arguments())
-        return replace(super()._terms(), notes=Endings(journal))
+        if self._notes is None:
+            journal = Journal.of_worker(self._ti, self._hook_parameters, self.hook.patience.as_arguments())
+            self._notes = Endings(journal)
+        return self._notes
+
+    def _terms(self) -> Terms:
+        return replace(super()._terms(), notes=self._noted())
 
     def _ends_on(self, event: Event) -> bool:
         return bool(getattr(self, f"{self.kind.verb}_on_{event}"))

@@ -45,7 +45,7 @@ STARTED = "started"
 """The note of the ids of what a start has led to."""
 
 ASKED = "asked"
-"""The note that says whether a start has been asked for."""
+"""The note that says whether this try has asked for a start, and when by the service's clock, if that is known."""
 
 KILL_SECONDS = 86_400.0
 """How long the end of what a killed task has left is requested where Airflow does not hurry: hundreds of tasks that a
@@ -58,7 +58,7 @@ _MODULES: Mapping[str, tuple[str, ...]] = {
     "job_runs": ("follow_job_run", "cancel_job_run", "request_cancellation"),
     "owned": ("follow", "watch", "end", "abandon", "end_unowned"),
     "sessions": ("terminate_session",),
-    "unowned": ("end_active_of_task",),
+    "left": ("end_active_of_task",),
 }
 
 PROCEDURES: Mapping[str, Procedure] = _Named({name: (module, name) for module in _MODULES for name in _MODULES[module]})

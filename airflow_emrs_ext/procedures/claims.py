@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import Any
 
-from airflow_emrs_ext.apis import listing_of, start_of
-from airflow_emrs_ext.exceptions import EmrError, RequestConflict, ResourceNotFound, WaitTimeout
+from airflow_emrs_ext.apis import start_of
+from airflow_emrs_ext.exceptions import EmrError, RequestConflict, WaitTimeout
 from airflow_emrs_ext.formats import known
 from airflow_emrs_ext.lineage import with_properties
 from airflow_emrs_ext.models import CLAIMED, OWNED, ClaimedKind, OwnedKind, Snapshot
 from airflow_emrs_ext.ownership import (
+    found_by,
     generation_of,
     is_named_after_task,
     is_same_request,
     marked,
     numbered,
-    owner_tags,
     token,
 )
 from airflow_emrs_ext.procedures import ASKED, STARTED
 from airflow_emrs_ext.procedures.epochs import Ages, Epoch
+from airflow_emrs_ext.procedures.left import end_active_of_task, left_active
 from airflow_emrs_ext.procedures.owned import END_SECONDS, Facts, abandon, briefly, is_over, request_end
 from airflow_emrs_ext.procedures.started import look_at_started
-from airflow_emrs_ext.service_clock import answered_at, moment
+from airflow_emrs_ext.service_clock import answered_at
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Call, Steps, Terms
 from airflow_emrs_ext.waiting import await_state, look
@@ -34,12 +36,12 @@ from airflow_emrs_ext.waiting import await_state, look
 # How long a start whose answer was lost is repeated to learn what it started, in seconds.
 _REPEAT_SECONDS = 10.0
 
+# How long the last of these requests may take.
+_LAST_SECONDS = 60.0
+
 # How long a client token is remembered at least, in seconds. The service does not say; what is older is looked for by
 # its tags. A longer listing for each of hundreds of tries at once would be hours of its quota.
 _REMEMBERED_SECONDS = 3600.0
-
-# How far the worker's clock may be behind the service's before it is not asked what is old, in seconds.
-_BEHIND_SECONDS = 60.0
 
 # A task's parameters change between its tries a few times at most; more conflicts in a row have another reason.
 _MOST_CONFLICTS = 10
@@ -76,22 +78,20 @@ def claim(
     :return: the facts of the resource
     :raises RequestConflict: the start conflicts with something else than an earlier try's parameters
     """
-    claimed, of = CLAIMED[kind], Epoch(**known(Epoch, epoch or {}))
+    claimed = CLAIMED[kind]
     if token is not None:
         ids = claimed.ids_of((yield from start_of(claimed)(terms, **request, client_token=token)))
         return (yield from look(claimed, ids, terms)).facts
     request = marked(request)
-    # Without `reattach` the tokens are this try's: what another process of it has asked for is found by them.
-    is_asked = not reattach and bool(terms.notes.recall().get(ASKED))
-    if try_number > 1 and not is_asked:
+    of, first = _counted(epoch, try_number, reattach)
+    if try_number > 1:
         age = _REMEMBERED_SECONDS if reattach else 0.0
-        found = yield from _take_over(terms, claimed, request, of if reattach else None, age=age)
+        found = yield from _take_over(terms, claimed, request, of, age=age)
         if found is not None:
-            terms.notes.note({ASKED: True, STARTED: claimed.pick(found.facts)})
+            _note(terms, {STARTED: claimed.pick(found.facts)})
             return found.facts
-    requests = _requests(request, seed, parents, count())
-    newest = try_number - 1 if reattach else 0
-    own = yield from _next_generation(terms, claimed, request, requests, of, newest, reattach=reattach)
+    requests = _requests(request, seed, parents, count(first))
+    own = yield from _next_generation(terms, claimed, request, requests, of, try_number - 1)
     assert own is not None, "unreachable: count() does not end"
     return own.facts
 
@@ -107,14 +107,12 @@ def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **
     :param arguments: further ones of :func:`claim`
     """
     owned = OWNED[arguments["kind"]]
-    # With `reattach` the tokens may have led an earlier try to something.
-    may_have_started = reattach or bool(terms.notes.recall().get(ASKED))
 
     def ask(call: Call) -> None:
-        nonlocal may_have_started
-        if call.operation == owned.starts:
-            may_have_started = True
-            terms.notes.note({ASKED: True})
+        if call.operation == owned.starts and not terms.notes.recall().get(ASKED):
+            # Dates may be in whole seconds.
+            asked = terms.clock() + terms.service.ahead - 1.0
+            terms.notes.note({ASKED: asked if terms.service.is_known else True})
 
     terms.notes.note({ASKED: False, **terms.notes.recall()})
     try:
@@ -123,9 +121,9 @@ def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **
         ids = {name: error.facts[name] for name in owned.id_names if name in error.facts}
         if end_on_timeout and len(ids) == len(owned.id_names):
             yield from abandon(terms, kind=owned.key, ids=ids)
-        elif end_on_timeout and may_have_started and "seed" in arguments:
+        elif end_on_timeout and "seed" in arguments:
             # An answer that was lost may have been the one of a start.
-            yield from abandon_claim(terms, **arguments)
+            yield from abandon_claim(terms, reattach=reattach, **arguments)
         raise
 
 
@@ -141,15 +139,20 @@ def abandon_claim(
     try_number: int,
     epoch: Mapping[str, Any],
     parents: Sequence[Mapping[str, str]] = (),
+    reattach: bool = True,
     seconds: float | None = None,
 ) -> Steps[Facts]:
     """End what a task has started and not come to own: if its answer was not seen, the repeated request tells it.
+
+    What was left by earlier tries is found by its tags, if this one has not got so far as to ask for a start; so is
+    what no answer tells of, once it can be listed.
 
     :param seconds: how long each request is repeated; ``None``: Airflow does not wait for it, nor asks again
     """
     owned, notes = CLAIMED[kind], terms.notes.recall()
     how: dict[str, Any] = {"seconds": seconds or END_SECONDS, "raises": seconds is not None}
-    if notes.get(ASKED) is False:
+    is_asked = notes.get(ASKED) is not False
+    if not is_asked and try_number == 1:
         terms.log.info("No %s has been started yet", owned.name.lower())
         return {}
     if STARTED in notes:
@@ -158,11 +161,18 @@ def abandon_claim(
         if try_number == 1 or not is_over(owned, facts.get("state")):
             return facts
     brief = briefly(terms, seconds or _REPEAT_SECONDS)
+    # What comes after as many generations as there were tries is another try's.
+    of, first = _counted(epoch, try_number, reattach)
+    requests = _requests(marked(request), seed, parents, range(first, try_number))
+    by_tags: dict[str, Any] = {"kind": kind, "request": found_by(request)}
+    # What a repeated request may start before it is given up is the task's, too.
+    until = terms.clock() + terms.service.ahead + brief.patience.call_patience + _LAST_SECONDS
+    later = {**by_tags, "before": until, "is_service_time": terms.service.is_known}
     try:
-        # What comes after as many generations as there were tries is another try's.
-        requests = _requests(marked(request), seed, parents, range(try_number))
-        of = Epoch(**known(Epoch, epoch))
-        own = yield from _next_generation(brief, owned, marked(request), requests, of, try_number - 1)
+        with nullcontext() if how["raises"] else terms.notes.ending("end_active_of_task", later):
+            if not is_asked:
+                return (yield from end_active_of_task(brief, **by_tags, seconds=seconds or _REPEAT_SECONDS))
+            own = yield from _next_generation(brief, owned, marked(request), requests, of, try_number - 1)
     except EmrError as error:
         if how["raises"]:
             raise
@@ -173,6 +183,18 @@ def abandon_claim(
     return (yield from abandon(terms, kind=kind, ids=owned.pick(own.facts), **how))
 
 
+def _counted(epoch: Mapping[str, Any] | None, try_number: int, reattach: bool) -> tuple[Epoch, int]:
+    """What counts of what a task has started, and the number of the first generation that a try asks for.
+
+    Without ``reattach`` each try has client tokens of its own, and the generation that it makes has the try's number:
+    so it knows its own, of another process of this very try, too, from what earlier tries have left.
+    """
+    of = Epoch(**known(Epoch, epoch or {}))
+    if reattach:
+        return of, 0
+    return replace(of, tries=try_number - 1, ends=True), try_number - 1
+
+
 def _next_generation(
     terms: Terms,
     kind: ClaimedKind[State],
@@ -180,17 +202,14 @@ def _next_generation(
     requests: Iterable[tuple[int, dict[str, Any]]],
     epoch: Epoch,
     newest: int,
-    *,
-    reattach: bool = True,
 ) -> Steps[Snapshot | None]:
     """The first of the generations that is of use, started if it is not there yet.
 
     :param requests: of each generation, with its number
     :param newest: the first generation that no earlier try can have made, as each makes one at most
-    :param reattach: ``False``: what an earlier try has left active is ended, whatever its parameters
     """
     conflicts = 0
-    ages = Ages(epoch, newest, terms.clock(), is_asked=bool(terms.notes.recall().get(ASKED)))
+    ages = Ages(epoch, newest, terms.clock(), terms.notes.recall().get(ASKED))
     for generation, start in requests:
         try:
             started = yield from start_of(kind)(terms, **start)
@@ -202,12 +221,12 @@ def _next_generation(
             if conflicts == 1:
                 is_named = is_named_after_task(request, kind.name_of)
                 # One that was started with this request is not what the start conflicts with.
-                own = yield from _take_over(terms, kind, request, epoch if reattach else None, named=is_named)
+                own = yield from _take_over(terms, kind, request, epoch, named=is_named)
                 if own is not None:
                     return own
             continue
         ids = kind.ids_of(started)
-        terms.notes.note({ASKED: True, STARTED: ids})
+        _note(terms, {STARTED: ids})
         ages.note_answer(answered_at(started), terms.clock())
         try:
             snapshot = yield from look_at_started(kind, ids, started, terms)
@@ -224,8 +243,13 @@ def _next_generation(
             terms.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
             return snapshot
         terms.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)
-        terms.notes.note({ASKED: True})
+        _note(terms)
     return None
+
+
+def _note(terms: Terms, more: Mapping[str, Any] | None = None) -> None:
+    """Note that a start has been asked for, when, and what else is known."""
+    terms.notes.note({ASKED: terms.notes.recall().get(ASKED) or True, **(more or {})})
 
 
 def _requests(
@@ -243,14 +267,14 @@ def _take_over(
     terms: Terms,
     kind: ClaimedKind[State],
     request: Mapping[str, Any],
-    epoch: Epoch | None,
+    epoch: Epoch,
     *,
     named: bool = True,
     age: float = 0.0,
 ) -> Steps[Snapshot | None]:
     """The newest active resource of the task's earlier tries that was started with this request; the others are ended.
 
-    :param epoch: what of them the task goes on with; ``None``: end all of them
+    :param epoch: what of them the task goes on with
     :param named: look only at those that have the request's name, to spare a call for each of an application's others
     :param age: look only at those that were created so many seconds ago, to spare pages
     """
@@ -258,7 +282,7 @@ def _take_over(
     owned = OWNED.get(kind.key)
     for ids, snapshot in (yield from left_active(terms, kind, request, named, age)):
         tags = snapshot.facts["tags"]
-        is_todays = epoch is not None and epoch.includes(generation_of(tags), snapshot.state)
+        is_todays = epoch.includes(generation_of(tags), snapshot.state)
         is_alike = is_same_request(tags, request["tags"]) and snapshot.state not in kind.on_the_way_out()
         if own is None and is_todays and is_alike:
             terms.log.info("%s of an earlier try is %s: going on with it", kind.label(ids), snapshot.state)
@@ -280,50 +304,3 @@ def _see_out(terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], snaps
         terms.log.info("%s of an earlier try is %s: %s it", kind.label(ids), snapshot.state, kind.verb)
         yield from request_end(terms, kind, ids)
     return (yield from await_state(kind, ids, [state for state in kind.states if state.is_terminal], terms))
-
-
-def left_active(
-    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], named: bool, age: float
-) -> Steps[list[tuple[dict[str, str], Snapshot]]]:
-    """What carries the tags of the request's task and has not ended, the newest first."""
-    owner = owner_tags(request.get("tags") or {})
-    if not owner:
-        return []
-    found = []
-    looked: list[dict[str, str]] = []
-    listed = yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))
-    if age and terms.service.ahead > _BEHIND_SECONDS:
-        # The worker's clock is behind, and has left out some that are old.
-        listed = yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))
-    for entry in listed:
-        ids = kind.ids_of(entry)
-        # What moves on between two pages is on both of them.
-        if ids in looked or (named and entry.get("name") != request.get("name")):
-            continue
-        looked.append(ids)
-        try:
-            snapshot = yield from look(kind, ids, terms)
-        except ResourceNotFound:
-            continue
-        except EmrError as error:
-            # Whose it is is not known: whoever handles the error must not take it for the task's own.
-            error.facts = {name: fact for name, fact in error.facts.items() if name not in kind.id_names}
-            raise
-        if owner_tags(snapshot.facts["tags"]) == owner and not snapshot.state.is_terminal:
-            found.append((ids, snapshot))
-    return sorted(found, key=lambda one: one[1].facts["created_at"], reverse=True)
-
-
-def active(terms: Terms, kind: ClaimedKind[State], *scope: str, **filters: Any) -> Steps[list[dict[str, Any]]]:
-    """The entries of a listing of what has not ended.
-
-    :param scope: an application's id, for what belongs to one
-    :param filters: further ones of the listing
-    """
-    states = [state for state in kind.states if state.is_active]
-    return (yield from listing_of(kind)(terms, *scope, states=states, **filters))
-
-
-def _created_before(terms: Terms, age: float) -> dict[str, Any]:
-    now = terms.clock() + max(0.0, terms.service.ahead)
-    return {"created_at_before": moment(now - age)} if age else {}

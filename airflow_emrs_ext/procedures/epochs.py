@@ -37,18 +37,22 @@ class Epoch:
         is_old = created is not None and self.began is not None and created < self.began - _APART_SECONDS
         return generation >= self.tries and not is_old
 
+    def saw(self, created: float) -> bool:
+        """Whether something is from after the DAG run started, if both clocks are right."""
+        return self.began is not None and created >= self.began
+
 
 class Ages:
     """What a walk along the generations knows of who has made them.
 
     :param newest: the first generation that no earlier try can have made, as each makes one at most
-    :param asked: when the first of them was asked for, in seconds since the epoch, by the worker's clock
-    :param is_asked: whether another process of this very try may have asked for them before
+    :param asked: when the first of them is asked for, in seconds since the epoch, by the worker's clock
+    :param before: when another process of this very try has asked for them, by the service's clock; ``True``: not known
     """
 
-    def __init__(self, epoch: Epoch, newest: int, asked: float, *, is_asked: bool) -> None:
-        self._epoch, self._newest, self._asked, self._is_asked = epoch, newest, asked, is_asked
-        self._since: float | None = None
+    def __init__(self, epoch: Epoch, newest: int, asked: float, before: float | bool | None) -> None:
+        self._epoch, self._newest, self._asked, self._is_asked = epoch, newest, asked, bool(before)
+        self._since: float | None = None if isinstance(before, bool) else before
         self._answered = 0.0
         self._is_certain = False
 
@@ -76,7 +80,7 @@ class Ages:
         if since is not None and created >= since:
             return True, True
         is_of_this_try = generation >= self._newest
-        is_before = since is not None and self._is_certain and not self._is_asked
+        is_before = since is not None and self._is_certain and not self._is_asked and not self._epoch.saw(created)
         if is_of_this_try and is_before and not state.is_active:
             # Older than this try, and no earlier one can have made it: it is of a DAG run that was deleted.
             return False, False

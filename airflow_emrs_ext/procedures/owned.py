@@ -133,7 +133,7 @@ def abandon(
     owned = OWNED[kind]
     terms.log.info("%s: %s it, because nothing waits for it any more", owned.label(ids), owned.verb)
     try:
-        with terms.notes.ending(kind, ids):
+        with terms.notes.ending("end_unowned", {"kind": kind, "ids": dict(ids)}):
             try:
                 return (yield from request_end(briefly(terms, seconds), owned, ids))
             except ResourceNotFound:

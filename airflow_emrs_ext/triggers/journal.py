@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,23 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext import settings
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.ownership import identity_of, owner_tags
+from airflow_emrs_ext.ownership import found_by, identity_of
 from airflow_emrs_ext.procedures import ASKED, STARTED
+from airflow_emrs_ext.steps import OwnNotes
 from airflow_emrs_ext.triggers import entries
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 
 log = logging.getLogger(__name__)
-
-# Beside the task's tags.
-_FOUND_BY = ("application_id", "virtual_cluster_id", "name")
-
-
-def found_by(request: Mapping[str, Any]) -> dict[str, Any]:
-    """By what the job run of a request is found again whose answer was lost; nothing of it is a secret."""
-    found = {name: request[name] for name in _FOUND_BY if name in request}
-    return {**found, "tags": owner_tags(request.get("tags") or {})}
 
 
 def _name(entry: Mapping[str, Any]) -> str:
@@ -120,24 +113,19 @@ class Journal:
             if STARTED in notes:
                 at_kill = {"kind": kind, "ids": dict(notes[STARTED])}
                 entry.update(on_kill_procedure="end_unowned", on_kill_arguments=at_kill)
-            elif notes.get(ASKED):
+            elif notes.get(ASKED) or (entry.get("try_number") or 1) > 1:
+                # What earlier tries have left is the task's, too.
                 at_kill = {"kind": kind, "request": entry["tagged"]}
                 entry.update(on_kill_procedure="end_active_of_task", on_kill_arguments=at_kill)
         self._save(entry)
 
     @contextmanager
-    def ending(self, kind: str, ids: Mapping[str, str]) -> Iterator[None]:
+    def ending(self, procedure: str, arguments: Mapping[str, Any]) -> Iterator[None]:
         """A block that requests the end of something; what it cannot have, a triggerer does when it can.
 
         There is an entry before it is tried: the process may be killed in the middle.
         """
-        if self.path is None:
-            yield
-            return
-        at_kill = {"kind": kind, "ids": dict(ids)}
-        common = {name: self.entry[name] for name in ("task", "try_number", "hook", "patience", "in_hand")}
-        entry = {**common, "arguments": {}, "on_kill_procedure": "end_unowned", "on_kill_arguments": at_kill}
-        own = Journal(self.path.parent / _name(entry), {**entry, "is_ended": True})
+        own = self._beside(procedure, arguments, is_ended=True)
         own.write()
         try:
             yield
@@ -147,24 +135,41 @@ class Journal:
             raise
         own.erase()
 
+    def keep(self, procedure: str, arguments: Mapping[str, Any]) -> None:
+        """Leave the end of something to whoever can say that a person has ended its task: its worker cannot."""
+        own = self._beside(procedure, arguments, is_killed=True)
+        own.write()
+        own.leave()
+
+    def _beside(self, procedure: str, arguments: Mapping[str, Any], **members: Any) -> Journal:
+        """Another entry of the same task, for something to be ended."""
+        if self.path is None:
+            return self
+        common = {name: self.entry[name] for name in ("task", "try_number", "hook", "patience", "in_hand")}
+        entry = {**common, "arguments": {}, "on_kill_procedure": procedure, "on_kill_arguments": dict(arguments)}
+        return Journal(self.path.parent / _name(entry), {**entry, **members})
+
     def mark_ended(self) -> None:
         """Keep that the task was ended or deleted while it was deferred: what it has started is to be ended."""
-        self._change(is_ended=True)
+        at_kill = self._read().get("on_kill_arguments")
+        # By its tags only what was there is ended: its DAG run may be made again.
+        more = {"before": time.time()} if at_kill and "request" in at_kill else {}
+        self._change(is_ended=True, on_kill_arguments=at_kill and {**at_kill, **more})
 
     def leave(self) -> None:
         """Give the entry out of hand: whatever is to be done for its task, somebody else does it."""
         self._change(in_hand=None)
 
-    def finish(self) -> None:
+    def finish(self, *, is_over: bool) -> None:
         """End the entry with its trigger.
 
-        What a trigger has started goes on: its entry stays until a worker has gone on with the task, which a person may
-        end before.
+        :param is_over: whether what the task has started has ended; otherwise the entry stays until a worker has gone
+            on with the task, which a person may end before
         """
-        if self.entry.get("claims"):
-            self.leave()
-        else:
+        if is_over or not (self.entry.get("claims") or self.entry.get("on_kill_procedure")):
             self.erase()
+        else:
+            self.leave()
 
     def erase(self) -> None:
         """Remove the entry, unless another triggerer goes on with the task."""
@@ -194,22 +199,20 @@ class Journal:
             log.warning("No entry in the journal of deferred tasks: %s. See [emrs_ext] journal_folder.", error)
 
 
-class Endings:
-    """Notes of a task that waits in a worker: none but what it ends.
+class Endings(OwnNotes):
+    """Notes of a task that waits in a worker: others are left nothing but what it is to end.
 
     :param journal: see :meth:`Journal.of_worker`
     """
 
     def __init__(self, journal: Journal) -> None:
+        super().__init__()
         self._journal = journal
 
-    def recall(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
-
-    def note(self, notes: Mapping[str, Any], /) -> None:
-        """Forget it."""
-
-    def ending(self, kind: str, ids: Mapping[str, str], /) -> AbstractContextManager[None]:
+    def ending(self, procedure: str, arguments: Mapping[str, Any], /) -> AbstractContextManager[None]:
         """As :meth:`Journal.ending`."""
-        return self._journal.ending(kind, ids)
+        return self._journal.ending(procedure, arguments)
+
+    def keep(self, procedure: str, arguments: Mapping[str, Any]) -> None:
+        """As :meth:`Journal.keep`."""
+        self._journal.keep(procedure, arguments)

@@ -63,6 +63,8 @@ def fate_of(entry: Mapping[str, Any], row: TaskRow | None) -> Fate:
         return Fate.END if row.state == "failed" else Fate.ERASE
     if entry.get("is_ended"):
         return Fate.END
+    if entry.get("is_killed"):
+        return Fate.END
     if row.has_resumed or (row.state == "success" and entry.get("ending")):
         # Its worker, or its trigger, has decided what becomes of what it has started.
         return Fate.ERASE

@@ -107,6 +107,14 @@ class ProcedureTrigger(BaseTrigger):
         procedures = {self.procedure, self.on_kill_procedure or self.procedure}
         return formats.is_newer(self.added) or not procedures <= PROCEDURES.keys()
 
+    @property
+    def _waits_for_the_end(self) -> bool:
+        """Whether nothing is left of what it waits for once the wait has succeeded."""
+        from airflow_emrs_ext.models import CLAIMED
+
+        kind, targets = CLAIMED.get(self.arguments.get("kind", "")), self.arguments.get("target_states", ())
+        return kind is not None and bool(targets) and all(kind.states.parse(one).is_terminal for one in targets)
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run the procedure and send one event."""
         if self.is_of_newer_version:
@@ -117,7 +125,8 @@ class ProcedureTrigger(BaseTrigger):
         least = min(_LEAST_SECONDS, float(self.patience.get("waiter_delay", _LEAST_SECONDS)))
         until = time.monotonic() + least
         try:
-            event = await self._event_of(*await self._outcome(journal))
+            outcome, facts = await self._outcome(journal)
+            event = await self._event_of(outcome, facts)
             await asyncio.sleep(until - time.monotonic())
         except asyncio.CancelledError as cancelled:
             # Airflow bounds the time of its own on_kill (3.3 and newer), not the time that this takes; and it may
@@ -125,7 +134,7 @@ class ProcedureTrigger(BaseTrigger):
             await _through_repetitions(cancelled, self._look_after_what_is_left(journal))
             raise
         # A folder may be slow; many tasks share the event loop.
-        await asyncio.to_thread(journal.finish)
+        await asyncio.to_thread(journal.finish, is_over=outcome.error is None and self._waits_for_the_end)
         yield event
 
     async def _event_of(self, outcome: Outcome, facts: dict[str, Any] | None) -> TriggerEvent:

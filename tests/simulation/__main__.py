@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import multiprocessing
 import sys
@@ -11,7 +10,7 @@ import time
 from collections import Counter
 
 from tests.simulation.checking import check, fails_alike
-from tests.simulation.driver import simulated
+from tests.simulation.driver import collect_seldom, simulated
 from tests.simulation.histories import draw, shrunk
 
 
@@ -36,9 +35,7 @@ def main() -> int:
     parts = [seeds[at : at + 100] for at in range(0, len(seeds), 100)]
     began = time.perf_counter()
     found = []
-    # A pass over all that Airflow has imported would take longer than many histories.
-    gc.collect()
-    gc.freeze()
+    collect_seldom()
     if given.processes == 1:
         for part in parts:
             found += _some(part)

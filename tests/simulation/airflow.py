@@ -583,9 +583,14 @@ class Deployment:
             self.triggerers = [*(one for one in self.triggerers if one.is_alive), Triggerer(self, folder)]
             if not is_shared:
                 # Its machine is started again, too, and finds what was left there.
-                self.world.loop.call_later(60.0, lambda: self.look_after(triggerer.folder, triggerer.skew))
+                self.world.loop.call_later(60.0, self._look_again, triggerer)
 
         self.world.loop.call_later(after, begin)
+
+    def _look_again(self, lost: Triggerer) -> None:
+        if not self.world.over:
+            self.look_after(lost.folder, lost.skew)
+            self.world.loop.call_later(_LISTENS_EVERY, self._look_again, lost)
 
     def look_after(self, folder: Folder, skew: float) -> None:
         """Work off the journal of a folder."""

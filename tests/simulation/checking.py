@@ -33,12 +33,16 @@ def check(history: History) -> list[Violation]:
 def is_harmless(history: History) -> bool:
     """Whether nothing happens but faults that pass within the patience: they must change nothing.
 
-    Whether something was seen running that has failed soon is a matter of when it was looked at.
+    Whether something was seen running that has failed soon is a matter of when it was looked at, and so is whether a
+    failure looks like a state that nobody knows to the next try.
     """
     return (
         not history.events
         and not any(one.timeout is not None or one.place or one.wait_for == "running" for one in history.tasks)
         and sum(one.lasts for one in history.windows) <= 0.7 * CALL_PATIENCE
+        and not (
+            any(one.family == "odd" for one in history.windows) and any(one.ends == "failure" for one in history.runs)
+        )
     )
 
 

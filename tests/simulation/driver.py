@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import asyncio.base_events
 import collections.abc
+import gc
 import json
 import logging
 import random
@@ -556,6 +557,7 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield deployment, "variables", lambda: actor().deployment.variables
     yield deployment, "InDatabase", lambda: actor().deployment.variables
     yield deployment, "_known", _KnownByProcess()
+    yield deployment, "team_of", lambda context: []
     yield left, "threading", SimpleNamespace(Event=_Event)
     yield settings, "journal_folder", lambda: actor().process.folder
     for name, stand_in in {
@@ -568,6 +570,13 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     }.items():
         yield entries, name, stand_in
     yield owning, "state_of_task", _state_of_task
+
+
+def collect_seldom() -> None:
+    """Let the garbage collector look seldom: what Airflow has imported never is garbage, and histories leave little."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 50)
 
 
 _WITH_DEFAULTS = (Terms.__init__, deployment._looked_up)

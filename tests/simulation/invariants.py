@@ -9,7 +9,7 @@ from airflow_emrs_ext.exceptions import EmrError, RequestConflict
 from tests.simulation.driver import Process
 
 # Errors with which a task leaves what runs to its next try, or, after the last, to whoever reads the message.
-_LEAVING = frozenset({"ServiceUnavailable", "AccessDenied", "UnreadableAnswer"})
+_LEAVING = frozenset({"ServiceUnavailable", "AccessDenied", "UnreadableAnswer", "DeploymentUnknown"})
 
 # By how many seconds the clocks of Airflow and the service may differ: so long a DAG run that was made again may take
 # what the one before it has done for its own.
@@ -115,9 +115,12 @@ class Watcher:
         if _is_of_one_before(resource.task, row):
             if not row.parameters.end_on_kill:
                 return  # What was to be kept when its DAG run was deleted is the next one's.
-            is_recent = known.tries[0] - resource.created < _CLOCKS_APART
-            if any(self.world.history.skews) or is_recent or resource.is_active(known.tries[0]):
-                # No clock ends what is active; and wrong ones, or minutes, do not tell it from one before it.
+            began = known.tries[0]
+            is_recent = began - resource.created < _CLOCKS_APART
+            is_odd = any(one.family == "odd" and began <= one.begins + one.lasts for one in self.world.history.windows)
+            if any(self.world.history.skews) or is_recent or is_odd or resource.is_active(began):
+                # No clock ends what is active, as far as its state tells; and wrong ones, or minutes, do not tell it
+                # from one before it.
                 return
         if resource.task is not row:
             self.violation("foreign", f"its result is {own}, which another task instance has started")
@@ -143,12 +146,19 @@ class Watcher:
                 self.violation("two", text)
 
     def _may_be_unlisted(self, resource: Any) -> bool:
-        families = {one.family for one in self.world.history.windows}
-        return resource.run.odd is not None or not families.isdisjoint({"stale", "dropped"})
+        if resource.run.odd is not None:
+            return True
+        now = self.world.loop.now
+        return any(
+            one.family in ("stale", "dropped") and one.begins <= now and resource.created <= one.begins + one.lasts
+            for one in self.world.history.windows
+        )
 
     def ended(self, resource: Any, by: Any) -> None:
         """Nothing is ended but for a reason of the law's."""
         row, now = resource.task, self.world.loop.now
+        if by.task in resource.askers and by.task is not row:
+            return  # Two DAG runs of one name have asked for it with the same token, the deleted one to end it.
         if by.task is not None and by.task is not row and not _is_of_one_before(row, by.task):
             self.violation("another's", f"{resource.number} is ended by another task instance's {_name(by)}")
             return
@@ -166,7 +176,9 @@ class Watcher:
                 return
         if not task.reattach and known.tries and known.tries[-1] > resource.created:
             return
-        if any(what == "stop" for _, what in known.acts) and (row.try_number > row.max_tries or not task.reattach):
+        stops = any(at >= resource.created and what == "stop" for at, what in known.acts)
+        was_stopped = stops or any(getattr(one, "stopped", False) for one in (resource.by, by))
+        if was_stopped and (row.try_number > row.max_tries or not task.reattach):
             return
         self.violation("ended", f"{resource.number} is ended by {_name(by)}: no person, no deadline")
 
@@ -193,7 +205,10 @@ class Watcher:
         known, task = self.of(row), row.parameters
         if resource.number in known.handed or known.lost:
             return True
-        if known.has_left and (list(resource.ids.values())[-1] in known.named or resource.created < known.cleared):
+        acts = [what for at, what in known.acts]
+        if acts and resource.created < row.began and any(one.family == "silent" for one in self.world.history.windows):
+            return True  # Of what a killed try has left the next one knew nothing yet when a person ended it, too.
+        if known.has_left and (list(resource.ids.values())[-1] in known.named or _is_before(resource, row)):
             return True
         if any(_is_of_one_before(row, other) or _is_of_one_before(other, row) for other in self.world.rows):
             return True  # Which of two DAG runs of one name it is of, the order of tries does not tell.
@@ -207,7 +222,6 @@ class Watcher:
         if row.was_unattended:
             # A person has ended it while no code ran that could know: the sweep finds what it has left.
             return True
-        acts = [what for at, what in known.acts]
         if acts and not task.end_on_kill:
             return True
         if task.timeout is not None and not task.end_on_timeout:
@@ -242,6 +256,12 @@ def _is_of_one_before(row: Any, other: Any) -> bool:
     """Whether a task instance was deleted and made again."""
     is_same = row.key == other.key and row.place == other.place and row.deployment is other.deployment
     return is_same and row is not other and not row.exists
+
+
+def _is_before(resource: Any, row: Any) -> bool:
+    """Whether an earlier try has started it, and the last one has not got so far as to ask for a start."""
+    asked_for = str(getattr(row.error, "facts", {}).get("operation", ""))
+    return bool(resource.created < row.began) and not asked_for.startswith("start")
 
 
 def _is_told(caller: Any) -> bool:

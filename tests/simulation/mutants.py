@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import multiprocessing
 import sys
@@ -25,7 +24,7 @@ from airflow_emrs_ext.procedures import claims, epochs, job_runs, owned
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.triggers import _compat, left, serverless
 from tests.simulation.checking import check, fails_alike
-from tests.simulation.driver import simulated
+from tests.simulation.driver import collect_seldom, simulated
 from tests.simulation.histories import draw, shrunk
 
 Change = tuple[Any, str, Any]
@@ -200,7 +199,13 @@ def _no_pause() -> Iterator[Change]:
 
 
 def _silence_is_an_end() -> Iterator[Change]:
-    yield owning, "_NOT_ENDED_BY_A_PERSON", owning._NOT_ENDED_BY_A_PERSON - {_compat.UNKNOWN}
+    found = owning.state_of_task
+
+    def state_of_task(ti: Any, *, seconds: float) -> str | None:
+        state = found(ti, seconds=seconds)
+        return "failed" if state == _compat.UNKNOWN else state
+
+    yield owning, "state_of_task", state_of_task
 
 
 MUTANTS: dict[str, Callable[[], Iterator[Change]]] = {
@@ -278,8 +283,7 @@ def main() -> int:
     parser.add_argument("--json", help="keep the shrunk histories in this file")
     parser.add_argument("names", nargs="*", default=list(MUTANTS))
     given = parser.parse_args()
-    gc.collect()
-    gc.freeze()
+    collect_seldom()
     began = time.perf_counter()
     with multiprocessing.get_context("fork").Pool(given.processes, maxtasksperchild=1) as pool:
         found = []

@@ -67,6 +67,7 @@ class Resource:
 
     :param task: the task instance that started it
     :param by: the caller
+    :param askers: the task instances that have asked for it with its client token
     :param ended: when somebody requested its end
     """
 
@@ -80,6 +81,7 @@ class Resource:
     run: Run
     released: float = _FOREVER
     ended: float | None = None
+    askers: list[Any] = field(default_factory=list)
 
     @property
     def over(self) -> float:
@@ -209,13 +211,16 @@ class Service:
         else:
             resource = self._new(caller, kind, given)
             self._tokens[key] = (resource, given)
+        resource.askers.append(caller.task)
         own = resource.ids[OWNED[kind].id_names[-1]]
         scope_name, scope = next(iter(parameters_of(resource).items()))
         arn = f"arn:aws:emr:::{own}"
         named = {"job_run": "jobRunId", "session": "sessionId", "eks_job_run": "id"}[kind]
+        return {scope_name: scope, named: own, "arn": arn, "name": given.get("name"), **self._dated()}
+
+    def _dated(self) -> dict[str, Any]:
         date = formatdate(int(self.clock() + WALL + self.skew), usegmt=True)
-        metadata = {"HTTPStatusCode": 200, "HTTPHeaders": {"date": date}}
-        return {scope_name: scope, named: own, "arn": arn, "name": given.get("name"), "ResponseMetadata": metadata}
+        return {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {"date": date}}}
 
     def _new(self, caller: Caller, kind: str, request: Mapping[str, Any]) -> Resource:
         number = len(self.resources)
@@ -273,7 +278,7 @@ class Service:
         first = int(parameters.get("nextToken", 0))
         last = first + min(parameters.get("maxResults", 50), 50)
         more = {"nextToken": str(last)} if last < len(entries) else {}
-        return {"sessions" if kind == "session" else "jobRuns": entries[first:last], **more, **_METADATA}
+        return {"sessions" if kind == "session" else "jobRuns": entries[first:last], **more, **self._dated()}
 
     def _ends(self, caller: Caller, kind: str, parameters: Mapping[str, Any], window: Window | None) -> Any:
         resource, now = self._find(kind, parameters), self.clock()

@@ -18,7 +18,7 @@ from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.procedures.job_runs import follow_job_run
-from airflow_emrs_ext.steps import NoNotes, Notes, Patience, Terms
+from airflow_emrs_ext.steps import Notes, OwnNotes, Patience, Terms
 from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
 from tests.polling import eventually
 from tests.running import TaskInstance
@@ -90,7 +90,7 @@ def start(emr: LocalEmr, monitoring: Mapping[str, Any], *attempts: ScriptedAttem
 def following(ids: Mapping[str, str], asynchronous: bool, notes: Notes | None = None) -> Iterator[Following]:
     lines = Lines()
     hook = EmrServerlessHook(aws_conn_id="aws_default", patience=PATIENCE)
-    terms = Terms(patience=PATIENCE, log=lines, notes=notes or NoNotes())
+    terms = Terms(patience=PATIENCE, log=lines, notes=notes or OwnNotes())
 
     def follow() -> None:
         steps = follow_job_run(terms, kind="job_run", ids=ids, target_states=["SUCCESS"], show_driver_logs="live")

@@ -163,7 +163,8 @@ def test_a_lost_answer_is_told_from_what_the_next_try_starts(
     with pytest.raises(TaskDeferred):
         task.execute(context_of(TaskInstance(**CLEARED)))
     second = ids(emr)[1]
-    task._run("abandon_claim", **{**task._claim, "try_number": try_number})
+    # Another process, without the notes of this one.
+    operator(application_id)._run("abandon_claim", **{**task._claim, "try_number": try_number})
     states = {one["jobRunId"]: one["state"] for one in emr.job_runs()}
     assert states[first] == "CANCELLED"
     assert (not states[second].startswith("CANCEL")) is (try_number == 1)
@@ -281,6 +282,35 @@ def test_a_signal_that_no_person_sent_leaves_the_job_run_to_the_next_try(
         signal.signal(signal.SIGUSR1, before)
         killer.join()
     assert bool(emr.calls("CancelJobRun")) is ends
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_a_kill_before_a_start_was_asked_for_starts_nothing_and_ends_what_was_left(
+    emr: LocalEmr, application_id: str, try_number: int
+) -> None:
+    left = lose(emr, application_id, {**FIRST_TRY, "task_id": "a_task"})
+    task = operator(application_id)
+    task._ti = TaskInstance(try_number=try_number, max_tries=2)
+    task.claim_arguments(context_of(task._ti), task.request(context_of(task._ti)))
+    task._noted().note({"asked": False})
+    task.end_started("timeout")
+    assert ids(emr) == [left]
+    assert bool(emr.calls("CancelJobRun")) is (try_number == 2)
+    assert len(emr.calls("StartJobRun")) == 1
+
+
+@pytest.mark.parametrize("try_number", [2, 3])
+def test_without_reattach_a_try_goes_on_with_its_own_that_another_process_has_started(
+    emr: LocalEmr, application_id: str, try_number: int
+) -> None:
+    """Two triggerers may run the trigger of one try for a while, each with a journal of its own."""
+    own = lose(emr, application_id, SECOND_TRY, reattach=False)
+    arguments = {"reattach": False, "wait_for": "submission"}
+    emr.script([ScriptedAttempt(hold=True)])
+    run = go_on(application_id, {**SECOND_TRY, "try_number": try_number, "max_tries": 3}, **arguments)
+    assert run.error is None
+    assert (run.xcoms["job_run_id"] == own) is (try_number == 2)
+    assert bool(emr.calls("CancelJobRun")) is (try_number == 3)
 
 
 def test_a_signal_in_the_middle_of_a_log_line_ends_the_job_run(

@@ -191,6 +191,78 @@ def test_what_another_airflow_has_started_is_left_to_it(
     assert is_cancelled(emr)
 
 
+RUNNING = TaskRow("running", None, 1, has_resumed=True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "ends", "stays"),
+    [
+        ((RUNNING,), False, True),
+        ((replace(RUNNING, state="up_for_retry"),), False, True),
+        ((replace(RUNNING, state="failed"),), True, False),
+        ((replace(RUNNING, state="success"),), True, False),
+        ((None,), True, False),
+        ((replace(RUNNING, try_number=2),), False, False),
+        ((replace(RUNNING, try_number=2, state="failed"),), False, False),
+    ],
+    ids=["running", "waits for its retry", "failed", "success", "deleted", "is tried again", "another try has failed"],
+)
+@pytest.mark.parametrize("is_known", [True, False], ids=["ids", "tags"])
+def test_what_a_killed_worker_left_is_ended_once_airflow_says_who_killed_it(
+    emr: LocalEmr,
+    ids: dict[str, str],
+    folder: Path,
+    airflow_has: Any,
+    is_known: bool,
+    rows: Any,
+    ends: bool,
+    stays: bool,
+) -> None:
+    tags = {"airflow-emrs-ext:dag_id": "a_dag"}
+    emr.client("emr-serverless").tag_resource(resourceArn=emr.job_runs()[0]["arn"], tags=tags)
+    task = SimpleNamespace(**TASK, try_number=1)
+    worker = journal.Journal.of_worker(task, {"aws_conn_id": "aws_default"}, {})
+    if is_known:
+        worker.keep("end_unowned", {"kind": "job_run", "ids": ids})
+    else:
+        request = {"application_id": ids["application_id"], "tags": tags, "name": None}
+        worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": time.time()})
+    airflow_has(*rows)
+    left.look_after_what_was_left()
+    assert is_cancelled(emr) is ends
+    assert bool(files(folder)) is stays
+
+
+@pytest.mark.parametrize("is_older", [True, False])
+def test_what_is_ended_by_its_tags_was_there_before(
+    emr: LocalEmr, ids: dict[str, str], airflow_has: Any, is_older: bool
+) -> None:
+    """A DAG run that is made again with the same id starts something with the same tags."""
+    tags = {"airflow-emrs-ext:dag_id": "a_dag"}
+    emr.client("emr-serverless").tag_resource(resourceArn=emr.job_runs()[0]["arn"], tags=tags)
+    worker = journal.Journal.of_worker(SimpleNamespace(**TASK, try_number=1), {"aws_conn_id": "aws_default"}, {})
+    request = {"application_id": ids["application_id"], "tags": tags, "name": None}
+    before = time.time() + (60 if is_older else -60)
+    worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": before})
+    airflow_has(replace(RUNNING, state="failed"))
+    assert left.look_after_what_was_left() == 1
+    assert is_cancelled(emr) is is_older
+
+
+@pytest.mark.parametrize(("is_over", "stays"), [(True, False), (False, True)])
+def test_an_entry_stays_until_a_worker_goes_on_with_what_is_not_over(
+    ids: dict[str, str], folder: Path, airflow_has: Any, is_over: bool, stays: bool
+) -> None:
+    entry(ids, targets=["RUNNING"]).finish(is_over=is_over)
+    assert bool(files(folder)) is stays
+    airflow_has(RUNNING)
+    left.look_after_what_was_left()
+    assert bool(files(folder)) is stays
+    airflow_has(replace(RUNNING, state="success"))
+    left.look_after_what_was_left()
+    assert files(folder) == []
+
+
 def test_a_trigger_that_lives_ends_by_itself_what_is_to_be_ended(
     emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any
 ) -> None:
