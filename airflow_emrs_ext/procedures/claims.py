@@ -84,6 +84,9 @@ def claim(
         return (yield from look(claimed, ids, terms)).facts
     request = marked(request)
     of, first = _counted(epoch, try_number, reattach)
+    own = yield from _started_before(terms, claimed, of.began if try_number == 1 else None)
+    if own is not None:
+        return own.facts
     if try_number > 1:
         age = _REMEMBERED_SECONDS if reattach else 0.0
         found = yield from _take_over(terms, claimed, request, of, age=age)
@@ -119,11 +122,11 @@ def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **
         return (yield from claim(replace(terms, asks=ask), reattach=reattach, **arguments))
     except WaitTimeout as error:
         ids = {name: error.facts[name] for name in owned.id_names if name in error.facts}
-        if end_on_timeout and len(ids) == len(owned.id_names):
-            yield from abandon(terms, kind=owned.key, ids=ids)
-        elif end_on_timeout and "seed" in arguments:
+        if end_on_timeout and "seed" in arguments:
             # An answer that was lost may have been the one of a start.
             yield from abandon_claim(terms, reattach=reattach, **arguments)
+        elif end_on_timeout and len(ids) == len(owned.id_names):
+            yield from abandon(terms, kind=owned.key, ids=ids)
         raise
 
 
@@ -144,34 +147,35 @@ def abandon_claim(
 ) -> Steps[Facts]:
     """End what a task has started and not come to own: if its answer was not seen, the repeated request tells it.
 
-    What was left by earlier tries is found by its tags, if this one has not got so far as to ask for a start; so is
-    what no answer tells of, once it can be listed.
+    What was left by earlier tries is found by its tags, and so is what no answer tells of, once it can be listed.
 
     :param seconds: how long each request is repeated; ``None``: Airflow does not wait for it, nor asks again
     """
     owned, notes = CLAIMED[kind], terms.notes.recall()
     how: dict[str, Any] = {"seconds": seconds or END_SECONDS, "raises": seconds is not None}
-    is_asked = notes.get(ASKED) is not False
+    by_tags: dict[str, Any] = {"kind": kind, "request": found_by(request)}
+    is_asked, facts = notes.get(ASKED) is not False, {}
     if not is_asked and try_number == 1:
         terms.log.info("No %s has been started yet", owned.name.lower())
         return {}
     if STARTED in notes:
         facts = yield from abandon(terms, kind=kind, ids=notes[STARTED], **how)
-        # One that was over already may be an earlier try's, and so may another be that is active.
-        if try_number == 1 or not is_over(owned, facts.get("state")):
+        if try_number == 1:
             return facts
+        # It may be an earlier try's, and so may another be that is active.
+        is_asked = not by_tags["request"]["tags"] and is_over(owned, facts.get("state"))
     brief = briefly(terms, seconds or _REPEAT_SECONDS)
     # What comes after as many generations as there were tries is another try's.
     of, first = _counted(epoch, try_number, reattach)
     requests = _requests(marked(request), seed, parents, range(first, try_number))
-    by_tags: dict[str, Any] = {"kind": kind, "request": found_by(request)}
     # What a repeated request may start before it is given up is the task's, too.
     until = terms.clock() + terms.service.ahead + brief.patience.call_patience + _LAST_SECONDS
     later = {**by_tags, "before": until, "is_service_time": terms.service.is_known}
     try:
         with nullcontext() if how["raises"] else terms.notes.ending("end_active_of_task", later):
             if not is_asked:
-                return (yield from end_active_of_task(brief, **by_tags, seconds=seconds or _REPEAT_SECONDS))
+                rest = yield from end_active_of_task(brief, **by_tags, seconds=seconds or _REPEAT_SECONDS)
+                return {**facts, **rest}
             own = yield from _next_generation(brief, owned, marked(request), requests, of, try_number - 1)
     except EmrError as error:
         if how["raises"]:
@@ -179,8 +183,27 @@ def abandon_claim(
         terms.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
         return {}
     if own is None:
-        return {}
+        return facts
     return (yield from abandon(terms, kind=kind, ids=owned.pick(own.facts), **how))
+
+
+def _started_before(terms: Terms, kind: ClaimedKind[State], began: float | None) -> Steps[Snapshot | None]:
+    """What another process of this very try has started, if that is known, and of use.
+
+    :param began: when the first try began at the earliest, if this is it
+    """
+    notes = terms.notes.recall()
+    asked = notes.get(ASKED)
+    since = asked if isinstance(asked, float) else began
+    if STARTED not in notes or since is None:
+        return None
+    try:
+        snapshot = yield from look(kind, notes[STARTED], terms)
+    except EmrError as error:
+        error.facts = {**notes[STARTED], **error.facts}
+        raise
+    created = datetime.fromisoformat(snapshot.facts["created_at"]).timestamp()
+    return snapshot if created >= since and kind.is_useful(snapshot.state) else None
 
 
 def _counted(epoch: Mapping[str, Any] | None, try_number: int, reattach: bool) -> tuple[Epoch, int]:

@@ -20,6 +20,9 @@ from airflow_emrs_ext.waiting import look
 # Answers are dated in whole seconds.
 _SECOND = 1.0
 
+# How far clocks may be apart and count as one: an answer that was slow seems to be of a clock that is behind.
+_APART_SECONDS = 60.0
+
 # How far the worker's clock may be behind the service's before it is not asked what is old, in seconds.
 _BEHIND_SECONDS = 60.0
 
@@ -52,7 +55,7 @@ def end_active_of_task(
         return {"ended": 0}
     until = terms.clock() if before is None else before
     left = yield from left_active(brief, owned, request, True, 0.0)
-    if not (before and is_service_time):
+    if not (before and is_service_time) and abs(terms.service.ahead) > _APART_SECONDS:
         until += terms.service.ahead
     found = [
         ids

@@ -98,12 +98,15 @@ class TaskRow:
     :param trigger_id: of the trigger that it is deferred to
     :param try_number: of its last try
     :param has_resumed: whether a worker has gone on with its last deferral, or is about to
+    :param instance: tells its tries apart, and those of a DAG run that was made again with the same id; ``None``:
+        nothing does in Airflow 2
     """
 
     state: str | None
     trigger_id: int | None
     try_number: int
     has_resumed: bool
+    instance: str | None = None
 
 
 def row_of_task(identity: Mapping[str, Any]) -> TaskRow | None:
@@ -116,10 +119,9 @@ def row_of_task(identity: Mapping[str, Any]) -> TaskRow | None:
     from airflow.utils.session import create_session
 
     with create_session() as session:
+        columns = [Instance.state, Instance.trigger_id, Instance.try_number, Instance.next_method, Instance.next_kwargs]
         row = (
-            session.query(
-                Instance.state, Instance.trigger_id, Instance.try_number, Instance.next_method, Instance.next_kwargs
-            )
+            session.query(*columns, *([Instance.id] if AIRFLOW_3 else []))
             .filter_by(**as_columns(Instance, identity))
             .one_or_none()
         )
@@ -128,7 +130,8 @@ def row_of_task(identity: Mapping[str, Any]) -> TaskRow | None:
     # Whoever ends a task while it is deferred leaves both; a worker clears them at its end, except in Airflow 3.0.
     kwargs = row.next_kwargs or {}
     was_fired = not {"event", "error"}.isdisjoint(kwargs.get("__var", kwargs))
-    return TaskRow(row.state, row.trigger_id, row.try_number, row.next_method is None or was_fired)
+    instance = str(row.id) if AIRFLOW_3 else None
+    return TaskRow(row.state, row.trigger_id, row.try_number, row.next_method is None or was_fired, instance)
 
 
 def _has_owner_in_2(trigger: Any) -> bool | None:

@@ -87,6 +87,8 @@ class Journal:
             return cls(None, {})
         folder = settings.journal_folder()
         whole = {"task": identity, "try_number": getattr(ti, "try_number", None), **entry}
+        if (instance := getattr(ti, "id", None)) is not None:
+            whole["instance"] = str(instance)
         return cls(folder / _name(whole), {**whole, "in_hand": entries.hand(folder)})
 
     def write(self) -> None:
@@ -145,7 +147,8 @@ class Journal:
         """Another entry of the same task, for something to be ended."""
         if self.path is None:
             return self
-        common = {name: self.entry[name] for name in ("task", "try_number", "hook", "patience", "in_hand")}
+        names = ("task", "try_number", "instance", "hook", "patience", "in_hand")
+        common = {name: self.entry[name] for name in names if name in self.entry}
         entry = {**common, "arguments": {}, "on_kill_procedure": procedure, "on_kill_arguments": dict(arguments)}
         return Journal(self.path.parent / _name(entry), {**entry, **members})
 

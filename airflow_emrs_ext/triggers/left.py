@@ -58,6 +58,10 @@ def fate_of(entry: Mapping[str, Any], row: TaskRow | None) -> Fate:
         return Fate.ERASE
     if row.state not in _ENDED:
         return Fate.KEEP
+    is_made_again = is_of_last_try and row.instance and entry.get("instance") not in (None, row.instance)
+    if is_made_again and entry.get("on_kill_procedure") == "end_active_of_task":
+        # What has its tags may be that of another DAG run, which was made with the id of a deleted one.
+        return Fate.ERASE
     if not is_of_last_try:
         # What was to be ended is, unless a later try has succeeded with it: one that failed may not have got so far.
         return Fate.END if row.state == "failed" else Fate.ERASE

@@ -112,6 +112,7 @@ class RuntimeTaskInstance:
         self.try_number, self.max_tries = row.try_number, row.max_tries
         self.start_date = datetime.fromtimestamp(WALL + row.world.loop.now + process.skew, timezone.utc)
         self._row, self._process = row, process
+        self.id = row.instance
 
     def xcom_push(self, key: str, value: Any, **_: Any) -> None:
         """Kept, unless Airflow has another process for the task by now."""
@@ -203,6 +204,17 @@ class Row:
         if trigger is not self._trigger:
             self._trigger = trigger
             self.deployment.changed()
+
+    @property
+    def was_made_again(self) -> bool:
+        """Whether there was another DAG run of this name, whose tries have made generations, too."""
+        others = [one for one in self.deployment.all if one is not self and not one.exists]
+        return any((one.key, one.place) == (self.key, self.place) for one in others)
+
+    @property
+    def instance(self) -> str:
+        """Its id: another one for each try, and for each DAG run of one name."""
+        return f"{self.number}.{self.try_number}"
 
     @property
     def trigger_id(self) -> int | None:

@@ -382,7 +382,7 @@ def _state(ti: Any) -> str | None:
 
 def _row_of_task(identity: Mapping[str, Any]) -> Any:
     row = actor().deployment.row(identity)
-    return row and triggers_compat.TaskRow(row.state, row.trigger_id, row.try_number, row.has_resumed)
+    return row and triggers_compat.TaskRow(row.state, row.trigger_id, row.try_number, row.has_resumed, row.instance)
 
 
 def _state_of_task(ti: Any, *, seconds: float) -> str | None:
@@ -576,7 +576,7 @@ def collect_seldom() -> None:
     """Let the garbage collector look seldom: what Airflow has imported never is garbage, and histories leave little."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 20, 50)
+    gc.set_threshold(200_000, 10, 10)
 
 
 _WITH_DEFAULTS = (Terms.__init__, deployment._looked_up)

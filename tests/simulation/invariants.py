@@ -124,7 +124,12 @@ class Watcher:
                 return
         if resource.task is not row:
             self.violation("foreign", f"its result is {own}, which another task instance has started")
-        elif known.cleared > resource.created and row.parameters.end_on_kill and row.parameters.reattach:
+        elif (
+            not row.was_made_again
+            and known.cleared > resource.created
+            and row.parameters.end_on_kill
+            and row.parameters.reattach
+        ):
             self.violation("stale result", f"its result is {own}, from before a person cleared it")
         elif (
             row.parameters.wait_for == "completion"
@@ -206,6 +211,8 @@ class Watcher:
         if resource.number in known.handed or known.lost:
             return True
         acts = [what for at, what in known.acts]
+        if (acts or task.timeout is not None) and self._may_be_unlisted(resource):
+            return True  # It is looked for by its tags.
         if acts and resource.created < row.began and any(one.family == "silent" for one in self.world.history.windows):
             return True  # Of what a killed try has left the next one knew nothing yet when a person ended it, too.
         if known.has_left and (list(resource.ids.values())[-1] in known.named or _is_before(resource, row)):
