@@ -153,7 +153,7 @@ def abandon_claim(
     """
     owned, notes = CLAIMED[kind], terms.notes.recall()
     how: dict[str, Any] = {"seconds": seconds or END_SECONDS, "raises": seconds is not None}
-    by_tags: dict[str, Any] = {"kind": kind, "request": found_by(request)}
+    by_tags: dict[str, Any] = {"kind": kind, "request": found_by(request), "before": terms.clock()}
     is_asked, facts = notes.get(ASKED) is not False, {}
     if not is_asked and try_number == 1:
         terms.log.info("No %s has been started yet", owned.name.lower())

@@ -9,6 +9,9 @@ from airflow_emrs_ext.states import State
 # How far the clocks of Airflow and of the service may be apart, in seconds. A worker's clock counts for nothing.
 _APART_SECONDS = 300.0
 
+# How far clocks that are right may be apart.
+_RIGHT_SECONDS = 10.0
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -38,8 +41,8 @@ class Epoch:
         return generation >= self.tries and not is_old
 
     def saw(self, created: float) -> bool:
-        """Whether something is from after the DAG run started, if both clocks are right."""
-        return self.began is not None and created >= self.began
+        """Whether something is from after the DAG run started, if both clocks are right to some seconds."""
+        return self.began is not None and created >= self.began - _RIGHT_SECONDS
 
 
 class Ages:

@@ -145,8 +145,8 @@ class Watcher:
         now = self.world.loop.now
         for other in self.world.service.resources:
             if other.task is resource.task and other.is_active(now):
-                if not resource.task.parameters.reattach and self._may_be_unlisted(other):
-                    continue  # No listing of what is active shows it, and no token leads to it.
+                if not resource.task.parameters.reattach and (self._may_be_unlisted(other) or _is_told(resource.by)):
+                    continue  # No listing of what is active shows it, and no token leads to it; or it is to be ended.
                 text = f"{other.number} is {other.state(now)} and another is started, by {_name(resource.by)}"
                 self.violation("two", text)
 
@@ -168,11 +168,8 @@ class Watcher:
             self.violation("another's", f"{resource.number} is ended by another task instance's {_name(by)}")
             return
         known, task = self.of(row), row.parameters
-        if (
-            any(at >= resource.created and what != "stop" for at, what in known.acts)
-            or _is_told(resource.by)
-            or _is_told(by)
-        ):
+        began = max((one for one in known.tries if one <= resource.created), default=resource.created)
+        if any(at >= began and what != "stop" for at, what in known.acts) or _is_told(resource.by) or _is_told(by):
             return
         if task.timeout is not None and known.tries:
             # A deadline is a time by the clock of the worker that has set it.
