@@ -91,9 +91,10 @@ class ClaimingOperator(EmrOperator[HookT]):
                 "ends": self._ends_on("kill"),
             },
             "parents": parents if self.reattach else parents[-1:],
-            "reattach": self.reattach,
+            # The first release knows it as an argument of the claim alone, and takes it for true.
+            **({} if self.reattach else {"reattach": False}),
         }
-        return dict(self._claim)
+        return {**self._claim, "reattach": self.reattach}
 
     def parents(self, context: Context) -> list[dict[str, str]]:
         """Spark properties that name the parent of what the task starts, for each generation."""

@@ -17,7 +17,6 @@ from airflow_emrs_ext import settings
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.ownership import found_by, identity_of
 from airflow_emrs_ext.procedures import ASKED, STARTED
-from airflow_emrs_ext.steps import OwnNotes
 from airflow_emrs_ext.triggers import entries
 
 if TYPE_CHECKING:
@@ -202,15 +201,23 @@ class Journal:
             log.warning("No entry in the journal of deferred tasks: %s. See [emrs_ext] journal_folder.", error)
 
 
-class Endings(OwnNotes):
+class Endings:
     """Notes of a task that waits in a worker: others are left nothing but what it is to end.
 
     :param journal: see :meth:`Journal.of_worker`
     """
 
     def __init__(self, journal: Journal) -> None:
-        super().__init__()
         self._journal = journal
+        self._notes: Mapping[str, Any] = {}
+
+    def recall(self) -> Mapping[str, Any]:
+        """What this process has noted."""
+        return self._notes
+
+    def note(self, notes: Mapping[str, Any], /) -> None:
+        """Keep it for this process."""
+        self._notes = dict(notes)
 
     def ending(self, procedure: str, arguments: Mapping[str, Any], /) -> AbstractContextManager[None]:
         """As :meth:`Journal.ending`."""
