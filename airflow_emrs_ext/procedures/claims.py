@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -25,7 +24,7 @@ from airflow_emrs_ext.ownership import (
 )
 from airflow_emrs_ext.procedures import ASKED, STARTED
 from airflow_emrs_ext.procedures.epochs import Ages, Epoch
-from airflow_emrs_ext.procedures.left import end_active_of_task, left_active
+from airflow_emrs_ext.procedures.left import created_at, end_active_of_task, left_active
 from airflow_emrs_ext.procedures.owned import END_SECONDS, Facts, abandon, briefly, is_over, request_end
 from airflow_emrs_ext.procedures.started import look_at_started
 from airflow_emrs_ext.service_clock import answered_at
@@ -160,10 +159,11 @@ def abandon_claim(
         return {}
     if STARTED in notes:
         facts = yield from abandon(terms, kind=kind, ids=notes[STARTED], **how)
-        if try_number == 1:
-            return facts
         # It may be an earlier try's, and so may another be that is active.
-        is_asked = not by_tags["request"]["tags"] and is_over(owned, facts.get("state"))
+        has_tags = bool(by_tags["request"]["tags"])
+        if try_number == 1 or not (has_tags or is_over(owned, facts.get("state"))):
+            return facts
+        is_asked = not has_tags
     brief = briefly(terms, seconds or _REPEAT_SECONDS)
     # What comes after as many generations as there were tries is another try's.
     of, first = _counted(epoch, try_number, reattach)
@@ -202,8 +202,7 @@ def _started_before(terms: Terms, kind: ClaimedKind[State], began: float | None)
     except EmrError as error:
         error.facts = {**notes[STARTED], **error.facts}
         raise
-    created = datetime.fromisoformat(snapshot.facts["created_at"]).timestamp()
-    return snapshot if created >= since and kind.is_useful(snapshot.state) else None
+    return snapshot if created_at(snapshot) >= since and kind.is_useful(snapshot.state) else None
 
 
 def _counted(epoch: Mapping[str, Any] | None, try_number: int, reattach: bool) -> tuple[Epoch, int]:
@@ -253,8 +252,7 @@ def _next_generation(
         ages.note_answer(answered_at(started), terms.clock())
         try:
             snapshot = yield from look_at_started(kind, ids, started, terms)
-            created = datetime.fromisoformat(snapshot.facts["created_at"]).timestamp()
-            is_own, is_of_this_try = ages.judge(generation, snapshot.state, created)
+            is_own, is_of_this_try = ages.judge(generation, snapshot.state, created_at(snapshot))
             # What costs nothing is not ended, but its end is waited for: the next one takes its place.
             if isinstance(kind, OwnedKind) and (snapshot.state == kind.ending or (kind.key in OWNED and not is_own)):
                 snapshot = yield from _see_out(terms, kind, ids, snapshot)

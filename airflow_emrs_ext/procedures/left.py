@@ -60,14 +60,15 @@ def end_active_of_task(
     found = [
         ids
         for ids, snapshot in left
-        if snapshot.state not in (*owned.on_the_way_out(), *kept) and _created(snapshot) <= until + _SECOND
+        if snapshot.state not in (*owned.on_the_way_out(), *kept) and created_at(snapshot) <= until + _SECOND
     ]
     for ids in found:
         yield from abandon(terms, kind=kind, ids=ids, seconds=seconds, raises=True)
     return {"ended": len(found)}
 
 
-def _created(snapshot: Snapshot) -> float:
+def created_at(snapshot: Snapshot) -> float:
+    """When something was created, in seconds since the epoch, by the service's clock."""
     return datetime.fromisoformat(snapshot.facts["created_at"]).timestamp()
 
 

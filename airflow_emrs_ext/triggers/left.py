@@ -65,9 +65,7 @@ def fate_of(entry: Mapping[str, Any], row: TaskRow | None) -> Fate:
     if not is_of_last_try:
         # What was to be ended is, unless a later try has succeeded with it: one that failed may not have got so far.
         return Fate.END if row.state == "failed" else Fate.ERASE
-    if entry.get("is_ended"):
-        return Fate.END
-    if entry.get("is_killed"):
+    if entry.get("is_ended") or entry.get("is_killed"):
         return Fate.END
     if row.has_resumed or (row.state == "success" and entry.get("ending")):
         # Its worker, or its trigger, has decided what becomes of what it has started.

@@ -151,8 +151,9 @@ class Watcher:
                 self.violation("two", text)
 
     def _may_be_unlisted(self, resource: Any) -> bool:
-        if resource.run.odd is not None:
-            return True
+        return resource.run.odd is not None or self._is_left_out(resource)
+
+    def _is_left_out(self, resource: Any) -> bool:
         now = self.world.loop.now
         return any(
             one.family in ("stale", "dropped") and one.begins <= now and resource.created <= one.begins + one.lasts
@@ -208,8 +209,8 @@ class Watcher:
         if resource.number in known.handed or known.lost:
             return True
         acts = [what for at, what in known.acts]
-        if (acts or task.timeout is not None) and self._may_be_unlisted(resource):
-            return True  # It is looked for by its tags.
+        if (acts or task.timeout is not None) and self._is_left_out(resource):
+            return True  # It is looked for by its tags, and an incomplete listing is believed.
         if acts and resource.created < row.began and any(one.family == "silent" for one in self.world.history.windows):
             return True  # Of what a killed try has left the next one knew nothing yet when a person ended it, too.
         if known.has_left and (list(resource.ids.values())[-1] in known.named or _is_before(resource, row)):
