@@ -26,9 +26,9 @@ def moment(seconds: float) -> datetime:
 
 
 class ServiceClock:
-    """How far the service's clock is ahead of the worker's, as the last answer has told.
+    """How far the service's clock is ahead of the worker's, as its answers have told.
 
-    :ivar ahead: in seconds; negative: behind; 0 before there was an answer
+    :ivar ahead: in seconds, at least; negative: behind; 0 before there was an answer
     :ivar is_known: whether there was an answer
     """
 
@@ -42,5 +42,9 @@ class ServiceClock:
         :param now: the worker's time, in seconds since the epoch
         """
         answered = answered_at(response)
-        if answered is not None:
-            self.ahead, self.is_known = answered - now, True
+        if answered is None:
+            return
+        # An answer was dated up to a second before it came, or longer if it took its time: the least late counts.
+        least = answered - now
+        self.ahead = min(max(self.ahead, least), least + 1.0) if self.is_known else least
+        self.is_known = True
