@@ -127,7 +127,12 @@ def marked(request: Mapping[str, Any]) -> dict[str, Any]:
 def numbered(request: Mapping[str, Any], generation: int) -> dict[str, Any]:
     """A request of :func:`marked` whose tags, if they name a task, tell its generation, too."""
     tags = request.get("tags") or {}
-    return {**request, "tags": {**tags, _GENERATION: str(generation)}} if owner_tags(tags) else dict(request)
+    return {**request, "tags": {**tags, **generation_tag(generation)}} if owner_tags(tags) else dict(request)
+
+
+def generation_tag(generation: int) -> dict[str, str]:
+    """The tag that tells a generation."""
+    return {_GENERATION: str(generation)}
 
 
 def generation_of(tags: Mapping[str, str]) -> int:

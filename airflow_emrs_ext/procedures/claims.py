@@ -26,7 +26,7 @@ from airflow_emrs_ext.procedures import ASKED, STARTED
 from airflow_emrs_ext.procedures.epochs import Ages, Epoch
 from airflow_emrs_ext.procedures.left import created_at, end_active_of_task, left_active
 from airflow_emrs_ext.procedures.owned import END_SECONDS, Facts, abandon, briefly, is_over, request_end
-from airflow_emrs_ext.procedures.started import look_at_started
+from airflow_emrs_ext.procedures.started import count_as, look_at_started
 from airflow_emrs_ext.service_clock import answered_at
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Call, Steps, Terms
@@ -253,6 +253,13 @@ def _next_generation(
         try:
             snapshot = yield from look_at_started(kind, ids, started, terms)
             is_own, is_of_this_try = ages.judge(generation, snapshot.state, created_at(snapshot))
+            if epoch.ends and generation < epoch.tries and snapshot.state.is_active:
+                # Before the clear there were fewer of them than tries: a tag tells those that are from after it.
+                if is_of_this_try:
+                    yield from count_as(terms, kind, started, epoch.tries)
+                else:
+                    snapshot = yield from look(kind, ids, terms)
+                    is_own = generation_of(snapshot.facts["tags"]) >= epoch.tries
             # What costs nothing is not ended, but its end is waited for: the next one takes its place.
             if isinstance(kind, OwnedKind) and (snapshot.state == kind.ending or (kind.key in OWNED and not is_own)):
                 snapshot = yield from _see_out(terms, kind, ids, snapshot)

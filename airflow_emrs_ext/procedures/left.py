@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -43,8 +44,8 @@ def end_active_of_task(
     :param request: the name and the tags of what was started, and the ids of what it runs on
     :param spared: states in which it is left alone
     :param seconds: how long each call is repeated
-    :param before: what was created later is another's, as of a DAG run that was made again with the same id: in seconds
-        since the epoch; ``None``: now
+    :param before: what was created later may be another's, as of a DAG run that was made again with the same id: in
+        seconds since the epoch; ``None``: nothing is another's
     :param is_service_time: whether that is by the service's clock; ``False``: by that of Airflow's machines
     :return: how many there were
     :raises EmrError: something could not be ended
@@ -53,9 +54,9 @@ def end_active_of_task(
     if not owner_tags(request.get("tags") or {}):
         terms.log.warning("What task has started %s is not known: it has no tags ([emrs_ext] default_tags)", request)
         return {"ended": 0}
-    until = terms.clock() if before is None else before
     left = yield from left_active(brief, owned, request, True, 0.0)
-    if not (before and is_service_time) and abs(terms.service.ahead) > _APART_SECONDS:
+    until = math.inf if before is None else before
+    if not is_service_time and abs(terms.service.ahead) > _APART_SECONDS:
         until += terms.service.ahead
     found = [
         ids

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_emrs_ext.exceptions import ResourceNotFound, ServiceUnavailable
+from airflow_emrs_ext.api_calls import make_call
+from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.models import ClaimedKind, Snapshot
+from airflow_emrs_ext.ownership import generation_tag
+from airflow_emrs_ext.procedures.owned import briefly
 from airflow_emrs_ext.service_clock import answered_at, moment
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Glance, Sight, Sleep, Steps, Terms
-from airflow_emrs_ext.waiting import look
+from airflow_emrs_ext.waiting import look, patiently
 
 # How long after its start something may not be found yet, in seconds, and how often it is looked for.
 _APPEARANCE_SECONDS = 60.0
 _APPEARANCE_PAUSE = 2.0
+
+# How long a tag is tried, in seconds.
+_TAG_SECONDS = 10.0
 
 
 def look_at_started(
@@ -31,6 +37,25 @@ def look_at_started(
         return (yield from _look_at_new(kind, ids, terms))
     facts = {**ids, "arn": started.get("arn"), "state": sight.state, "created_at": moment(sight.created).isoformat()}
     return Snapshot(kind.states.parse(sight.state), "", None, facts)
+
+
+def count_as(terms: Terms, kind: ClaimedKind[State], started: Mapping[str, Any], generation: int) -> Steps[None]:
+    """Tag what was started as a later generation than its client token's (TagResource), for the tries after this one.
+
+    :param started: the answer to the start
+    """
+    tags = generation_tag(generation)
+    call = make_call(kind.service, "tag_resource", resource_arn=started.get("arn"), tags=tags)
+    try:
+        yield from patiently(call, briefly(terms, _TAG_SECONDS), lambda response: response)
+    except EmrError as error:
+        terms.log.warning(
+            "%s could not be tagged with %s: if this try is lost, the next one takes it for one from before the clear, "
+            "and ends it. %s",
+            kind.label(kind.ids_of(started)),
+            tags,
+            error,
+        )
 
 
 def _look_at_new(kind: ClaimedKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:

@@ -115,12 +115,12 @@ class _Look:
                 missing.append((path, entry))
             else:
                 # One that is still to be ended was ended while it was deferred: nobody has what its wait was for.
-                done += self._carry_out(fate_of(entry, row), path, {**entry, "is_ended": True})
+                done += self._carry_out(fate_of(entry, row), path, {**entry, "is_ended": True}, row)
         if missing:
             threading.Event().wait(_AGAIN_SECONDS)
         for path, entry in missing:
             row = row_of_task(entry["task"])
-            done += self._carry_out(fate_of(entry, row), path, entry)
+            done += self._carry_out(fate_of(entry, row), path, entry, row)
         return done
 
     def _entry(self, path: Path) -> dict[str, Any] | None:
@@ -142,7 +142,7 @@ class _Look:
             return None
         return None if entries.is_in_hand(self._folder, entry.get("in_hand")) else entry
 
-    def _carry_out(self, fate: Fate, path: Path, entry: dict[str, Any]) -> int:
+    def _carry_out(self, fate: Fate, path: Path, entry: dict[str, Any], row: TaskRow | None) -> int:
         if fate is Fate.KEEP:
             return 0
         if fate is Fate.END and entry.get("on_kill_procedure"):
@@ -150,7 +150,7 @@ class _Look:
             if connection in self._failed:
                 return 0
             try:
-                _end(entry)
+                _end(entry, is_only_one=row is None or row.instance == entry.get("instance", ""))
             except OtherDeployment as error:
                 # Its own look ends it, and the entry.
                 _say_once(path, "%s", error.message)
@@ -178,12 +178,19 @@ class _Look:
             path.unlink(missing_ok=True)
 
 
-def _end(entry: Mapping[str, Any]) -> None:
+def _end(entry: Mapping[str, Any], *, is_only_one: bool) -> None:
+    """End what an entry names.
+
+    :param is_only_one: whether no DAG run can have been made again with its ids: no clock is asked what is whose then
+    """
     # The processes that load this module for nothing shall not pay for what it needs.
     from airflow_emrs_ext.running import end_what_was_left
 
     log.info("Task %s was ended or deleted, and nobody has ended what it has left", entry["task"])
-    end_what_was_left(entry)
+    arguments = {**entry["on_kill_arguments"]}
+    if is_only_one:
+        arguments.pop("before", None)
+    end_what_was_left({**entry, "on_kill_arguments": arguments})
 
 
 def _say_once(path: Path, message: str, *arguments: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import multiprocessing
 import sys
@@ -13,8 +14,12 @@ from tests.simulation.checking import check, fails_alike
 from tests.simulation.driver import collect_seldom, simulated
 from tests.simulation.histories import draw, shrunk
 
+# Each in a process of its own, which ends before its garbage is worth a look.
+_PART = 1000
+
 
 def _some(seeds: range) -> list[tuple[int, str, str]]:
+    gc.disable()
     found = []
     with simulated():
         for seed in seeds:
@@ -32,17 +37,12 @@ def main() -> int:
     parser.add_argument("--shrink", type=int, default=0)
     given = parser.parse_args()
     seeds = range(given.first, given.first + given.seeds)
-    parts = [seeds[at : at + 100] for at in range(0, len(seeds), 100)]
+    parts = [seeds[at : at + _PART] for at in range(0, len(seeds), _PART)]
     began = time.perf_counter()
-    found = []
+    _some(range(50))  # what is loaded once is loaded before the processes part
     collect_seldom()
-    if given.processes == 1:
-        for part in parts:
-            found += _some(part)
-    else:
-        with multiprocessing.get_context("fork").Pool(given.processes) as pool:
-            for some in pool.imap_unordered(_some, parts):
-                found += some
+    with multiprocessing.get_context("fork").Pool(given.processes, maxtasksperchild=1) as pool:
+        found = [one for some in pool.imap_unordered(_some, parts) for one in some]
     seconds = time.perf_counter() - began
     print(f"{len(seeds)} histories in {seconds:.1f} s: {len(seeds) / seconds:.0f} per second; {len(found)} violations")
     for kind, count in Counter(kind for _, kind, _ in found).most_common():

@@ -696,7 +696,7 @@ class World:
         while self.loop.now < moment and not self.watcher.violations:
             if self.loop.now > self._quiet and all(row.state in ENDED or not row.exists for row in self.rows):
                 moment = min(moment, self.loop.now + 300.0)
-            await asyncio.sleep(min(150.0, max(0.01, moment - self.loop.now)))
+            await asyncio.sleep(min(300.0, max(0.01, moment - self.loop.now)))
             if self.service.calls > 20_000 or self.loop.rounds > 200_000:
                 self.watcher.violation("busy", "more calls than anybody needs")
 

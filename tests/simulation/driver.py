@@ -17,9 +17,9 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import cache, cached_property
-from heapq import heappop
+from heapq import heappop, heappush
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -61,38 +61,73 @@ class Stuck(Exception):
     """Nothing is left to happen, and something is waited for."""
 
 
+class _Handle:
+    """What an event loop is to call."""
+
+    __slots__ = ("is_cancelled", "run", "what")
+
+    def __init__(self, callback: Any, arguments: tuple[Any, ...], context: Any) -> None:
+        self.run = (context or copy_context()).run
+        self.what = (callback, *arguments)
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """Do not call it."""
+        self.is_cancelled = True
+
+
 class VirtualLoop(asyncio.base_events.BaseEventLoop):
     """An event loop without I/O: where another would wait, its clock jumps."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.rounds = 0
+        self.rounds = self._last = 0
         self.set_task_factory(_mortal_task)
         self.set_exception_handler(lambda loop, context: None)
 
     def time(self) -> float:
         return self.now
 
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        handle = _Handle(callback, args, context)
+        self._ready.append(handle)
+        return handle
+
+    call_soon_threadsafe = call_soon
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        return self.call_at(self.now + delay, callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        handle = _Handle(callback, args, context)
+        self._last += 1
+        heappush(self._scheduled, (when, self._last, handle))
+        return handle
+
     def _run_once(self) -> None:
         """As the base's, without a selector, and without all that is only for debugging."""
         ready, scheduled = self._ready, self._scheduled
         if not ready:
-            while scheduled and scheduled[0]._cancelled:
+            while scheduled and scheduled[0][2].is_cancelled:
                 heappop(scheduled)
             if not scheduled:
                 raise Stuck
-            self.now = max(self.now, scheduled[0]._when)
-            while scheduled and scheduled[0]._when <= self.now:
-                ready.append(heappop(scheduled))
+            self.now = now = max(self.now, scheduled[0][0])
+            while scheduled and scheduled[0][0] <= now:
+                ready.append(heappop(scheduled)[2])
         self.rounds += 1
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
+            if not handle.is_cancelled:
+                self._call(handle)
 
-    def _timer_handle_cancelled(self, handle: Any) -> None:
-        pass
+    @staticmethod
+    def _call(handle: _Handle) -> None:
+        try:
+            handle.run(*handle.what)
+        except Exception:  # it ends the process that it is of
+            return
 
     def _write_to_self(self) -> None:
         pass
@@ -543,7 +578,7 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     # The same decisions with fewer looks.
     yield waiting, "pause_before_next_look", _pause_before_next_look
     yield dues, "_SHORTEST_PAUSE", 20.0
-    yield dues, "_PART_OF_AGE", 1 / 3
+    yield dues, "_PART_OF_AGE", 1 / 2
     yield running, "EmrHook", SimulatedHook
     yield running, "shared_driver", _shared_driver
     yield shared, "EmrHook", SimulatedHook

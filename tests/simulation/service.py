@@ -69,6 +69,7 @@ class Resource:
     :param by: the caller
     :param askers: the task instances that have asked for it with its client token
     :param ended: when somebody requested its end
+    :param tags: those that it was given since its start
     """
 
     kind: str
@@ -82,6 +83,7 @@ class Resource:
     released: float = _FOREVER
     ended: float | None = None
     askers: list[Any] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def over(self) -> float:
@@ -178,7 +180,13 @@ class Service:
             return LATENCY, {"application": {"applicationId": parameters["applicationId"], "architecture": "X86_64"}}
         kind = _kind_of(service, operation)
         model = OWNED[kind]
-        on = {model.starts: "starts", model.describes: "describes", model.lists: "lists", model.ends: "ends"}[operation]
+        on = {
+            model.starts: "starts",
+            model.describes: "describes",
+            model.lists: "lists",
+            model.ends: "ends",
+            "tag_resource": "tags",
+        }[operation]
         window = self.window(_OF_CALLS, on) if self.history.windows else None
         if window is not None:
             caller.faults += 1
@@ -247,7 +255,7 @@ class Service:
         resource = self._find(kind, parameters)
         entry = self._entry(resource, self.clock())
         model = OWNED[kind]
-        entry["tags"] = resource.request.get("tags", {})
+        entry["tags"] = {**resource.request.get("tags", {}), **resource.tags}
         if kind != "eks_job_run":
             entry[{"job_run": "jobRunId", "session": "sessionId"}[kind]] = entry["id"]
         if kind == "job_run":
@@ -290,6 +298,11 @@ class Service:
             self.watcher.ended(resource, caller)
             resource.ended = now
         return {**parameters_of(resource), **_METADATA}
+
+    def _tags(self, caller: Caller, kind: str, parameters: Mapping[str, Any], window: Window | None) -> Any:
+        own = self.resources[int(parameters["resourceArn"].rpartition(":")[2])]
+        own.tags.update(parameters["tags"])
+        return dict(_METADATA)
 
     # --- what they have in common -------------------------------------------------------------------------------------
 

@@ -152,6 +152,20 @@ def test_a_lost_try_after_a_clear_is_gone_on_with(
     assert (run.error, ids(emr)) == (None, [before, left])
 
 
+@pytest.mark.parametrize("remembered", [3600.0, 0.001], ids=["by its token", "by its tags"])
+def test_so_is_one_before_which_none_was_started(
+    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch, remembered: float
+) -> None:
+    """The first try was cleared before its turn came: there were more tries than starts."""
+    monkeypatch.setattr(claims, "_REMEMBERED_SECONDS", remembered)
+    left = lose(emr, application_id, CLEARED)
+    let_it_age(emr.job_runs())
+    ending = end_when_found(emr, left)
+    run = go_on(application_id, {"try_number": 3, "max_tries": 3})
+    ending.join()
+    assert (run.error, ids(emr)) == (None, [left])
+
+
 @pytest.mark.parametrize("try_number", [1, 2])
 def test_a_lost_answer_is_told_from_what_the_next_try_starts(
     emr: LocalEmr, application_id: str, try_number: int

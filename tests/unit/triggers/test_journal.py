@@ -249,6 +249,24 @@ def test_what_is_ended_by_its_tags_was_there_before(
     assert is_cancelled(emr) is is_older
 
 
+@pytest.mark.parametrize(
+    "row", [replace(RUNNING, state="failed", instance="one"), None], ids=["the same task instance", "deleted"]
+)
+def test_no_clock_is_asked_where_nobody_else_has_had_the_ids(
+    emr: LocalEmr, ids: dict[str, str], airflow_has: Any, row: TaskRow | None
+) -> None:
+    """The worker's clock is two hours behind, and the service has not answered it."""
+    tags = {"airflow-emrs-ext:dag_id": "a_dag"}
+    emr.client("emr-serverless").tag_resource(resourceArn=emr.job_runs()[0]["arn"], tags=tags)
+    task = SimpleNamespace(**TASK, try_number=1, id="one")
+    worker = journal.Journal.of_worker(task, {"aws_conn_id": "aws_default"}, {})
+    request = {"application_id": ids["application_id"], "tags": tags, "name": None}
+    worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": time.time() - 7200})
+    airflow_has(row)
+    assert left.look_after_what_was_left() == 1
+    assert is_cancelled(emr)
+
+
 @pytest.mark.parametrize(("is_over", "stays"), [(True, False), (False, True)])
 def test_an_entry_stays_until_a_worker_goes_on_with_what_is_not_over(
     ids: dict[str, str], folder: Path, airflow_has: Any, is_over: bool, stays: bool
