@@ -20,6 +20,7 @@ from airflow_emrs_ext.ownership import (
     is_same_request,
     marked,
     numbered,
+    owner_tags,
     token,
 )
 from airflow_emrs_ext.procedures import ASKED, STARTED
@@ -253,7 +254,8 @@ def _next_generation(
         try:
             snapshot = yield from look_at_started(kind, ids, started, terms)
             is_own, is_of_this_try = ages.judge(generation, snapshot.state, created_at(snapshot))
-            if epoch.ends and generation < epoch.tries and snapshot.state.is_active:
+            is_early = generation < epoch.tries and snapshot.state.is_active
+            if epoch.ends and is_early and owner_tags(start.get("tags") or {}):
                 # Before the clear there were fewer of them than tries: a tag tells those that are from after it.
                 if is_of_this_try:
                     yield from count_as(terms, kind, started, epoch.tries)
