@@ -7,6 +7,7 @@ import gc
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 from typing import Any
 
 from airflow_emrs_ext.deployment import deployments_here
@@ -30,10 +31,15 @@ REPORT_SECONDS = 30.0
 TURN_SECONDS = 5.0
 """How long it waits before that for the turn of its first call, where hundreds end at once."""
 
-# A triggerer imports this with the first of its tasks. From then on the garbage collector need not look at all that
-# Airflow has imported, none of which will ever be garbage: a pass over it stops every trigger for a fifth of a second,
-# and a few hundred tasks are enough to start one.
-gc.freeze()
+
+@cache
+def _freeze() -> None:
+    """With the first task of a triggerer: the garbage collector need not look at all that Airflow has imported.
+
+    None of it will ever be garbage. A pass over it stops every trigger for a fifth of a second, and a few hundred tasks
+    are enough to start one.
+    """
+    gc.freeze()
 
 
 def sharing(hook: Mapping[str, Any]) -> AbstractAsyncContextManager[SharedDriver]:
@@ -41,6 +47,7 @@ def sharing(hook: Mapping[str, Any]) -> AbstractAsyncContextManager[SharedDriver
 
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
     """
+    _freeze()
     return shared_driver(_connection(hook))
 
 

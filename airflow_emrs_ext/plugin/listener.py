@@ -25,6 +25,11 @@ def on_starting(component: Any) -> None:
     # Airflow calls this before the component knows its type; each task of Airflow 2 is a component, too.
     if "triggerer" not in sys.argv:
         return
+    # All that a look needs is imported now: two threads that import at once may each find half a module, and one of
+    # them would be Airflow's own. What loads this module for nothing pays for none of it.
+    import airflow_emrs_ext.running
+    import airflow_emrs_ext.triggers.left  # noqa: F401 - the thread uses it
+
     looking = threading.Thread(target=_look, args=[component], name="emrs_ext journal", daemon=True)
 
     def start() -> None:
@@ -43,7 +48,6 @@ def _look(component: Any) -> None:
     while not threading.Event().wait(pause):
         if component.job_type != "TriggererJob":
             return
-        # The components that load this module for nothing shall not pay for what it needs.
         from airflow_emrs_ext.triggers.left import look_after_what_was_left
 
         try:

@@ -36,6 +36,21 @@ def test_it_listens_in_the_triggerer_only(component: str, listeners: int) -> Non
     assert (done.returncode, done.stdout.split()[-1:]) == (0, [str(listeners)]), done.stderr
 
 
+STARTING = """
+import sys
+from airflow_emrs_ext.plugin import listener
+listener.on_starting(None)
+print("airflow_emrs_ext.running" in sys.modules and "airflow_emrs_ext.triggers.left" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("component", "is_loaded"), [("triggerer", True), ("scheduler", False)])
+def test_a_triggerer_imports_when_it_starts_what_a_thread_needs_later(component: str, is_loaded: bool) -> None:
+    """Two threads that import at once may each find half a module."""
+    done = subprocess.run([sys.executable, "-c", STARTING, component], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()[-1:]) == (0, [str(is_loaded)]), done.stderr
+
+
 def test_whoever_does_not_serve_the_links_loads_nothing_for_them() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_FRAMEWORKS], capture_output=True, text=True)
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
