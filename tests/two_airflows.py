@@ -64,9 +64,12 @@ class TwoAirflows:
     def __init__(self, emr: LocalEmr, folder: Path, tasks: int) -> None:
         self.emr, self.tasks = emr, tasks
         emr.script([ScriptedAttempt(hold=True)])
-        self.application_id = emr.client("emr-serverless").create_application(type="SPARK", releaseLabel="emr-7.13.0")[
-            "applicationId"
-        ]
+        # All of them run at once: they are held, and the default is fewer.
+        self.application_id = emr.client("emr-serverless").create_application(
+            type="SPARK",
+            releaseLabel="emr-7.13.0",
+            schedulerConfiguration={"maxConcurrentRuns": 1000, "queueTimeoutMinutes": 60},
+        )["applicationId"]
         dags = folder / "dags"
         dags.mkdir()
         (dags / "dags.py").write_text(_DAGS.format(application_id=self.application_id, tasks=tasks))
