@@ -43,6 +43,9 @@ _AT_ONCE = int(os.environ.get("EMRS_FAULTS_AT_ONCE", "12"))
 # file that is being parsed.
 _IN_A_FILE = 20 if IS_3 else 1
 
+# Within which what a task has left is ended by the journal at the latest, and some time for it.
+_JOURNAL_SECONDS = 360.0
+
 _triggerer = threading.Lock()
 
 
@@ -336,8 +339,9 @@ def _perform(scene: Scene) -> dict[str, Any]:
     scenario.act(scene)
     dag_run = scene.wait_for_end()
     with contextlib.suppress(AssertionError):
-        # What is being ended needs its time; what is not is found below.
-        eventually(lambda: len(scene.left()) <= scenario.left, within=30 * TIMES_LONGER)
+        # What is being ended needs its time; what is not is found below. Another scenario may have stopped the triggerer
+        # just then: the journal is worked off seconds after the next one has started, or five minutes later.
+        eventually(lambda: len(scene.left()) <= scenario.left, within=_JOURNAL_SECONDS)
     facts = record(
         scenario.suite,
         scenario.id,
