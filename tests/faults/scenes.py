@@ -339,8 +339,8 @@ def _perform(scene: Scene) -> dict[str, Any]:
     scenario.act(scene)
     dag_run = scene.wait_for_end()
     with contextlib.suppress(AssertionError):
-        # What is being ended needs its time; what is not is found below. Another scenario may have stopped the triggerer
-        # just then: the journal is worked off seconds after the next one has started, or five minutes later.
+        # What is being ended needs its time; what is not is found below. Another scenario may have stopped the
+        # triggerer just then: its journal is worked off seconds after the next one has started, or five minutes later.
         eventually(lambda: len(scene.left()) <= scenario.left, within=_JOURNAL_SECONDS)
     facts = record(
         scenario.suite,
