@@ -587,6 +587,8 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield formats, "signature", cache(formats.signature)
     yield triggers_compat, "_state_in_3", _state
     yield triggers_compat, "_state_in_2", _state
+    # Airflow 2 has no loops; these histories have.
+    yield triggers_compat, "_identity_in_2", lambda ti: ownership.identity_of(ti)
     yield triggers_compat, "row_of_task", _row_of_task
     yield left, "row_of_task", _row_of_task
     yield deployment, "variables", lambda: actor().deployment.variables
