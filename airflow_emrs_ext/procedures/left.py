@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -45,7 +44,7 @@ def end_active_of_task(
     :param spared: states in which it is left alone
     :param seconds: how long each call is repeated
     :param before: what was created later may be another's, as of a DAG run that was made again with the same id: in
-        seconds since the epoch; ``None``: nothing is another's
+        seconds since the epoch; ``None``: now
     :param is_service_time: whether that is by the service's clock; ``False``: by that of Airflow's machines
     :return: how many there were
     :raises EmrError: something could not be ended
@@ -54,9 +53,12 @@ def end_active_of_task(
     if not owner_tags(request.get("tags") or {}):
         terms.log.warning("What task has started %s is not known: it has no tags ([emrs_ext] default_tags)", request)
         return {"ended": 0}
+    until = terms.clock() if before is None else before
     left = yield from left_active(brief, owned, request, True, 0.0)
-    until = math.inf if before is None else before
-    if not is_service_time and abs(terms.service.ahead) > _APART_SECONDS:
+    if before is None:
+        # The service has just answered this very process, a second or two late.
+        until += terms.service.ahead + _SECOND
+    elif not is_service_time and abs(terms.service.ahead) > _APART_SECONDS:
         until += terms.service.ahead
     found = [
         ids

@@ -150,7 +150,10 @@ class _Look:
             if connection in self._failed:
                 return 0
             try:
-                _end(entry, is_only_one=row is None or row.instance == entry.get("instance", ""))
+                _end(
+                    entry,
+                    is_only_one=row is None or (row.instance is not None and row.instance == entry.get("instance")),
+                )
             except OtherDeployment as error:
                 # Its own look ends it, and the entry.
                 _say_once(path, "%s", error.message)
@@ -181,9 +184,10 @@ class _Look:
 def _end(entry: Mapping[str, Any], *, is_only_one: bool) -> None:
     """End what an entry names.
 
-    :param is_only_one: whether no DAG run can have been made again with its ids: no clock is asked what is whose then
+    :param is_only_one: whether no DAG run has been made again with its ids: all that has its tags by now is its own,
+        and no other machine's clock is asked
     """
-    # The processes that load this module for nothing shall not pay for what it needs.
+    # No module of the triggers imports at its top what declarations would pay for.
     from airflow_emrs_ext.running import end_what_was_left
 
     log.info("Task %s was ended or deleted, and nobody has ended what it has left", entry["task"])

@@ -43,9 +43,6 @@ _AT_ONCE = int(os.environ.get("EMRS_FAULTS_AT_ONCE", "12"))
 # file that is being parsed.
 _IN_A_FILE = 20 if IS_3 else 1
 
-# Within which what a task has left is ended by the journal at the latest, and some time for it.
-_JOURNAL_SECONDS = 360.0
-
 _triggerer = threading.Lock()
 
 
@@ -66,6 +63,7 @@ class Scenario:
     :param started: how many job runs or sessions the task starts
     :param left: how many of them are active afterwards that no task owns
     :param ends: how the DAG run ends
+    :param within: seconds within which what is left is ended
     :param tries: how often the task is tried; ``None``: as often as it happens
     :param then: looks once more at what is found
     """
@@ -81,6 +79,7 @@ class Scenario:
     succeeds: bool = True
     started: int = 1
     left: int = 0
+    within: float = 30.0
     ends: str = "success"
     tries: int | None = None
     then: Callable[[Scene], Any] = lambda scene: None
@@ -339,9 +338,8 @@ def _perform(scene: Scene) -> dict[str, Any]:
     scenario.act(scene)
     dag_run = scene.wait_for_end()
     with contextlib.suppress(AssertionError):
-        # What is being ended needs its time; what is not is found below. Another scenario may have stopped the
-        # triggerer just then: its journal is worked off seconds after the next one has started, or five minutes later.
-        eventually(lambda: len(scene.left()) <= scenario.left, within=_JOURNAL_SECONDS)
+        # What is being ended needs its time; what is not is found below.
+        eventually(lambda: len(scene.left()) <= scenario.left, within=scenario.within * TIMES_LONGER)
     facts = record(
         scenario.suite,
         scenario.id,

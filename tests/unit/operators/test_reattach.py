@@ -137,33 +137,22 @@ def test_what_runs_when_a_person_clears_the_task_is_gone_on_with_if_a_kill_keeps
 
 
 @pytest.mark.parametrize("remembered", [3600.0, 0.001], ids=["by its token", "by its tags"])
+@pytest.mark.parametrize("has_started", [True, False], ids=["after another", "after a try that started none"])
 def test_a_lost_try_after_a_clear_is_gone_on_with(
-    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch, remembered: float
+    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch, remembered: float, has_started: bool
 ) -> None:
     monkeypatch.setattr(claims, "_REMEMBERED_SECONDS", remembered)
-    before = lose(emr, application_id, FIRST_TRY)
-    let_it_age(emr.job_runs())
-    emr.script([ScriptedAttempt(hold=True)])
+    before = []
+    if has_started:
+        before.append(lose(emr, application_id, FIRST_TRY))
+        let_it_age(emr.job_runs())
+        emr.script([ScriptedAttempt(hold=True)])
     left = lose(emr, application_id, CLEARED)
     let_it_age(emr.job_runs())
     ending = end_when_found(emr, left)
     run = go_on(application_id, {"try_number": 3, "max_tries": 3})
     ending.join()
-    assert (run.error, ids(emr)) == (None, [before, left])
-
-
-@pytest.mark.parametrize("remembered", [3600.0, 0.001], ids=["by its token", "by its tags"])
-def test_so_is_one_before_which_none_was_started(
-    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch, remembered: float
-) -> None:
-    """The first try was cleared before its turn came: there were more tries than starts."""
-    monkeypatch.setattr(claims, "_REMEMBERED_SECONDS", remembered)
-    left = lose(emr, application_id, CLEARED)
-    let_it_age(emr.job_runs())
-    ending = end_when_found(emr, left)
-    run = go_on(application_id, {"try_number": 3, "max_tries": 3})
-    ending.join()
-    assert (run.error, ids(emr)) == (None, [left])
+    assert (run.error, ids(emr)) == (None, [*before, left])
 
 
 @pytest.mark.parametrize("try_number", [1, 2])

@@ -17,7 +17,7 @@ ENDS = {"SUCCESS", "FAILED", "CANCELLED"}
 @pytest.mark.parametrize("seed", range(3))
 async def test_storm(make_lab: Callable[..., Lab], seed: int) -> None:
     dice = random.Random(seed)
-    lab = make_lab(quota_scale=1, seconds_per_minute=0.001)
+    lab = make_lab(quota_scale=1)
     for number in range(6):
         attempts = [
             ScriptedAttempt(
@@ -59,8 +59,7 @@ async def test_storm(make_lab: Callable[..., Lab], seed: int) -> None:
         await lab.application_in(application_id, "STOPPED")
         assert lab.record("application", application_id)["activeJobRuns"] == []
     assert lab.service._capacity.used_vcpu == 0
-    # Their execution timeouts are some milliseconds: how many of them succeed is up to the machine.
-    assert {lab.state(run_id) for run_id in runs} <= ENDS
+    assert {lab.state(run_id) for run_id in runs} == ENDS
     internal = [r for r in lab.service.job_run_records() if r["stateDetails"].startswith("Internal error")]
     assert internal == []
     # Whoever comes now finds the whole account free.
