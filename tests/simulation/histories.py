@@ -227,6 +227,8 @@ def _run(chance: random.Random) -> Run:
 def _window(chance: random.Random, horizon: float) -> Window:
     family = chance.choice(FAMILIES)
     on = "lists" if family in ("stale", "reordered", "dropped") else chance.choice(OPERATIONS)
+    if family == "silent":
+        on = "any"  # Airflow has one question
     lasts = chance.choice((2.0, 20.0, 60.0, 200.0, 600.0))
     return Window(family, round(chance.uniform(0.0, horizon), 2), lasts, on, chance.choice((1.0, 1.0, 0.5, 0.2)))
 
