@@ -28,7 +28,7 @@ import asgiref.sync
 from boto3.session import Session
 from greenlet import getcurrent, greenlet
 
-from airflow_emrs_ext import _compat, deployment, formats, ownership, running, settings, waiting
+from airflow_emrs_ext import _compat, deployment, formats, ownership, running, service_clock, settings, waiting
 from airflow_emrs_ext.hooks import base as base_hooks
 from airflow_emrs_ext.hooks import dues, shared
 from airflow_emrs_ext.hooks.base import EmrHook, default_patience
@@ -584,7 +584,9 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield shared, "EmrHook", SimulatedHook
     yield ownership, "identity_fields", _identity_fields
     yield _compat, "identity_fields", _identity_fields
+    # Histories ask for the same ones again and again.
     yield formats, "signature", cache(formats.signature)
+    yield service_clock, "parsedate_to_datetime", cache(service_clock.parsedate_to_datetime)
     yield triggers_compat, "_state_in_3", _state
     yield triggers_compat, "_state_in_2", _state
     # Airflow 2 has no loops; these histories have.

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import formatdate
+from functools import cache
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -227,7 +228,7 @@ class Service:
         return {scope_name: scope, named: own, "arn": arn, "name": given.get("name"), **self._dated()}
 
     def _dated(self) -> dict[str, Any]:
-        date = formatdate(int(self.clock() + WALL + self.skew), usegmt=True)
+        date = _http_date(int(self.clock() + WALL + self.skew))
         return {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {"date": date}}}
 
     def _new(self, caller: Caller, kind: str, request: Mapping[str, Any]) -> Resource:
@@ -353,6 +354,11 @@ class Service:
 def parameters_of(resource: Resource) -> dict[str, str]:
     """The ids as the API spells them, what it belongs to first."""
     return OWNED[resource.kind].members(resource.ids)
+
+
+@cache
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def _kind_of(service: str, operation: str) -> str:
