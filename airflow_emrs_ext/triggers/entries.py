@@ -57,6 +57,14 @@ def read(path: Path) -> dict[str, Any]:
     return entry
 
 
+def written(path: Path) -> float:
+    """When an entry was written, in seconds since the epoch; 0 if it is gone."""
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def save(path: Path, entry: Mapping[str, Any]) -> None:
     """Write an entry as a whole, for this user alone.
 

@@ -101,7 +101,8 @@ class _Look:
         """For how many tasks something was done."""
         entries.tidy(self._folder, before=time.time() - _DAY)
         done, missing = 0, []
-        for path in sorted(self._folder.glob("*.json")):
+        # What could not be done was written again: it comes last, and keeps nothing else from being done for good.
+        for path in sorted(self._folder.glob("*.json"), key=entries.written):
             entry = self._entry(path)
             if entry is None:
                 continue

@@ -332,6 +332,19 @@ def test_what_cannot_be_ended_is_kept_and_ended_when_it_can_be(
     assert files(folder) == []
 
 
+def test_what_can_never_be_ended_keeps_nothing_else_from_being_ended(
+    emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any
+) -> None:
+    made = lost(ids)
+    assert made.path is not None
+    first = folder / "0.json"
+    entries.save(first, {**entries.read(made.path), "on_kill_arguments": {"kind": "of another time", "ids": ids}})
+    os.utime(first, (0, 0))
+    assert [left.look_after_what_was_left() for _ in range(2)] == [0, 1]
+    assert is_cancelled(emr)
+    assert files(folder) == [first]
+
+
 def test_what_cannot_be_ended_for_days_is_given_up_with_its_ids(
     emr: LocalEmr,
     ids: dict[str, str],
