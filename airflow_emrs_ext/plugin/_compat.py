@@ -50,11 +50,18 @@ def rendered_fields(identity: Mapping[str, Any]) -> dict[str, Any] | None:
 
     :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
     """
+    from airflow.models import TaskInstance
     from airflow.models.renderedtifields import RenderedTaskInstanceFields as Model
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        found = session.query(Model.rendered_fields).filter_by(**as_columns(Model, identity)).first()
+        query = session.query(Model.rendered_fields)
+        if hasattr(Model, "task_instance_id"):
+            # Since Airflow 3.4 they are those of a try, and only the newest is joined.
+            query = query.join(TaskInstance, TaskInstance.id == Model.task_instance_id)
+            found = query.filter_by(**as_columns(TaskInstance, identity)).first()
+        else:
+            found = query.filter_by(**as_columns(Model, identity)).first()
     fields: Any = found and found[0]
     return fields if isinstance(fields, dict) else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from airflow_emrs_ext.links.runs import LINKS, RunLink, SparkUILink
 from airflow_emrs_ext.plugin.clicks import Click, url_path
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, page
 from airflow_emrs_ext.secrecy import hidden_in
+
+log = logging.getLogger(__name__)
 
 HEADERS: Mapping[str, str] = {
     # What an answer leads to is good once, and a secret.
@@ -49,6 +52,18 @@ class Answer:
 
 def answer(click: Click) -> Answer:
     """The answer to somebody who may read the logs of the task."""
+    try:
+        return _answer(click)
+    except Exception as error:
+        log.exception("No answer to a click on %s", click.path)
+        text = (
+            f"This version of airflow-emrs-ext cannot answer it on this Airflow ({type(error).__name__}): the web "
+            "server's log says why. What the task has started goes on."
+        )
+        return problem(500, "Not possible", text)
+
+
+def _answer(click: Click) -> Answer:
     # Only who clicks pays for the import of what a click needs.
     from airflow_emrs_ext.models import OWNED
     from airflow_emrs_ext.plugin.records import record_of

@@ -110,6 +110,20 @@ def test_a_connection_that_is_not_known_is_none_of_the_xcoms(keep: Keep) -> None
     assert (given.status, "The connection of the task is not known any more" in given.body) == (404, True)
 
 
+def test_what_airflow_keeps_otherwise_is_said_on_a_page(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def xcom_of(identity: Any, key: str) -> Any:
+        raise AttributeError("no such column")
+
+    monkeypatch.setattr(_compat, "xcom_of", xcom_of)
+    given = answer(Click("run", PLACE))
+    assert given.status == 500
+    assert "AttributeError" in given.body
+    assert "no such column" not in given.body
+    assert "no such column" in caplog.text
+
+
 def test_another_operators_task_has_no_connection(keep: Keep) -> None:
     plain = {**serialized("plain"), "_task_module": "users.own"}
     keep(task={**plain, "_operator_extra_links": {"EMR run": "_link_RunLink"}})
