@@ -20,7 +20,7 @@ from airflow_emrs_ext.local.testing import LocalEmr, LocalEmrError
 from tests.answers.kinds import KINDS
 from tests.answers.messages import MESSAGES
 from tests.answers.proxy import Lasting, Line, Proxy, Rule
-from tests.answers.resources import BUCKET, Resource, script
+from tests.answers.resources import BUCKET, ENDING_BY_THEMSELVES, Resource, script
 from tests.answers.wire import Request
 from tests.polling import eventually
 from tests.running import TaskInstance, TaskRun, context_of, execute, fire, run_task
@@ -152,9 +152,11 @@ class Stage:
     def play_service(self, is_over: threading.Event) -> None:
         """End the job runs that are held, once they may; tell the queue of it where there is one."""
         told: set[str] = set()
+        case = self.case
+        none_is_held = case.resource == "session" or case.operation in ("cancel", *ENDING_BY_THEMSELVES)
         while not is_over.is_set():
             self.released.wait(1.0)
-            if not self.released.is_set() or self.case.resource == "session" or self.case.operation == "cancel":
+            if none_is_held or not self.released.is_set():
                 is_over.wait(0.5)
                 continue
             for record in self.records:

@@ -191,17 +191,19 @@ OPERATIONS = {
 """The operations of each kind of resource that its tasks call."""
 
 
+ENDING_BY_THEMSELVES = {
+    "report": [ScriptedAttempt(succeeded=False), ScriptedAttempt()],
+    "S3": [ScriptedAttempt(succeeded=False, stdout=TRACEBACK)],
+    "CloudWatch": [ScriptedAttempt(succeeded=False, stdout=TRACEBACK)],
+}
+"""By operation, what becomes of job runs that nobody lets end."""
+
+
 def script(emr: LocalEmr, operation: str, name: str) -> None:
     """Say what a case's job runs and sessions do.
 
     :param name: pattern for their names
     """
-    attempts = {
-        "report": [ScriptedAttempt(succeeded=False), ScriptedAttempt()],
-        "S3": [ScriptedAttempt(succeeded=False, stdout=TRACEBACK)],
-        "CloudWatch": [ScriptedAttempt(succeeded=False, stdout=TRACEBACK)],
-    }
+    attempts = ENDING_BY_THEMSELVES.get(operation, [ScriptedAttempt(hold=True)])
     ready_after = {"cancel": 0.0, "list of many": _MANY_SECONDS}.get(operation, _SESSION_SECONDS)
-    emr.script(
-        attempts.get(operation, [ScriptedAttempt(hold=True)]), name, session=ScriptedSession(ready_after=ready_after)
-    )
+    emr.script(attempts, name, session=ScriptedSession(ready_after=ready_after))
