@@ -42,6 +42,7 @@ class Fate(Enum):
 
     KEEP = "the task has not ended"
     ERASE = "the task has ended as it was to, or another try has gone on with it"
+    LEAVE = "its DAG run was made again with the same id, and what carries its tags may be the new one's"
     END = "somebody has ended or deleted the task"
 
 
@@ -60,8 +61,7 @@ def fate_of(entry: Mapping[str, Any], row: TaskRow | None) -> Fate:
         return Fate.KEEP
     is_made_again = is_of_last_try and row.instance and entry.get("instance") not in (None, row.instance)
     if is_made_again and entry.get("on_kill_procedure") == "end_active_of_task":
-        # What has its tags may be that of another DAG run, which was made with the id of a deleted one.
-        return Fate.ERASE
+        return Fate.LEAVE
     if not is_of_last_try:
         # What was to be ended is, unless a later try has succeeded with it: one that failed may not have got so far.
         return Fate.END if row.state == "failed" else Fate.ERASE
@@ -166,6 +166,12 @@ class _Look:
                 return 0
             path.unlink(missing_ok=True)
             return 1
+        if fate is Fate.LEAVE:
+            log.warning(
+                "What %s has left, if anything, is not ended: %s. A sweep operator finds it once that DAG run is over.",
+                entry["task"],
+                fate.value,
+            )
         path.unlink(missing_ok=True)
         return 0
 

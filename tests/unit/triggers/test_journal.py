@@ -233,6 +233,20 @@ def test_what_a_killed_worker_left_is_ended_once_airflow_says_who_killed_it(
     assert bool(files(folder)) is stays
 
 
+def test_what_may_be_of_a_dag_run_that_was_made_again_is_left_and_said(
+    emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = SimpleNamespace(**TASK, try_number=1, id="one")
+    request = {"application_id": ids["application_id"], "tags": {"airflow-emrs-ext:dag_id": "a_dag"}, "name": None}
+    worker = journal.Journal.of_worker(task, {"aws_conn_id": "aws_default"}, {})
+    worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": time.time()})
+    airflow_has(replace(RUNNING, state="failed", instance="another"))
+    assert left.look_after_what_was_left() == 0
+    assert emr.calls("CancelJobRun") == []
+    assert files(folder) == []
+    assert TASK["run_id"] in caplog.text
+
+
 @pytest.mark.parametrize("is_older", [True, False])
 def test_what_is_ended_by_its_tags_was_there_before(
     emr: LocalEmr, ids: dict[str, str], airflow_has: Any, is_older: bool
