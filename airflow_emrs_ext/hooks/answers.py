@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import IncompleteReadError
+
+from airflow_emrs_ext.apis import APIS
 from airflow_emrs_ext.refusals import UnreadableAnswer
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -35,6 +38,24 @@ def check(client: Any, operation: str, answer: Mapping[str, Any]) -> None:
     misfit = _misfit(model.output_shape, {name: answer[name] for name in answer if name != "ResponseMetadata"}, "")
     if misfit:
         raise UnreadableAnswer(f"the answer cannot be read: {misfit}")
+
+
+def check_lengths(session: Any) -> None:
+    """Let the clients of a session of boto3 refuse an answer that was cut, as those of aiobotocore do.
+
+    botocore takes one whose body is shorter than its headers say for a whole one.
+
+    :param session: before it makes its first client
+    """
+    for service in APIS:
+        session.events.register(f"response-received.{service}", _check_length)
+
+
+def _check_length(response_dict: Mapping[str, Any] | None = None, **_: Any) -> None:
+    body, headers = (response_dict or {}).get("body"), (response_dict or {}).get("headers", {})
+    length = headers.get("content-length") or ""
+    if isinstance(body, bytes) and length.isdecimal() and len(body) < int(length):
+        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(length))
 
 
 def _misfit(shape: Any, value: Any, place: str) -> str | None:

@@ -17,7 +17,7 @@ from botocore.config import Config
 from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AirflowException
 from airflow_emrs_ext.apis import APIS
-from airflow_emrs_ext.hooks.answers import check
+from airflow_emrs_ext.hooks.answers import check, check_lengths
 from airflow_emrs_ext.hooks.bodies import adrain, drain, fetch
 from airflow_emrs_ext.hooks.governor import Governor, governor_of
 from airflow_emrs_ext.lockless import lockless_property
@@ -184,8 +184,7 @@ class EmrHook(AwsBaseHook):
 
     def _make_client(self, service: str, *, asynchronous: bool) -> Any:
         """A client of any service, with the connection, Region and endpoints of this hook."""
-        session: Any = super().get_session(region_name=self.region_name, deferrable=asynchronous)
-        extend(session, service)
+        session = self._session(service, self.region_name, asynchronous=asynchronous)
         if asynchronous and hasattr(session, "warm_up_loader_caches"):
             # Older ones read the models, and the names of thousands of files, on the event loop.
             session.warm_up_loader_caches(service)
@@ -206,7 +205,13 @@ class EmrHook(AwsBaseHook):
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
         """The session of boto3 (or, deferrable, of aiobotocore) that clients are made from, one that knows sessions."""
-        return extend(super().get_session(region_name=region_name, deferrable=deferrable), self.service)
+        return self._session(self.service, region_name, asynchronous=deferrable)
+
+    def _session(self, service: str, region_name: str | None, *, asynchronous: bool) -> Any:
+        session: Any = extend(super().get_session(region_name=region_name, deferrable=asynchronous), service)
+        if not asynchronous:
+            check_lengths(session)
+        return session
 
     def _get_config(self, config: Config | None = None) -> Config:
         merged: Config = super()._get_config(config)

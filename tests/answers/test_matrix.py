@@ -77,6 +77,7 @@ def problems(records: list[Record]) -> list[str]:
 FEW: list[tuple[str, str, str, Lasting]] = [
     ("job run", "get", "unknown state", "for ever"),
     ("job run", "get", "half the JSON", "for ever"),
+    ("job run", "get", "a body shorter than its length", "for ever"),
     ("job run", "get", "103 first", "for a while"),
     ("job run", "get", "the answer to another request", "for a while"),
     ("job run", "start", "cut after the effect", "for ever"),
