@@ -19,8 +19,9 @@ from tests.answers.resources import RESOURCES, Resource
 
 DURATIONS: tuple[Lasting, ...] = ("once", "for a while", "for ever")
 
-# Most of a case's time is waiting; but with more of them a client takes seconds to be made.
-_AT_ONCE = 16
+# Most of a case's time is waiting; but with more of them a client takes seconds to be made, and where something is only
+# ended, clients are made all the time.
+_AT_ONCE, _AT_ONCE_IF_SHORT = 16, 4
 
 
 def modes_of(operation: str, resource: str) -> tuple[str, ...]:
@@ -53,12 +54,15 @@ def play_all(
     proxy: Proxy,
     cases: Sequence[Case],
     resources: Mapping[str, Resource] = RESOURCES,
-    at_once: int = _AT_ONCE,
+    at_once: int | None = None,
 ) -> list[Record]:
     """Play cases, and compare the modes of each.
 
     :param resources: those of the cases
+    :param at_once: how many; default: what this many do not hinder each other in
     """
+    if at_once is None:
+        at_once = _AT_ONCE_IF_SHORT if any(case.operation == "cancel" for case in cases) else _AT_ONCE
 
     def record_of(case: Case) -> Record:
         try:

@@ -86,6 +86,7 @@ FEW: list[tuple[str, str, str, Lasting]] = [
     ("job run", "list of many", "unknown state in every entry", "for a while"),
     ("job run", "cancel", "AccessDeniedException", "for a while"),
     ("job run", "report", "no UTF-8", "for ever"),
+    ("job run", "report", "a next page for ever", "for a while"),
     ("job run", "events", "an event with an unknown state", "for ever"),
     ("session", "get", "HTML 200", "for ever"),
     ("session", "start", "ExpiredTokenException", "for a while"),
