@@ -63,9 +63,7 @@ def _attempts_listed(terms: Terms, facts: Mapping[str, Any]) -> Steps[list[Facts
     if facts["attempt"] == 1:
         return [_latest(facts)]
     listed = yield from serverless_api.list_job_run_attempts(terms, facts["application_id"], facts["job_run_id"])
-    # One may be on several pages.
-    attempts = {attempt["attempt"]: attempt for attempt in map(attempt_facts, listed)}
-    return [attempts[number] for number in sorted(attempts)]
+    return sorted((attempt_facts(attempt) for attempt in listed), key=lambda attempt: attempt["attempt"])
 
 
 def _about_application(terms: Terms, facts: Mapping[str, Any]) -> Steps[Facts]:

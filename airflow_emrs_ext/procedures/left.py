@@ -83,17 +83,14 @@ def left_active(
     if not owner:
         return []
     found = []
-    looked: list[dict[str, str]] = []
     listed = yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))
     if age and terms.service.ahead > _BEHIND_SECONDS:
         # The worker's clock is behind, and has left out some that are old.
         listed = yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))
     for entry in listed:
         ids = kind.ids_of(entry)
-        # What moves on between two pages is on both of them.
-        if ids in looked or (named and entry.get("name") != request.get("name")):
+        if named and entry.get("name") != request.get("name"):
             continue
-        looked.append(ids)
         try:
             snapshot = yield from look(kind, ids, terms)
         except ResourceNotFound:

@@ -19,9 +19,10 @@ from tests.answers.resources import RESOURCES, Resource
 
 DURATIONS: tuple[Lasting, ...] = ("once", "for a while", "for ever")
 
-# Most of a case's time is waiting; but with more of them a client takes seconds to be made, and where something is only
-# ended, clients are made all the time.
-_AT_ONCE, _AT_ONCE_IF_SHORT = 16, 4
+# Most of a case is waiting; but with more of them a client takes seconds to be made. Where something is only ended,
+# clients are made all the time, and EMR on EKS lets few starts through: all cases are of one account.
+_AT_ONCE, _AT_ONCE_IF_FEW = 16, 4
+_FEW = {("job run", "cancel"), ("session", "cancel"), ("EKS job run", "cancel"), ("EKS job run", "start")}
 
 
 def modes_of(operation: str, resource: str) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ def play_all(
     :param at_once: how many; default: what this many do not hinder each other in
     """
     if at_once is None:
-        at_once = _AT_ONCE_IF_SHORT if any(case.operation == "cancel" for case in cases) else _AT_ONCE
+        at_once = _AT_ONCE_IF_FEW if _FEW & {(case.resource, case.operation) for case in cases} else _AT_ONCE
 
     def record_of(case: Case) -> Record:
         try:

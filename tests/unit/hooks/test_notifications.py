@@ -165,19 +165,19 @@ async def watch(application_id: str, job_run_ids: list[str], queue: str) -> list
     """Wait for the end of job runs as a triggerer does; their ids."""
     terms = Terms(patience=Patience(waiter_delay=NEVER, notification_queue=queue))
     async with shared_driver({"aws_conn_id": "aws_default"}) as driver:
-        ended = await asyncio.gather(
-            *(
-                driver.run(
-                    PROCEDURES["watch"](
-                        terms,
-                        kind="job_run",
-                        ids={"application_id": application_id, "job_run_id": job_run_id},
-                        target_states=["SUCCESS"],
-                    )
+        waits = (
+            driver.run(
+                PROCEDURES["watch"](
+                    terms,
+                    kind="job_run",
+                    ids={"application_id": application_id, "job_run_id": job_run_id},
+                    target_states=["SUCCESS"],
                 )
-                for job_run_id in job_run_ids
             )
+            for job_run_id in job_run_ids
         )
+        # A thread that waits for what never comes cannot be ended by pytest.
+        ended = await asyncio.wait_for(asyncio.gather(*waits), 120)
     return [one["job_run_id"] for one in ended]
 
 
