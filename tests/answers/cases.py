@@ -374,6 +374,11 @@ def _said(run: TaskRun) -> Any:
     return None if run.error is None else [type(run.error).__name__, str(run.error)[:600]]
 
 
+# What boto3 and aiobotocore say, each in its own words, of a connection that breaks, and what they call it.
+_BROKEN = re.compile(r"(Connection was closed|Could not connect|An HTTP Client raised|\d+ read, but total).*?\((?=\d)")
+_BROKEN_CODE = re.compile(r'"(ConnectionClosed|EndpointConnection|HTTPClient|IncompleteRead)Error"')
+
+
 def _comparable(run: TaskRun) -> Any:
     """What is to be the same in each mode."""
     whole = json.dumps(run.comparable(), sort_keys=True)
@@ -382,6 +387,7 @@ def _comparable(run: TaskRun) -> Any:
     # How soon a session that is ready is idle is chance.
     whole = whole.replace('"STARTED"', '"IDLE"').replace('"The session is ready."', '"The session is idle."')
     whole = whole.replace('"idle_since": "<time>"', '"idle_since": null')
+    whole = _BROKEN_CODE.sub('"<the connection broke>"', _BROKEN.sub("<the connection broke> (", whole))
     return json.loads(re.sub(r"\b\d+(\.\d+)? (s|attempts)\b", r"<n> \2", whole))
 
 
