@@ -57,8 +57,8 @@ def answer(click: Click) -> Answer:
     except Exception as error:
         log.exception("No answer to a click on %s", click.path)
         text = (
-            f"This version of airflow-emrs-ext cannot answer it on this Airflow ({type(error).__name__}): the web "
-            "server's log says why. What the task has started goes on."
+            f"The answer could not be made ({type(error).__name__}); the web server's log says why. What the task has "
+            "started goes on. If it stays so, this version of airflow-emrs-ext may not know this version of Airflow."
         )
         return problem(500, "Not possible", text)
 
