@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 from airflow_emrs_ext.exceptions import ServiceUnavailable
@@ -53,19 +52,20 @@ def structure(terms: Terms, call: Call, name: str) -> Steps[dict[str, Any]]:
     return (yield from patiently(call, terms, read))
 
 
-def pages(terms: Terms, call: Call, key: str, *ids: str) -> Steps[list[dict[str, Any]]]:
+def pages(terms: Terms, call: Call, key: str, *ids: str, apart: Sequence[str] = ()) -> Steps[list[dict[str, Any]]]:
     """Every entry of a paged listing, once: what moves on between two pages is on both of them.
 
     :param key: the member of the answer that holds them
-    :param ids: the members that tell entries apart: names or times
+    :param ids: the members that name each entry
+    :param apart: further ones that tell entries of the same name apart, where they have them
     :raises ServiceUnavailable: the listing has no end
     """
-    entries: dict[tuple[str | datetime, ...], dict[str, Any]] = {}
+    entries: dict[tuple[Any, ...], dict[str, Any]] = {}
     token: str | None = None
 
     def read(response: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
         page, following = response[key], response.get("nextToken")
-        if any(not isinstance(entry[name], (str, datetime)) for entry in page for name in ids):
+        if any(not isinstance(entry[name], str) for entry in page for name in ids):
             raise ValueError(f"an entry of {key} has no {' or '.join(ids)}")
         if following is not None and (not isinstance(following, str) or following == token):
             raise ValueError("the next page is the same one")
@@ -74,7 +74,7 @@ def pages(terms: Terms, call: Call, key: str, *ids: str) -> Steps[list[dict[str,
     for _ in range(_MOST_PAGES):
         parameters = {**call.parameters, **({"nextToken": token} if token else {})}
         page, token = yield from patiently(Call(call.operation, parameters, service=call.service), terms, read)
-        entries.update((tuple(entry[name] for name in ids), entry) for entry in page)
+        entries.update((tuple(entry.get(name) for name in (*ids, *apart)), entry) for entry in page)
         if token is None:
             return list(entries.values())
     about = ids_in(call.operation, call.parameters)

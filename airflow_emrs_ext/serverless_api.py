@@ -172,7 +172,7 @@ def list_job_runs(
 def list_job_run_attempts(terms: Terms, /, application_id: str, job_run_id: str) -> Steps[list[dict[str, Any]]]:
     """ListJobRunAttempts, all pages: JobRunAttemptSummary structures."""
     call = _call("list_job_run_attempts", application_id=application_id, job_run_id=job_run_id, max_results=PAGE_SIZE)
-    return (yield from pages(terms, call, "jobRunAttempts", "state", "createdAt"))
+    return (yield from pages(terms, call, "jobRunAttempts", "state", apart=("attempt", "createdAt")))
 
 
 def cancel_job_run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow_emrs_ext.models import JOB_RUN
@@ -15,7 +15,7 @@ FACTS = {"application_id": "a", "job_run_id": "j", "attempt": 2, "monitoring_con
 
 
 def attempt(number: int) -> dict[str, Any]:
-    times = {"createdAt": CREATED + timedelta(minutes=number), "updatedAt": CREATED, "jobCreatedAt": CREATED}
+    times = {"createdAt": CREATED, "updatedAt": CREATED, "jobCreatedAt": CREATED}
     common = {"applicationId": "a", "id": "j", "arn": "arn", "createdBy": "somebody", "stateDetails": "", **times}
     return {**common, "executionRole": "r", "releaseLabel": "emr-7.9.0", "attempt": number, "state": "FAILED"}
 
