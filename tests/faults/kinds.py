@@ -55,7 +55,11 @@ class Kind:
 def _application(emr: LocalEmr, name: str) -> str:
     return str(
         emr.client("emr-serverless").create_application(
-            releaseLabel="emr-7.13.0", type="SPARK", interactiveConfiguration={"sessionEnabled": True}
+            releaseLabel="emr-7.13.0",
+            type="SPARK",
+            interactiveConfiguration={"sessionEnabled": True},
+            # What is held in RUNNING has its own place: the default is 15 at once.
+            schedulerConfiguration={"maxConcurrentRuns": 1000},
         )["applicationId"]
     )
 
