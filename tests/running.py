@@ -72,8 +72,8 @@ class TaskRun:
         text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", "<time>", text)
         # A digest may look like an id.
         text = re.sub(r"ext:request\": \"[0-9a-f]{16}", 'ext:request": "<request>', text)
-        # Those of EMR Serverless, and of job runs and virtual clusters of EMR on EKS.
-        text = re.sub(r"\b(00[0-9a-z]{14}|0{7}[0-9a-z]{12}|[0-9a-z]{25})\b", "<id>", text)
+        # Those of EMR Serverless, and of job runs, virtual clusters and Spark applications of EMR on EKS.
+        text = re.sub(r"\b(00[0-9a-z]{14}|0{7}[0-9a-z]{12}|[0-9a-z]{25}|[0-9a-f]{32})\b", "<id>", text)
         # What is being ended may have ended by the time that it is reported.
         text = text.replace("CANCELLING", "CANCELLED").replace("CANCEL_PENDING", "CANCELLED")
         text = re.sub(r"(_hour\": |after |duration_(seconds|milliseconds)\": )[0-9.e-]+", r"\1<number>", text)

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 from airflow_emrs_ext.api_calls import named
 from airflow_emrs_ext.exceptions import (
+    AccessDenied,
     EmrError,
     OtherDeployment,
     RequestConflict,
     RequestRejected,
     ResourceNotFound,
+    ServiceUnavailable,
     TargetUnreachable,
     WaitTimeout,
 )
@@ -189,15 +191,22 @@ def insist(
 ) -> Steps[Facts]:
     """Make a request that changes a resource's state; refused is fine where the resource is on its way already.
 
-    A repetition of a request whose answer was lost is refused that way, and so is one that another was faster with.
+    A repetition of a request whose answer was lost is refused that way, and so is one that another was faster with. One
+    whose answers can never be read may have been heard: where the resource is on its way, it was.
 
     :param towards: the states that the request leads to
     :return: the resource's ids, or its facts where the request was not needed
     """
     try:
         yield from request
-    except (RequestRejected, RequestConflict):
-        snapshot = yield from look(kind, ids, terms)
+    except (RequestRejected, RequestConflict, ServiceUnavailable) as error:
+        is_unheard = isinstance(error, ServiceUnavailable)
+        try:
+            snapshot = yield from look(kind, ids, briefly(terms, REPORT_SECONDS) if is_unheard else terms)
+        except (ServiceUnavailable, AccessDenied):
+            if is_unheard:
+                raise error from error.__cause__
+            raise
         if snapshot.state not in frozenset(towards):
             raise
         terms.log.info("%s is %s: nothing to do", kind.label(ids), snapshot.state)

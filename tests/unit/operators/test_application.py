@@ -215,10 +215,14 @@ def test_delete_twice_is_success(emr: LocalEmr, deferrable: bool) -> None:
 
 
 @IN_BOTH_MODES
+@pytest.mark.parametrize("times", [1, None])
 @pytest.mark.parametrize("operation", ["StartApplication", "StopApplication", "DeleteApplication"])
-def test_an_answer_that_is_lost_after_the_effect_is_no_failure(emr: LocalEmr, operation: str, deferrable: bool) -> None:
+def test_answers_that_are_lost_after_the_effect_are_no_failure(
+    emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, operation: str, times: int | None, deferrable: bool
+) -> None:
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__PATIENCE", "1")
     application_id = new_application(emr)
-    emr.inject(operation, "drop")
+    emr.inject(operation, "drop", times=times)
     for operator_class, state in (
         (EmrServerlessStartApplicationOperator, "STARTED"),
         (EmrServerlessStopApplicationOperator, "STOPPED"),
@@ -227,6 +231,24 @@ def test_an_answer_that_is_lost_after_the_effect_is_no_failure(emr: LocalEmr, op
         task = run(operator_class, application_id=application_id, deferrable=deferrable)
         assert task.error is None
         assert task.result["state"] == state
+
+
+@IN_BOTH_MODES
+def test_a_request_that_was_never_heard_is_a_failure(
+    emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__PATIENCE", "1")
+    application_id = new_application(emr)
+    assert run(EmrServerlessStartApplicationOperator, application_id=application_id).error is None
+    emr.inject("StopApplication", "reset", times=None)
+    for is_seen in (True, False):
+        if not is_seen:
+            # It is looked at once before the request.
+            emr.inject("GetApplication", "reset", times=None, after=1)
+        task = run(EmrServerlessStopApplicationOperator, application_id=application_id, deferrable=deferrable)
+        assert "stop_application did not succeed for the patience" in str(task.error)
+    emr.clear_faults()
+    assert state_of(emr, application_id) == "STARTED"
 
 
 def test_requests_without_waiting(emr: LocalEmr) -> None:
