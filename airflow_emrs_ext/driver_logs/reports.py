@@ -108,7 +108,8 @@ def excerpt(terms: Terms, run: Mapping[str, Any], *, failed: bool, waits: bool) 
             found = yield from _look(terms, source)
             texts = found.texts
             cause = cause_in(texts.get("stdout", ""), texts.get("stderr", "")) if failed else None
-            may_come = found.note or (failed and found.is_from_before(ended_at))
+            # A log that has begun may have nothing in it yet.
+            may_come = found.note or not texts or (failed and found.is_from_before(ended_at))
             left = until - terms.clock()
             if cause or found.is_refused or not may_come or left <= 0:
                 break

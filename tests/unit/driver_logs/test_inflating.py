@@ -43,6 +43,18 @@ def test_what_was_packed_in_parts_is_one_log() -> None:
     assert fed(gzip.compress(b"one\n") + gzip.compress(b"two\n"), 7).end == b"one\ntwo\n"
 
 
+@pytest.mark.parametrize("piece", [1, 1000, 1 << 30])
+def test_what_was_packed_once_more_on_the_way_is_unpacked(piece: int) -> None:
+    tail = fed(gzip.compress(gzip.compress(LINES)), piece, skip=100, keep=5000)
+    assert tail.end == LINES[-5000:]
+    assert (tail.size, tail.omitted) == (len(LINES), len(LINES) - 5100)
+
+
+def test_what_is_packed_without_an_end_is_not_unpacked_for_ever() -> None:
+    thrice = gzip.compress(gzip.compress(gzip.compress(b"one\n")))
+    assert gzip.decompress(fed(thrice).end) == b"one\n"
+
+
 def test_a_shorter_log_is_told_by_its_size() -> None:
     tail = fed(gzip.compress(b"new\n"), skip=1000)
     assert (tail.end, tail.size) == (b"", 4)

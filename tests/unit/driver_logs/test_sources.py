@@ -10,6 +10,7 @@ import pytest
 
 from airflow_emrs_ext.driver_logs.inflating import GzipTail
 from airflow_emrs_ext.driver_logs.places import sources, to_follow
+from airflow_emrs_ext.driver_logs.reports import excerpt
 from airflow_emrs_ext.driver_logs.sources import CloudWatchLogs, Piece, S3Logs
 from airflow_emrs_ext.exceptions import EmrError, RequestRejected, ResourceNotFound
 from tests.unit.stepping import Stepper, client_error
@@ -140,3 +141,14 @@ def test_the_places_in_their_order() -> None:
     none = {**RUN, "log_locations": {**RUN["log_locations"], "s3_uri": None}}  # type: ignore[dict-item]
     assert [source.name for source in sources(none)] == ["cloudwatch", "managed"]
     assert [source.name for source in to_follow(none)] == ["cloudwatch"]
+
+
+def test_logs_that_have_begun_are_waited_for() -> None:
+    page = {"events": [], "nextForwardToken": "f/0"}
+    line = {"message": "ValueError: three", "timestamp": 1_000_000}
+    stepper = Stepper([page, page, {**page, "events": [line]}, page])
+    run = {**RUN, "updated_at": datetime.fromtimestamp(1000, timezone.utc).isoformat()}
+    run["log_locations"] = {**RUN["log_locations"], "s3_uri": None, "managed_storage": False}
+    found = stepper.run(lambda terms: excerpt(terms, run, failed=False, waits=True), driver_log_interval=30.0)
+    assert found.lines == ("[stdout] ValueError: three",)
+    assert 0 < sum(stepper.sleeps) < 30
