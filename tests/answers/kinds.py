@@ -34,6 +34,8 @@ class Kind:
     :param operations: where it exists
     :param reaches: whether the request has reached the service
     :param closes: whether connections are refused from then on
+    :param differs: whether boto3 and aiobotocore see different answers in it: what a task can tell may differ in the
+        modes then, how it ends may not
     """
 
     name: str
@@ -41,6 +43,7 @@ class Kind:
     operations: tuple[str, ...] = OPERATIONS
     reaches: bool = True
     closes: bool = False
+    differs: bool = False
 
 
 KINDS: dict[str, Kind] = {}
@@ -226,7 +229,7 @@ def _continue(answer: Answer, request: Request) -> Answer:
     return answer.but(before=b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-@_kind("103 first")
+@_kind("103 first", differs=True)
 def _hints(answer: Answer, request: Request) -> Answer:
     return answer.but(before=b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n")
 

@@ -85,10 +85,14 @@ def play_all(
 
 
 def _compare(alike: Sequence[Record]) -> None:
-    first = alike[0]
-    for other in alike[1:]:
-        if other.compared != first.compared:
-            differing = _differences(first.compared, other.compared)
+    kind = KINDS.get(alike[0].case.kind)
+    first, *others = alike
+    for other in others:
+        told = [one.compared for one in (first, other)]
+        if kind and kind.differs:
+            told = [[run["error"] for run in runs] for runs in told]
+        if told[0] != told[1]:
+            differing = _differences(*told)
             other.problems.append(f"not as {first.case.mode}: {differing}"[:2000])
 
 
