@@ -40,7 +40,9 @@ class AwsTarget:
         """
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._make(service)
+                client = self._clients[service] = self._make(service)
+                # Threads that both are the first to ask for them get different classes, of which one is never raised.
+                _ = client.exceptions
             return self._clients[service]
 
     def environ(self, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 from airflow_emrs_ext.local.aws import AwsTarget
 
 SHELL = {"PATH": "/bin", "AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "geheim", "AWS_PROFILE": "p"}
@@ -41,3 +45,21 @@ def test_clients_go_where_they_should() -> None:
     assert elsewhere.client("s3").meta.endpoint_url == "http://127.0.0.1:9000"
     assert elsewhere.client("logs").meta.endpoint_url == "http://127.0.0.1:4568"
     assert local.client("s3") is local.client("s3")
+
+
+def test_threads_that_share_a_client_share_its_exceptions() -> None:
+    often = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(30):
+            target, together = AwsTarget("http://127.0.0.1:4568"), Barrier(8)
+
+            def exception(target: AwsTarget = target, together: Barrier = together) -> type[Exception]:
+                client = target.client("logs")
+                together.wait()
+                return type(client.exceptions)
+
+            with ThreadPoolExecutor(8) as pool:
+                assert len(set(pool.map(lambda _, of=exception: of(), range(8)))) == 1
+    finally:
+        sys.setswitchinterval(often)
