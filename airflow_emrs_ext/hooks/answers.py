@@ -31,10 +31,12 @@ def check(client: Any, operation: str, answer: Mapping[str, Any]) -> None:
     :param operation: botocore's client method
     :raises UnreadableAnswer: it is none
     """
+    service = client.meta.service_model
     content_type = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-type", "")
-    if content_type.startswith("text/"):
+    # Others do answer with text, and from a page of a captive portal what is needed is missing.
+    if service.service_name in APIS and content_type.startswith("text/"):
         raise UnreadableAnswer(f"the answer is {content_type}, and none of the service's")
-    model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+    model = service.operation_model(client.meta.method_to_api_mapping[operation])
     misfit = _misfit(model.output_shape, {name: answer[name] for name in answer if name != "ResponseMetadata"}, "")
     if misfit:
         raise UnreadableAnswer(f"the answer cannot be read: {misfit}")

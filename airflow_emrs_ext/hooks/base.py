@@ -109,8 +109,9 @@ class EmrHook(AwsBaseHook):
                     answer = getattr(client, step.operation)(**step.parameters)
                     if step.sink is not None:
                         answer["Body"] = drain(answer["Body"], step.sink())
-                    elif step.service in APIS:
+                    else:
                         check(client, step.operation, answer)
+                    if step.service in APIS:
                         self.governor.hear(answer)
                 except Exception as error:
                     # Whatever a client raises is for the steps to judge, but a connection that was never there.
@@ -263,7 +264,7 @@ async def answer_of(step: Call | Fetch, client_of: Callable[[str], Awaitable[Any
     answer = await getattr(client, step.operation)(**step.parameters)
     if step.sink is not None:
         answer["Body"] = await adrain(answer["Body"], step.sink())
-    elif step.service in APIS:
+    else:
         check(client, step.operation, answer)
     return answer
 

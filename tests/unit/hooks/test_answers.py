@@ -77,3 +77,11 @@ def test_a_member_of_another_type_is_named(client: Any, changed: dict[str, Any],
 def test_a_page_for_people_is_no_answer(client: Any) -> None:
     with pytest.raises(UnreadableAnswer, match="text/html"):
         check(client, "stop_application", answered({}, "text/html; charset=utf-8"))
+
+
+def test_answers_of_other_services_are_read_as_strictly_and_may_be_called_text() -> None:
+    logs = boto3.Session("a", "b").client("logs", "us-east-1")
+    page = {"events": [{"message": "one", "timestamp": 1}], "nextForwardToken": "f/1"}
+    check(logs, "get_log_events", {**answered({}, "text/html"), **page})
+    with pytest.raises(UnreadableAnswer, match="nextForwardToken is list and not string"):
+        check(logs, "get_log_events", {**page, "nextForwardToken": ["f/1"]})
