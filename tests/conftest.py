@@ -40,11 +40,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let one process run all with a real Spark, another one all with a real Airflow, each one after the other.
 
     Two of a kind would wait for the same processors; what others do beside them waits for clocks most of the time.
     """
+    if not config.pluginmanager.has_plugin("xdist"):
+        return
     for item in items:
         if item.path.relative_to(HERE).parts[0] in REAL:
             item.add_marker(pytest.mark.xdist_group("spark" if item.get_closest_marker("spark") else "airflow"))
