@@ -249,8 +249,9 @@ def _next_generation(
                     return own
             continue
         ids = kind.ids_of(started)
-        _note(terms, {STARTED: ids})
         ages.note_answer(answered_at(started), terms.clock())
+        first = {} if ages.first_asked is None else {ASKED: ages.first_asked}
+        _note(terms, {STARTED: ids, **first})
         try:
             snapshot = yield from look_at_started(kind, ids, started, terms)
             is_own, is_of_this_try = ages.judge(generation, snapshot.state, created_at(snapshot))

@@ -71,6 +71,12 @@ class Ages:
             self._is_certain = abs(answered - now) <= _APART_SECONDS
         self._answered = answered or self._answered
 
+    @property
+    def first_asked(self) -> float | None:
+        """When this try asked first, in seconds since the epoch, by the service's clock; only if this process did."""
+        # Dates may be in whole seconds.
+        return None if self._since is None or self._is_asked or not self._is_certain else self._since - 1.0
+
     def judge(self, generation: int, state: State, created: float) -> tuple[bool, bool]:
         """Whether a generation is the task's, and whether this try has made it.
 

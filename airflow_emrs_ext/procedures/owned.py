@@ -22,7 +22,7 @@ from airflow_emrs_ext.models import CLAIMED, OWNED, OwnedKind, ResourceKind
 from airflow_emrs_ext.ownership import owner
 from airflow_emrs_ext.procedures import KILL_SECONDS
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Steps, Terms
+from airflow_emrs_ext.steps import Sleep, Steps, Terms
 from airflow_emrs_ext.waiting import await_news, await_state, look
 
 Facts = dict[str, Any]
@@ -207,6 +207,11 @@ def insist(
             if is_unheard:
                 raise error from error.__cause__
             raise
+        # What it can do in a state that is not known is not known either.
+        until = terms.patience.before_deadline(terms.clock() + terms.patience.call_patience)
+        while not snapshot.state.is_known and terms.clock() < until:
+            yield Sleep(terms.patience.waiter_delay)
+            snapshot = yield from look(kind, ids, terms)
         if snapshot.state not in frozenset(towards):
             raise
         terms.log.info("%s is %s: nothing to do", kind.label(ids), snapshot.state)
