@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from airflow_emrs_ext.apis import start_of
-from airflow_emrs_ext.exceptions import EmrError, RequestConflict, WaitTimeout
+from airflow_emrs_ext.exceptions import AccessDenied, EmrError, RequestConflict, WaitTimeout
 from airflow_emrs_ext.formats import known
 from airflow_emrs_ext.lineage import with_properties
 from airflow_emrs_ext.models import CLAIMED, OWNED, ClaimedKind, OwnedKind, Snapshot
@@ -25,8 +25,8 @@ from airflow_emrs_ext.ownership import (
 )
 from airflow_emrs_ext.procedures import ASKED, STARTED
 from airflow_emrs_ext.procedures.epochs import Ages, Epoch
-from airflow_emrs_ext.procedures.left import created_at, end_active_of_task, left_active
-from airflow_emrs_ext.procedures.owned import END_SECONDS, Facts, abandon, briefly, is_over, request_end
+from airflow_emrs_ext.procedures.left import created_at, end_active_of_task, left_active, name_left
+from airflow_emrs_ext.procedures.owned import END_SECONDS, REPORT_SECONDS, Facts, abandon, briefly, is_over, request_end
 from airflow_emrs_ext.procedures.started import count_as, look_at_started
 from airflow_emrs_ext.service_clock import answered_at
 from airflow_emrs_ext.states import State
@@ -94,7 +94,12 @@ def claim(
             _note(terms, {STARTED: claimed.pick(found.facts)})
             return found.facts
     requests = _requests(request, seed, parents, count(first))
-    own = yield from _next_generation(terms, claimed, request, requests, of, try_number - 1)
+    try:
+        own = yield from _next_generation(terms, claimed, request, requests, of, try_number - 1)
+    except AccessDenied as error:
+        if try_number > 1:
+            yield from name_left(terms, claimed, request, error, REPORT_SECONDS)
+        raise
     assert own is not None, "unreachable: count() does not end"
     return own.facts
 

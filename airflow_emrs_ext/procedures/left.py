@@ -104,6 +104,23 @@ def left_active(
     return sorted(found, key=lambda one: one[1].facts["created_at"], reverse=True)
 
 
+def name_left(
+    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], error: EmrError, seconds: float
+) -> Steps[None]:
+    """Say in the error of a try that was not let start anything what earlier tries have left active, if it can be seen.
+
+    :param seconds: how long each call is repeated
+    """
+    try:
+        left = yield from left_active(briefly(terms, seconds), kind, request, True, 0.0)
+    except EmrError:
+        return
+    if left:
+        (ids, snapshot), *_ = left
+        text = f"{error.message} {kind.label(ids)} of an earlier try is {snapshot.state}."
+        error.restate(text, {**error.facts, **ids})
+
+
 def active(terms: Terms, kind: ClaimedKind[State], *scope: str, **filters: Any) -> Steps[list[dict[str, Any]]]:
     """The entries of a listing of what has not ended.
 

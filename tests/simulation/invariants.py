@@ -264,10 +264,9 @@ def _is_of_one_before(row: Any, other: Any) -> bool:
 
 
 def _is_before(resource: Any, row: Any) -> bool:
-    """Whether an earlier try has started it, and the last one was not let so far as to be answered a start."""
+    """Whether an earlier try has started it, and the last one has not got so far as to ask for a start."""
     asked_for = str(getattr(row.error, "facts", {}).get("operation", ""))
-    is_refused = type(row.error).__name__ == "AccessDenied"
-    return bool(resource.created < row.began) and (is_refused or not asked_for.startswith("start"))
+    return bool(resource.created < row.began) and not asked_for.startswith("start")
 
 
 def _is_told(caller: Any) -> bool:

@@ -383,3 +383,15 @@ def test_an_application_is_created_once(emr: LocalEmr) -> None:
     assert other != first
     run_task(lambda: EmrServerlessDeleteApplicationOperator(task_id="delete", application_id=first, waiter_delay=0.1))
     assert create({"try_number": 5, "max_tries": 6}) not in (first, other)
+
+
+@IN_BOTH_MODES
+def test_a_try_that_may_start_nothing_names_what_is_left(
+    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
+    job_run_id = lose(emr, application_id, FIRST_TRY)
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__ACCESS_PATIENCE", "1")
+    emr.inject("StartJobRun", "error", times=None, status=403, code="AccessDeniedException")
+    run = go_on(application_id, SECOND_TRY, deferrable=deferrable)
+    assert f"Job run {job_run_id} of an earlier try is RUNNING" in str(run.error)
+    assert emr.calls("CancelJobRun") == []
