@@ -2,7 +2,8 @@
 
 botocore merges extras, files beside a service's model, into the model that a session loads. :func:`extend` shows a
 session the extras of what its own model lacks: a botocore that knows a feature keeps its own description of it, and
-other services, sessions and clients of the process see nothing.
+other services, sessions and clients of the process see nothing. Sessions that are extended for one
+service share what they have loaded.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from botocore.exceptions import DataNotFoundError
+from botocore.loaders import Loader
 
 _DATA_PATH = str(Path(__file__).with_name("botocore_data"))
 
@@ -41,6 +43,10 @@ _FEATURES = (
     ),
 )
 
+# To read and parse the models is most of what a session and a client cost: a process does it once for each service, and
+# apart from whatever else in the process shares a loader, which may have loaded a model without the extras.
+_LOADERS: dict[tuple[str, ...], Loader] = {}
+
 
 def extend(session: SessionT, service: str) -> SessionT:
     """Let a session's clients of a service know what this package uses, as far as its botocore does not.
@@ -54,7 +60,9 @@ def extend(session: SessionT, service: str) -> SessionT:
     """
     # boto3 offers its botocore session under no public name.
     botocore_session: Any = getattr(session, "_session", session)
-    loader = botocore_session.get_component("data_loader")
+    paths = botocore_session.get_component("data_loader").search_paths
+    loader = _LOADERS.setdefault((service, *paths), Loader(paths, include_default_search_paths=False))
+    botocore_session.register_component("data_loader", loader)
     for feature in _FEATURES:
         if not feature.model.startswith(f"{service}/") or feature.extras_type in loader.extras_types:
             continue

@@ -50,6 +50,15 @@ class Answer:
         return {"location": self.location, "page": self.body}
 
 
+def prepare() -> None:
+    """Import what a click needs, where whoever clicks first would keep a worker from all others meanwhile."""
+    try:
+        from airflow_emrs_ext.plugin import run_view, targets  # noqa: F401
+    except Exception:
+        # A click says what is the matter; the web server has other pages.
+        log.exception("The pages of EMR job runs cannot be imported")
+
+
 def answer(click: Click) -> Answer:
     """The answer to somebody who may read the logs of the task."""
     try:

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, redirect, request
 
 from airflow_emrs_ext.links.runs import ROUTE
 from airflow_emrs_ext.plugin.answering import AnswerPool, NoPlace
-from airflow_emrs_ext.plugin.answers import Answer, answer, asking, busy, forbidden, no_such_link
+from airflow_emrs_ext.plugin.answers import Answer, answer, asking, busy, forbidden, no_such_link, prepare
 from airflow_emrs_ext.plugin.clicks import Click
 
 _PATH = "/<what>/<dag_id>/<run_id>/<task_id>/<map_index>"
@@ -20,12 +20,13 @@ _ATTEMPT = "/<attempt>"
 
 # A worker of this web server does nothing else while somebody waits, and there may be one only: the first who clicks
 # waits so long, whoever clicks meanwhile comes back for the answer.
-_WAIT_SECONDS = 0.5
+_WAIT_SECONDS = 0.25
 
 
 def blueprint() -> Blueprint:
     """The route as a blueprint."""
     route = Blueprint("emrs_ext", __name__, url_prefix=f"/{ROUTE}")
+    route.record_once(lambda _: prepare())
     route.add_url_rule(_PATH, "open", _open)
     route.add_url_rule(_PATH + _ATTEMPT, "open_attempt", _open)
     return route

@@ -64,6 +64,27 @@ def test_every_client_of_an_extended_session_knows_sessions() -> None:
     assert "sessions" in tagged.metadata["pattern"]
 
 
+def test_what_one_session_has_loaded_is_there_for_the_next() -> None:
+    one, other = (extend(boto3.session.Session(), "emr-serverless") for _ in range(2))
+    client_of(one)
+    # Somebody's client of a service that the session was not extended for.
+    one.client("emr-containers", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    assert one._session.get_component("data_loader") is other._session.get_component("data_loader")
+    assert hasattr(client_of(other), "get_session_endpoint")
+    containers = extend(botocore.session.get_session(), "emr-containers").get_service_model("emr-containers")
+    assert "authProxyUrl" in containers.shape_for("Endpoint").members
+
+
+def test_a_loader_that_sessions_of_others_have_filled_is_left_alone() -> None:
+    shared, untouched = Loader(), Loader()
+    shared.load_service_model("emr-serverless", "service-2")
+    session = botocore.session.get_session()
+    session.register_component("data_loader", shared)
+    model = extend(session, "emr-serverless").get_service_model("emr-serverless")
+    assert set(model.operation_names) >= _OPERATIONS
+    assert (shared.search_paths, shared.extras_types) == (untouched.search_paths, untouched.extras_types)
+
+
 async def test_an_asynchronous_client_knows_them_too() -> None:
     session = extend(get_async_session(), "emr-serverless")
     async with session.create_client(

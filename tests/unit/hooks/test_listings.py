@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from aiobotocore.session import AioSession
-from airflow.providers.amazon.aws.hooks import base_aws
-from botocore.loaders import JSONFileLoader, Loader
+from botocore.loaders import JSONFileLoader
 
+from airflow_emrs_ext import service_model
 from airflow_emrs_ext.exceptions import RequestRejected, WaitTimeout
 from airflow_emrs_ext.hooks import dues, listings
 from airflow_emrs_ext.hooks.governor import Governor
@@ -384,8 +384,8 @@ class TestShared:
             return load_file(loader, path)
 
         monkeypatch.setattr(JSONFileLoader, "load_file", noted)
-        # The Amazon provider has one loader for all asynchronous sessions, which others have filled.
-        monkeypatch.setattr(base_aws, "_loader", Loader(), raising=False)
+        # What the process has loaded so far.
+        monkeypatch.setattr(service_model, "_LOADERS", {})
         async with await EmrServerlessHook().open_client("emr-serverless"):
             pass
         assert readers
