@@ -85,7 +85,7 @@ help:
 	@echo 'make test-links    the links of tasks in the web servers of $(LINKS)'
 	@echo 'make test-loops    tasks in loops of Airflow $(LOOPS)'
 	@echo 'make test-browser  the links in Chromium (apt-get install chromium), Airflow $(NEWEST), real Spark'
-	@echo 'make lint      ruff and mypy'
+	@echo 'make lint      ruff, mypy, and the layers of the package'
 	@echo 'make format    let ruff rewrite what it can'
 	@echo 'make bench     the benchmarks, with their tables; over an hour'
 	@echo 'make figures   the pictures and tables of the documentation, from the results of the benchmarks'
@@ -238,6 +238,7 @@ lint: .venv-airflow-$(NEWEST)/.locked
 	$(newest_bin)/ruff check .
 	$(newest_bin)/ruff format --check .
 	$(newest_bin)/mypy
+	$(newest_bin)/lint-imports --no-logo
 
 format: .venv-airflow-$(NEWEST)/.locked
 	$(newest_bin)/ruff check --fix .
@@ -257,5 +258,5 @@ docs: .venv-docs/.installed
 
 clean:
 	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-web-* .venv-browser .venv-docs .venv-figures $(TOOLS) build dist docs/_build .demo .emrs-local \
-		.pytest_cache .mypy_cache .ruff_cache .hypothesis
+		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find airflow_emrs_ext tests dags -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
