@@ -9,7 +9,7 @@ from typing import Any
 from airflow_emrs_ext import containers_api, serverless_api
 from airflow_emrs_ext.models import ClaimedKind
 from airflow_emrs_ext.states import State
-from airflow_emrs_ext.steps import Steps
+from airflow_emrs_ext.steps import Steps, Terms
 
 APIS: Mapping[str, ModuleType] = {
     "emr-serverless": serverless_api,
@@ -27,3 +27,13 @@ def listing_of(kind: ClaimedKind[State]) -> Callable[..., Steps[list[dict[str, A
     """The function that lists resources."""
     listing: Callable[..., Steps[list[dict[str, Any]]]] = getattr(APIS[kind.service], kind.lists)
     return listing
+
+
+def active(terms: Terms, kind: ClaimedKind[State], *scope: str, **filters: Any) -> Steps[list[dict[str, Any]]]:
+    """The entries of a listing of what has not ended.
+
+    :param scope: an application's id, for what belongs to one
+    :param filters: further ones of the listing
+    """
+    states = [state for state in kind.states if state.is_active]
+    return (yield from listing_of(kind)(terms, *scope, states=states, **filters))

@@ -48,7 +48,7 @@ def sharing(hook: Mapping[str, Any]) -> AbstractAsyncContextManager[SharedDriver
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
     """
     _freeze()
-    return shared_driver(_connection(hook))
+    return shared_driver(_connection(hook), EmrHook)
 
 
 async def run(

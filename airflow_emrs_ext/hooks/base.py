@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from functools import cached_property
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
@@ -18,7 +17,8 @@ from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AirflowException
 from airflow_emrs_ext.apis import APIS
 from airflow_emrs_ext.hooks.answers import check, check_lengths
-from airflow_emrs_ext.hooks.bodies import adrain, drain, fetch
+from airflow_emrs_ext.hooks.bodies import drain, fetch
+from airflow_emrs_ext.hooks.driver import answer_of, drive, next_step
 from airflow_emrs_ext.hooks.governor import Governor, governor_of
 from airflow_emrs_ext.lockless import lockless_property
 from airflow_emrs_ext.refusals import is_about_access
@@ -86,7 +86,7 @@ class EmrHook(AwsBaseHook):
         with closing(steps):
             while True:
                 try:
-                    step = _next_step(steps, answer)
+                    step = next_step(steps, answer)
                 except StopIteration as stop:
                     return cast("T", stop.value)
                 if isinstance(step, Sleep):
@@ -222,56 +222,6 @@ class EmrHook(AwsBaseHook):
             if getattr(merged, "retries", None)
             else merged.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
         )
-
-
-async def drive(steps: Steps[T], perform: Callable[[Call | Fetch | Glance], Awaitable[Any]], governor: Governor) -> T:
-    """Drive steps on the event loop; steps that are interrupted are closed.
-
-    :param perform: makes a step other than a pause or a turn, and answers; its errors are for the steps
-    :param governor: gives the turns
-    """
-    answer: Any = None
-    with closing(steps):
-        while True:
-            try:
-                step = _next_step(steps, answer)
-            except StopIteration as stop:
-                return cast("T", stop.value)
-            if isinstance(step, Sleep):
-                await asyncio.sleep(step.seconds)
-                answer = None
-                continue
-            if isinstance(step, Turn):
-                answer = governor.take(step.service, step.operation)
-                continue
-            try:
-                answer = await perform(step)
-                governor.hear(answer)
-            except Exception as error:
-                # Whatever a client raises is for the steps to judge.
-                governor.heed(step, error)
-                answer = error
-
-
-async def answer_of(step: Call | Fetch, client_of: Callable[[str], Awaitable[Any]]) -> Any:
-    """What a call or a document of the web answers.
-
-    :param client_of: the asynchronous client of a service
-    """
-    if isinstance(step, Fetch):
-        return await sync_to_async(fetch, thread_sensitive=False)(step)
-    client = await client_of(step.service)
-    answer = await getattr(client, step.operation)(**step.parameters)
-    if step.sink is not None:
-        answer["Body"] = await adrain(answer["Body"], step.sink())
-    else:
-        check(client, step.operation, answer)
-    return answer
-
-
-def _next_step(steps: Steps[Any], answer: Any) -> Step:
-    """Hand the answer of the last step to the steps, an error by raising it there, and take the next."""
-    return steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
 
 
 def default_patience() -> Patience:

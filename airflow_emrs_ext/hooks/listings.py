@@ -16,10 +16,10 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from airflow_emrs_ext.api_calls import PAGE_SIZE
+from airflow_emrs_ext.apis import active
 from airflow_emrs_ext.hooks.dues import MEMORY_SECONDS, Waited, choose
 from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.models import CLAIMED, ClaimedKind
-from airflow_emrs_ext.procedures.left import active
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Glance, Patience, Sight, Steps, Terms
 

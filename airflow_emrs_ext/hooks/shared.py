@@ -4,19 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
-from airflow_emrs_ext.hooks.base import EmrHook, answer_of, drive
+from airflow_emrs_ext.hooks.driver import answer_of, drive
+from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.hooks.listings import Listings
 from airflow_emrs_ext.hooks.notifications import Notifications
 from airflow_emrs_ext.models import CLAIMED
 from airflow_emrs_ext.refusals import is_about_access
+from airflow_emrs_ext.service_clock import ServiceClock
 from airflow_emrs_ext.steps import Call, Fetch, Glance, Sight, Steps
 
 T = TypeVar("T")
+
+
+class Connection(Protocol):
+    """Where the clients of a driver come from: a hook."""
+
+    @property
+    def governor(self) -> Governor:
+        """What paces the calls."""
+
+    @property
+    def service_clock(self) -> ServiceClock:
+        """What the services' answers have told of their clock."""
+
+    async def open_client(self, service: str) -> Any:
+        """An asynchronous client as a context manager that is yet to be entered."""
+
+    def forget_connection(self) -> None:
+        """Let the next client be made of the connection as it is by then."""
+
 
 _drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedDriver]] = WeakKeyDictionary()
 
@@ -24,16 +45,16 @@ _drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedDriver]] 
 class SharedDriver:
     """Drives the steps of many with the clients of one.
 
-    :param parameters: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
+    :param connection: where they come from
     """
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.users = 0
         self.recent: dict[str, tuple[float, Any]] = {}
         """See :class:`~airflow_emrs_ext.steps.Terms`."""
-        self._hook = EmrHook(**parameters)
-        self.service = self._hook.service_clock
-        self.listings = Listings(self.run, self._hook.governor)
+        self._connection = connection
+        self.service = connection.service_clock
+        self.listings = Listings(self.run, connection.governor)
         self._notifications: dict[str, Notifications] = {}
         self._clients: dict[str, Any] = {}
         self._closing = AsyncExitStack()
@@ -41,7 +62,7 @@ class SharedDriver:
 
     async def run(self, steps: Steps[T]) -> T:
         """Drive steps; steps that are interrupted are closed."""
-        return await drive(steps, self._perform, self._hook.governor)
+        return await drive(steps, self._perform, self._connection.governor)
 
     async def close(self) -> None:
         """Close the clients."""
@@ -62,7 +83,7 @@ class SharedDriver:
             # The connection is read once more, for all that have used the same client.
             if is_about_access(error, step.service) and self._clients.get(step.service) is client:
                 self._clients.clear()
-                self._hook.forget_connection()
+                self._connection.forget_connection()
             raise
 
     async def _glance(self, step: Glance) -> Sight | None:
@@ -77,20 +98,23 @@ class SharedDriver:
     async def _client_of(self, service: str) -> Any:
         async with self._opening:
             if service not in self._clients:
-                opened = await self._hook.open_client(service)
+                opened = await self._connection.open_client(service)
                 self._clients[service] = await self._closing.enter_async_context(opened)
         return self._clients[service]
 
 
 @asynccontextmanager
-async def shared_driver(parameters: Mapping[str, Any]) -> AsyncIterator[SharedDriver]:
+async def shared_driver(
+    parameters: Mapping[str, Any], connect: Callable[..., Connection]
+) -> AsyncIterator[SharedDriver]:
     """The driver of all on this event loop with these parameters; it ends with the last of them.
 
-    :param parameters: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
+    :param parameters: arguments of ``connect``, plain JSON
+    :param connect: makes the connection of the first of them: a class of hooks
     """
     drivers = _drivers.setdefault(asyncio.get_running_loop(), {})
     key = json.dumps(parameters, sort_keys=True, default=str)
-    driver = drivers[key] = drivers.get(key) or SharedDriver(parameters)
+    driver = drivers[key] = drivers.get(key) or SharedDriver(connect(**parameters))
     driver.users += 1
     try:
         yield driver

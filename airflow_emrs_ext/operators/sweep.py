@@ -81,7 +81,7 @@ class SweepingOperator(EmrOperator[HookT]):
         return {"orphans": orphans}
 
     def _sweep(self, context: Context, terms: Terms, kind: OwnedKind[State], place: str) -> list[dict[str, Any]]:
-        from airflow_emrs_ext.procedures.left import active
+        from airflow_emrs_ext.apis import active
         from airflow_emrs_ext.waiting import look
 
         orphans = []

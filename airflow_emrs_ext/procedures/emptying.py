@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from airflow_emrs_ext.apis import active
 from airflow_emrs_ext.exceptions import AccessDenied, ResourceNotFound
 from airflow_emrs_ext.models import SESSION, VIRTUAL_CLUSTER, OwnedKind, owned_in
-from airflow_emrs_ext.procedures.left import active
 from airflow_emrs_ext.procedures.owned import REPORT_SECONDS, Facts, end, request_end
 from airflow_emrs_ext.states import State
 from airflow_emrs_ext.steps import Steps, Terms

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from airflow_emrs_ext.apis import listing_of
+from airflow_emrs_ext.apis import active
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
 from airflow_emrs_ext.models import OWNED, ClaimedKind, Snapshot
 from airflow_emrs_ext.ownership import owner_tags
@@ -119,16 +119,6 @@ def name_left(
         (ids, snapshot), *_ = left
         text = f"{error.message} {kind.label(ids)} of an earlier try is {snapshot.state}."
         error.restate(text, {**error.facts, **ids})
-
-
-def active(terms: Terms, kind: ClaimedKind[State], *scope: str, **filters: Any) -> Steps[list[dict[str, Any]]]:
-    """The entries of a listing of what has not ended.
-
-    :param scope: an application's id, for what belongs to one
-    :param filters: further ones of the listing
-    """
-    states = [state for state in kind.states if state.is_active]
-    return (yield from listing_of(kind)(terms, *scope, states=states, **filters))
 
 
 def _created_before(terms: Terms, age: float) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from greenlet import getcurrent, greenlet
 
 from airflow_emrs_ext import _compat, deployment, formats, ownership, running, service_clock, settings, waiting
 from airflow_emrs_ext.hooks import base as base_hooks
-from airflow_emrs_ext.hooks import dues, shared
+from airflow_emrs_ext.hooks import driver, dues, shared
 from airflow_emrs_ext.hooks.base import EmrHook, default_patience
 from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.operators import base, owning
@@ -393,9 +393,9 @@ def _sync_to_async(function: Callable[..., Any], **_: Any) -> Callable[..., Any]
     return run
 
 
-def _shared_driver(parameters: Mapping[str, Any]) -> Any:
+def _shared_driver(parameters: Mapping[str, Any], connect: Callable[..., Any]) -> Any:
     """What triggerers share ends at their processes."""
-    return _real_shared_driver({**parameters, "triggerer": ACTOR.get().process.number})
+    return _real_shared_driver({**parameters, "triggerer": ACTOR.get().process.number}, connect)
 
 
 _real_shared_driver = shared.shared_driver
@@ -574,13 +574,13 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield owning.OwningOperator, "show_links", lambda self, context, kind, ids: None
     yield base, "conclude", lambda facts, log: None
     yield base_hooks, "check", _check
+    yield driver, "check", _check
     # The same decisions with fewer looks.
     yield waiting, "pause_before_next_look", _pause_before_next_look
     yield dues, "_SHORTEST_PAUSE", 20.0
     yield dues, "_PART_OF_AGE", 1 / 2
     yield running, "EmrHook", SimulatedHook
     yield running, "shared_driver", _shared_driver
-    yield shared, "EmrHook", SimulatedHook
     yield ownership, "identity_fields", _identity_fields
     yield _compat, "identity_fields", _identity_fields
     # Histories ask for the same ones again and again.

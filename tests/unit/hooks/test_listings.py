@@ -18,6 +18,7 @@ from botocore.loaders import JSONFileLoader
 from airflow_emrs_ext import service_model
 from airflow_emrs_ext.exceptions import RequestRejected, WaitTimeout
 from airflow_emrs_ext.hooks import dues, listings
+from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.hooks.governor import Governor
 from airflow_emrs_ext.hooks.listings import Listings
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
@@ -328,7 +329,7 @@ def runs(emr: LocalEmr) -> list[dict[str, str]]:
 
 async def watched(ids: dict[str, str], **patience: Any) -> dict[str, Any]:
     terms = Terms(patience=Patience(**{"waiter_delay": 0.2, **patience}))
-    async with shared_driver({"aws_conn_id": "aws_default"}) as driver:
+    async with shared_driver({"aws_conn_id": "aws_default"}, EmrHook) as driver:
         return await driver.run(watch(terms, kind="job_run", ids=ids, target_states=["SUCCESS"]))
 
 
@@ -362,13 +363,14 @@ class TestShared:
 
     async def test_all_share_one_driver_until_the_last_has_gone(self) -> None:
         connection = {"aws_conn_id": "aws_default"}
-        async with shared_driver(connection) as one:
-            async with shared_driver(dict(connection)) as same, shared_driver({"aws_conn_id": None}) as another:
+        async with shared_driver(connection, EmrHook) as one:
+            another_driver = shared_driver({"aws_conn_id": None}, EmrHook)
+            async with shared_driver(dict(connection), EmrHook) as same, another_driver as another:
                 assert one is same
                 assert one is not another
-            async with shared_driver(connection) as still:
+            async with shared_driver(connection, EmrHook) as still:
                 assert still is one
-        async with shared_driver(connection) as new:
+        async with shared_driver(connection, EmrHook) as new:
             assert new is not one
 
     async def test_what_a_client_is_made_of_is_not_read_on_the_event_loop(
@@ -395,7 +397,7 @@ class TestShared:
         await until(lambda: {run["state"] for run in emr.job_runs()} == {"RUNNING"})
         emr.finish(runs[0]["job_run_id"])
         emr.finish(runs[1]["job_run_id"])
-        async with shared_driver({"aws_conn_id": "aws_default"}) as driver:
+        async with shared_driver({"aws_conn_id": "aws_default"}, EmrHook) as driver:
 
             async def see(ids: dict[str, str]) -> dict[str, Any]:
                 return await driver.run(watch(Terms(), kind="job_run", ids=ids, target_states=["SUCCESS"]))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.hooks import dues, notifications
+from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.hooks.notifications import Notifications
 from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.job_spec import eks_spark_submit, spark_submit
@@ -164,7 +165,7 @@ def test_triggerers_that_share_a_queue_get_each_their_own(emr: LocalEmr, applica
 async def watch(application_id: str, job_run_ids: list[str], queue: str) -> list[str]:
     """Wait for the end of job runs as a triggerer does; their ids."""
     terms = Terms(patience=Patience(waiter_delay=NEVER, notification_queue=queue))
-    async with shared_driver({"aws_conn_id": "aws_default"}) as driver:
+    async with shared_driver({"aws_conn_id": "aws_default"}, EmrHook) as driver:
         waits = (
             driver.run(
                 PROCEDURES["watch"](
