@@ -151,7 +151,7 @@ def as_columns(model: Any, identity: Mapping[str, Any]) -> dict[str, Any]:
     """What the columns of one of Airflow's tables hold of a task instance.
 
     :param model: of the table
-    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.aws.ownership_tags.identity_of`
     """
     columns = {}
     for name, value in identity.items():

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from airflow_emrs_ext.models import CLAIMED
+from airflow_emrs_ext.resources import CLAIMED
 
 NAME = "airflow-emrs-ext"
 """What queue and rule are called unless they are given names."""
@@ -31,7 +31,7 @@ EVENT_PATTERN: Mapping[str, list[str]] = {
 class Notification(NamedTuple):
     """What an event says.
 
-    :param kind: key of :data:`~airflow_emrs_ext.models.CLAIMED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
     :param ids: of the resource
     :param state: that it is in, as the API spells it
     """

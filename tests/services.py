@@ -13,10 +13,10 @@ from airflow_emrs_ext.job_spec import (
     spark_submit,
 )
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.models import EKS_JOB_RUN, JOB_RUN, JobRunKind
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
-from airflow_emrs_ext.states import State
+from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, JobRunKind
+from airflow_emrs_ext.shared.states import State
 
 ROLE = "arn:aws:iam::123456789012:role/job"
 

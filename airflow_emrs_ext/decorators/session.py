@@ -34,7 +34,11 @@ def emr_serverless_session_task(
     """
     # A DAG file that has the decorator and no such task does without Airflow's Python operators.
     from airflow_emrs_ext.decorators._compat import task_decorator_factory
-    from airflow_emrs_ext.decorators.session_tasks import ExternalSessionTask, SessionTask, VirtualenvSessionTask
+    from airflow_emrs_ext.decorators.session_tasks import (
+        ExternalSessionTask,
+        SessionTask,
+        VirtualenvSessionTask,
+    )
 
     elsewhere = {"expect_airflow": False}
     if "requirements" in kwargs:

@@ -16,7 +16,7 @@ from airflow_emrs_ext.decorators._compat import (
     PythonVirtualenvOperator,
 )
 from airflow_emrs_ext.decorators.session import NAME
-from airflow_emrs_ext.operators.working import WorkingOperator
+from airflow_emrs_ext.operators._base.in_session import WorkingOperator
 
 
 class SessionTask(DecoratedOperator, PythonOperator, WorkingOperator):

@@ -13,18 +13,18 @@ from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionW
 from asgiref.sync import sync_to_async
 from botocore.config import Config
 
-from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AirflowException
-from airflow_emrs_ext.apis import APIS
-from airflow_emrs_ext.hooks.answers import check, check_lengths
-from airflow_emrs_ext.hooks.bodies import drain, fetch
-from airflow_emrs_ext.hooks.driver import answer_of, drive, next_step
-from airflow_emrs_ext.hooks.governor import Governor, governor_of
-from airflow_emrs_ext.lockless import lockless_property
-from airflow_emrs_ext.refusals import is_about_access
-from airflow_emrs_ext.service_clock import ServiceClock
-from airflow_emrs_ext.service_model import extend
-from airflow_emrs_ext.steps import Call, Fetch, Glance, Patience, Sleep, Step, Steps, Terms, Turn
+from airflow_emrs_ext.aws.dispatch import APIS
+from airflow_emrs_ext.core import settings
+from airflow_emrs_ext.core.effects import Call, Fetch, Glance, Patience, Sleep, Step, Steps, Terms, Turn
+from airflow_emrs_ext.core.lockless import lockless_property
+from airflow_emrs_ext.core.service_clock import ServiceClock
+from airflow_emrs_ext.resources.api_errors import is_about_access
+from airflow_emrs_ext.runtime.answer_checks import check, check_lengths
+from airflow_emrs_ext.runtime.driver import answer_of, drive, next_step
+from airflow_emrs_ext.runtime.rate_limiter import Governor, governor_of
+from airflow_emrs_ext.runtime.streams import drain, fetch
+from airflow_emrs_ext.shared.service_model import extend
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -194,7 +194,7 @@ class EmrHook(AwsBaseHook):
         if service not in APIS:
             config = (_LISTENING if service == "sqs" else _BESIDE).merge(config)
         if asynchronous:
-            from airflow_emrs_ext.hooks.redirects import without_redirects  # a worker needs no aiobotocore
+            from airflow_emrs_ext.runtime.redirects import without_redirects  # a worker needs no aiobotocore
 
             config = without_redirects(config)
         return make(

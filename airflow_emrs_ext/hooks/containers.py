@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from airflow_emrs_ext import containers_api as api
+from airflow_emrs_ext.aws import containers as api
 from airflow_emrs_ext.hooks.base import EmrHook, verb
 
 
 class EmrContainersHook(EmrHook):
     """Interact with Amazon EMR on EKS, patiently.
 
-    Each method is one API operation (see :mod:`airflow_emrs_ext.containers_api`), as those of
+    Each method is one API operation (see :mod:`airflow_emrs_ext.aws.containers`), as those of
     :class:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook` are. Takes the parameters of
     :class:`~airflow_emrs_ext.hooks.base.EmrHook`.
     """

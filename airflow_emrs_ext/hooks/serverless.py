@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from airflow_emrs_ext import serverless_api as api
+from airflow_emrs_ext.aws import serverless as api
 from airflow_emrs_ext.hooks.base import EmrHook, verb
 
 
 class EmrServerlessHook(EmrHook):
     """Interact with Amazon EMR Serverless, patiently.
 
-    Each method is one API operation (see :mod:`airflow_emrs_ext.serverless_api`); throttling, server errors and network
+    Each method is one API operation (see :mod:`airflow_emrs_ext.aws.serverless`); throttling, server errors and network
     failures are waited out with jitter for ``[emrs_ext] patience`` seconds instead of failing the task. Asynchronous
     code runs the same functions: ``await hook.arun(serverless_api.get_job_run(hook.terms, …))``. Takes the parameters
     of :class:`~airflow_emrs_ext.hooks.base.EmrHook`.

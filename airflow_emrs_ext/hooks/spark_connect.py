@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext.connect_access import serving_kind
+from airflow_emrs_ext.aws.connect_access import serving_kind
 from airflow_emrs_ext.exceptions import EmrError
+from airflow_emrs_ext.hooks.connect_tunnel import ConnectTunnel, require
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.models import ServingKind
-from airflow_emrs_ext.spark_connect import ConnectTunnel, require
-from airflow_emrs_ext.states import State
+from airflow_emrs_ext.resources import ServingKind
+from airflow_emrs_ext.shared.states import State
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

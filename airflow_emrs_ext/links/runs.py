@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 from airflow_emrs_ext._compat import AIRFLOW_3, BaseOperatorLink, link_base, push_links
-from airflow_emrs_ext.ownership import identity_of
+from airflow_emrs_ext.aws.ownership_tags import identity_of
 
 ROUTE = "emr"
 """Where the web server serves the route, below Airflow's own address."""
@@ -28,8 +28,8 @@ def path_of(what: str, identity: Mapping[str, Any], attempt: int | None = None) 
     """The path of a link, relative to Airflow's address.
 
     :param what: the link's :attr:`EmrLink.what`
-    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`; what it has beyond
-        DAG, run, task and index is the path's query
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.aws.ownership_tags.identity_of`; what it has
+        beyond DAG, run, task and index is the path's query
     :param attempt: of the job run; default: the latest
     """
     further = dict(identity)
@@ -43,7 +43,7 @@ def show_links(operator: Any, ti: Any, kind: str, ids: Mapping[str, str]) -> Non
 
     :param operator: an operator of this package
     :param ti: its task instance, which stores plain JSON without any secret
-    :param kind: key of :data:`~airflow_emrs_ext.models.OWNED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
     :param ids: of what the task has started
     """
     ti.xcom_push(key=RECORD, value={"kind": kind, **ids})
@@ -146,7 +146,7 @@ LINKS: Mapping[str, tuple[EmrLink, ...]] = {
     "eks_job_run": _OF_A_JOB_RUN,
     "managed_endpoint": (RunLink(), ConsoleLink()),
 }
-"""The links of each kind of :data:`~airflow_emrs_ext.models.OWNED`."""
+"""The links of each kind of :data:`~airflow_emrs_ext.resources.OWNED`."""
 
 OPERATORS: Mapping[str, tuple[str, ...]] = {
     "job_run": ("operators.job_run.EmrServerlessStartJobRunOperator",),

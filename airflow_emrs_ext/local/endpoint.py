@@ -36,8 +36,8 @@ from airflow_emrs_ext.local.runner import DriverSpec, Runner
 from airflow_emrs_ext.local.simulated import SimulatedRunner
 from airflow_emrs_ext.local.spark_uis import PREFIX as SPARK_UI_PREFIX
 from airflow_emrs_ext.local.spark_uis import SparkUis
-from airflow_emrs_ext.quotas import quotas_of
-from airflow_emrs_ext.service_model import extend
+from airflow_emrs_ext.shared.quotas import quotas_of
+from airflow_emrs_ext.shared.service_model import extend
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.local.connect.registry import ConnectHosts

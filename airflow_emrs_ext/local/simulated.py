@@ -7,7 +7,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, ConnectServer, ConnectSpec, DriverSpec
+from airflow_emrs_ext.local.runner import (
+    AttemptResult,
+    AttemptSpec,
+    ConnectServer,
+    ConnectSpec,
+    DriverSpec,
+)
 from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt, ScriptedSession
 
 _ATTEMPT, _SESSION = ScriptedAttempt(), ScriptedSession()

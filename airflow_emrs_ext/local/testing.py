@@ -91,7 +91,7 @@ class LocalEmr:
         """
         import boto3.session
 
-        from airflow_emrs_ext.service_model import extend
+        from airflow_emrs_ext.shared.service_model import extend
 
         session: Any = boto3.session.Session(
             aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region

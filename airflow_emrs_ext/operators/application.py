@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.declarations import aws_template_fields, later
+from airflow_emrs_ext.aws.ownership_tags import TaskIdentity
 from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, request_of
-from airflow_emrs_ext.operators.owning import ClaimingOperator
-from airflow_emrs_ext.ownership import TaskIdentity
-from airflow_emrs_ext.states import ApplicationState
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, request_of
+from airflow_emrs_ext.operators._base.started_resource import ClaimingOperator
+from airflow_emrs_ext.shared.states import ApplicationState
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
@@ -60,7 +60,7 @@ class _ApplicationSettingsOperator(EmrServerlessOperator):
     :param worker_type_specifications: images by worker type
     """
 
-    kind = later("models", "APPLICATION")
+    kind = later("resources", "APPLICATION")
     template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay", *_SETTINGS)
 
     def __init__(

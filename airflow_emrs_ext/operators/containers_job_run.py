@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.declarations import aws_template_fields, later
+from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators.base import id_of, request_of, whole_number
-from airflow_emrs_ext.operators.job_running import CancellingJobRunOperator, StartingJobRunOperator
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.job_run import CancellingJobRunOperator, StartingJobRunOperator
+from airflow_emrs_ext.operators._base.operator import id_of, request_of, whole_number
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.containers import EmrContainersHook
@@ -71,7 +71,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator["EmrContainersHook
     """
 
     aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("models", "EKS_JOB_RUN")
+    kind = later("resources", "EKS_JOB_RUN")
     operator_extra_links = LinksOf("eks_job_run")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
@@ -179,7 +179,7 @@ class EmrContainersCancelJobRunOperator(CancellingJobRunOperator["EmrContainersH
     """
 
     aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("models", "EKS_JOB_RUN")
+    kind = later("resources", "EKS_JOB_RUN")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout", "waiter_delay", "virtual_cluster_id", "job_run_id"
     )

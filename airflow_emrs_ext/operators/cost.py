@@ -7,17 +7,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext import cost, settings
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.declarations import aws_template_fields
+from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, owner, owner_tags
+from airflow_emrs_ext.core import cost, settings
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of
-from airflow_emrs_ext.ownership import TaskIdentity, owner, owner_tags
+from airflow_emrs_ext.operators._base.connection import aws_template_fields
+from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.models import OwnedKind
-    from airflow_emrs_ext.states import State
-    from airflow_emrs_ext.steps import Steps, Terms
+    from airflow_emrs_ext.core.effects import Steps, Terms
+    from airflow_emrs_ext.resources import OwnedKind
+    from airflow_emrs_ext.shared.states import State
 
 # How far the clocks of Airflow and of the service may be apart.
 _SKEW = timedelta(minutes=5)
@@ -50,7 +50,7 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Look at each application in turn, and add up."""
-        from airflow_emrs_ext.models import owned_in
+        from airflow_emrs_ext.resources import owned_in
 
         if not settings.default_tags():
             raise ConfigurationError("Nothing can be found by its tags: set [emrs_ext] default_tags to True.")
@@ -79,8 +79,8 @@ def _started_by(
     terms: Terms, kind: OwnedKind[State], application_id: str, identity: TaskIdentity, began: datetime
 ) -> Steps[list[dict[str, Any]]]:
     """What the tasks of a DAG run have started on an application since it began."""
-    from airflow_emrs_ext.apis import listing_of
-    from airflow_emrs_ext.waiting import look
+    from airflow_emrs_ext.aws.dispatch import listing_of
+    from airflow_emrs_ext.aws.waiting import look
 
     wanted = _of_dag_run(identity.tags)
     found = []

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.declarations import aws_template_fields, later
+from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators.base import id_of, request_of, whole_number
-from airflow_emrs_ext.operators.job_running import CancellingJobRunOperator, StartingJobRunOperator
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.job_run import CancellingJobRunOperator, StartingJobRunOperator
+from airflow_emrs_ext.operators._base.operator import id_of, request_of, whole_number
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
@@ -72,7 +72,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator["EmrServerlessHook
     """
 
     aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("models", "JOB_RUN")
+    kind = later("resources", "JOB_RUN")
     counts_cost = True
     operator_extra_links = LinksOf("job_run")
     template_fields: Sequence[str] = aws_template_fields(
@@ -170,7 +170,7 @@ class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator["EmrServerlessH
     """
 
     aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("models", "JOB_RUN")
+    kind = later("resources", "JOB_RUN")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout", "waiter_delay", "application_id", "job_run_id", "shutdown_grace_period_seconds"
     )

@@ -7,10 +7,10 @@ from itertools import count
 from typing import Any
 
 from airflow_emrs_ext._compat import Context, tries_before_cleared
-from airflow_emrs_ext.declarations import aws_template_fields
+from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, token
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
-from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of
-from airflow_emrs_ext.ownership import TaskIdentity, token
+from airflow_emrs_ext.operators._base.connection import aws_template_fields
+from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, id_of
 
 Structure = Mapping[str, Any]
 
@@ -51,7 +51,7 @@ class EmrContainersCreateJobTemplateOperator(EmrContainersOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Create it; another try of the task finds it, unless a person has cleared the task or its data has changed."""
-        from airflow_emrs_ext.models import EKS_JOB_RUN, to_json
+        from airflow_emrs_ext.resources import EKS_JOB_RUN, to_json
 
         identity = TaskIdentity.of(context)
         parameters: dict[str, Any] = {

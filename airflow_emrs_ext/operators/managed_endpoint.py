@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.declarations import aws_template_fields, later
+from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators.base import EmrContainersOperator, id_of
-from airflow_emrs_ext.operators.serving import StartingServingOperator, wrapped
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, id_of
+from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, wrapped
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.containers import EmrContainersHook
@@ -49,7 +49,7 @@ class EmrContainersCreateManagedEndpointOperator(StartingServingOperator["EmrCon
     """
 
     aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("models", "MANAGED_ENDPOINT")
+    kind = later("resources", "MANAGED_ENDPOINT")
     configurations = "applicationConfiguration"
     operator_extra_links = LinksOf("managed_endpoint")
     template_fields: Sequence[str] = (

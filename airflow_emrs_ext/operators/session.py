@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pendulum
 
-from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.declarations import aws_template_fields, later
+from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators.base import EmrServerlessOperator, id_of, whole_number
-from airflow_emrs_ext.operators.serving import StartingServingOperator, wrapped
-from airflow_emrs_ext.states import SessionState
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, whole_number
+from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, wrapped
+from airflow_emrs_ext.shared.states import SessionState
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
@@ -59,7 +59,7 @@ class EmrServerlessStartSessionOperator(StartingServingOperator["EmrServerlessHo
     """
 
     aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("models", "SESSION")
+    kind = later("resources", "SESSION")
     configurations = "runtimeConfiguration"
     operator_extra_links = LinksOf("session")
     template_fields: Sequence[str] = (
@@ -184,7 +184,7 @@ class EmrServerlessListSessionsOperator(EmrServerlessOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Take every page."""
-        from airflow_emrs_ext.models import session_facts
+        from airflow_emrs_ext.resources import session_facts
 
         listed = self.hook.list_sessions(
             id_of(self.application_id, "application_id"),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.operators.base import whole_number
-from airflow_emrs_ext.operators.working import WorkingOperator
-from airflow_emrs_ext.sql_text import brief, split_statements, to_json
+from airflow_emrs_ext.operators._base.in_session import WorkingOperator
+from airflow_emrs_ext.operators._base.operator import whole_number
+from airflow_emrs_ext.operators._base.sql_statements import brief, split_statements, to_json
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

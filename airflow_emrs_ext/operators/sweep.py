@@ -8,19 +8,19 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_emrs_ext._compat import Context, count_dag_runs
-from airflow_emrs_ext.declarations import HookT, aws_template_fields, later
-from airflow_emrs_ext.deployment import deployment_of
+from airflow_emrs_ext.aws.ownership_tags import owner
+from airflow_emrs_ext.core.deployment import deployment_of
 from airflow_emrs_ext.exceptions import EmrError
-from airflow_emrs_ext.operators.base import EmrOperator, flag, id_of, seconds
-from airflow_emrs_ext.ownership import owner
-from airflow_emrs_ext.states import ApplicationState, VirtualClusterState
+from airflow_emrs_ext.operators._base.connection import HookT, aws_template_fields, later
+from airflow_emrs_ext.operators._base.operator import EmrOperator, flag, id_of, seconds
+from airflow_emrs_ext.shared.states import ApplicationState, VirtualClusterState
 
 if TYPE_CHECKING:
+    from airflow_emrs_ext.core.effects import Terms
     from airflow_emrs_ext.hooks.containers import EmrContainersHook
     from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-    from airflow_emrs_ext.models import OwnedKind, Snapshot
-    from airflow_emrs_ext.states import State
-    from airflow_emrs_ext.steps import Terms
+    from airflow_emrs_ext.resources import OwnedKind, Snapshot
+    from airflow_emrs_ext.shared.states import State
 
 DagRun = Literal["active", "over", "unknown"]
 
@@ -62,7 +62,7 @@ class SweepingOperator(EmrOperator[HookT]):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Look at each in turn; one that cannot be looked at does not hide the others."""
-        from airflow_emrs_ext.models import owned_in
+        from airflow_emrs_ext.resources import owned_in
 
         terms = replace(self.hook.terms, log=self.log)
         orphans: list[dict[str, Any]] = []
@@ -81,8 +81,8 @@ class SweepingOperator(EmrOperator[HookT]):
         return {"orphans": orphans}
 
     def _sweep(self, context: Context, terms: Terms, kind: OwnedKind[State], place: str) -> list[dict[str, Any]]:
-        from airflow_emrs_ext.apis import active
-        from airflow_emrs_ext.waiting import look
+        from airflow_emrs_ext.aws.dispatch import active
+        from airflow_emrs_ext.aws.waiting import look
 
         orphans = []
         for entry in self.hook.run(active(terms, kind, place)):

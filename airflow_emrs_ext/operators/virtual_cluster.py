@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.declarations import aws_template_fields, later
 from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.operators.base import EmrContainersOperator, flag, id_of, request_of
-from airflow_emrs_ext.operators.owning import ClaimingOperator
-from airflow_emrs_ext.states import VirtualClusterState
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, flag, id_of, request_of
+from airflow_emrs_ext.operators._base.started_resource import ClaimingOperator
+from airflow_emrs_ext.shared.states import VirtualClusterState
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.containers import EmrContainersHook
@@ -36,7 +36,7 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator["EmrContainersH
     """
 
     aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("models", "VIRTUAL_CLUSTER")
+    kind = later("resources", "VIRTUAL_CLUSTER")
     template_fields: Sequence[str] = aws_template_fields(
         "eks_cluster_name", "eks_namespace", "eks_node_label", "name", "tags", "client_request_token", "config"
     )

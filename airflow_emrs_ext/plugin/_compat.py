@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
-from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AIRFLOW_3, AIRFLOW_VERSION, TELLS_LOOPS_APART, as_columns
+from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.links.runs import LINKS, ROUTE, EmrLink, RunLink
 
 HAS_COOKIE = Version("3.1") <= AIRFLOW_VERSION
@@ -22,7 +22,7 @@ HAS_COOKIE = Version("3.1") <= AIRFLOW_VERSION
 def xcom_of(identity: Mapping[str, Any], key: str) -> Any:
     """An XCom of plain JSON that a task has stored in Airflow's database; ``None``: none, or it is something else.
 
-    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.aws.ownership_tags.identity_of`
     """
     from airflow.utils.session import create_session
 
@@ -48,7 +48,7 @@ def xcom_of(identity: Mapping[str, Any], key: str) -> Any:
 def rendered_fields(identity: Mapping[str, Any]) -> dict[str, Any] | None:
     """The template fields that a task ran with, as Airflow keeps them of the newest DAG runs.
 
-    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.aws.ownership_tags.identity_of`
     """
     from airflow.models import TaskInstance
     from airflow.models.renderedtifields import RenderedTaskInstanceFields as Model
@@ -69,7 +69,7 @@ def rendered_fields(identity: Mapping[str, Any]) -> dict[str, Any] | None:
 def serialized_task(identity: Mapping[str, Any]) -> dict[str, Any] | None:
     """A task as its serialized DAG says it: of the version that the task ran, or of the newest where that is not known.
 
-    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.aws.ownership_tags.identity_of`
     """
     from airflow.models import TaskInstance
     from airflow.models.serialized_dag import SerializedDagModel as Model

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_emrs_ext.core.redaction import hidden_in
 from airflow_emrs_ext.links.runs import LINKS, RunLink, SparkUILink
 from airflow_emrs_ext.plugin.clicks import Click, url_path
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, page
-from airflow_emrs_ext.secrecy import hidden_in
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +74,11 @@ def answer(click: Click) -> Answer:
 
 def _answer(click: Click) -> Answer:
     # Only who clicks pays for the import of what a click needs.
-    from airflow_emrs_ext.models import OWNED
     from airflow_emrs_ext.plugin.records import record_of
     from airflow_emrs_ext.plugin.run_view import run_view
     from airflow_emrs_ext.plugin.targets import explained, target
-    from airflow_emrs_ext.plugin.works import NoTarget, work_of
+    from airflow_emrs_ext.plugin.views import NoTarget, work_of
+    from airflow_emrs_ext.resources import OWNED
 
     what, place = click.what, click.place
     if not _has(what, *LINKS):

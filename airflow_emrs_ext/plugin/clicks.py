@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_emrs_ext.aws.ownership_tags import further_fields
 from airflow_emrs_ext.links.runs import (
     DriverStderrLink,
     DriverStdoutLink,
@@ -14,7 +15,6 @@ from airflow_emrs_ext.links.runs import (
     SparkUILink,
     path_of,
 )
-from airflow_emrs_ext.ownership import further_fields
 from airflow_emrs_ext.plugin._compat import base_path
 
 NOT_MAPPED = "{MAP_INDEX}"
@@ -43,7 +43,7 @@ class Place:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """As :func:`~airflow_emrs_ext.ownership.identity_of` the task instance."""
+        """As :func:`~airflow_emrs_ext.aws.ownership_tags.identity_of` the task instance."""
         named = {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": self.task_id, "map_index": self.map_index}
         return {**named, **dict(self.further)}
 

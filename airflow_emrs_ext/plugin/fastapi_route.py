@@ -17,7 +17,16 @@ from starlette.exceptions import HTTPException
 from airflow_emrs_ext.links.runs import ROUTE
 from airflow_emrs_ext.plugin._compat import HAS_COOKIE, base_path
 from airflow_emrs_ext.plugin.answering import ANSWER_SECONDS, AnswerPool, NoPlace
-from airflow_emrs_ext.plugin.answers import HEADERS, Answer, answer, busy, forbidden, no_such_link, problem, scripted
+from airflow_emrs_ext.plugin.answers import (
+    HEADERS,
+    Answer,
+    answer,
+    busy,
+    forbidden,
+    no_such_link,
+    problem,
+    scripted,
+)
 from airflow_emrs_ext.plugin.clicks import Click
 from airflow_emrs_ext.plugin.pages import script_page
 

@@ -27,8 +27,8 @@ def on_starting(component: Any) -> None:
         return
     # All that a look needs is imported now: two threads that import at once may each find half a module, and one of
     # them would be Airflow's own. What loads this module for nothing pays for none of it.
-    import airflow_emrs_ext.running
-    import airflow_emrs_ext.triggers.left  # noqa: F401 - the thread uses it
+    import airflow_emrs_ext.triggers.recovery
+    import airflow_emrs_ext.triggers.runner  # noqa: F401 - the thread uses both
 
     looking = threading.Thread(target=_look, args=[component], name="emrs_ext journal", daemon=True)
 
@@ -48,7 +48,7 @@ def _look(component: Any) -> None:
     while not threading.Event().wait(pause):
         if component.job_type != "TriggererJob":
             return
-        from airflow_emrs_ext.triggers.left import look_after_what_was_left
+        from airflow_emrs_ext.triggers.recovery import look_after_what_was_left
 
         try:
             look_after_what_was_left()

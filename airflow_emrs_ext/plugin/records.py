@@ -3,7 +3,7 @@
 Whoever may edit XComs may not choose the credentials that the web server uses. So the connection, its Region and
 ``verify`` are those that the task ran with, as Airflow keeps them with its rendered templates, or those that the DAG
 says; and what the XCom names has to be shown to be the task's by the service itself, before anything of it is shown
-(:attr:`~airflow_emrs_ext.plugin.works.Work.described`).
+(:attr:`~airflow_emrs_ext.plugin.views.Work.described`).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_emrs_ext.deployment import deployments_here
+from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, owner_tags
+from airflow_emrs_ext.core.deployment import deployments_here
 from airflow_emrs_ext.links.runs import RECORD, RunLink
-from airflow_emrs_ext.models import OWNED
-from airflow_emrs_ext.ownership import TaskIdentity, owner_tags
 from airflow_emrs_ext.plugin import _compat
 from airflow_emrs_ext.plugin.clicks import Place
+from airflow_emrs_ext.resources import OWNED
 
 CONNECTION = ("aws_conn_id", "region_name", "verify")
 _SESSION = "session"
@@ -37,7 +37,7 @@ class Record:
     """What a task says that it has started.
 
     :param place: the task instance
-    :param kind: key of :data:`~airflow_emrs_ext.models.OWNED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
     :param ids: of what it has started, or works in
     :param connection: ``aws_conn_id``, ``region_name`` and ``verify`` of the task; ``None``: they are not known
     :param session: what the task was told to work in; ``None``: it is not one that is told

@@ -8,13 +8,13 @@ from datetime import datetime, timezone
 from html import escape
 from typing import Any, NamedTuple
 
-from airflow_emrs_ext.cost import estimate
-from airflow_emrs_ext.driver_logs.places import to_follow
-from airflow_emrs_ext.driver_logs.reports import excerpt
-from airflow_emrs_ext.models import JobRunKind, ServingKind, to_json
+from airflow_emrs_ext.core.cost import estimate
+from airflow_emrs_ext.core.redaction import hidden, hidden_in
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded
-from airflow_emrs_ext.plugin.works import DrivenWork, Work
-from airflow_emrs_ext.secrecy import hidden, hidden_in
+from airflow_emrs_ext.plugin.views import DrivenWork, Work
+from airflow_emrs_ext.resources import JobRunKind, ServingKind, to_json
+from airflow_emrs_ext.workflows.driver_logs.places import to_follow
+from airflow_emrs_ext.workflows.driver_logs.reports import excerpt
 
 _RELOAD_SECONDS = 10
 _STYLE = """<style>

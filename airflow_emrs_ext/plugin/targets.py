@@ -9,13 +9,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_emrs_ext._compat import AirflowException
-from airflow_emrs_ext.driver_logs.sources import log_url
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.records import Record
-from airflow_emrs_ext.plugin.works import DrivenWork, NoTarget, work_of
-from airflow_emrs_ext.plugin.works.base import again, refused
-from airflow_emrs_ext.refusals import is_passing
+from airflow_emrs_ext.plugin.views import DrivenWork, NoTarget, work_of
+from airflow_emrs_ext.plugin.views.base import again, refused
+from airflow_emrs_ext.resources.api_errors import is_passing
+from airflow_emrs_ext.workflows.driver_logs.sources import log_url
 
 
 def spark_ui(work: DrivenWork) -> str:
@@ -65,7 +65,7 @@ TARGETS: Mapping[str, Callable[[Any], str]] = {
     "s3-logs": s3_logs,
     "cloudwatch-logs": cloudwatch_logs,
 }
-"""What each link's word leads to: a URL, for the :class:`~airflow_emrs_ext.plugin.works.Work` of a kind that has it.
+"""What each link's word leads to: a URL, for the :class:`~airflow_emrs_ext.plugin.views.Work` of a kind that has it.
 
 :raises NoTarget: there is none now
 """

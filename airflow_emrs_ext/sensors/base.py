@@ -7,21 +7,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_emrs_ext import settings
 from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException, Context, as_xcoms
-from airflow_emrs_ext.declarations import HookT, HookUser, aws_template_fields
+from airflow_emrs_ext.core import settings
+from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
-from airflow_emrs_ext.operators.base import id_of
-from airflow_emrs_ext.operators.ending import ending
-from airflow_emrs_ext.outcome import Outcome, then_of
-from airflow_emrs_ext.procedures import PROCEDURES
+from airflow_emrs_ext.operators._base.connection import HookT, HookUser, aws_template_fields
+from airflow_emrs_ext.operators._base.end_from_trigger import ending
+from airflow_emrs_ext.operators._base.operator import id_of
+from airflow_emrs_ext.operators._base.xcom_args import HasResult
 from airflow_emrs_ext.sensors._compat import BaseSensorOperator, PokeReturnValue
-from airflow_emrs_ext.xcom_args import HasResult
+from airflow_emrs_ext.workflows import PROCEDURES
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.models import ClaimedKind
-    from airflow_emrs_ext.states import State
-    from airflow_emrs_ext.steps import Patience, Steps, Terms
+    from airflow_emrs_ext.core.effects import Patience, Steps, Terms
+    from airflow_emrs_ext.resources import ClaimedKind
+    from airflow_emrs_ext.shared.states import State
 
 
 class EmrSensor(HasResult, BaseSensorOperator, HookUser[HookT]):
@@ -39,7 +39,7 @@ class EmrSensor(HasResult, BaseSensorOperator, HookUser[HookT]):
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
     :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
         none; default ``[emrs_ext] notification_queue``
-    :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators.base.EmrOperator`
+    :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
     """
 
     template_fields: Sequence[str] = aws_template_fields()
@@ -74,7 +74,7 @@ class EmrSensor(HasResult, BaseSensorOperator, HookUser[HookT]):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        from airflow_emrs_ext.waiting import look
+        from airflow_emrs_ext.aws.waiting import look
 
         # One look is not repeated for longer than the whole sensor may wait.
         terms = replace(self.hook.terms, patience=self._patience())
@@ -145,7 +145,7 @@ class EmrSensor(HasResult, BaseSensorOperator, HookUser[HookT]):
 
     @property
     def _procedure(self) -> str:
-        from airflow_emrs_ext.models import JOB_RUNS
+        from airflow_emrs_ext.resources import JOB_RUNS
 
         return "follow_job_run" if self.kind.key in JOB_RUNS else "follow"
 

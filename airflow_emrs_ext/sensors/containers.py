@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext.declarations import aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
 from airflow_emrs_ext.sensors.base import EmrSensor
-from airflow_emrs_ext.states import EksJobRunState, ManagedEndpointState, VirtualClusterState
+from airflow_emrs_ext.shared.states import EksJobRunState, ManagedEndpointState, VirtualClusterState
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.containers import EmrContainersHook
@@ -27,7 +27,7 @@ class EmrContainersJobRunSensor(EmrSensor["EmrContainersHook"]):
         "virtual_cluster_id", "job_run_id", "target_states", "notification_queue"
     )
     aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("models", "EKS_JOB_RUN")
+    kind = later("resources", "EKS_JOB_RUN")
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class EmrContainersVirtualClusterSensor(EmrSensor["EmrContainersHook"]):
 
     template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "target_states")
     aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("models", "VIRTUAL_CLUSTER")
+    kind = later("resources", "VIRTUAL_CLUSTER")
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class EmrContainersManagedEndpointSensor(EmrSensor["EmrContainersHook"]):
 
     template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "endpoint_id", "target_states")
     aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("models", "MANAGED_ENDPOINT")
+    kind = later("resources", "MANAGED_ENDPOINT")
 
     def __init__(
         self,

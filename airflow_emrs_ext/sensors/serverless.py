@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext.declarations import aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
 from airflow_emrs_ext.operators.session import session_ids
 from airflow_emrs_ext.sensors.base import EmrSensor
-from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState
+from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, SessionState
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
@@ -24,7 +24,7 @@ class EmrServerlessApplicationSensor(EmrSensor["EmrServerlessHook"]):
 
     template_fields: Sequence[str] = aws_template_fields("application_id", "target_states", "notification_queue")
     aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("models", "APPLICATION")
+    kind = later("resources", "APPLICATION")
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class EmrServerlessJobRunSensor(EmrSensor["EmrServerlessHook"]):
         "application_id", "job_run_id", "target_states", "notification_queue"
     )
     aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("models", "JOB_RUN")
+    kind = later("resources", "JOB_RUN")
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class EmrServerlessSessionSensor(EmrSensor["EmrServerlessHook"]):
 
     template_fields: Sequence[str] = aws_template_fields("session", "application_id", "session_id", "target_states")
     aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("models", "SESSION")
+    kind = later("resources", "SESSION")
 
     def __init__(
         self,

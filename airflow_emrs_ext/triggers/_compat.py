@@ -112,7 +112,7 @@ class TaskRow:
 def row_of_task(identity: Mapping[str, Any]) -> TaskRow | None:
     """A task instance in Airflow's database, for processes that may use it.
 
-    :param identity: of the task instance, see :func:`~airflow_emrs_ext.ownership.identity_of`
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.aws.ownership_tags.identity_of`
     :return: ``None``: it is not there
     """
     from airflow.models import TaskInstance as Instance

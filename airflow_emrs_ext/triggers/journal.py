@@ -13,14 +13,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext import settings
+from airflow_emrs_ext.aws.ownership_tags import found_by, identity_of
+from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.ownership import found_by, identity_of
-from airflow_emrs_ext.procedures import ASKED, STARTED
-from airflow_emrs_ext.triggers import entries
+from airflow_emrs_ext.triggers import journal_entries
+from airflow_emrs_ext.workflows import ASKED, STARTED
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
+    from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Journal:
     parent: int = field(default_factory=os.getppid)
 
     @classmethod
-    def of(cls, trigger: ProcedureTrigger) -> Journal:
+    def of(cls, trigger: WorkflowTrigger) -> Journal:
         """The entry of a trigger; without a task it is none."""
         made = cls._of_task(getattr(trigger, "task_instance", None), trigger.serialize()[1])
         if made.path is None or "request" not in trigger.arguments:
@@ -70,7 +70,7 @@ class Journal:
 
         :param ti: the task instance; ``None``: it is not known
         :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
-        :param patience: the fields of :class:`~airflow_emrs_ext.steps.Patience`
+        :param patience: the fields of :class:`~airflow_emrs_ext.core.effects.Patience`
         """
         entry = {"hook": dict(hook), "patience": dict(patience), "on_kill_procedure": None, "on_kill_arguments": None}
         return cls._of_task(ti, entry)
@@ -88,7 +88,7 @@ class Journal:
         whole = {"task": identity, "try_number": getattr(ti, "try_number", None), **entry}
         if (instance := getattr(ti, "id", None)) is not None:
             whole["instance"] = str(instance)
-        return cls(folder / _name(whole), {**whole, "in_hand": entries.hand(folder)})
+        return cls(folder / _name(whole), {**whole, "in_hand": journal_entries.hand(folder)})
 
     def write(self) -> None:
         """Make the entry, if there is anything to do at a kill."""
@@ -186,8 +186,8 @@ class Journal:
 
     def _read(self) -> dict[str, Any]:
         try:
-            return entries.read(self.path) if self.path else {}
-        except (OSError, entries.NotAnEntry):
+            return journal_entries.read(self.path) if self.path else {}
+        except (OSError, journal_entries.NotAnEntry):
             return {}
 
     def _save(self, entry: Mapping[str, Any]) -> None:
@@ -195,7 +195,7 @@ class Journal:
         if self.path is None:
             return
         try:
-            entries.save(self.path, entry)
+            journal_entries.save(self.path, entry)
         except (OSError, TypeError, ValueError) as error:
             # The arguments of a connection that a worker uses need not be JSON.
             log.warning("No entry in the journal of deferred tasks: %s. See [emrs_ext] journal_folder.", error)

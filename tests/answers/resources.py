@@ -19,8 +19,14 @@ from airflow_emrs_ext.operators.containers_job_run import (
     EmrContainersCancelJobRunOperator,
     EmrContainersStartJobRunOperator,
 )
-from airflow_emrs_ext.operators.job_run import EmrServerlessCancelJobRunOperator, EmrServerlessStartJobRunOperator
-from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator, EmrServerlessTerminateSessionOperator
+from airflow_emrs_ext.operators.job_run import (
+    EmrServerlessCancelJobRunOperator,
+    EmrServerlessStartJobRunOperator,
+)
+from airflow_emrs_ext.operators.session import (
+    EmrServerlessStartSessionOperator,
+    EmrServerlessTerminateSessionOperator,
+)
 from tests.faults.kinds import KINDS as FAULT_KINDS
 from tests.faults.kinds import Kind as FaultKind
 

@@ -23,7 +23,7 @@ from typing import Any
 _IMPORTED_BEFORE = (
     "airflow.providers.amazon.aws.hooks.base_aws",
     "airflow.triggers.base",
-    "airflow_emrs_ext.running",
+    "airflow_emrs_ext.triggers.runner",
     "aiobotocore.session",
 )
 

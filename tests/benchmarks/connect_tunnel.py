@@ -66,7 +66,7 @@ def measure(emr: LocalEmr, statements: int, rows: int, rounds: int) -> dict[str,
 
 def start_session(hook: Any) -> dict[str, Any]:
     """A session that is ready."""
-    from airflow_emrs_ext.procedures import PROCEDURES
+    from airflow_emrs_ext.workflows import PROCEDURES
 
     application = hook.create_application(
         release_label="emr-7.13.0",

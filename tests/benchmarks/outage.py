@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
-from airflow_emrs_ext.quotas import quotas_of
+from airflow_emrs_ext.shared.quotas import quotas_of
 from tests.benchmarks import _results
 from tests.benchmarks._job_runs import SERVERLESS, SIDES, WAITER_DELAY, prepare, start
 from tests.benchmarks._waits import is_throttled, moment, percentile, wait

@@ -24,7 +24,7 @@ from airflow_emrs_ext._compat import TaskDeferred
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
-from airflow_emrs_ext.quotas import quotas_of
+from airflow_emrs_ext.shared.quotas import quotas_of
 from tests.benchmarks import _results
 from tests.benchmarks._job_runs import ROLE, SERVERLESS, prepare
 from tests.benchmarks._triggerer import Triggerer

@@ -20,7 +20,7 @@ from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.protocol import Request, RestJson
 from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.local.validation import compile_pattern
-from airflow_emrs_ext.service_model import extend
+from airflow_emrs_ext.shared.service_model import extend
 from tests.contract.wire import send, signed
 
 SERVERLESS, CONTAINERS = "emr-serverless", "emr-containers"

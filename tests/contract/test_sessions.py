@@ -13,7 +13,7 @@ import botocore.exceptions
 import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedSession
-from airflow_emrs_ext.service_model import extend
+from airflow_emrs_ext.shared.service_model import extend
 from tests.contract.test_real_clients import ROLE, aws
 from tests.polling import eventually
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.models import EKS_JOB_RUN, JOB_RUN, SESSION, OwnedKind
-from airflow_emrs_ext.states import State
+from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, SESSION, OwnedKind
+from airflow_emrs_ext.shared.states import State
 
 Record = Mapping[str, Any]
 

@@ -23,7 +23,7 @@ from airflow_emrs_ext.operators.session import (
     EmrServerlessStartSessionOperator,
     EmrServerlessTerminateSessionOperator,
 )
-from airflow_emrs_ext.service_model import extend
+from airflow_emrs_ext.shared.service_model import extend
 from tests.running import run_task
 
 LOCKS = Path(__file__).parents[1] / "locks"

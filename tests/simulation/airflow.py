@@ -25,7 +25,7 @@ from airflow_emrs_ext.job_spec import eks_spark_submit, spark_submit
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
-from airflow_emrs_ext.triggers.left import look_after_what_was_left
+from airflow_emrs_ext.triggers.recovery import look_after_what_was_left
 from tests.simulation import histories
 from tests.simulation.driver import (
     ACTOR,

@@ -28,19 +28,21 @@ import asgiref.sync
 from boto3.session import Session
 from greenlet import getcurrent, greenlet
 
-from airflow_emrs_ext import _compat, deployment, formats, ownership, running, service_clock, settings, waiting
+from airflow_emrs_ext import _compat
+from airflow_emrs_ext.aws import ownership_tags, waiting
+from airflow_emrs_ext.core import deployment, formats, service_clock, settings
+from airflow_emrs_ext.core.effects import Patience, Terms
 from airflow_emrs_ext.hooks import base as base_hooks
-from airflow_emrs_ext.hooks import driver, dues, shared
 from airflow_emrs_ext.hooks.base import EmrHook, default_patience
-from airflow_emrs_ext.hooks.governor import Governor
-from airflow_emrs_ext.operators import base, owning
-from airflow_emrs_ext.operators.base import EmrOperator
-from airflow_emrs_ext.quotas import QUOTAS
-from airflow_emrs_ext.service_model import extend
-from airflow_emrs_ext.steps import Patience, Terms
+from airflow_emrs_ext.operators._base import operator, started_resource
+from airflow_emrs_ext.operators._base.operator import EmrOperator
+from airflow_emrs_ext.runtime import driver, poll_schedule, shared_driver
+from airflow_emrs_ext.runtime.rate_limiter import Governor
+from airflow_emrs_ext.shared.quotas import QUOTAS
+from airflow_emrs_ext.shared.service_model import extend
 from airflow_emrs_ext.triggers import _compat as triggers_compat
-from airflow_emrs_ext.triggers import entries, left
-from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
+from airflow_emrs_ext.triggers import journal_entries, recovery, runner
+from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
 from tests.simulation.service import WALL, Spoiled
 
 CALL_PATIENCE = 60.0
@@ -398,7 +400,7 @@ def _shared_driver(parameters: Mapping[str, Any], connect: Callable[..., Any]) -
     return _real_shared_driver({**parameters, "triggerer": ACTOR.get().process.number}, connect)
 
 
-_real_shared_driver = shared.shared_driver
+_real_shared_driver = shared_driver.shared_driver
 
 
 def _identity_fields() -> Mapping[str, Any]:
@@ -407,7 +409,7 @@ def _identity_fields() -> Mapping[str, Any]:
 
 
 def _row_of(ti: Any) -> Any:
-    return actor().deployment.row(ownership.identity_of(ti))
+    return actor().deployment.row(ownership_tags.identity_of(ti))
 
 
 def _state(ti: Any) -> str | None:
@@ -569,19 +571,19 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield asgiref.sync, "sync_to_async", _sync_to_async
     yield settings, "conf", Configuration()
     yield EmrOperator, "log", NO_LOG
-    yield ProcedureTrigger, "log", NO_LOG
+    yield WorkflowTrigger, "log", NO_LOG
     # Links and summaries are not looked at, and would be a tenth of all that is done.
-    yield owning.OwningOperator, "show_links", lambda self, context, kind, ids: None
-    yield base, "conclude", lambda facts, log: None
+    yield started_resource.OwningOperator, "show_links", lambda self, context, kind, ids: None
+    yield operator, "conclude", lambda facts, log: None
     yield base_hooks, "check", _check
     yield driver, "check", _check
     # The same decisions with fewer looks.
     yield waiting, "pause_before_next_look", _pause_before_next_look
-    yield dues, "_SHORTEST_PAUSE", 20.0
-    yield dues, "_PART_OF_AGE", 1 / 2
-    yield running, "EmrHook", SimulatedHook
-    yield running, "shared_driver", _shared_driver
-    yield ownership, "identity_fields", _identity_fields
+    yield poll_schedule, "_SHORTEST_PAUSE", 20.0
+    yield poll_schedule, "_PART_OF_AGE", 1 / 2
+    yield runner, "EmrHook", SimulatedHook
+    yield runner, "shared_driver", _shared_driver
+    yield ownership_tags, "identity_fields", _identity_fields
     yield _compat, "identity_fields", _identity_fields
     # Histories ask for the same ones again and again.
     yield formats, "signature", cache(formats.signature)
@@ -589,14 +591,14 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield triggers_compat, "_state_in_3", _state
     yield triggers_compat, "_state_in_2", _state
     # Airflow 2 has no loops; these histories have.
-    yield triggers_compat, "_identity_in_2", lambda ti: ownership.identity_of(ti)
+    yield triggers_compat, "_identity_in_2", lambda ti: ownership_tags.identity_of(ti)
     yield triggers_compat, "row_of_task", _row_of_task
-    yield left, "row_of_task", _row_of_task
+    yield recovery, "row_of_task", _row_of_task
     yield deployment, "variables", lambda: actor().deployment.variables
     yield deployment, "InDatabase", lambda: actor().deployment.variables
     yield deployment, "_known", _KnownByProcess()
     yield deployment, "team_of", lambda context: []
-    yield left, "threading", SimpleNamespace(Event=_Event)
+    yield recovery, "threading", SimpleNamespace(Event=_Event)
     yield settings, "journal_folder", lambda: actor().process.folder
     for name, stand_in in {
         "read": _read,
@@ -607,8 +609,8 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
         "alone": _alone,
         "tidy": lambda folder, before: None,
     }.items():
-        yield entries, name, stand_in
-    yield owning, "state_of_task", _state_of_task
+        yield journal_entries, name, stand_in
+    yield started_resource, "state_of_task", _state_of_task
 
 
 def collect_seldom() -> None:

@@ -16,27 +16,28 @@ from typing import Any, NamedTuple
 
 from botocore.parsers import ResponseParserError
 
-from airflow_emrs_ext import attempts, ownership, refusals
+from airflow_emrs_ext.aws import ownership_tags, retry
 from airflow_emrs_ext.exceptions import EmrError, RequestRejected
-from airflow_emrs_ext.hooks.governor import Governor
-from airflow_emrs_ext.operators import owning
-from airflow_emrs_ext.procedures import claims, epochs, job_runs, owned
-from airflow_emrs_ext.states import State
-from airflow_emrs_ext.triggers import _compat, left, serverless
+from airflow_emrs_ext.operators._base import started_resource
+from airflow_emrs_ext.resources import api_errors
+from airflow_emrs_ext.runtime.rate_limiter import Governor
+from airflow_emrs_ext.shared.states import State
+from airflow_emrs_ext.triggers import _compat, recovery, workflow
+from airflow_emrs_ext.workflows import clear_epochs, idempotent_start, job_run, lifecycle
 from tests.simulation.checking import check, fails_alike
 from tests.simulation.driver import collect_seldom, simulated
 from tests.simulation.histories import draw, shrunk
 
 Change = tuple[Any, str, Any]
 
-_await_owned = owned.await_owned
+_await_owned = lifecycle.await_owned
 _parse = State.parse.__func__  # type: ignore[attr-defined]
-_pause_after = attempts.Attempts.pause_after
-_began = attempts.Attempts.__init__
-_token = ownership.token
-_seed = ownership.TaskIdentity.seed
-_watch = owned.watch
-_made = serverless.ProcedureTrigger.__init__
+_pause_after = retry.Attempts.pause_after
+_began = retry.Attempts.__init__
+_token = ownership_tags.token
+_seed = ownership_tags.TaskIdentity.seed
+_watch = lifecycle.watch
+_made = workflow.WorkflowTrigger.__init__
 
 
 class _Ended(EmrError):
@@ -51,11 +52,11 @@ def _ends_at(*errors: type[EmrError]) -> Iterator[Change]:
             return (yield from _await_owned(terms, kind, ids, wait, end_on_timeout=end_on_timeout))
         except errors:
             if end_on_timeout:
-                yield from owned.abandon(terms, kind=kind.key, ids=dict(ids))
+                yield from lifecycle.abandon(terms, kind=kind.key, ids=dict(ids))
             raise
 
-    yield owned, "await_owned", await_owned
-    yield job_runs, "await_owned", await_owned
+    yield lifecycle, "await_owned", await_owned
+    yield job_run, "await_owned", await_owned
 
 
 def _unknown_state_ends() -> Iterator[Change]:
@@ -71,35 +72,35 @@ def _unknown_state_ends() -> Iterator[Change]:
 
 def _unreadable_answer_ends() -> Iterator[Change]:
     def pause_after(self: Any, failure: Exception) -> float:
-        if isinstance(failure, (refusals.UnreadableAnswer, ResponseParserError)):
+        if isinstance(failure, (api_errors.UnreadableAnswer, ResponseParserError)):
             raise _Ended("it cannot be read")
         return _pause_after(self, failure)
 
-    yield attempts.Attempts, "pause_after", pause_after
+    yield retry.Attempts, "pause_after", pause_after
     yield from _ends_at(_Ended)
 
 
 def _denied_access_ends() -> Iterator[Change]:
     def pause_after(self: Any, failure: Exception) -> float:
-        if refusals.meaning_of(failure) is refusals.Meaning.ACCESS:
+        if api_errors.meaning_of(failure) is api_errors.Meaning.ACCESS:
             raise RequestRejected("access is denied")
         return _pause_after(self, failure)
 
-    yield attempts.Attempts, "pause_after", pause_after
+    yield retry.Attempts, "pause_after", pause_after
     yield from _ends_at(RequestRejected)
 
 
 def _iterations_are_one() -> Iterator[Change]:
-    found = ownership.identity_of
+    found = ownership_tags.identity_of
 
     def identity_of(ti: Any, fields: Any = None) -> dict[str, Any]:
         return {name: found(ti, fields)[name] for name in ("dag_id", "run_id", "task_id")} | {"map_index": -1}
 
-    yield ownership, "identity_of", identity_of
+    yield ownership_tags, "identity_of", identity_of
 
 
 def _deployments_are_one() -> Iterator[Change]:
-    yield ownership, "deployment_of", lambda context: ""
+    yield ownership_tags, "deployment_of", lambda context: ""
 
 
 def _clocks_decide() -> Iterator[Change]:
@@ -108,27 +109,27 @@ def _clocks_decide() -> Iterator[Change]:
         is_old = created is not None and self.began is not None and created < self.began - 5.0
         return generation >= self.tries and not is_old
 
-    yield epochs.Epoch, "includes", includes
+    yield clear_epochs.Epoch, "includes", includes
 
 
 def _not_found_is_an_owner() -> Iterator[Change]:
     found = _compat._state_in_3
-    fate_of = left.fate_of
+    fate_of = recovery.fate_of
 
     def state_in_3(ti: Any) -> str | None:
         state = found(ti)
         return "deferred" if state == _compat.GONE else state
 
     yield _compat, "_state_in_3", state_in_3
-    yield left, "fate_of", lambda entry, row: left.Fate.KEEP if row is None else fate_of(entry, row)
+    yield recovery, "fate_of", lambda entry, row: recovery.Fate.KEEP if row is None else fate_of(entry, row)
 
 
 def _stale_entries_end() -> Iterator[Change]:
     def fate_of(entry: dict[str, Any], row: Any) -> Any:
         entry["is_ended"] = True
-        return left.Fate.KEEP if row is not None and row.state not in ("success", "failed") else left.Fate.END
+        return recovery.Fate.KEEP if row is not None and row.state not in ("success", "failed") else recovery.Fate.END
 
-    yield left, "fate_of", fate_of
+    yield recovery, "fate_of", fate_of
 
 
 def _unknown_field_crashes() -> Iterator[Change]:
@@ -137,7 +138,7 @@ def _unknown_field_crashes() -> Iterator[Change]:
             raise TypeError("unexpected keyword argument 'a_new_field'")
         _made(self, **given)
 
-    yield serverless.ProcedureTrigger, "__init__", init
+    yield workflow.WorkflowTrigger, "__init__", init
 
 
 def _lost_start_leaks() -> Iterator[Change]:
@@ -145,27 +146,27 @@ def _lost_start_leaks() -> Iterator[Change]:
         _began(self, *given)
         self._may_settle = False
 
-    yield attempts.Attempts, "__init__", init
+    yield retry.Attempts, "__init__", init
 
 
 def _clear_is_ignored() -> Iterator[Change]:
-    yield owning, "tries_before_cleared", lambda ti, retries: 0
+    yield started_resource, "tries_before_cleared", lambda ti, retries: 0
 
 
 def _one_generation() -> Iterator[Change]:
-    yield claims, "token", lambda seed, generation: _token(seed, 0)
+    yield idempotent_start, "token", lambda seed, generation: _token(seed, 0)
 
 
 def _token_of_each_try() -> Iterator[Change]:
-    found = owning.ClaimingOperator.claim_arguments
+    found = started_resource.ClaimingOperator.claim_arguments
 
     def claim_arguments(self: Any, context: Any, request: Any) -> dict[str, Any]:
         arguments = found(self, context, request)
         arguments["seed"] += str(context["ti"].try_number)
         return arguments
 
-    yield owning.ClaimingOperator, "claim_arguments", claim_arguments
-    yield claims, "_take_over", _nothing
+    yield started_resource.ClaimingOperator, "claim_arguments", claim_arguments
+    yield idempotent_start, "_take_over", _nothing
 
 
 def _nothing(*given: Any, **named: Any) -> Any:
@@ -173,39 +174,39 @@ def _nothing(*given: Any, **named: Any) -> Any:
 
 
 def _kill_ends_nothing() -> Iterator[Change]:
-    yield owning.OwningOperator, "end_started", lambda self, event="kill": None
+    yield started_resource.OwningOperator, "end_started", lambda self, event="kill": None
 
 
 def _shutdown_ends() -> Iterator[Change]:
     async def has_owner(trigger: Any) -> bool:
         return False
 
-    yield serverless, "has_owner", has_owner
+    yield workflow, "has_owner", has_owner
 
 
 def _deadline_ends_nothing() -> Iterator[Change]:
     def watch(terms: Any, **arguments: Any) -> Any:
         return _watch(terms, **{**arguments, "end_on_timeout": False})
 
-    yield owned, "watch", watch
+    yield lifecycle, "watch", watch
 
 
 def _no_pause() -> Iterator[Change]:
     def pause_after(self: Any, failure: Exception) -> float:
         return _pause_after(self, failure) * 0.0
 
-    yield attempts.Attempts, "pause_after", pause_after
+    yield retry.Attempts, "pause_after", pause_after
     yield Governor, "take", lambda self, service, operation: 0.0
 
 
 def _silence_is_an_end() -> Iterator[Change]:
-    found = owning.state_of_task
+    found = started_resource.state_of_task
 
     def state_of_task(ti: Any, *, seconds: float) -> str | None:
         state = found(ti, seconds=seconds)
         return "failed" if state == _compat.UNKNOWN else state
 
-    yield owning, "state_of_task", state_of_task
+    yield started_resource, "state_of_task", state_of_task
 
 
 MUTANTS: dict[str, Callable[[], Iterator[Change]]] = {

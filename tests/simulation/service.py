@@ -22,8 +22,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from airflow_emrs_ext.models import OWNED
-from airflow_emrs_ext.quotas import QUOTAS
+from airflow_emrs_ext.resources import OWNED
+from airflow_emrs_ext.shared.quotas import QUOTAS
 from tests.simulation.histories import History, Run, Window
 
 WALL = 1_800_000_000.0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
-from airflow_emrs_ext.states import EksJobRunState
+from airflow_emrs_ext.shared.states import EksJobRunState
 from tests.polling import eventually
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]

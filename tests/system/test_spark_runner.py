@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
-from airflow_emrs_ext.states import JobRunState
+from airflow_emrs_ext.shared.states import JobRunState
 from tests.polling import eventually
 from tests.unit.local.test_web_pages import PAGES, ask
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from airflow_emrs_ext.steps import Call, Glance, Patience, Sleep, Steps, Terms, Turn
+from airflow_emrs_ext.core.effects import Call, Glance, Patience, Sleep, Steps, Terms, Turn
 
 T = TypeVar("T")
 

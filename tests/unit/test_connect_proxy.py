@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from airflow_emrs_ext.connect_proxy import ConnectProxy, Refused, Upstream, open_channel
+from airflow_emrs_ext.shared.grpc_proxy import ConnectProxy, Refused, Upstream, open_channel
 from tests.polling import eventually
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext import cost
+from airflow_emrs_ext.core import cost
 
 PRICES = {
     "eu-west-1": {"X86_64": {"vcpu_hour": 0.05, "memory_gb_hour": 0.006, "storage_gb_hour": 0.0001}},

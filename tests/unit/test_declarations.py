@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 
-from airflow_emrs_ext.declarations import aws_template_fields
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.operators.base import EmrServerlessOperator
+from airflow_emrs_ext.operators._base.connection import aws_template_fields
+from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator
 from airflow_emrs_ext.sensors.serverless import EmrServerlessApplicationSensor
 
 pytestmark = pytest.mark.airflow

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext import deployment
 from airflow_emrs_ext._compat import AIRFLOW_3
-from airflow_emrs_ext.deployment import VARIABLE, agreed, deployment_of
-from airflow_emrs_ext.deployment import _compat as variables_of
+from airflow_emrs_ext.core import deployment
+from airflow_emrs_ext.core.deployment import VARIABLE, agreed, deployment_of
+from airflow_emrs_ext.core.deployment import _compat as variables_of
 from airflow_emrs_ext.exceptions import DeploymentUnknown
 from tests.running import TaskInstance, context_of
 

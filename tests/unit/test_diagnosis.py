@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from airflow_emrs_ext.diagnosis import JOB_RUN_FAILURES, Diagnosis, diagnose
+from airflow_emrs_ext.resources.diagnosis import JOB_RUN_FAILURES, Diagnosis, diagnose
 
 COMPLETE_LOGS = (
     "Job failed, please check complete logs in configured logging destination. ExitCode: 1. Last few exceptions: "

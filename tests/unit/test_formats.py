@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext._compat import TaskDeferred
+from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.exceptions import InvalidEvent
-from airflow_emrs_ext.formats import known
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
-from airflow_emrs_ext.procedures import PROCEDURES
-from airflow_emrs_ext.triggers import left, serverless
+from airflow_emrs_ext.triggers import recovery, workflow
 from airflow_emrs_ext.triggers._compat import TaskRow
-from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
+from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
+from airflow_emrs_ext.workflows import PROCEDURES
 from tests.polling import eventually
 from tests.running import TaskInstance, context_of
 
@@ -66,7 +66,7 @@ each = pytest.mark.parametrize("name", TASKS)
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
-    monkeypatch.setattr(left, "row_of_task", lambda identity: TaskRow("failed", None, 1, has_resumed=False))
+    monkeypatch.setattr(recovery, "row_of_task", lambda identity: TaskRow("failed", None, 1, has_resumed=False))
     return tmp_path
 
 
@@ -114,7 +114,7 @@ def finish(emr: LocalEmr) -> None:
 
 def event_of(arguments: Mapping[str, Any]) -> Any:
     async def fire() -> Any:
-        async for event in ProcedureTrigger(**json.loads(json.dumps(arguments))).run():
+        async for event in WorkflowTrigger(**json.loads(json.dumps(arguments))).run():
             return json.loads(json.dumps(event.payload))
         raise AssertionError("the trigger ended without an event")
 
@@ -173,7 +173,7 @@ def test_what_another_version_has_left_is_ended(
     # Only a session that is not ready yet is nobody's.
     entry["arguments"]["target_states"] = []
     (folder / "entry.json").write_text(json.dumps(entry))
-    assert left.look_after_what_was_left() == 1
+    assert recovery.look_after_what_was_left() == 1
     ended = {"job_run_id": "CancelJobRun", "session_id": "TerminateSession"}
     operations = [ended[key] for key in entry["on_kill_arguments"]["ids"] if key in ended]
     assert [call["operation"] for call in emr.calls() if call["operation"] in ended.values()] == operations
@@ -210,12 +210,12 @@ def test_a_trigger_of_a_newer_format_waits_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(ProcedureTrigger, "log", SimpleNamespace(warning=lambda *line: said.append(str(line))))
+    monkeypatch.setattr(WorkflowTrigger, "log", SimpleNamespace(warning=lambda *line: said.append(str(line))))
     arguments = {**recorded("triggers", "job_run", ids)["arguments"], **newer}
-    trigger: Any = ProcedureTrigger(**arguments)
+    trigger: Any = WorkflowTrigger(**arguments)
     trigger.task_instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1)
     assert trigger.serialize()[1] == arguments, "nothing is lost where it is only passed on"
-    monkeypatch.setattr(serverless, "_SAY_SECONDS", 0.05)
+    monkeypatch.setattr(workflow, "_SAY_SECONDS", 0.05)
 
     async def wait() -> None:
         task = asyncio.create_task(anext(trigger.run()))

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_3, TELLS_LOOPS_APART, as_columns, identity_fields
+from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, identity_of, owner
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.ownership import TaskIdentity, identity_of, owner
 
 NOWHERE = UUID(int=0)
 # The fields of Airflow's own type for a task instance or a retry of it: 3.4's, and what a later version might add.

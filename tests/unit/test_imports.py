@@ -10,15 +10,15 @@ from importlib import import_module
 import pytest
 
 import airflow_emrs_ext
-from airflow_emrs_ext.declarations import HookUser
 from airflow_emrs_ext.hooks.base import EmrHook
-from airflow_emrs_ext.models import ResourceKind
-from airflow_emrs_ext.procedures import CONCLUSIONS, PROCEDURES
+from airflow_emrs_ext.operators._base.connection import HookUser
+from airflow_emrs_ext.resources import ResourceKind
+from airflow_emrs_ext.workflows import CONCLUSIONS, PROCEDURES
 
 pytestmark = pytest.mark.airflow
 
-# Imported when a function is decorated, as Airflow does with its own.
-NOT_OF_A_DAG_FILE = {"decorators.session_tasks"}
+# Imported when a function is decorated, as Airflow does with its own; and when a trigger runs.
+NOT_OF_A_DAG_FILE = {"decorators.session_tasks", "triggers.runner"}
 
 MODULES = [
     f"airflow_emrs_ext.{folder}.{module.name}"
@@ -39,11 +39,11 @@ HEAVY = (
     "pyspark",
     "airflow.providers.amazon",
     "airflow.providers.standard.operators.python",
-    "airflow_emrs_ext.apis",
+    "airflow_emrs_ext.aws.dispatch",
     "airflow_emrs_ext.hooks",
-    "airflow_emrs_ext.models",
-    "airflow_emrs_ext.steps",
-    "airflow_emrs_ext.waiting",
+    "airflow_emrs_ext.resources",
+    "airflow_emrs_ext.core.effects",
+    "airflow_emrs_ext.aws.waiting",
 )
 
 AFTER_AIRFLOW = """

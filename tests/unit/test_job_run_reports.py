@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_emrs_ext.models import JOB_RUN
-from airflow_emrs_ext.procedures.job_run_reports import report
+from airflow_emrs_ext.resources import JOB_RUN
+from airflow_emrs_ext.workflows.report import report
 from tests.unit.stepping import Stepper
 
 CREATED = datetime(2026, 1, 1, tzinfo=timezone.utc)

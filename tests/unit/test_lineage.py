@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext import lineage
 from airflow_emrs_ext._compat import TaskDeferred
+from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.job_spec import configuration_overrides, hive, spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.models import APPLICATION, JOB_RUN, SESSION, to_json
-from airflow_emrs_ext.models.resources import details_of
+from airflow_emrs_ext.resources import APPLICATION, JOB_RUN, SESSION, to_json
+from airflow_emrs_ext.resources.base import details_of
 
 FACTS: dict[str, Any] = {
     "application_id": "00fapp",

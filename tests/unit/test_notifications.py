@@ -14,7 +14,12 @@ import pytest
 import yaml
 
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.notifications import EVENT_PATTERN, create_notification_queue, queue_policy, read_notification
+from airflow_emrs_ext.notifications import (
+    EVENT_PATTERN,
+    create_notification_queue,
+    queue_policy,
+    read_notification,
+)
 
 # As in the service's guide.
 JOB_RUN_EVENT = {

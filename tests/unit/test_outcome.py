@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext import exceptions
+from airflow_emrs_ext.core.outcome import Outcome
 from airflow_emrs_ext.exceptions import EmrError, InvalidEvent, JobRunFailed
-from airflow_emrs_ext.outcome import Outcome
 
 ERRORS = [one for one in vars(exceptions).values() if isinstance(one, type) and EmrError in one.__mro__[1:]]
 

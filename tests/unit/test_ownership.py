@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 
+from airflow_emrs_ext.aws.ownership_tags import (
+    TaskIdentity,
+    is_named_after_task,
+    marked,
+    owner,
+    owner_tags,
+    token,
+)
 from airflow_emrs_ext.exceptions import AccessDenied, RequestConflict, ServiceUnavailable
-from airflow_emrs_ext.models import EKS_JOB_RUN, JOB_RUN, ClaimedKind
-from airflow_emrs_ext.ownership import TaskIdentity, is_named_after_task, marked, owner, owner_tags, token
-from airflow_emrs_ext.procedures.claims import claim
-from airflow_emrs_ext.states import State
+from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, ClaimedKind
+from airflow_emrs_ext.shared.states import State
+from airflow_emrs_ext.workflows.idempotent_start import claim
 from tests.unit.stepping import Stepper, client_error
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)

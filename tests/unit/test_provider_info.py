@@ -7,7 +7,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from airflow_emrs_ext import __version__, settings
+from airflow_emrs_ext import __version__
+from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.provider_info import OPTIONS, SECTION, get_provider_info
 
 

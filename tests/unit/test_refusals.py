@@ -8,9 +8,21 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoRegionError, ParamValidationError
 
 from airflow_emrs_ext._compat import AirflowFailException
-from airflow_emrs_ext.exceptions import AccessDenied, EmrError, QuotaExceeded, RequestConflict, RequestRejected
-from airflow_emrs_ext.refusals import Meaning, is_about_access, may_have_had_effect, meaning_of, refusal
-from airflow_emrs_ext.remedies import REMEDIES
+from airflow_emrs_ext.exceptions import (
+    AccessDenied,
+    EmrError,
+    QuotaExceeded,
+    RequestConflict,
+    RequestRejected,
+)
+from airflow_emrs_ext.resources.api_errors import (
+    Meaning,
+    is_about_access,
+    may_have_had_effect,
+    meaning_of,
+    refusal,
+)
+from airflow_emrs_ext.resources.remedies import REMEDIES
 
 from .stepping import client_error
 

@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, RequestRejected, WaitTimeout
+from airflow_emrs_ext.exceptions import (
+    EmrError,
+    JobRunCancelled,
+    JobRunFailed,
+    RequestRejected,
+    WaitTimeout,
+)
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from airflow_emrs_ext.secrecy import keep_secrets_out_of_logs
+from airflow_emrs_ext.core.redaction import keep_secrets_out_of_logs
 
 
 @pytest.mark.parametrize(

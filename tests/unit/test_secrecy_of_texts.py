@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_emrs_ext.secrecy import HIDDEN, hidden, hidden_in
+from airflow_emrs_ext.core.redaction import HIDDEN, hidden, hidden_in
 
 # Something that no innocent text has in it, with characters that shells, URLs and JSON treat in their own way.
 SECRETS = st.text("aZ9!#$%&*+,-./:;=?@^_~|<>()[]{} \"'\\`", min_size=1, max_size=20).map(lambda text: f"hush{text}hush")
@@ -118,15 +118,15 @@ def test_values_without_a_secret_keep_their_types() -> None:
 
 @pytest.mark.airflow
 def test_names_of_airflows_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_emrs_ext import secrecy
+    from airflow_emrs_ext.core import redaction
 
     monkeypatch.setenv("AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES", "passcode, Losung")
-    secrecy._patterns.cache_clear()
+    redaction._patterns.cache_clear()
     try:
         assert hidden({"losung": "hush", "parole": "shown"}) == {"losung": HIDDEN, "parole": "shown"}
         assert hidden_in("my.passcode=hush --LOSUNG hush") == f"my.passcode={HIDDEN} --LOSUNG {HIDDEN}"
     finally:
-        secrecy._patterns.cache_clear()
+        redaction._patterns.cache_clear()
 
 
 @pytest.mark.parametrize("line", ["password", "'password", "pass", "://a:", "--token", '\\"', "key=", "token=\\"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.service_clock import ServiceClock
+from airflow_emrs_ext.core.service_clock import ServiceClock
 
 
 def answer(date: str | None) -> dict[str, Any]:

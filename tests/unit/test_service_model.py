@@ -11,9 +11,9 @@ from aiobotocore.session import get_session as get_async_session
 from botocore.loaders import Loader
 from botocore.model import Shape
 
-from airflow_emrs_ext.service_model import extend
+from airflow_emrs_ext.shared.service_model import extend
 
-_DATA = Path(__file__).parents[2] / "airflow_emrs_ext" / "botocore_data"
+_DATA = Path(__file__).parents[2] / "airflow_emrs_ext" / "shared" / "botocore_data"
 _EXTRAS = {
     "sessions": "emr-serverless/2021-07-13",
     "execution-iam-policy": "emr-serverless/2021-07-13",

@@ -17,11 +17,11 @@ import pytest
 from boto3.session import Session
 from botocore.exceptions import ClientError
 
+from airflow_emrs_ext.core.effects import Patience
 from airflow_emrs_ext.exceptions import ConfigurationError, ResourceNotFound, SessionEnded, TaskKilled
+from airflow_emrs_ext.hooks.connect_tunnel import TOKEN_HEADER, exempt_loopback_from_proxies, require
 from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
-from airflow_emrs_ext.service_model import extend
-from airflow_emrs_ext.spark_connect import TOKEN_HEADER, exempt_loopback_from_proxies, require
-from airflow_emrs_ext.steps import Patience
+from airflow_emrs_ext.shared.service_model import extend
 from tests.polling import eventually
 
 SESSION = {"application_id": "00app", "session_id": "00ses"}

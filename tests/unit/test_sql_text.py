@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext import sql_text
-from airflow_emrs_ext.sql_text import brief, split_statements, to_json
+from airflow_emrs_ext.operators._base import sql_statements
+from airflow_emrs_ext.operators._base.sql_statements import brief, split_statements, to_json
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_statements(sql: str, statements: list[str]) -> None:
 def test_wherever_a_quote_begins_something_it_is_read_once(quote: str, before: str, end: str) -> None:
     text = (before + quote) * 4 + end
     # What fails at its beginning has been read to the end of the text for nothing: with many of them, so many times.
-    assert all(sql_text._TOKENS.match(text, at) for at in range(len(text)) if text.startswith(quote, at))
+    assert all(sql_statements._TOKENS.match(text, at) for at in range(len(text)) if text.startswith(quote, at))
 
 
 def test_a_statement_in_short() -> None:

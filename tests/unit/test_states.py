@@ -3,8 +3,8 @@ from __future__ import annotations
 import botocore.session
 import pytest
 
-from airflow_emrs_ext import service_model
-from airflow_emrs_ext.states import (
+from airflow_emrs_ext.shared import service_model
+from airflow_emrs_ext.shared.states import (
     ApplicationState,
     EksJobRunState,
     JobRunState,

@@ -16,6 +16,8 @@ from botocore.exceptions import (
 )
 
 from airflow_emrs_ext._compat import AirflowFailException
+from airflow_emrs_ext.aws.waiting import await_state, patiently
+from airflow_emrs_ext.core.effects import Call
 from airflow_emrs_ext.exceptions import (
     AccessDenied,
     JobRunCancelled,
@@ -26,12 +28,10 @@ from airflow_emrs_ext.exceptions import (
     TargetUnreachable,
     WaitTimeout,
 )
-from airflow_emrs_ext.models import JOB_RUN
-from airflow_emrs_ext.procedures.owned import briefly, end
-from airflow_emrs_ext.refusals import UnreadableAnswer
-from airflow_emrs_ext.states import JobRunState
-from airflow_emrs_ext.steps import Call
-from airflow_emrs_ext.waiting import await_state, patiently
+from airflow_emrs_ext.resources import JOB_RUN
+from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
+from airflow_emrs_ext.shared.states import JobRunState
+from airflow_emrs_ext.workflows.lifecycle import briefly, end
 
 from .stepping import Stepper, client_error
 

@@ -17,7 +17,7 @@ from airflow_emrs_ext.local.resources.lifecycle import Transition
 if TYPE_CHECKING:
     import grpc.aio
 
-    from airflow_emrs_ext.connect_proxy import ConnectProxy, Upstream
+    from airflow_emrs_ext.shared.grpc_proxy import ConnectProxy, Upstream
 
 TOKEN_HEADER = "x-aws-proxy-auth"
 
@@ -50,7 +50,7 @@ class ConnectGateway:
             if self._is_closed:
                 raise ApiError("InternalServerException", "The endpoint is ending")
             if self._proxy is None:
-                from airflow_emrs_ext.connect_proxy import ConnectProxy
+                from airflow_emrs_ext.shared.grpc_proxy import ConnectProxy
 
                 host = urlsplit(self._config.endpoint_url).hostname or "127.0.0.1"
                 authority = f"[{host}]" if ":" in host else host
@@ -85,7 +85,7 @@ class ConnectGateway:
     async def _route(self, method: str, metadata: Mapping[str, str | bytes]) -> Upstream:
         import grpc
 
-        from airflow_emrs_ext.connect_proxy import Refused, Upstream
+        from airflow_emrs_ext.shared.grpc_proxy import Refused, Upstream
 
         token = metadata.get(TOKEN_HEADER)
         try:
@@ -125,7 +125,7 @@ class ConnectGateway:
         )
 
     def _channel(self, host: ConnectHost, address: str) -> grpc.aio.Channel:
-        from airflow_emrs_ext.connect_proxy import open_channel
+        from airflow_emrs_ext.shared.grpc_proxy import open_channel
 
         if host.host_id not in self._channels:
             self._channels[host.host_id] = open_channel(f"http://{address}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from airflow_emrs_ext.local.resources.driving import Driven
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, now
 from airflow_emrs_ext.local.runner import ConnectDriver
-from airflow_emrs_ext.states import State
+from airflow_emrs_ext.shared.states import State
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.local.connect.clock import ConnectClock

@@ -21,7 +21,7 @@ from airflow_emrs_ext.local.resources.naming import caller_arn
 from airflow_emrs_ext.local.resources.pagination import created_within, listing, page
 from airflow_emrs_ext.local.resources.records import history, plain
 from airflow_emrs_ext.local.resources.views import filled
-from airflow_emrs_ext.states import EksJobRunState as S
+from airflow_emrs_ext.shared.states import EksJobRunState as S
 
 
 class JobRuns:

@@ -11,8 +11,8 @@ from airflow_emrs_ext.local.emr_containers.submission import Submission
 from airflow_emrs_ext.local.emr_containers.virtual_clusters import VirtualCluster
 from airflow_emrs_ext.local.resources.driving import Driven
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, now, shorten
-from airflow_emrs_ext.states import EksJobRunState as S
-from airflow_emrs_ext.states import State
+from airflow_emrs_ext.shared.states import EksJobRunState as S
+from airflow_emrs_ext.shared.states import State
 
 
 @dataclass

@@ -50,7 +50,7 @@ from airflow_emrs_ext.local.resources.records import history, plain
 from airflow_emrs_ext.local.resources.tags import check_tags
 from airflow_emrs_ext.local.resources.views import filled
 from airflow_emrs_ext.local.runner import ConnectSpec
-from airflow_emrs_ext.states import ManagedEndpointState as S
+from airflow_emrs_ext.shared.states import ManagedEndpointState as S
 
 SPARK_CONNECT = "SPARK_CONNECT"
 """The type of a managed endpoint that serves Spark Connect, the only one here."""

@@ -10,7 +10,11 @@ from airflow_emrs_ext.local.emr_containers.monitoring import read_monitoring
 from airflow_emrs_ext.local.emr_containers.pods import Pods, pods_of
 from airflow_emrs_ext.local.emr_containers.releases import RETRIES, parse_release
 from airflow_emrs_ext.local.errors import validation_error
-from airflow_emrs_ext.local.resources.configuration import Classifications, check_configurations, merge_classifications
+from airflow_emrs_ext.local.resources.configuration import (
+    Classifications,
+    check_configurations,
+    merge_classifications,
+)
 from airflow_emrs_ext.local.resources.spark_sizes import submitted_properties
 from airflow_emrs_ext.local.resources.tags import check_tags
 

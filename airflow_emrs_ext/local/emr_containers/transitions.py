@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_emrs_ext.states import EksJobRunState, ManagedEndpointState, State, VirtualClusterState
+from airflow_emrs_ext.shared.states import EksJobRunState, ManagedEndpointState, State, VirtualClusterState
 
 _V, _J, _M = VirtualClusterState, EksJobRunState, ManagedEndpointState
 

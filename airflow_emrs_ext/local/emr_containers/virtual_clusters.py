@@ -17,8 +17,8 @@ from airflow_emrs_ext.local.resources.queueing import Queues
 from airflow_emrs_ext.local.resources.records import history, plain
 from airflow_emrs_ext.local.resources.tags import check_tags
 from airflow_emrs_ext.local.resources.views import filled
-from airflow_emrs_ext.states import EksJobRunState, State
-from airflow_emrs_ext.states import VirtualClusterState as S
+from airflow_emrs_ext.shared.states import EksJobRunState, State
+from airflow_emrs_ext.shared.states import VirtualClusterState as S
 
 DEFAULT_NAMESPACE = "default"
 

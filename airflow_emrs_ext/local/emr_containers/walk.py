@@ -14,7 +14,7 @@ from airflow_emrs_ext.local.resources.driving import DeliverLogs, EndRequestedEr
 from airflow_emrs_ext.local.resources.lifecycle import now, shorten
 from airflow_emrs_ext.local.resources.queueing import Queues
 from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, Runner
-from airflow_emrs_ext.states import EksJobRunState as S
+from airflow_emrs_ext.shared.states import EksJobRunState as S
 
 _log = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from airflow_emrs_ext.local.errors import ApiError, validation_error
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener, now
 from airflow_emrs_ext.local.resources.queueing import Queues
 from airflow_emrs_ext.local.resources.releases import Release
-from airflow_emrs_ext.states import ApplicationState as S
-from airflow_emrs_ext.states import State
+from airflow_emrs_ext.shared.states import ApplicationState as S
+from airflow_emrs_ext.shared.states import State
 
 AUTO_STOPPING = "AUTO_STOPPING"
 _SETTLES_AS = {S.CREATING: S.CREATED, S.STARTING: S.STARTED, S.STOPPING: S.STOPPED}

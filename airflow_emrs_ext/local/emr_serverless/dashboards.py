@@ -6,7 +6,7 @@ from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.errors import validation_error
 from airflow_emrs_ext.local.resources.dashboards import Dashboards
-from airflow_emrs_ext.states import JobRunState as S
+from airflow_emrs_ext.shared.states import JobRunState as S
 
 _TOO_EARLY = (S.SUBMITTED, S.QUEUED, S.PENDING, S.SCHEDULED)
 

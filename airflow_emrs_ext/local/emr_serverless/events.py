@@ -13,7 +13,7 @@ from airflow_emrs_ext.local.resources.events import Event, spelled
 from airflow_emrs_ext.local.resources.lifecycle import Change, Transition
 from airflow_emrs_ext.local.resources.naming import caller_arn
 from airflow_emrs_ext.local.resources.views import filled
-from airflow_emrs_ext.states import JobRunState as S
+from airflow_emrs_ext.shared.states import JobRunState as S
 
 SOURCE = "aws.emr-serverless"
 

@@ -15,8 +15,8 @@ from airflow_emrs_ext.local.emr_serverless.utilization import Usage
 from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.resources.driving import Driven
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, now, shorten
-from airflow_emrs_ext.states import JobRunState as S
-from airflow_emrs_ext.states import State
+from airflow_emrs_ext.shared.states import JobRunState as S
+from airflow_emrs_ext.shared.states import State
 
 
 @dataclass

@@ -35,7 +35,7 @@ from airflow_emrs_ext.local.resources.queueing import Queues
 from airflow_emrs_ext.local.resources.service import Service
 from airflow_emrs_ext.local.resources.tags import check_tags, merge_tags
 from airflow_emrs_ext.local.runner import Runner
-from airflow_emrs_ext.states import ApplicationState
+from airflow_emrs_ext.shared.states import ApplicationState
 
 
 class EmrServerless(Service):

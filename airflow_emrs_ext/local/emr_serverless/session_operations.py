@@ -21,7 +21,7 @@ from airflow_emrs_ext.local.errors import ApiError, validation_error
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener
 from airflow_emrs_ext.local.resources.pagination import created_within, group, listing, page
 from airflow_emrs_ext.local.resources.tags import check_tags
-from airflow_emrs_ext.states import SessionState as S
+from airflow_emrs_ext.shared.states import SessionState as S
 
 MOST_SESSIONS = 25
 """Sessions that an application may have at once."""

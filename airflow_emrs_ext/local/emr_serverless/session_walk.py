@@ -11,7 +11,7 @@ from airflow_emrs_ext.local.emr_serverless.monitoring import DRIVER_NAMES, PRODU
 from airflow_emrs_ext.local.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.resources.driving import DeliverLogs, until
 from airflow_emrs_ext.local.runner import ConnectSpec, Runner
-from airflow_emrs_ext.states import SessionState as S
+from airflow_emrs_ext.shared.states import SessionState as S
 
 
 class SessionWalker(ConnectWalker[Session]):

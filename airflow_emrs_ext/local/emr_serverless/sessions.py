@@ -20,7 +20,7 @@ from airflow_emrs_ext.local.resources.configuration import (
     check_configurations,
     merge_classifications,
 )
-from airflow_emrs_ext.states import SessionState as S
+from airflow_emrs_ext.shared.states import SessionState as S
 
 _DEFAULT_IDLE_MINUTES = 60
 

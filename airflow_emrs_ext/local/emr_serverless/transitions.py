@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState, State
+from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, SessionState, State
 
 _A, _J, _S = ApplicationState, JobRunState, SessionState
 

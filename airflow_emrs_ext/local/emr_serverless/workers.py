@@ -6,11 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_emrs_ext.local.emr_serverless.sizes import (
-    FREE_DISK_GB,
-    Resources,
-    worker_size,
-)
+from airflow_emrs_ext.local.emr_serverless.sizes import FREE_DISK_GB, Resources, worker_size
 from airflow_emrs_ext.local.resources.configuration import Classifications
 from airflow_emrs_ext.local.resources.spark_sizes import (
     executor_count,

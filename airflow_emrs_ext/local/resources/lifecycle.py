@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_emrs_ext.states import State
+from airflow_emrs_ext.shared.states import State
 
 DETAILS_LIMIT = 256
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_emrs_ext._compat import AirflowSkipException, Context
-from airflow_emrs_ext.operators.base import EmrServerlessOperator
+from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator
 
 try:
     from airflow.sdk import DAG, task, task_group

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_emrs_ext.driver_logs.causes import cause_in, last_lines
+from airflow_emrs_ext.workflows.driver_logs.causes import cause_in, last_lines
 
 TRACEBACK = """\
 counting

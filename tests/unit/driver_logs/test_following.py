@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from airflow_emrs_ext.core.effects import Notes, OwnNotes, Patience, Terms
 from airflow_emrs_ext.exceptions import EmrError, JobRunFailed
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.procedures.job_runs import follow_job_run
-from airflow_emrs_ext.steps import Notes, OwnNotes, Patience, Terms
-from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
+from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
+from airflow_emrs_ext.workflows.job_run import follow_job_run
 from tests.polling import eventually
 from tests.running import TaskInstance
 
@@ -188,8 +188,8 @@ def test_what_cannot_be_followed_is_shown_at_the_end(emr: LocalEmr) -> None:
     assert "  [stdout] counted 14 words" in one.lines.written
 
 
-def trigger(ids: Mapping[str, str], try_number: int = 1) -> tuple[ProcedureTrigger, Lines]:
-    one = ProcedureTrigger(
+def trigger(ids: Mapping[str, str], try_number: int = 1) -> tuple[WorkflowTrigger, Lines]:
+    one = WorkflowTrigger(
         procedure="follow_job_run",
         arguments={"kind": "job_run", "ids": ids, "target_states": ["SUCCESS"], "show_driver_logs": "live"},
         patience=asdict(PATIENCE),
@@ -201,7 +201,7 @@ def trigger(ids: Mapping[str, str], try_number: int = 1) -> tuple[ProcedureTrigg
     return one, lines
 
 
-async def fire(one: ProcedureTrigger) -> Any:
+async def fire(one: WorkflowTrigger) -> Any:
     async for event in one.run():
         return event.payload
     raise AssertionError("no event")

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from airflow_emrs_ext.driver_logs.inflating import GzipTail
+from airflow_emrs_ext.workflows.driver_logs.inflating import GzipTail
 
 LINES = b"".join(b"%d %d\n" % (number, random.Random(number).getrandbits(60)) for number in range(20_000))
 

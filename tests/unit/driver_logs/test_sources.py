@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.driver_logs.inflating import GzipTail
-from airflow_emrs_ext.driver_logs.places import sources, to_follow
-from airflow_emrs_ext.driver_logs.reports import excerpt
-from airflow_emrs_ext.driver_logs.sources import CloudWatchLogs, Piece, S3Logs
 from airflow_emrs_ext.exceptions import EmrError, RequestRejected, ResourceNotFound
+from airflow_emrs_ext.workflows.driver_logs.inflating import GzipTail
+from airflow_emrs_ext.workflows.driver_logs.places import sources, to_follow
+from airflow_emrs_ext.workflows.driver_logs.reports import excerpt
+from airflow_emrs_ext.workflows.driver_logs.sources import CloudWatchLogs, Piece, S3Logs
 from tests.unit.stepping import Stepper, client_error
 
 S3 = S3Logs("s3://bucket/logs/SPARK_DRIVER/")

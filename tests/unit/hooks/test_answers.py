@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 import pytest
 
-from airflow_emrs_ext.hooks.answers import check
-from airflow_emrs_ext.refusals import UnreadableAnswer
+from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
+from airflow_emrs_ext.runtime.answer_checks import check
 
 NOW = datetime(2026, 5, 1, tzinfo=timezone.utc)
 RUN: dict[str, Any] = {

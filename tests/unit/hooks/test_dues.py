@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_emrs_ext.hooks.dues import QUIET_PAUSE, Choice, Waited, choose
+from airflow_emrs_ext.runtime.poll_schedule import QUIET_PAUSE, Choice, Waited, choose
 
 NOW = 1000.0
 TODAY = 1_700_000_000.0

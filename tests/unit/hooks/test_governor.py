@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from airflow_emrs_ext.core.effects import Call
+from airflow_emrs_ext.core.settings import quotas
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.hooks.governor import Governor, Pace, governor_of
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.quotas import QUOTAS, Quota, Quotas, amended
-from airflow_emrs_ext.settings import quotas
-from airflow_emrs_ext.steps import Call
+from airflow_emrs_ext.runtime.rate_limiter import Governor, Pace, governor_of
+from airflow_emrs_ext.shared.quotas import QUOTAS, Quota, Quotas, amended
 from tests.unit.stepping import client_error
 
 SERVICE = "emr-serverless"
@@ -200,7 +200,7 @@ class TestAccounts:
     async def test_connections_to_one_endpoint_find_out_by_themselves(
         self, emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, asynchronous: bool
     ) -> None:
-        from airflow_emrs_ext import serverless_api as api
+        from airflow_emrs_ext.aws import serverless as api
         from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 
         monkeypatch.setenv("AIRFLOW__EMRS_EXT__QUOTAS", '{"emr-serverless": {"StartJobRun": [1, 25]}}')

@@ -15,18 +15,18 @@ import pytest
 from aiobotocore.session import AioSession
 from botocore.loaders import JSONFileLoader
 
-from airflow_emrs_ext import service_model
+from airflow_emrs_ext.core.effects import Call, Glance, Patience, Sight, Steps, Terms
 from airflow_emrs_ext.exceptions import RequestRejected, WaitTimeout
-from airflow_emrs_ext.hooks import dues, listings
 from airflow_emrs_ext.hooks.base import EmrHook
-from airflow_emrs_ext.hooks.governor import Governor
-from airflow_emrs_ext.hooks.listings import Listings
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.procedures.owned import watch
-from airflow_emrs_ext.quotas import Quota
-from airflow_emrs_ext.steps import Call, Glance, Patience, Sight, Steps, Terms
+from airflow_emrs_ext.runtime import poll_schedule, poller
+from airflow_emrs_ext.runtime.poller import Listings
+from airflow_emrs_ext.runtime.rate_limiter import Governor
+from airflow_emrs_ext.runtime.shared_driver import shared_driver
+from airflow_emrs_ext.shared import service_model
+from airflow_emrs_ext.shared.quotas import Quota
+from airflow_emrs_ext.workflows.lifecycle import watch
 from tests.polling import eventually
 
 ROLE = "arn:aws:iam::123456789012:role/job"
@@ -35,9 +35,9 @@ BEGAN = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listings, "_GATHER_SECONDS", 0.02)
-    monkeypatch.setattr(dues, "_SHORTEST_PAUSE", 0.05)
-    monkeypatch.setattr(dues, "_PART_OF_AGE", 0.0)
+    monkeypatch.setattr(poller, "_GATHER_SECONDS", 0.02)
+    monkeypatch.setattr(poll_schedule, "_SHORTEST_PAUSE", 0.05)
+    monkeypatch.setattr(poll_schedule, "_PART_OF_AGE", 0.0)
 
 
 class Service:
@@ -224,8 +224,8 @@ def others_start() -> Governor:
 async def test_what_is_started_is_seen_together_while_others_wait_for_their_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dues, "_START_SECONDS", 0.3)
-    monkeypatch.setattr(listings, "_MARGIN", 0.001)
+    monkeypatch.setattr(poll_schedule, "_START_SECONDS", 0.3)
+    monkeypatch.setattr(poller, "_MARGIN", 0.001)
     service = Service(20)
     looks = Listings(service.run, others_start())
     service.hidden.add("7")
@@ -239,7 +239,7 @@ async def test_what_is_started_is_seen_together_while_others_wait_for_their_turn
 
 
 async def test_a_start_that_leads_to_what_is_listed_already_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dues, "_START_SECONDS", 0.1)
+    monkeypatch.setattr(poll_schedule, "_START_SECONDS", 0.1)
     service, looked = Service(20), Counter[str]()
     looks = Listings(service.run, others_start())
     waiters(looks, service, service.states, looked)
@@ -251,7 +251,7 @@ async def test_a_start_that_leads_to_what_is_listed_already_misses_nothing(monke
 
 
 async def test_what_is_told_of_a_start_comes_when_it_has_been_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dues, "_START_SECONDS", 0.3)
+    monkeypatch.setattr(poll_schedule, "_START_SECONDS", 0.3)
     service = Service(20)
     looks = Listings(service.run, others_start())
     sights = asyncio.gather(*(looks.glance(started(str(number))) for number in range(6)))

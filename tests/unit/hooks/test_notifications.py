@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.hooks import dues, notifications
+from airflow_emrs_ext.core.effects import Call, Glance, Patience, Sight, Steps, Terms
 from airflow_emrs_ext.hooks.base import EmrHook
-from airflow_emrs_ext.hooks.notifications import Notifications
-from airflow_emrs_ext.hooks.shared import shared_driver
 from airflow_emrs_ext.job_spec import eks_spark_submit, spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.notifications import create_notification_queue
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
-from airflow_emrs_ext.procedures import PROCEDURES
+from airflow_emrs_ext.runtime import event_queue, poll_schedule
+from airflow_emrs_ext.runtime.event_queue import Notifications
+from airflow_emrs_ext.runtime.shared_driver import shared_driver
 from airflow_emrs_ext.sensors.serverless import EmrServerlessJobRunSensor
-from airflow_emrs_ext.steps import Call, Glance, Patience, Sight, Steps, Terms
+from airflow_emrs_ext.workflows import PROCEDURES
 from tests.polling import eventually
 from tests.running import TaskRun, run_task
 from tests.unit.plugin.eks import Cluster
@@ -37,7 +37,7 @@ NEVER = 3600.0
 @pytest.fixture
 def looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let who waits look once: what ends the wait then is a message."""
-    monkeypatch.setattr(dues, "_SHORTEST_PAUSE", NEVER)
+    monkeypatch.setattr(poll_schedule, "_SHORTEST_PAUSE", NEVER)
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ async def test_nobody_relies_on_a_queue_that_cannot_be_read_any_more(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(notifications, "_FIRST_PAUSE", 0)
+    monkeypatch.setattr(event_queue, "_FIRST_PAUSE", 0)
     lost = ConnectionError("no network")
     desk = Desk([], lost, lost, [message("mine")])
     waiter = Waiter(desk, "mine")

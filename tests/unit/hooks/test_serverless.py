@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext import serverless_api as api
 from airflow_emrs_ext._compat import AirflowException
+from airflow_emrs_ext.aws import serverless as api
+from airflow_emrs_ext.core.effects import Patience
 from airflow_emrs_ext.exceptions import AccessDenied, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.states import ApplicationState, JobRunState
-from airflow_emrs_ext.steps import Patience
+from airflow_emrs_ext.shared.states import ApplicationState, JobRunState
 
 pytestmark = pytest.mark.airflow
 

@@ -11,18 +11,18 @@ from uuid import UUID
 import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_3, TELLS_LOOPS_APART
+from airflow_emrs_ext.aws.ownership_tags import identity_of
 from airflow_emrs_ext.decorators.session_tasks import SessionTask
 from airflow_emrs_ext.links import runs
 from airflow_emrs_ext.links.runs import LINKS, OPERATORS, EmrLink, LinksOf, RunLink, path_of
-from airflow_emrs_ext.models import OWNED
-from airflow_emrs_ext.operators.base import EmrOperator
+from airflow_emrs_ext.operators._base.in_session import WorkingOperator
+from airflow_emrs_ext.operators._base.job_run import StartingJobRunOperator
+from airflow_emrs_ext.operators._base.operator import EmrOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
-from airflow_emrs_ext.operators.job_running import StartingJobRunOperator
-from airflow_emrs_ext.operators.working import WorkingOperator
-from airflow_emrs_ext.ownership import identity_of
 from airflow_emrs_ext.plugin.targets import TARGETS
-from airflow_emrs_ext.plugin.works import WORKS
+from airflow_emrs_ext.plugin.views import WORKS
 from airflow_emrs_ext.provider_info import get_provider_info
+from airflow_emrs_ext.resources import OWNED
 
 pytestmark = pytest.mark.airflow
 

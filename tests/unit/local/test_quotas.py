@@ -10,7 +10,7 @@ import pytest
 
 from airflow_emrs_ext.local.quotas import Quotas, TokenBucket
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.quotas import quotas_of
+from airflow_emrs_ext.shared.quotas import quotas_of
 
 ONCE = botocore.config.Config(retries={"total_max_attempts": 1})
 

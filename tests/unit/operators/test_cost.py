@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext import cost
+from airflow_emrs_ext.core import cost
 from airflow_emrs_ext.exceptions import ConfigurationError, JobRunFailed
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt

@@ -13,7 +13,7 @@ from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 from airflow_emrs_ext._compat import CAN_END_IN_TRIGGER, TaskDeferred
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.operators.ending import ending
+from airflow_emrs_ext.operators._base.end_from_trigger import ending
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.sensors.serverless import EmrServerlessJobRunSensor
 from tests.running import TaskInstance, context_of, run_task
@@ -191,7 +191,7 @@ def event_of(task: Any) -> TriggerEvent:
     with pytest.raises(TaskDeferred) as deferral:
         task.execute(context_of(TaskInstance()))
     path, arguments = deferral.value.trigger.serialize()
-    assert path == "airflow_emrs_ext.triggers.serverless.ProcedureTrigger"
+    assert path == "airflow_emrs_ext.triggers.workflow.WorkflowTrigger"
     return asyncio.run(run(type(deferral.value.trigger)(**arguments)))
 
 

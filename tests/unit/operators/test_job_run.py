@@ -22,7 +22,10 @@ from airflow_emrs_ext.exceptions import (
 )
 from airflow_emrs_ext.job_spec import configuration_overrides, hive, spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.operators.job_run import EmrServerlessCancelJobRunOperator, EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.operators.job_run import (
+    EmrServerlessCancelJobRunOperator,
+    EmrServerlessStartJobRunOperator,
+)
 from tests.polling import eventually
 from tests.running import TaskInstance, TaskRun, context_of, run_task
 

@@ -13,13 +13,13 @@ from airflow_emrs_ext._compat import TaskDeferred
 from airflow_emrs_ext.exceptions import JobRunCancelled, JobRunFailed, TaskKilled
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.operators import owning
+from airflow_emrs_ext.operators._base import started_resource
 from airflow_emrs_ext.operators.application import (
     EmrServerlessCreateApplicationOperator,
     EmrServerlessDeleteApplicationOperator,
 )
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
-from airflow_emrs_ext.procedures import claims
+from airflow_emrs_ext.workflows import idempotent_start
 from tests.polling import eventually, let_it_age
 from tests.running import TaskInstance, TaskRun, context_of, run_task
 
@@ -128,7 +128,7 @@ def test_one_that_failed_or_that_a_person_cleared_is_followed_by_another(
 def test_what_runs_when_a_person_clears_the_task_is_gone_on_with_if_a_kill_keeps_it(
     emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch, remembered: float
 ) -> None:
-    monkeypatch.setattr(claims, "_REMEMBERED_SECONDS", remembered)
+    monkeypatch.setattr(idempotent_start, "_REMEMBERED_SECONDS", remembered)
     left = lose(emr, application_id, FIRST_TRY, cancel_on_kill=False)
     ending = end_when_found(emr, left)
     run = go_on(application_id, CLEARED, cancel_on_kill=False)
@@ -141,7 +141,7 @@ def test_what_runs_when_a_person_clears_the_task_is_gone_on_with_if_a_kill_keeps
 def test_a_lost_try_after_a_clear_is_gone_on_with(
     emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch, remembered: float, has_started: bool
 ) -> None:
-    monkeypatch.setattr(claims, "_REMEMBERED_SECONDS", remembered)
+    monkeypatch.setattr(idempotent_start, "_REMEMBERED_SECONDS", remembered)
     before = []
     if has_started:
         before.append(lose(emr, application_id, FIRST_TRY))
@@ -199,7 +199,7 @@ def test_what_runs_is_ended_before_another_is_started(
 
 
 def test_a_forgotten_token_doubles_nothing(emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "_REMEMBERED_SECONDS", 0.001)
+    monkeypatch.setattr(idempotent_start, "_REMEMBERED_SECONDS", 0.001)
     left = lose(emr, application_id, FIRST_TRY)
     emr.configure(client_token_seconds=0.001)
     ending = end_when_found(emr, left)
@@ -265,7 +265,7 @@ def test_a_signal_that_no_person_sent_leaves_the_job_run_to_the_next_try(
     reattach: bool,
     ends: bool,
 ) -> None:
-    monkeypatch.setattr(owning, "state_of_task", lambda ti, seconds: state)
+    monkeypatch.setattr(started_resource, "state_of_task", lambda ti, seconds: state)
     task = operator(application_id, reattach=reattach)
 
     def signalled(*_: Any) -> None:

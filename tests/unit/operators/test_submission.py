@@ -16,8 +16,8 @@ from airflow_emrs_ext.exceptions import ConfigurationError, RequestRejected, Wai
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
-from airflow_emrs_ext.triggers import journal, serverless
-from airflow_emrs_ext.triggers import left as lookout
+from airflow_emrs_ext.triggers import journal, workflow
+from airflow_emrs_ext.triggers import recovery as lookout
 from airflow_emrs_ext.triggers._compat import TaskRow
 from tests.polling import eventually, let_it_age
 from tests.running import TaskInstance, TaskRun, context_of, run_task
@@ -73,7 +73,7 @@ def deferred(application_id: str, *, try_number: int = 1, **arguments: Any) -> A
     task = operator(application_id, **arguments)
     with pytest.raises(TaskDeferred) as deferral:
         task.execute(context_of(TaskInstance(task_id=task.task_id, try_number=try_number)))
-    trigger: Any = serverless.ProcedureTrigger(**deferral.value.trigger.serialize()[1])
+    trigger: Any = workflow.WorkflowTrigger(**deferral.value.trigger.serialize()[1])
     trigger.task_instance = SimpleNamespace(
         dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1, try_number=try_number
     )
@@ -161,7 +161,7 @@ def ended_by_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
     async def answer(trigger: Any) -> bool:
         return False
 
-    monkeypatch.setattr(serverless, "has_owner", answer)
+    monkeypatch.setattr(workflow, "has_owner", answer)
 
 
 @pytest.mark.usefixtures("ended_by_a_user")
@@ -330,7 +330,7 @@ def test_what_cannot_be_cancelled_at_the_deadline_is_kept_and_cancelled_when_it_
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
     emr.script([ScriptedAttempt(hold=True)])
     emr.inject("CancelJobRun", "error", status=400, code="ValidationException", times=None)
-    trigger_class = serverless.ProcedureTrigger
+    trigger_class = workflow.WorkflowTrigger
     task_instance = SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1, try_number=1)
     # Airflow 2 gives a trigger none when it is made.
     always = property(lambda self: task_instance, lambda self, value: None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_emrs_ext.ownership import TaskIdentity
+from airflow_emrs_ext.aws.ownership_tags import TaskIdentity
 from airflow_emrs_ext.plugin.clicks import Place
 from airflow_emrs_ext.plugin.records import Record
 

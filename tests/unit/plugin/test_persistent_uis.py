@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from airflow_emrs_ext.core.effects import Call, Sleep, Terms, Turn
 from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.plugin.works import persistent_uis
-from airflow_emrs_ext.plugin.works.persistent_uis import presigned_url
-from airflow_emrs_ext.steps import Call, Sleep, Terms, Turn
+from airflow_emrs_ext.plugin.views import persistent_uis
+from airflow_emrs_ext.plugin.views.persistent_uis import presigned_url
 
 pytestmark = pytest.mark.airflow
 

@@ -18,7 +18,7 @@ sys.modules.update({name: None for name in ("fastapi", "starlette") if name not 
 from airflow_emrs_ext.plugin import EmrExtPlugin
 assert EmrExtPlugin.fastapi_apps or EmrExtPlugin.flask_blueprints
 added = {name for name in set(sys.modules) - before if sys.modules[name] is not None}
-heavy = ("boto3", "botocore", "airflow.providers.", "airflow_emrs_ext.hooks", "airflow_emrs_ext.plugin.works")
+heavy = ("boto3", "botocore", "airflow.providers.", "airflow_emrs_ext.hooks", "airflow_emrs_ext.plugin.views")
 print(*sorted(name for name in added if name.startswith(heavy)))
 """
 
@@ -40,7 +40,7 @@ STARTING = """
 import sys
 from airflow_emrs_ext.plugin import listener
 listener.on_starting(None)
-print("airflow_emrs_ext.running" in sys.modules and "airflow_emrs_ext.triggers.left" in sys.modules)
+print("airflow_emrs_ext.triggers.runner" in sys.modules and "airflow_emrs_ext.triggers.recovery" in sys.modules)
 """
 
 

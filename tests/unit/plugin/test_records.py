@@ -19,7 +19,7 @@ from airflow_emrs_ext.plugin.answers import answer
 from airflow_emrs_ext.plugin.clicks import Click, Place
 from airflow_emrs_ext.plugin.records import Record, record_of
 from airflow_emrs_ext.plugin.turns import Turns
-from airflow_emrs_ext.plugin.works import base
+from airflow_emrs_ext.plugin.views import base
 from tests.unit.plugin.started import CONNECTION, PLACE, TAGS, recorded, tags_of
 
 pytestmark = pytest.mark.airflow

@@ -11,7 +11,7 @@ import pytest
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.plugin.pages import Alternative
 from airflow_emrs_ext.plugin.run_view import run_view
-from airflow_emrs_ext.plugin.works import Work, work_of
+from airflow_emrs_ext.plugin.views import Work, work_of
 from tests.polling import eventually
 from tests.unit.plugin.eks import Cluster
 from tests.unit.plugin.started import TAGS, recorded

@@ -10,8 +10,8 @@ import pytest
 from botocore.config import Config
 
 from airflow_emrs_ext.plugin.targets import target
-from airflow_emrs_ext.plugin.works import connecting
-from airflow_emrs_ext.plugin.works.connecting import PageHook
+from airflow_emrs_ext.plugin.views import connecting
+from airflow_emrs_ext.plugin.views.connecting import PageHook
 from tests.polling import eventually
 from tests.unit.plugin.test_targets import Fixture, no_target, work
 

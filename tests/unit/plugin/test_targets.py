@@ -13,12 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from airflow_emrs_ext.driver_logs.sources import log_url
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.targets import target
 from airflow_emrs_ext.plugin.turns import Turns
-from airflow_emrs_ext.plugin.works import NoTarget, base
+from airflow_emrs_ext.plugin.views import NoTarget, base
+from airflow_emrs_ext.workflows.driver_logs.sources import log_url
 from tests.polling import eventually
 from tests.unit.plugin.started import CONNECTION, TAGS, recorded
 

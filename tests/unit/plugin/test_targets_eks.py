@@ -14,7 +14,7 @@ from airflow_emrs_ext.plugin.answers import answer
 from airflow_emrs_ext.plugin.clicks import Click
 from airflow_emrs_ext.plugin.targets import target
 from airflow_emrs_ext.plugin.turns import Turns
-from airflow_emrs_ext.plugin.works import base
+from airflow_emrs_ext.plugin.views import base
 from tests.polling import eventually
 from tests.unit.plugin.eks import Cluster
 from tests.unit.plugin.started import PLACE

@@ -5,7 +5,12 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException
-from airflow_emrs_ext.exceptions import ConfigurationError, JobRunFailed, ResourceNotFound, TargetUnreachable
+from airflow_emrs_ext.exceptions import (
+    ConfigurationError,
+    JobRunFailed,
+    ResourceNotFound,
+    TargetUnreachable,
+)
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.sensors.serverless import EmrServerlessApplicationSensor, EmrServerlessJobRunSensor

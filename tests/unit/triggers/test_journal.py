@@ -18,12 +18,11 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext import running
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.plugin import listener
-from airflow_emrs_ext.triggers import entries, journal, left
+from airflow_emrs_ext.triggers import journal, journal_entries, recovery, runner
 from airflow_emrs_ext.triggers._compat import TRIGGERS_ARE_FORKED, TaskRow
-from airflow_emrs_ext.triggers.serverless import ProcedureTrigger
+from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
 from tests.polling import eventually
 
 pytestmark = pytest.mark.airflow
@@ -35,8 +34,8 @@ MARKED_FAILED = TaskRow("failed", None, 1, has_resumed=False)
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path / "journal"))
-    monkeypatch.setattr(left, "_AGAIN_SECONDS", 0.0)
-    monkeypatch.setattr(left, "_said", set())
+    monkeypatch.setattr(recovery, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(recovery, "_said", set())
     return tmp_path / "journal"
 
 
@@ -46,7 +45,7 @@ def airflow_has(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def rows(*given: TaskRow | None) -> None:
         told = list(given)
-        monkeypatch.setattr(left, "row_of_task", lambda identity: told.pop(0) if len(told) > 1 else told[0])
+        monkeypatch.setattr(recovery, "row_of_task", lambda identity: told.pop(0) if len(told) > 1 else told[0])
 
     rows(MARKED_FAILED)
     return rows
@@ -68,7 +67,7 @@ def ids(emr: LocalEmr) -> dict[str, str]:
 
 def entry(ids: dict[str, str], *, targets: Any = ("SUCCESS",), **more: Any) -> journal.Journal:
     """The entry of a trigger that runs in this process."""
-    trigger: Any = ProcedureTrigger(
+    trigger: Any = WorkflowTrigger(
         procedure="follow_job_run",
         arguments={"kind": "job_run", "ids": ids, "target_states": list(targets)},
         patience={},
@@ -115,7 +114,7 @@ def test_what_a_task_left_that_was_ended_meanwhile_is_ended(
 ) -> None:
     airflow_has(*rows)
     lost(ids)
-    assert left.look_after_what_was_left() == 1
+    assert recovery.look_after_what_was_left() == 1
     assert is_cancelled(emr)
     assert files(folder) == []
 
@@ -154,7 +153,7 @@ def test_what_nobody_asked_to_end_goes_on(
 ) -> None:
     airflow_has(*rows)
     lost(ids, **more)
-    left.look_after_what_was_left()
+    recovery.look_after_what_was_left()
     assert emr.calls("CancelJobRun") == []
     assert bool(files(folder)) is stays
 
@@ -167,7 +166,7 @@ def test_what_a_trigger_knew_to_be_ended_is_ended_whatever_it_was_waited_for(
     made = entry(ids, targets=["RUNNING"])
     made.mark_ended()
     made.leave()
-    assert left.look_after_what_was_left() == 1
+    assert recovery.look_after_what_was_left() == 1
     assert is_cancelled(emr)
 
 
@@ -181,13 +180,13 @@ def test_what_another_airflow_has_started_is_left_to_it(
         resourceArn=record["arn"], tags={"airflow-emrs-ext:dag_id": "a_dag", "airflow-emrs-ext:deployment": "another"}
     )
     lost(ids)
-    monkeypatch.setattr(running, "deployments_here", lambda: {"this"})
-    assert left.look_after_what_was_left() == 0
+    monkeypatch.setattr(runner, "deployments_here", lambda: {"this"})
+    assert recovery.look_after_what_was_left() == 0
     assert emr.calls("CancelJobRun") == []
     assert len(files(folder)) == 1
     assert "another Airflow, another" in caplog.text
-    monkeypatch.setattr(running, "deployments_here", lambda: {"this", "another"})
-    assert left.look_after_what_was_left() == 1
+    monkeypatch.setattr(runner, "deployments_here", lambda: {"this", "another"})
+    assert recovery.look_after_what_was_left() == 1
     assert is_cancelled(emr)
 
 
@@ -228,7 +227,7 @@ def test_what_a_killed_worker_left_is_ended_once_airflow_says_who_killed_it(
         request = {"application_id": ids["application_id"], "tags": tags, "name": None}
         worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": time.time()})
     airflow_has(*rows)
-    left.look_after_what_was_left()
+    recovery.look_after_what_was_left()
     assert is_cancelled(emr) is ends
     assert bool(files(folder)) is stays
 
@@ -241,7 +240,7 @@ def test_what_may_be_of_a_dag_run_that_was_made_again_is_left_and_said(
     worker = journal.Journal.of_worker(task, {"aws_conn_id": "aws_default"}, {})
     worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": time.time()})
     airflow_has(replace(RUNNING, state="failed", instance="another"))
-    assert left.look_after_what_was_left() == 0
+    assert recovery.look_after_what_was_left() == 0
     assert emr.calls("CancelJobRun") == []
     assert files(folder) == []
     assert TASK["run_id"] in caplog.text
@@ -259,7 +258,7 @@ def test_what_is_ended_by_its_tags_was_there_before(
     before = time.time() + (60 if is_older else -60)
     worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": before})
     airflow_has(replace(RUNNING, state="failed"))
-    assert left.look_after_what_was_left() == 1
+    assert recovery.look_after_what_was_left() == 1
     assert is_cancelled(emr) is is_older
 
 
@@ -277,7 +276,7 @@ def test_no_clock_is_asked_where_nobody_else_has_had_the_ids(
     request = {"application_id": ids["application_id"], "tags": tags, "name": None}
     worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": time.time() - 7200})
     airflow_has(row)
-    assert left.look_after_what_was_left() == 1
+    assert recovery.look_after_what_was_left() == 1
     assert is_cancelled(emr)
 
 
@@ -288,10 +287,10 @@ def test_an_entry_stays_until_a_worker_goes_on_with_what_is_not_over(
     entry(ids, targets=["RUNNING"]).finish(is_over=is_over)
     assert bool(files(folder)) is stays
     airflow_has(RUNNING)
-    left.look_after_what_was_left()
+    recovery.look_after_what_was_left()
     assert bool(files(folder)) is stays
     airflow_has(replace(RUNNING, state="success"))
-    left.look_after_what_was_left()
+    recovery.look_after_what_was_left()
     assert files(folder) == []
 
 
@@ -299,49 +298,49 @@ def test_a_trigger_that_lives_ends_by_itself_what_is_to_be_ended(
     emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any
 ) -> None:
     made = entry(ids)
-    assert left.look_after_what_was_left() == 0
+    assert recovery.look_after_what_was_left() == 0
     made.leave()
-    assert left.look_after_what_was_left() == 1
+    assert recovery.look_after_what_was_left() == 1
 
 
 def test_a_process_that_is_killed_has_nothing_in_hand(folder: Path) -> None:
     code = (
-        "import sys, pathlib, time; from airflow_emrs_ext.triggers import entries;"
-        "print(entries.hand(pathlib.Path(sys.argv[1])), flush=True); time.sleep(600)"
+        "import sys, pathlib, time; from airflow_emrs_ext.triggers import journal_entries;"
+        "print(journal_entries.hand(pathlib.Path(sys.argv[1])), flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         name = process.stdout.readline().strip()
         try:
-            assert entries.is_in_hand(folder, name)
-            entries.tidy(folder, before=0)
-            assert entries.is_in_hand(folder, name)
+            assert journal_entries.is_in_hand(folder, name)
+            journal_entries.tidy(folder, before=0)
+            assert journal_entries.is_in_hand(folder, name)
         finally:
             process.kill()
             process.wait()
-    assert not entries.is_in_hand(folder, name)
-    entries.tidy(folder, before=0)
+    assert not journal_entries.is_in_hand(folder, name)
+    journal_entries.tidy(folder, before=0)
     assert not (folder / name).exists()
 
 
 def test_one_triggerer_at_a_time_looks(emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any) -> None:
     lost(ids)
-    with entries.alone(folder) as is_alone:
+    with journal_entries.alone(folder) as is_alone:
         assert is_alone
-        assert left.look_after_what_was_left() == 0
-    assert left.look_after_what_was_left() == 1
+        assert recovery.look_after_what_was_left() == 0
+    assert recovery.look_after_what_was_left() == 1
 
 
 def test_what_cannot_be_ended_is_kept_and_ended_when_it_can_be(
     emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_emrs_ext.running._SECONDS", 0.1)
+    monkeypatch.setattr("airflow_emrs_ext.triggers.runner._SECONDS", 0.1)
     lost(ids)
     emr.inject("*", "error", times=None)
-    assert left.look_after_what_was_left() == 0
+    assert recovery.look_after_what_was_left() == 0
     assert len(files(folder)) == 1
     emr.clear_faults()
-    assert left.look_after_what_was_left() == 1
+    assert recovery.look_after_what_was_left() == 1
     assert is_cancelled(emr)
     assert files(folder) == []
 
@@ -352,9 +351,11 @@ def test_what_can_never_be_ended_keeps_nothing_else_from_being_ended(
     made = lost(ids)
     assert made.path is not None
     first = folder / "0.json"
-    entries.save(first, {**entries.read(made.path), "on_kill_arguments": {"kind": "of another time", "ids": ids}})
+    journal_entries.save(
+        first, {**journal_entries.read(made.path), "on_kill_arguments": {"kind": "of another time", "ids": ids}}
+    )
     os.utime(first, (0, 0))
-    assert [left.look_after_what_was_left() for _ in range(2)] == [0, 1]
+    assert [recovery.look_after_what_was_left() for _ in range(2)] == [0, 1]
     assert is_cancelled(emr)
     assert files(folder) == [first]
 
@@ -367,15 +368,15 @@ def test_what_cannot_be_ended_for_days_is_given_up_with_its_ids(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("airflow_emrs_ext.running._SECONDS", 0.1)
+    monkeypatch.setattr("airflow_emrs_ext.triggers.runner._SECONDS", 0.1)
     lost(ids)
     emr.inject("*", "error", times=None)
-    left.look_after_what_was_left()
+    recovery.look_after_what_was_left()
     (path,) = files(folder)
     noted = json.loads(path.read_text())
-    path.write_text(json.dumps({**noted, "failed_at": noted["failed_at"] - left.MOST_DAYS * 86_400}))
+    path.write_text(json.dumps({**noted, "failed_at": noted["failed_at"] - recovery.MOST_DAYS * 86_400}))
     with caplog.at_level(logging.ERROR):
-        left.look_after_what_was_left()
+        recovery.look_after_what_was_left()
     assert files(folder) == []
     assert ids["job_run_id"] in caplog.text
 
@@ -395,8 +396,8 @@ def test_a_corrupt_entry_is_moved_aside_once(
     lost(ids)
     (folder / "0.json").write_text(content)
     with caplog.at_level(logging.WARNING):
-        assert left.look_after_what_was_left() == 1
-        left.look_after_what_was_left()
+        assert recovery.look_after_what_was_left() == 1
+        recovery.look_after_what_was_left()
     assert [path.name for path in files(folder)] == ["0.corrupt"]
     assert caplog.text.count("0.corrupt") == 1
 
@@ -407,9 +408,9 @@ def test_an_entry_of_a_newer_version_is_left_alone(
 ) -> None:
     made = lost(ids)
     assert made.path is not None
-    entries.save(made.path, {**entries.read(made.path), **added})
+    journal_entries.save(made.path, {**journal_entries.read(made.path), **added})
     before = made.path.read_bytes()
-    assert left.look_after_what_was_left() == 0
+    assert recovery.look_after_what_was_left() == 0
     assert made.path.read_bytes() == before
     assert emr.calls("CancelJobRun") == []
 
@@ -420,11 +421,11 @@ def test_an_entry_says_no_procedure_that_ends_anything_else(
     made = lost(ids)
     assert made.path is not None
     arguments = {"application_id": ids["application_id"]}
-    entries.save(
+    journal_entries.save(
         made.path,
-        {**entries.read(made.path), "on_kill_procedure": "delete_application", "on_kill_arguments": arguments},
+        {**journal_entries.read(made.path), "on_kill_procedure": "delete_application", "on_kill_arguments": arguments},
     )
-    assert left.look_after_what_was_left() == 0
+    assert recovery.look_after_what_was_left() == 0
     assert emr.calls("DeleteApplication") == []
 
 
@@ -450,7 +451,7 @@ def test_a_link_is_no_entry(ids: dict[str, str], folder: Path, tmp_path: Path, a
     elsewhere = made.path.rename(tmp_path / "elsewhere")
     made.path.symlink_to(elsewhere)
     os.mkfifo(folder / "pipe.json")
-    assert left.look_after_what_was_left() == 0
+    assert recovery.look_after_what_was_left() == 0
     assert elsewhere.exists()
 
 
@@ -460,7 +461,7 @@ def test_old_drafts_go(folder: Path) -> None:
     for path in (old, new):
         path.touch()
     os.utime(old, (0, 0))
-    left.look_after_what_was_left()
+    recovery.look_after_what_was_left()
     assert [path.name for path in files(folder)] == [new.name]
 
 
@@ -478,11 +479,11 @@ def test_an_entry_is_the_tasks_and_holds_no_secret(ids: dict[str, str], folder: 
 def test_a_trigger_does_not_erase_what_another_triggerer_goes_on_with(ids: dict[str, str], folder: Path) -> None:
     made = entry(ids)
     assert made.path is not None
-    entries.save(made.path, {**entries.read(made.path), "in_hand": "another.alive"})
+    journal_entries.save(made.path, {**journal_entries.read(made.path), "in_hand": "another.alive"})
     made.mark_ended()
     made.erase()
-    assert entries.read(made.path)["in_hand"] == "another.alive"
-    assert "is_ended" not in entries.read(made.path)
+    assert journal_entries.read(made.path)["in_hand"] == "another.alive"
+    assert "is_ended" not in journal_entries.read(made.path)
 
 
 def test_a_folder_that_cannot_be_written_costs_no_task(ids: dict[str, str], folder: Path) -> None:
@@ -523,7 +524,7 @@ def test_only_a_triggerer_looks_and_goes_on_looking(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(listener, "_FIRST_SECONDS", 0.1)
     monkeypatch.setattr(listener, "_EVERY_SECONDS", 0.01)
-    monkeypatch.setattr(left, "look_after_what_was_left", look)
+    monkeypatch.setattr(recovery, "look_after_what_was_left", look)
     Component("scheduler", "SchedulerJob", monkeypatch)
     fork()
     Component("triggerer", "TriggererJob", monkeypatch)

@@ -15,7 +15,7 @@ from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.sensors.serverless import EmrServerlessJobRunSensor
-from airflow_emrs_ext.triggers import serverless
+from airflow_emrs_ext.triggers import workflow
 from tests.polling import eventually
 from tests.running import TaskInstance, context_of
 
@@ -41,8 +41,8 @@ def trigger_of(task: Any, ti: TaskInstance) -> Any:
     with pytest.raises(TaskDeferred) as deferral:
         task.execute(context_of(ti))
     path, arguments = deferral.value.trigger.serialize()
-    assert path.endswith(".ProcedureTrigger")
-    trigger: Any = serverless.ProcedureTrigger(**json.loads(json.dumps(arguments)))
+    assert path.endswith(".WorkflowTrigger")
+    trigger: Any = workflow.WorkflowTrigger(**json.loads(json.dumps(arguments)))
     trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id=ti.run_id, task_id="a_task", map_index=-1)
     trigger.trigger_id = 1
     return trigger
@@ -108,7 +108,7 @@ def test_a_worker_tells_of_what_has_a_log(
 def test_an_event_that_would_be_too_long_leaves_it_to_the_worker(
     emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serverless, "_LONGEST_REPORT", 100)
+    monkeypatch.setattr(workflow, "_LONGEST_REPORT", 100)
     event = asyncio.run(event_of(trigger_of(starting(application_id), TaskInstance())))
     assert event["then"]["procedure"] == "follow_job_run"
 

@@ -13,7 +13,7 @@ import pytest
 from airflow_emrs_ext._compat import AIRFLOW_3
 from airflow_emrs_ext.local.scripts import ScriptedSession
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.triggers import _compat, serverless
+from airflow_emrs_ext.triggers import _compat, workflow
 from tests.polling import eventually
 
 pytestmark = pytest.mark.airflow
@@ -33,7 +33,7 @@ def ids(emr: LocalEmr) -> dict[str, str]:
 
 
 def waiting(ids: dict[str, str]) -> Any:
-    trigger: Any = serverless.ProcedureTrigger(
+    trigger: Any = workflow.WorkflowTrigger(
         procedure="follow",
         arguments={"kind": "session", "ids": ids, "target_states": ["STARTED"]},
         patience={"waiter_delay": 0.1},
@@ -69,7 +69,7 @@ async def test_a_cancelled_trigger_asks_why(
     async def answer(trigger: Any) -> bool:
         return not gone
 
-    monkeypatch.setattr(serverless, "has_owner", answer)
+    monkeypatch.setattr(workflow, "has_owner", answer)
     await cancelled(emr, waiting(ids))
     states = {one["state"] for one in emr.sessions()}
     assert states <= ({"TERMINATING", "TERMINATED"} if gone else {"SUBMITTED", "STARTING"})
@@ -78,7 +78,7 @@ async def test_a_cancelled_trigger_asks_why(
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Nobody waits between two questions to Airflow."""
-    monkeypatch.setattr(serverless, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(workflow, "_PAUSES", (0.0, 0.0))
     monkeypatch.setattr(_compat, "_AGAIN_SECONDS", 0.0)
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__JOURNAL_FOLDER", str(tmp_path))
     return tmp_path
@@ -94,7 +94,7 @@ async def test_what_cannot_be_ended_stays_in_the_journal(
     async def answer(trigger: Any) -> bool:
         return False
 
-    monkeypatch.setattr(serverless, "has_owner", answer)
+    monkeypatch.setattr(workflow, "has_owner", answer)
     trigger = waiting(ids)
     # Validation is refused at once, where an outage would be waited for.
     emr.inject("TerminateSession", "error", status=400, code="ValidationException", times=None)
@@ -110,7 +110,7 @@ async def test_what_is_ended_leaves_no_entry(
     async def answer(trigger: Any) -> bool:
         return False
 
-    monkeypatch.setattr(serverless, "has_owner", answer)
+    monkeypatch.setattr(workflow, "has_owner", answer)
     await cancelled(emr, waiting(ids))
     assert entries_in(at_once) == []
 
@@ -185,7 +185,7 @@ async def test_a_shutdown_does_not_wait_for_what_a_kill_has_begun(
         async for _ in waiting(ids).run():
             pass
 
-    monkeypatch.setattr(serverless, "has_owner", answer)
+    monkeypatch.setattr(workflow, "has_owner", answer)
     task = asyncio.create_task(run())
     await asyncio.to_thread(eventually, lambda: emr.calls("GetSession"))
     task.cancel("by a user")
@@ -202,6 +202,6 @@ async def test_what_cannot_be_known_ends_nothing(
     async def answer(trigger: Any) -> bool:
         raise ConnectionError("the database is away")
 
-    monkeypatch.setattr(serverless, "has_owner", answer)
+    monkeypatch.setattr(workflow, "has_owner", answer)
     await cancelled(emr, waiting(ids))
     assert {one["state"] for one in emr.sessions()} <= {"SUBMITTED", "STARTING"}

@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.states import EksJobRunState
+from airflow_emrs_ext.shared.states import EksJobRunState
 from tests.polling import eventually
 
 ROLE = "arn:aws:iam::123456789012:role/jobs"

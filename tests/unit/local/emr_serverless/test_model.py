@@ -11,8 +11,8 @@ import pytest
 from airflow_emrs_ext.local.emr_serverless.transitions import APPLICATION, JOB_RUN, SESSION
 from airflow_emrs_ext.local.protocol import RestJson
 from airflow_emrs_ext.local.resources.lifecycle import IllegalTransitionError, Lifecycle
-from airflow_emrs_ext.service_model import extend
-from airflow_emrs_ext.states import ApplicationState, JobRunState, SessionState
+from airflow_emrs_ext.shared.service_model import extend
+from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, SessionState
 from tests.unit.local.emr_serverless.lab import FAIL, HOLD, PASS, ROLE, SMALL, Lab
 
 MakeLab = Callable[..., Lab]

@@ -13,7 +13,7 @@ import pytest
 from airflow_emrs_ext.local.connect.access import HostGoneError, TokenRefusedError
 from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.protocol import RestJson
-from airflow_emrs_ext.service_model import extend
+from airflow_emrs_ext.shared.service_model import extend
 from tests.unit.local.emr_serverless.lab import ROLE, Lab, Sessions
 
 MakeLab = Callable[..., Lab]

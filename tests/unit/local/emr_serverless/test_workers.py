@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.local.emr_serverless.sizes import configured_size
-from airflow_emrs_ext.local.emr_serverless.workers import Demand, demand_of, hive_properties, spark_properties
+from airflow_emrs_ext.local.emr_serverless.workers import (
+    Demand,
+    demand_of,
+    hive_properties,
+    spark_properties,
+)
 from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.runner import WorkerSize
 

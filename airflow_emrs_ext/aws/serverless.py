@@ -1,0 +1,291 @@
+"""One function per EMR Serverless API operation that the package uses, as steps: typed in, plain botocore answers out.
+
+Parameters are the API's in snake case; structures are given in the API's own form. ``None`` leaves a parameter out.
+Every call is patient (:func:`~airflow_emrs_ext.aws.waiting.patiently`), so each may raise
+:class:`~airflow_emrs_ext.exceptions.ServiceUnavailable` and the refusals of
+:mod:`airflow_emrs_ext.resources.api_errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from airflow_emrs_ext.aws.calls import PAGE_SIZE, make_call, named, names, pages, structure
+from airflow_emrs_ext.aws.waiting import patiently
+from airflow_emrs_ext.core.effects import Steps, Terms
+from airflow_emrs_ext.resources.serverless import SERVICE
+from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, SessionState
+
+Structure = Mapping[str, Any]
+
+_call = partial(make_call, SERVICE)
+
+
+def create_application(
+    terms: Terms,
+    /,
+    *,
+    release_label: str,
+    type: str,
+    client_token: str | None = None,
+    name: str | None = None,
+    **parameters: Any,
+) -> Steps[dict[str, Any]]:
+    """CreateApplication; ``parameters`` are its further members in snake case.
+
+    :return: ``applicationId``, ``arn`` and ``name``
+    """
+    call = _call(
+        "create_application", release_label=release_label, type=type, client_token=client_token, name=name, **parameters
+    )
+    return (yield from named(terms, call, "applicationId"))
+
+
+def get_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
+    """GetApplication: the ``application`` structure."""
+    return (yield from structure(terms, _call("get_application", application_id=application_id), "application"))
+
+
+def list_applications(
+    terms: Terms,
+    /,
+    *,
+    states: Iterable[ApplicationState] | None = None,
+    created_at_after: datetime | None = None,
+    created_at_before: datetime | None = None,
+) -> Steps[list[dict[str, Any]]]:
+    """ListApplications, all pages: ApplicationSummary structures.
+
+    :param created_at_after: as in the other listings; the API has no such filter here
+    :param created_at_before: likewise
+    """
+    call = _call("list_applications", states=names(states), max_results=PAGE_SIZE)
+    listed = yield from pages(terms, call, "applications", "id")
+    return [
+        one
+        for one in listed
+        if (created_at_after is None or one["createdAt"] > created_at_after)
+        and (created_at_before is None or one["createdAt"] < created_at_before)
+    ]
+
+
+def update_application(
+    terms: Terms, /, application_id: str, *, client_token: str | None = None, **parameters: Any
+) -> Steps[dict[str, Any]]:
+    """UpdateApplication; ``parameters`` are its further members in snake case.
+
+    :return: the ``application`` structure
+    """
+    call = _call("update_application", application_id=application_id, client_token=client_token, **parameters)
+    return (yield from structure(terms, call, "application"))
+
+
+def start_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
+    """StartApplication."""
+    return (yield from patiently(_call("start_application", application_id=application_id), terms))
+
+
+def stop_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
+    """StopApplication; refused while job runs are active."""
+    return (yield from patiently(_call("stop_application", application_id=application_id), terms))
+
+
+def delete_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
+    """DeleteApplication; refused unless the application is CREATED or STOPPED."""
+    return (yield from patiently(_call("delete_application", application_id=application_id), terms))
+
+
+def start_job_run(
+    terms: Terms,
+    /,
+    *,
+    application_id: str,
+    execution_role_arn: str,
+    client_token: str,
+    job_driver: Structure,
+    configuration_overrides: Structure | None = None,
+    execution_iam_policy: Structure | None = None,
+    execution_timeout_minutes: int | None = None,
+    mode: str | None = None,
+    name: str | None = None,
+    retry_policy: Structure | None = None,
+    tags: Mapping[str, str] | None = None,
+    **parameters: Any,
+) -> Steps[dict[str, Any]]:
+    """StartJobRun; ``parameters`` are members that have no name here yet.
+
+    The client token makes a repetition after a lost answer return the same job run.
+
+    :return: ``applicationId``, ``jobRunId`` and ``arn``
+    """
+    call = _call(
+        "start_job_run",
+        application_id=application_id,
+        execution_role_arn=execution_role_arn,
+        client_token=client_token,
+        job_driver=job_driver,
+        configuration_overrides=configuration_overrides,
+        execution_iam_policy=execution_iam_policy,
+        execution_timeout_minutes=execution_timeout_minutes,
+        mode=mode,
+        name=name,
+        retry_policy=retry_policy,
+        tags=tags,
+        **parameters,
+    )
+    return (yield from named(terms, call, "applicationId", "jobRunId"))
+
+
+def get_job_run(
+    terms: Terms, /, application_id: str, job_run_id: str, *, attempt: int | None = None
+) -> Steps[dict[str, Any]]:
+    """GetJobRun: the ``jobRun`` structure of ``attempt`` (default: the latest)."""
+    call = _call("get_job_run", application_id=application_id, job_run_id=job_run_id, attempt=attempt)
+    return (yield from structure(terms, call, "jobRun"))
+
+
+def list_job_runs(
+    terms: Terms,
+    /,
+    application_id: str,
+    *,
+    states: Iterable[JobRunState] | None = None,
+    mode: str | None = None,
+    created_at_after: datetime | None = None,
+    created_at_before: datetime | None = None,
+) -> Steps[list[dict[str, Any]]]:
+    """ListJobRuns, all pages: JobRunSummary structures."""
+    call = _call(
+        "list_job_runs",
+        application_id=application_id,
+        states=names(states),
+        mode=mode,
+        created_at_after=created_at_after,
+        created_at_before=created_at_before,
+        max_results=PAGE_SIZE,
+    )
+    return (yield from pages(terms, call, "jobRuns", "id"))
+
+
+def list_job_run_attempts(terms: Terms, /, application_id: str, job_run_id: str) -> Steps[list[dict[str, Any]]]:
+    """ListJobRunAttempts, all pages: JobRunAttemptSummary structures."""
+    call = _call("list_job_run_attempts", application_id=application_id, job_run_id=job_run_id, max_results=PAGE_SIZE)
+    return (yield from pages(terms, call, "jobRunAttempts", "state", apart=("attempt", "createdAt")))
+
+
+def cancel_job_run(
+    terms: Terms, /, application_id: str, job_run_id: str, *, shutdown_grace_period_in_seconds: int | None = None
+) -> Steps[dict[str, Any]]:
+    """CancelJobRun; refused for a job run that has ended."""
+    call = _call(
+        "cancel_job_run",
+        application_id=application_id,
+        job_run_id=job_run_id,
+        shutdown_grace_period_in_seconds=shutdown_grace_period_in_seconds,
+    )
+    return (yield from named(terms, call, "applicationId", "jobRunId"))
+
+
+def get_dashboard_for_job_run(
+    terms: Terms, /, application_id: str, job_run_id: str, *, attempt: int | None = None
+) -> Steps[str | None]:
+    """GetDashboardForJobRun: a URL for one use within the hour, of ``attempt`` (default: the latest).
+
+    Refused for an attempt that has not been RUNNING.
+    """
+    call = _call("get_dashboard_for_job_run", application_id=application_id, job_run_id=job_run_id, attempt=attempt)
+    url: str | None = (yield from patiently(call, terms)).get("url")
+    return url
+
+
+def start_session(
+    terms: Terms,
+    /,
+    *,
+    application_id: str,
+    execution_role_arn: str,
+    client_token: str,
+    configuration_overrides: Structure | None = None,
+    idle_timeout_minutes: int | None = None,
+    name: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    **parameters: Any,
+) -> Steps[dict[str, Any]]:
+    """StartSession; ``parameters`` are members that have no name here yet.
+
+    The client token makes a repetition after a lost answer return the same session.
+
+    :return: ``applicationId``, ``sessionId`` and ``arn``
+    """
+    call = _call(
+        "start_session",
+        application_id=application_id,
+        execution_role_arn=execution_role_arn,
+        client_token=client_token,
+        configuration_overrides=configuration_overrides,
+        idle_timeout_minutes=idle_timeout_minutes,
+        name=name,
+        tags=tags,
+        **parameters,
+    )
+    return (yield from named(terms, call, "applicationId", "sessionId"))
+
+
+def get_session(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
+    """GetSession: the ``session`` structure."""
+    call = _call("get_session", application_id=application_id, session_id=session_id)
+    return (yield from structure(terms, call, "session"))
+
+
+def list_sessions(
+    terms: Terms,
+    /,
+    application_id: str,
+    *,
+    states: Iterable[SessionState] | None = None,
+    created_at_after: datetime | None = None,
+    created_at_before: datetime | None = None,
+) -> Steps[list[dict[str, Any]]]:
+    """ListSessions, all pages: SessionSummary structures."""
+    call = _call(
+        "list_sessions",
+        application_id=application_id,
+        states=names(states),
+        created_at_after=created_at_after,
+        created_at_before=created_at_before,
+        max_results=PAGE_SIZE,
+    )
+    return (yield from pages(terms, call, "sessions", "applicationId", "sessionId"))
+
+
+def terminate_session(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
+    """TerminateSession."""
+    call = _call("terminate_session", application_id=application_id, session_id=session_id)
+    return (yield from named(terms, call, "applicationId", "sessionId"))
+
+
+def get_session_endpoint(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
+    """GetSessionEndpoint: the ``endpoint``, a new ``authToken`` and its ``authTokenExpiresAt``.
+
+    The token is a secret: whoever has it runs code with the session's role.
+    """
+    call = _call("get_session_endpoint", application_id=application_id, session_id=session_id)
+
+    def read(response: dict[str, Any]) -> dict[str, Any]:
+        return {name: response[name] for name in ("endpoint", "authToken", "authTokenExpiresAt")}
+
+    return (yield from patiently(call, terms, read))
+
+
+def get_resource_dashboard(
+    terms: Terms, /, application_id: str, resource_id: str, *, resource_type: str = "SESSION"
+) -> Steps[str | None]:
+    """GetResourceDashboard: a URL for one use within the hour, ``None`` where there is none."""
+    call = _call(
+        "get_resource_dashboard", application_id=application_id, resource_id=resource_id, resource_type=resource_type
+    )
+    url: str | None = (yield from patiently(call, terms)).get("url")
+    return url

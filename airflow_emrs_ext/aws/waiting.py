@@ -1,0 +1,249 @@
+"""Patience, written once: calls that survive throttling and waits that end, as generators that do no I/O.
+
+A procedure is a generator that yields what it wants done, a :class:`Call` or a :class:`Sleep`, and is sent the answer
+(or thrown the botocore error). A worker drives it with blocking calls, the triggerer with asynchronous ones
+(:meth:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook.run` and ``arun``), so that both modes take the same
+decisions, log the same lines and raise the same errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, TypeVar, overload
+
+from airflow_emrs_ext.aws.retry import Attempts
+from airflow_emrs_ext.core.effects import Call, Glance, Sight, Sleep, Steps, Terms, Turn
+from airflow_emrs_ext.exceptions import EmrError, TargetUnreachable, WaitTimeout
+from airflow_emrs_ext.resources import ClaimedKind, ResourceKind, Snapshot
+from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
+from airflow_emrs_ext.shared.states import State
+
+R = TypeVar("R")
+
+# A turn that comes sooner is not worth a line.
+_LONG_TURN = 5.0
+
+
+@overload
+def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]: ...
+
+
+@overload
+def patiently(call: Call, terms: Terms, read: Callable[[dict[str, Any]], R]) -> Steps[R]: ...
+
+
+def patiently(call: Call, terms: Terms, read: Callable[[dict[str, Any]], Any] = dict) -> Steps[Any]:
+    """Make one call when its turn comes, and again until it is answered, with jitter.
+
+    botocore's own retry modes give up after a few attempts: of 100 tasks that submit at once under StartJobRun's quota
+    of one per second they fail 62 to 72. Here time ends the attempts: ``call_patience`` for throttling, server errors,
+    network failures and answers that cannot be read, ``access_patience`` for refused access, and the deadline. A start
+    whose client token the service may have seen is repeated until it is known what it has led to.
+
+    :param read: takes of the answer what is wanted; a :class:`KeyError`, :class:`TypeError`, :class:`ValueError` or
+        :class:`AttributeError` of it says that the answer cannot be read
+    :raises ServiceUnavailable: the failures outlasted the patience
+    :raises AccessDenied: access was refused for longer than the patience
+    :raises WaitTimeout: they lasted until the deadline
+    :raises EmrError: the service refused the call (see :func:`~airflow_emrs_ext.resources.api_errors.refusal`)
+    """
+    attempts = Attempts(call, terms)
+    while True:
+        yield from _turn(call, attempts, terms)
+        terms.asks(call)
+        try:
+            response: dict[str, Any] = yield call
+        except EmrError:
+            raise  # the package's own: no call was made
+        except Exception as error:
+            # Whatever a client raises: none of it says anything of what runs.
+            failure: Exception = error
+        else:
+            try:
+                terms.service.note(response, terms.clock())
+                return read(response)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                failure = UnreadableAnswer(f"the answer cannot be read: {type(error).__name__}: {error}")
+        yield Sleep(attempts.pause_after(failure))
+
+
+def _turn(call: Call, attempts: Attempts, terms: Terms) -> Steps[None]:
+    seconds: float = yield Turn(call.service, call.operation)
+    if seconds <= 0:
+        return
+    if seconds >= _LONG_TURN:
+        terms.log.info("%s: its turn under the service's quota comes in %.0f s", call.operation, seconds)
+    until = attempts.until
+    remaining = max(0.0, until - terms.clock())
+    yield Sleep(min(seconds, remaining))
+    if seconds > remaining:
+        why = "its turn under the service's quota has not come"
+        raise attempts.too_late(why) if until == terms.patience.deadline else attempts.unavailable(why)
+
+
+Rest = Callable[[Snapshot, float], Steps[None]]
+"""How a wait spends so many seconds between two looks; told what it saw last."""
+
+
+def sleep(snapshot: Snapshot, seconds: float) -> Steps[None]:
+    """Do nothing else meanwhile."""
+    yield Sleep(seconds)
+
+
+def await_state(
+    kind: ResourceKind[State],
+    ids: Mapping[str, str],
+    targets: Iterable[State],
+    terms: Terms,
+    rest: Rest = sleep,
+) -> Steps[Snapshot]:
+    """Look at a resource until it is in one of ``targets``.
+
+    :param rest: what else is done while nothing is to be seen
+    :return: the observation that ended the wait
+    :raises TargetUnreachable: the resource can no longer reach any of ``targets`` (or the kind's own error: see
+        :meth:`~airflow_emrs_ext.resources.ResourceKind.ended`)
+    :raises WaitTimeout: the deadline passed
+    :raises ServiceUnavailable: the service could not be reached for the whole patience
+    """
+    targets = frozenset(targets)
+    awaited = _either(targets)
+    progress = _Progress(kind.label(ids), awaited, terms)
+    started = terms.clock()
+    while True:
+        snapshot = yield from look(kind, ids, terms)
+        if verdict(kind, ids, snapshot, targets):
+            progress.reached(snapshot)
+            return snapshot
+        now = terms.clock()
+        _check_deadline(kind, ids, snapshot, awaited, started, terms)
+        progress.waiting(snapshot)
+        yield from rest(snapshot, pause_before_next_look(now - started, now, terms))
+
+
+def await_news(kind: ClaimedKind[State], ids: Mapping[str, str], targets: Iterable[State], terms: Terms) -> Steps[None]:
+    """Wait until a look at a resource is worth its calls: it is in one of ``targets``, or can reach none any more.
+
+    It is seen in listings that answer for many wherever there are any.
+
+    :raises WaitTimeout: the deadline passed
+    :raises ServiceUnavailable: the service could not be reached for the whole patience
+    """
+    targets, patience = frozenset(targets), terms.patience
+    awaited = _either(targets)
+    progress = _Progress(kind.label(ids), awaited, terms)
+    started = terms.clock()
+    state: State | None = None
+    attempt: int | None = None
+    created_at: str | None = None
+    while True:
+        within = patience.before_deadline(terms.clock() + patience.progress_interval) - terms.clock()
+        sight: Sight | None = yield Glance(
+            kind.key, ids, state, created_at, patience.waiter_delay, within, patience.notification_queue
+        )
+        is_late = patience.deadline is not None and terms.clock() >= patience.deadline
+        if sight is None or is_late:
+            snapshot = yield from look(kind, ids, terms)
+            attempt, created_at = snapshot.attempt, snapshot.facts["created_at"]
+        elif sight.state is None:
+            return
+        else:
+            snapshot = Snapshot(kind.states.parse(sight.state), "", attempt, {**ids, "state": sight.state})
+        state = snapshot.state
+        if state in targets or not state.can_reach(targets):
+            return
+        if is_late:
+            _check_deadline(kind, ids, snapshot, awaited, started, terms)
+        progress.waiting(snapshot)
+
+
+def _check_deadline(
+    kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapshot, awaited: str, started: float, terms: Terms
+) -> None:
+    now = terms.clock()
+    if terms.patience.deadline is not None and now >= terms.patience.deadline:
+        raise WaitTimeout(
+            f"{kind.label(ids)} is still {snapshot.state} at the deadline, after {now - started:.0f} s of waiting "
+            f"for {awaited}. Raise wait_timeout (or execution_timeout) if it needs longer.",
+            snapshot.facts,
+        )
+
+
+def look(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
+    """One observation of a resource."""
+    return (yield from patiently(kind.describe(ids), terms, partial(kind.observe, ids)))
+
+
+def verdict(kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapshot, targets: Iterable[State]) -> bool:
+    """The one decision about an observation: ``True`` when it is one of the targets, ``False`` when it may become one.
+
+    :raises TargetUnreachable: it can no longer become one (or the kind's own error: see
+        :meth:`~airflow_emrs_ext.resources.ResourceKind.ended`)
+    """
+    targets = frozenset(targets)
+    if snapshot.state in targets:
+        return True
+    if snapshot.state.can_reach(targets):
+        return False
+    raise kind.ended(ids, snapshot) or TargetUnreachable(
+        f"{kind.label(ids)} is {snapshot.state} and can no longer reach {_either(targets)}{_because(snapshot)}. "
+        f"Wait for {snapshot.state} too if that is fine (a sensor's target_states).",
+        snapshot.facts,
+    )
+
+
+def pause_before_next_look(waited: float, now: float, terms: Terms) -> float:
+    """How long until the next look: a fifth of the time waited so far, at least 1 s, at most ``waiter_delay``.
+
+    Short runs are noticed early, long ones cost few calls; a tenth of jitter keeps tasks that started together apart.
+    """
+    pause = min(max(1.0, waited / 5), terms.patience.waiter_delay) * terms.uniform(0.9, 1.1)
+    return max(0.0, terms.patience.before_deadline(now + pause) - now)
+
+
+def _either(states: Iterable[State]) -> str:
+    return " or ".join(sorted(states))
+
+
+def _because(snapshot: Snapshot) -> str:
+    return f" ({snapshot.state_details})" if snapshot.state_details else ""
+
+
+class _Progress:
+    """Log lines of a wait: every change of state or attempt, and a sign of life each ``progress_interval``.
+
+    A state that is not known is a warning, once.
+    """
+
+    def __init__(self, label: str, awaited: str, terms: Terms) -> None:
+        self._label, self._awaited, self._terms = label, awaited, terms
+        self._started = terms.clock()
+        self._last_line = 0.0
+        self._last_seen: tuple[State, int | None] | None = None
+        self._unknown: set[State] = set()
+
+    def waiting(self, snapshot: Snapshot) -> None:
+        if not snapshot.state.is_known and snapshot.state not in self._unknown:
+            self._unknown.add(snapshot.state)
+            self._terms.log.warning(
+                "%s is %s, a state that this version of airflow-emrs-ext does not know: it counts as active, and the "
+                "wait goes on. Upgrade the package.",
+                self._label,
+                snapshot.state,
+            )
+        seen = (snapshot.state, snapshot.attempt)
+        now = self._terms.clock()
+        if seen != self._last_seen or now - self._last_line >= self._terms.patience.progress_interval:
+            self._last_seen, self._last_line = seen, now
+            deadline = self._terms.patience.deadline
+            left = "" if deadline is None else f", {max(0.0, deadline - now):.0f} s left"
+            self._line(snapshot, f"waiting for {self._awaited}{left}")
+
+    def reached(self, snapshot: Snapshot) -> None:
+        self._line(snapshot, "as awaited")
+
+    def _line(self, snapshot: Snapshot, remark: str) -> None:
+        attempt = "" if snapshot.attempt is None else f", attempt {snapshot.attempt}"
+        elapsed = self._terms.clock() - self._started
+        self._terms.log.info("%s is %s%s after %.0f s; %s", self._label, snapshot.state, attempt, elapsed, remark)

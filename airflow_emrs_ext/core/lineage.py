@@ -1,0 +1,120 @@
+"""What leads from a Spark application back to the task that started it: its name, and OpenLineage's properties."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.core import settings
+
+Properties = dict[str, str]
+
+_DEFAULTS = "spark-defaults"
+_PARENT, _TRANSPORT = "spark.openlineage.parent", "spark.openlineage.transport"
+_KINDS = {_PARENT: _PARENT, "spark.openlineage.rootParent": _PARENT, _TRANSPORT: _TRANSPORT}
+
+# The member of each driver that takes options as spark-submit does.
+_PARAMETERS = {
+    "sparkSubmit": "sparkSubmitParameters",
+    "sparkSubmitJobDriver": "sparkSubmitParameters",
+    "sparkSqlJobDriver": "sparkSqlParameters",
+}
+
+
+class _Try:
+    """A task instance as it is, or was, in one of its tries."""
+
+    def __init__(self, ti: Any, try_number: int) -> None:
+        self._ti = ti
+        self.try_number = try_number
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ti, name)
+
+
+def parents(context: Context) -> list[Properties]:
+    """OpenLineage's parent properties for each generation of what a task starts.
+
+    Each try starts one generation as a rule, so generation 0 has try 1 for its parent, whichever try asks: a repeated
+    request must be the same request. Empty unless the OpenLineage provider is installed and
+    ``[openlineage] spark_inject_parent_job_info`` is on.
+    """
+    if not settings.injects_openlineage("parent_job"):
+        return []
+    try:
+        from airflow.providers.openlineage.utils.spark import inject_parent_job_information_into_spark_properties
+    except ImportError:
+        return []
+    ti = context["ti"]
+    tries = [_Try(ti, number) for number in range(1, ti.try_number + 1)]
+    return [inject_parent_job_information_into_spark_properties({}, {**context, "ti": one}) for one in tries]
+
+
+def transport(context: Context) -> Properties:
+    """OpenLineage's transport properties.
+
+    Empty unless the OpenLineage provider is installed and ``[openlineage] spark_inject_transport_info`` is on.
+    """
+    if not settings.injects_openlineage("transport"):
+        return {}
+    try:
+        from airflow.providers.openlineage.utils.spark import inject_transport_information_into_spark_properties
+    except ImportError:
+        return {}
+    properties: Properties = inject_transport_information_into_spark_properties({}, context)
+    return properties
+
+
+def with_properties(request: Mapping[str, Any], properties: Mapping[str, str]) -> dict[str, Any]:
+    """A request to start a job run or session with Spark properties added, where the user has given none of their kind.
+
+    Those of a job run are given as ``--conf``: a ``spark-defaults`` of its own would replace the application's. What is
+    not Spark is left as it is.
+    """
+    mentioned = str(request)
+    missing = {name: value for name, value in properties.items() if _kind_of(name) not in mentioned}
+    if not missing:
+        return dict(request)
+    if "job_template_id" in request:
+        return dict(request)
+    if "job_driver" not in request:
+        member = "runtimeConfiguration" if "application_id" in request else "applicationConfiguration"
+        overrides = request.get("configuration_overrides") or {}
+        given = overrides.get(member) or []
+        own: Mapping[str, Any] = next((one for one in given if one["classification"] == _DEFAULTS), {})
+        merged = {**own, "classification": _DEFAULTS, "properties": {**(own.get("properties") or {}), **missing}}
+        others = [one for one in given if one["classification"] != _DEFAULTS]
+        return {**request, "configuration_overrides": {**overrides, member: [*others, merged]}}
+    driver, given = _spark_driver(request)
+    if driver is None:
+        return dict(request)
+    words = [word for name, value in missing.items() for word in ("--conf", f"{name}={value}")]
+    parameters = f"{given.get(_PARAMETERS[driver], '')} {shlex.join(words)}".strip()
+    return {**request, "job_driver": {driver: {**given, _PARAMETERS[driver]: parameters}}}
+
+
+def spark_defaults(configurations: Sequence[Mapping[str, Any]] | None) -> Properties | None:
+    """The properties of a ``spark-defaults`` among configurations in the API's form; ``None``: there is none."""
+    found = (one for one in configurations or () if one["classification"] == _DEFAULTS)
+    return next((dict(one.get("properties") or {}) for one in found), None)
+
+
+def named(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request to start a job run whose Spark application has the job run's name, unless the user gives it one."""
+    driver, given = _spark_driver(request)
+    if driver is None or "--name" in given.get(_PARAMETERS[driver], ""):
+        return dict(request)
+    return with_properties(request, {"spark.app.name": request["name"]})
+
+
+def _spark_driver(request: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
+    """The driver of a request to start a job run, and what is given of it; ``None``: it is not Spark, or not given."""
+    found = ((name, given) for name, given in (request.get("job_driver") or {}).items() if name in _PARAMETERS)
+    return next(found, (None, {}))
+
+
+def _kind_of(name: str) -> str:
+    """What stands for a property in a request: OpenLineage's are given together, or not at all."""
+    return next((kind for prefix, kind in _KINDS.items() if name.startswith(prefix)), name)

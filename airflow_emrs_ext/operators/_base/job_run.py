@@ -1,0 +1,173 @@
+"""What the operators do that start or cancel a job run, of whichever service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+from airflow_emrs_ext._compat import Context, as_xcoms
+from airflow_emrs_ext.core.outcome import Outcome, then_of
+from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.operators._base.connection import HookT
+from airflow_emrs_ext.operators._base.operator import EmrOperator, id_of, patience_of, whole_number
+from airflow_emrs_ext.operators._base.started_resource import OwningOperator
+from airflow_emrs_ext.workflows import KILL_SECONDS, ShowDriverLogs
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.resources import JobRunKind
+    from airflow_emrs_ext.shared.states import State
+
+WaitFor = Literal["completion", "running", "submission"]
+
+SubmitFrom = Literal["worker", "triggerer"]
+"""Where the job run is submitted: a triggerer submits those of hundreds of tasks one by one, as the quota allows."""
+
+
+class StartingJobRunOperator(OwningOperator[HookT]):
+    """Base of the operators that start a job run and wait for it."""
+
+    kind: ClassVar[JobRunKind[State]]
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        wait_for: WaitFor | None = None,
+        wait_for_completion: bool | None = None,
+        show_driver_logs: ShowDriverLogs = "on_failure",
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = True,
+        client_request_token: str | None = None,
+        submit_from: SubmitFrom = "worker",
+        config: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.tags = tags
+        self.wait_for = wait_for
+        self.wait_for_completion = wait_for_completion
+        self.show_driver_logs = show_driver_logs
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self.client_request_token = client_request_token
+        self.submit_from = submit_from
+        self.config = config
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Submit the job run, then wait for it."""
+        request = self.request(context)
+        targets = self._targets(request.get("mode"))
+        _check("show_driver_logs", self.show_driver_logs, ShowDriverLogs)
+        _check("submit_from", self.submit_from, SubmitFrom)
+        self._warn_of_multiplied_retries()
+        if self.submit_from == "triggerer":
+            self._defer_submission(context, request, targets)
+        return self._follow_claimed(context, self.claim(context, request), targets)
+
+    def execute_submitted(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Go on with what the triggerer has submitted."""
+        outcome, then = Outcome.from_event(event), then_of(event)
+        if outcome.error is not None:
+            return as_xcoms(self, self.finish(context, outcome))
+        self._ti, self.hook.patience = context["ti"], patience_of(then)
+        with self.ends_at_kill():
+            return as_xcoms(self, self._follow_claimed(context, outcome.result or {}, then["targets"]))
+
+    def _defer_submission(self, context: Context, request: Mapping[str, Any], targets: Sequence[str]) -> None:
+        arguments = self.claim_arguments(context, request)
+        claim, self._claim = self._claim, {}
+        at_kill: dict[str, Any] = {
+            "on_kill_procedure": "abandon_claim",
+            "on_kill_arguments": {**claim, "seconds": KILL_SECONDS},
+        }
+        patience = self.hook.patience.as_arguments()
+        self.log.info("Submitting from the triggerer, when its turn comes")
+        self.defer(
+            trigger=self._trigger(
+                procedure=self._claims,
+                arguments=arguments,
+                patience=patience,
+                then={"targets": targets, "patience": patience},
+                **(at_kill if claim and self._ends_on("kill") else {}),
+            ),
+            method_name="execute_submitted",
+        )
+
+    def _follow_claimed(self, context: Context, claimed: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
+        self.own(context, self.kind.pick(claimed))
+        if not targets:
+            return {**self._ids, "arn": claimed["arn"]}
+        return self.follow(
+            context,
+            "follow_job_run",
+            kind=self.kind.key,
+            ids=self._ids,
+            target_states=targets,
+            cancel_on_timeout=self.cancel_on_timeout,
+            show_driver_logs=self.show_driver_logs,
+        )
+
+    def request(self, context: Context) -> dict[str, Any]:
+        """The parameters of the operation that starts the job run, without the client token."""
+        raise NotImplementedError
+
+    def retries_of_the_service(self) -> tuple[str, Any]:
+        """The name of the parameter, and how many attempts it lets the service make."""
+        raise NotImplementedError
+
+    def _warn_of_multiplied_retries(self) -> None:
+        parameter, given = self.retries_of_the_service()
+        attempts = whole_number(given, parameter) or 1
+        if attempts > 1 and self.retries:
+            self.log.warning(
+                "`%s` lets the service make %d attempts of a job run, and `retries` lets Airflow start %d job runs: up "
+                "to %d attempts. Leave the attempts to one of them.",
+                parameter,
+                attempts,
+                self.retries + 1,
+                attempts * (self.retries + 1),
+            )
+
+    def _targets(self, mode: str | None) -> list[str]:
+        wait_for = self.wait_for
+        if wait_for is None and self.wait_for_completion is not None:
+            wait_for = "completion" if self.wait_for_completion else "submission"
+        if wait_for is None:
+            wait_for = "running" if mode == "STREAMING" else "completion"
+        done = [str(state) for state in self.kind.states if state.is_success]
+        targets: Mapping[str, list[str]] = {
+            "completion": done,
+            # A short job run may be over before it was seen running.
+            "running": [str(self.kind.running), *done],
+            "submission": [],
+        }
+        if wait_for not in targets:
+            raise ConfigurationError(f"`wait_for` is {wait_for!r}; it takes one of {', '.join(targets)}.")
+        return targets[wait_for]
+
+
+class CancellingJobRunOperator(EmrOperator[HookT]):
+    """Base of the operators that cancel a job run; its ids are attributes."""
+
+    kind: ClassVar[JobRunKind[State]]
+
+    def __init__(self, *, wait_for_completion: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Request the cancellation, then wait for the end."""
+        ids = {name: id_of(getattr(self, name), name) for name in self.kind.id_names}
+        procedure = "cancel_job_run" if self.wait_for_completion else "request_cancellation"
+        return self.follow(context, procedure, kind=self.kind.key, ids=ids, **self.members())
+
+    def members(self) -> dict[str, Any]:
+        """Further arguments of the cancellation."""
+        return {}
+
+
+def _check(parameter: str, value: str, choices: Any) -> None:
+    if value not in get_args(choices):
+        raise ConfigurationError(f"`{parameter}` is {value!r}; it takes one of {', '.join(get_args(choices))}.")

@@ -1,0 +1,274 @@
+"""What every operator of the package does: follow a procedure in either mode, and finish in one place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_emrs_ext._compat import BaseOperator, Context, as_xcoms
+from airflow_emrs_ext.core import cost, settings
+from airflow_emrs_ext.core.formats import known
+from airflow_emrs_ext.core.outcome import Outcome, then_of
+from airflow_emrs_ext.core.summary import conclude
+from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
+from airflow_emrs_ext.operators._base.connection import HookT, HookUser, aws_template_fields, later
+from airflow_emrs_ext.operators._base.end_from_trigger import ending
+from airflow_emrs_ext.operators._base.xcom_args import HasResult
+from airflow_emrs_ext.workflows import CONCLUSIONS, PROCEDURES, watch_of
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.core.effects import Patience, Terms
+    from airflow_emrs_ext.hooks.containers import EmrContainersHook
+    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+
+# The task's own deadline comes this much before Airflow's, so that the operator decides what happens to the run.
+_MARGIN_SECONDS = 10.0
+
+
+class EmrOperator(HasResult, BaseOperator, HookUser[HookT]):
+    """Base of the operators.
+
+    The result is one dictionary of plain JSON, and one XCom; ``operator.output["state"]`` is a member of it. Ids of
+    what an operator starts or creates are XComs of their own, too, and those are there from the start. With Airflow's
+    ``multiple_outputs=True`` every member is.
+
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
+    """
+
+    template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay", "notification_queue")
+    ui_color = "#ff9900"
+
+    counts_cost: ClassVar[bool] = False
+    """Whether the operator adds what it sees the end of to the metrics: one operator per job run or session does."""
+
+    def __init__(
+        self,
+        *,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self.notification_queue = notification_queue
+        self.waiter_delay = waiter_delay
+        self.wait_timeout = wait_timeout
+        self.waiter_max_attempts = waiter_max_attempts
+        self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
+        # Airflow refuses DAGs whose tasks have an attribute of the parameter's name wherever a plugin has a listener.
+        self.ends_in_trigger = end_from_trigger
+
+    def execute(self, context: Context) -> Any:
+        """Make the request, then wait for what it leads to."""
+        # The deadline is the whole task's: it bounds the request, too, and a bad one is found before anything starts.
+        self.hook.patience = self._patience(context)
+        return as_xcoms(self, self.act(context))
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """What the operator does, with the hook's patience set to the task's."""
+        raise NotImplementedError
+
+    def follow(self, context: Context, procedure: str, **arguments: Any) -> dict[str, Any]:
+        """Run a procedure here, or in the triggerer when deferrable, and finish with its outcome.
+
+        :param procedure: name in :data:`~airflow_emrs_ext.workflows.PROCEDURES`
+        :param arguments: plain JSON
+        :return: the result (in deferrable mode :meth:`execute_complete` returns it)
+        """
+        if self.deferrable:
+            patience = self.hook.patience.as_arguments()
+            watched = watch_of(procedure, arguments)
+            self.defer(
+                trigger=self._trigger(
+                    procedure=procedure if watched is None else "watch",
+                    arguments=arguments if watched is None else watched,
+                    patience=patience,
+                    ending=ending(self, None if watched is None else procedure, arguments, concludes=True),
+                    then=watched and {"procedure": procedure, "arguments": arguments, "patience": patience},
+                    **self._on_kill_in_triggerer(),
+                ),
+                method_name="execute_complete",
+            )
+        return self.finish(context, self._outcome(procedure, arguments))
+
+    def _outcome(self, procedure: str, arguments: Mapping[str, Any]) -> Outcome:
+        """How a procedure ends here."""
+        try:
+            return Outcome(result=self._run(procedure, **arguments))
+        except EmrError as error:
+            return Outcome(error=error)
+        except Exception as error:
+            # As in the triggerer: whatever nobody foresaw says nothing of what runs, which is left to the next try.
+            self.log.exception("The wait failed")
+            return Outcome(error=Crashed.by(error, arguments))
+
+    def _run(self, procedure: str, **arguments: Any) -> dict[str, Any]:
+        """Run a procedure here."""
+        return self.hook.run(PROCEDURES[procedure](self._terms(), **arguments))
+
+    def _terms(self) -> Terms:
+        return replace(self.hook.terms, log=self.log)
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Finish with the outcome that the trigger sent, or with what is to be seen of what it has watched.
+
+        Of a success it has told all: nothing is imported, then, that only asking would need.
+        """
+        try:
+            outcome = Outcome.from_event(event)
+        except InvalidEvent as error:
+            outcome = Outcome(error=error)
+        then = then_of(event)
+        if then and not isinstance(outcome.error, (Crashed, InvalidEvent)):
+            procedure = then["procedure"]
+            arguments = known(PROCEDURES[procedure], then["arguments"])
+            self.hook.patience = patience_of(then)
+            if outcome.error is None:
+                outcome = self._outcome(procedure, arguments)
+            elif restate := CONCLUSIONS.get(procedure):
+                self.hook.run(restate(self._terms(), outcome.error, **arguments))
+        return as_xcoms(self, self.finish(context, outcome))
+
+    def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:
+        """The one end of both modes: return the result, or raise the error."""
+        if isinstance(outcome.error, InvalidEvent) and (left := self.ids_of_started(context)):
+            outcome.error.restate(f"{outcome.error.message} It is left: {left}.", {**outcome.error.facts, **left})
+        facts = outcome.error.facts if outcome.error else outcome.result or {}
+        conclude(facts, self.log)
+        if self.counts_cost and facts.get("ended_at"):
+            cost.count(facts, {"dag_id": context["ti"].dag_id, "task_id": self.task_id})
+        if outcome.error is not None:
+            raise outcome.error
+        return facts
+
+    def ids_of_started(self, context: Context) -> dict[str, str]:
+        """The ids of what the task has started, as far as it is known; by default nothing is."""
+        return {}
+
+    def _patience(self, context: Context) -> Patience:
+        patience = self.hook.patience
+        if self.notification_queue is not None:
+            patience = replace(patience, notification_queue=self.notification_queue)
+        if self.waiter_delay is not None:
+            patience = replace(patience, waiter_delay=seconds(self.waiter_delay, "waiter_delay"))
+        return replace(patience, deadline=self._deadline(context, patience.waiter_delay))
+
+    def _deadline(self, context: Context, waiter_delay: float) -> float | None:
+        now = time.time()
+        ends: list[float] = []
+        if self.wait_timeout is not None:
+            ends.append(now + seconds(self.wait_timeout, "wait_timeout"))
+        if self.waiter_max_attempts is not None:
+            ends.append(now + self.waiter_max_attempts * waiter_delay)
+        if self.execution_timeout is not None:
+            started = getattr(context.get("ti"), "start_date", None)
+            whole = self.execution_timeout.total_seconds()
+            ends.append((started.timestamp() if started else now) + whole - min(_MARGIN_SECONDS, whole / 4))
+        return min(ends, default=None)
+
+    def _on_kill_in_triggerer(self) -> dict[str, Any]:
+        """The trigger's arguments for a deferred task that is killed."""
+        return {}
+
+
+class EmrServerlessOperator(EmrOperator["EmrServerlessHook"]):
+    """Base of the EMR Serverless operators; takes the parameters of :class:`EmrOperator`."""
+
+    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
+
+
+class EmrContainersOperator(EmrOperator["EmrContainersHook"]):
+    """Base of the EMR on EKS operators; takes the parameters of :class:`EmrOperator`."""
+
+    aws_hook_class = later("hooks.containers", "EmrContainersHook")
+
+
+def seconds(duration: timedelta | float | str, parameter: str) -> float:
+    """A duration in seconds; a string is one that a template rendered.
+
+    :raises ConfigurationError: it is none
+    """
+    try:
+        return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"`{parameter}` is {duration!r}; it takes a timedelta or seconds.") from None
+
+
+def patience_of(then: Mapping[str, Any]) -> Patience:
+    """The patience of a task that goes on after a deferral."""
+    from airflow_emrs_ext.core.effects import Patience
+
+    return Patience.of(then["patience"])
+
+
+def whole_number(value: int | str | None, parameter: str) -> int | None:
+    """A number that may have been rendered by a template.
+
+    :raises ConfigurationError: it is none
+    """
+    try:
+        return None if value is None else int(value)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"`{parameter}` is {value!r}; it takes a whole number.") from None
+
+
+def flag(value: bool | str) -> bool:
+    """A flag; a template renders one as a word."""
+    return str(value).strip().lower() in ("true", "1")
+
+
+def request_of(config: Mapping[str, Any] | None, **parameters: Any) -> dict[str, Any]:
+    """The parameters of a request: ``config`` in the API's own form, under what was given by name.
+
+    The client token is none of them: it is the operator's to give.
+    """
+    given = {**snake_case(config or {}), **{name: value for name, value in parameters.items() if value is not None}}
+    return {name: value for name, value in given.items() if name != "client_token"}
+
+
+def id_of(value: Any, key: str) -> str:
+    """An id, given as such or as the result of the operator that made the resource.
+
+    :raises ConfigurationError: it is neither
+    """
+    found = value.get(key) if isinstance(value, Mapping) else value
+    if not isinstance(found, str) or not found:
+        raise ConfigurationError(f"`{key}` is {value!r}; give the id, or a result that contains {key!r}.")
+    return found
+
+
+def snake_case(structure: Mapping[str, Any]) -> dict[str, Any]:
+    """The top-level member names of an API structure as the hook's methods take them."""
+    return {
+        "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name): value
+        for name, value in structure.items()
+    }

@@ -1,0 +1,138 @@
+"""What the operators do that start something in which tasks work with Spark Connect, of whichever service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.operators._base.connection import HookT, aws_template_fields
+from airflow_emrs_ext.operators._base.operator import request_of
+from airflow_emrs_ext.operators._base.started_resource import OwningOperator
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.resources import ServingKind
+    from airflow_emrs_ext.shared.states import State
+
+Structure = Mapping[str, Any]
+
+# What a teardown has in common with its setup unless it is told otherwise.
+_CONNECTION = ("aws_conn_id", "region_name", "verify", "botocore_config", "deferrable", "waiter_delay", "dag")
+
+
+class StartingServingOperator(OwningOperator[HookT]):
+    """Base of the operators that start something that serves Spark Connect, and wait until it is ready."""
+
+    kind: ClassVar[ServingKind[State]]
+    configurations: ClassVar[str]
+    """The member of ``configurationOverrides`` that holds Spark's properties."""
+
+    template_fields: Sequence[str] = aws_template_fields(
+        "wait_timeout",
+        "waiter_delay",
+        "execution_role_arn",
+        "name",
+        "runtime_configuration",
+        "configuration_overrides",
+        "tags",
+        "config",
+    )
+    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
+        "runtime_configuration": "json",
+        "configuration_overrides": "json",
+        "tags": "json",
+        "config": "json",
+    }
+
+    def __init__(
+        self,
+        *,
+        execution_role_arn: str,
+        name: str | None = None,
+        runtime_configuration: Structure | Sequence[Structure] | None = None,
+        configuration_overrides: Structure | None = None,
+        tags: Mapping[str, str] | None = None,
+        wait_for_completion: bool = True,
+        config: Structure | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.execution_role_arn = execution_role_arn
+        self.name = name
+        self.runtime_configuration = runtime_configuration
+        self.configuration_overrides = configuration_overrides
+        self.tags = tags
+        self.wait_for_completion = wait_for_completion
+        self.config = config
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Start it or find the task's own, then wait for it."""
+        claimed = self.claim(context, self.request(context))
+        ids = self.kind.pick(claimed)
+        self.own(context, ids)
+        if not self.wait_for_completion:
+            return claimed
+        return self.follow(
+            context,
+            "follow",
+            kind=self.kind.key,
+            ids=ids,
+            target_states=[str(state) for state in self.kind.states if state.is_success],
+            end_on_timeout=self._ends_on("timeout"),
+        )
+
+    def request(self, context: Context) -> dict[str, Any]:
+        """The parameters of the operation that starts it, without the client token."""
+        raise NotImplementedError
+
+    def overrides(self) -> Structure | None:
+        """Its configurationOverrides.
+
+        :raises ConfigurationError: they are given twice
+        """
+        if self.runtime_configuration is None:
+            return self.configuration_overrides
+        if self.configuration_overrides is not None:
+            raise ConfigurationError("Give `runtime_configuration` or `configuration_overrides`, not both.")
+        return {self.configurations: _classifications(self.runtime_configuration)}
+
+    def given(self, context: Context, **parameters: Any) -> dict[str, Any]:
+        """What the requests have in common: the parameters of this base, with ``parameters``, and whose it is."""
+        if self._given_token():
+            raise ConfigurationError(
+                f"`config` has a clientToken; the tokens of a {self.kind.name.lower()} are the operator's own."
+            )
+        given = request_of(
+            self.config,
+            execution_role_arn=self.execution_role_arn,
+            configuration_overrides=self.overrides(),
+            name=self.name,
+            tags=self.tags,
+            **parameters,
+        )
+        return {**given, **self.ownership(context, given)}
+
+
+@contextmanager
+def wrapped(start: Any, end_class: type[Any], end: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Any]:
+    """Wrap tasks into a setup and a teardown.
+
+    :param start: the setup
+    :param end_class: operator of the teardown
+    :param end: its parameters; those of the connection are taken from ``parameters`` where it has none
+    :param parameters: of the setup
+    :return: the setup's result for the tasks in the block
+    """
+    connection = {name: parameters[name] for name in _CONNECTION if name in parameters}
+    with end_class(**{**connection, **end}).as_teardown(setups=start):
+        yield start.output
+
+
+def _classifications(given: Structure | Sequence[Structure]) -> Sequence[Structure]:
+    """Configurations in the API's own form, given as such or as Spark properties."""
+    if not isinstance(given, Mapping):
+        return given
+    properties = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
+    return [{"classification": "spark-defaults", "properties": properties}]

@@ -1,0 +1,280 @@
+"""What operators do that start something: find it again in the next try, and end it if it costs money."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_emrs_ext._compat import (
+    AirflowException,
+    AirflowTaskTimeout,
+    Context,
+    is_deferral_timeout,
+    made_as,
+    tries_before_cleared,
+)
+from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, found_by
+from airflow_emrs_ext.core import lineage, settings
+from airflow_emrs_ext.exceptions import Crashed, TaskKilled
+from airflow_emrs_ext.links.runs import show_links
+from airflow_emrs_ext.operators._base.connection import HookT
+from airflow_emrs_ext.operators._base.operator import EmrOperator
+from airflow_emrs_ext.triggers._compat import UNKNOWN, state_of_task
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.core.effects import Terms
+    from airflow_emrs_ext.resources import ClaimedKind, OwnedKind
+    from airflow_emrs_ext.shared.states import State
+    from airflow_emrs_ext.triggers.journal import Endings
+
+Event = Literal["kill", "timeout"]
+
+# States of a task whose process is being ended although no person, and no timeout of the DAG run, has ended the task: a
+# worker that is shut down, or one that was cut off and whose task is being tried elsewhere.
+_NOT_ENDED_BY_A_PERSON = frozenset({"running", "up_for_retry", "scheduled", "queued", "deferred"})
+
+# How long Airflow may take to tell the state; it ends the process seconds after its signal.
+_ASK_SECONDS = 3.0
+
+
+class _Killed(BaseException):
+    """What the handler of a kill interrupts the task with; no exception that a client would take for a broken call."""
+
+
+class ClaimingOperator(EmrOperator[HookT]):
+    """Base of the operators that start something which another try of the task finds again.
+
+    :param reattach: whether a try goes on with what an earlier one has started and left active, as after the loss of a
+        worker; ``False``: it ends that and starts anew
+    """
+
+    kind: ClassVar[ClaimedKind[State]]
+    _claims: ClassVar[str] = "claim"
+    client_request_token: str | None = None
+    config: Mapping[str, Any] | None = None
+
+    def __init__(self, *, reattach: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.reattach = reattach
+        self._claim: dict[str, Any] = {}
+
+    def claim(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The facts of what the task owns: found if an earlier try has started it, else started now.
+
+        A request with a client token of the user's own is made with that, and what it leads to is the task's.
+        """
+        return self._run(self._claims, **self.claim_arguments(context, request))
+
+    def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the procedure that claims it."""
+        if token := self._given_token():
+            return {"kind": self.kind.key, "request": request, "token": token}
+        ti = context["ti"]
+        own = () if self.reattach else (ti.try_number,)
+        cleared = tries_before_cleared(ti, self.retries)
+        parents = self.parents(context)
+        # Airflow's time; that of the try may be the worker's.
+        began = getattr(context.get("dag_run"), "start_date", None)
+        self._claim = {
+            "kind": self.kind.key,
+            "request": request,
+            "seed": TaskIdentity.of(context).seed(*own, *made_as(context)),
+            "try_number": ti.try_number,
+            "epoch": {
+                "tries": cleared if self.reattach else 0,
+                "began": began and began.timestamp(),
+                "ends": self._ends_on("kill"),
+            },
+            "parents": parents if self.reattach else parents[-1:],
+            # The first release knows it as an argument of the claim alone, and takes it for true.
+            **({} if self.reattach else {"reattach": False}),
+        }
+        return {**self._claim, "reattach": self.reattach}
+
+    def parents(self, context: Context) -> list[dict[str, str]]:
+        """Spark properties that name the parent of what the task starts, for each generation."""
+        return []
+
+    def _ends_on(self, event: Event) -> bool:
+        """Whether what the task has started is ended then."""
+        return False
+
+    def _given_token(self) -> str | None:
+        return self.client_request_token or (self.config or {}).get("clientToken")
+
+    def ownership(self, context: Context, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The name and the tags that say whose a resource is; what the user has ``given`` wins."""
+        identity = TaskIdentity.of(context)
+        named = identity.tags if settings.default_tags() else {}
+        name = given.get("name") or self.kind.name_of(identity.name)
+        return {"name": name, "tags": {**named, **(given.get("tags") or {})}}
+
+
+class OwningOperator(ClaimingOperator[HookT]):
+    """Base of the operators that start a job run or a session, and end it when the task ends before its work is done.
+
+    Two parameters of each say when, named after the API's word: ``<verb>_on_kill`` and ``<verb>_on_timeout``.
+    """
+
+    kind: ClassVar[OwnedKind[State]]
+    _claims = "claim_owned"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._ids: dict[str, str] = {}
+        self._is_working = False
+        self._ti: Any = None
+        self._notes: Endings | None = None
+
+    def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
+        """As the base's, with what becomes of it if the deadline comes before it is the task's."""
+        return {**super().claim_arguments(context, request), "end_on_timeout": self._ends_on("timeout")}
+
+    def parents(self, context: Context) -> list[dict[str, str]]:
+        """OpenLineage's."""
+        return lineage.parents(context)
+
+    def own(self, context: Context, ids: Mapping[str, str]) -> None:
+        """Take the ids of what has been started, for this process and, as XComs, for those after it."""
+        self._ids = dict(ids)
+        try:
+            for key, value in ids.items():
+                context["ti"].xcom_push(key=key, value=value)
+        except Exception as error:
+            # Airflow could not store them; the task's next try finds what runs by its client token.
+            raise Crashed.by(error, {"ids": ids}) from error
+        self.show_links(context, self.kind.key, ids)
+
+    def show_links(self, context: Context, kind: str, ids: Mapping[str, str]) -> None:
+        """Let the links of the task lead somewhere from now on, if they can."""
+        try:
+            show_links(self, context["ti"], kind, ids)
+        except AirflowTaskTimeout:
+            raise
+        except Exception as error:
+            # What runs is worth more than the way to its pages.
+            self.log.warning("The links of this task lead nowhere: %s: %s", type(error).__name__, error)
+
+    def execute(self, context: Context) -> Any:
+        """Make the request, then wait for what it leads to; both end at a kill."""
+        self._ti, self._notes = context["ti"], None
+        with self.ends_at_kill():
+            return super().execute(context)
+
+    @contextmanager
+    def ends_at_kill(self) -> Iterator[None]:
+        """A block that :meth:`on_kill` ends."""
+        self._is_working = True
+        try:
+            yield
+        except _Killed:
+            self._is_working = False
+            ids = dict(self._ids)
+            self.end_started()
+            raise TaskKilled("The task was killed while it was starting, waiting or working.", ids) from None
+        finally:
+            self._is_working = False
+
+    def on_kill(self) -> None:
+        """End what a task has started that is killed while it waits in a worker, and end its work.
+
+        The handler of a signal calls this in the middle of anything, which may hold a lock that ending needs, too: of
+        the log, or of a client. So that is left first, and what was started is ended then. Airflow 3 would go on with
+        the task otherwise.
+        """
+        if self._is_working and threading.current_thread() is threading.main_thread():
+            raise _Killed
+        self.end_started("timeout" if isinstance(sys.exc_info()[1], AirflowTaskTimeout) else "kill")
+
+    def end_started(self, event: Event = "kill") -> None:
+        """End what a task has started that will not go on."""
+        if not self._ends_on(event):
+            return
+        state = self._state_before_another_try() if event == "kill" else None
+        if state == UNKNOWN:
+            self._leave_to_airflow()
+        elif state in _NOT_ENDED_BY_A_PERSON:
+            self.log.info("The worker is being shut down: the task's next try goes on with %s", self._ids or "it")
+        elif self._ids:
+            self._end()
+        else:
+            self._abandon_claim(event)
+
+    def _state_before_another_try(self) -> str | None:
+        """The task's state, by which nobody may have asked for its end; ``None``: there is no other try to go on."""
+        ti = self._ti
+        if ti is None or not self.reattach or ti.try_number > ti.max_tries:
+            return None
+        return state_of_task(ti, seconds=_ASK_SECONDS)
+
+    def _leave_to_airflow(self) -> None:
+        """Leave what was started to the next try, or, if Airflow says later that there is none, to a triggerer."""
+        kind = self.kind.key
+        if self._ids:
+            self._noted().keep("end_unowned", {"kind": kind, "ids": self._ids})
+        elif self._claim:
+            by_tags = {"kind": kind, "request": found_by(self._claim["request"]), "before": time.time()}
+            self._noted().keep("end_active_of_task", by_tags)
+        self.log.warning(
+            "Airflow does not say whether a person has ended this task: its next try goes on with %s. If there is "
+            "none, a triggerer ends it ([emrs_ext] journal_folder).",
+            self._ids or "what it may have started",
+        )
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral; also where Airflow could not run the trigger, and asks the operator nothing."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowException as error:
+            if is_deferral_timeout(error):
+                self.end_deferred(context)
+            raise
+
+    def ids_of_started(self, context: Context) -> dict[str, str]:
+        """The ids of what the task has started, as far as it is known."""
+        if self._ids:
+            return dict(self._ids)
+        # A process that resumes a deferred task knows of it what the one before it left.
+        ti = context["ti"]
+        pulled = {
+            key: ti.xcom_pull(task_ids=self.task_id, key=key, map_indexes=ti.map_index) for key in self.kind.id_names
+        }
+        return {key: value for key, value in pulled.items() if value}
+
+    def end_deferred(self, context: Context) -> None:
+        """End what the task has started, if its time is over and nobody has waited for it in its trigger."""
+        self._ti, self._ids = context["ti"], self.ids_of_started(context)
+        if self._ends_on("timeout") and len(self._ids) == len(self.kind.id_names):
+            self._end()
+
+    def _end(self) -> None:
+        ids, self._ids, self._claim = self._ids, {}, {}
+        self._run("abandon", kind=self.kind.key, ids=ids)
+
+    def _abandon_claim(self, event: Event) -> None:
+        if self._claim and self._ends_on(event):
+            self._run("abandon_claim", **self._claim)
+
+    def _noted(self) -> Endings:
+        from airflow_emrs_ext.triggers.journal import Endings, Journal
+
+        if self._notes is None:
+            journal = Journal.of_worker(self._ti, self._hook_parameters, self.hook.patience.as_arguments())
+            self._notes = Endings(journal)
+        return self._notes
+
+    def _terms(self) -> Terms:
+        return replace(super()._terms(), notes=self._noted())
+
+    def _ends_on(self, event: Event) -> bool:
+        return bool(getattr(self, f"{self.kind.verb}_on_{event}"))
+
+    def _on_kill_in_triggerer(self) -> dict[str, Any]:
+        if not self._ends_on("kill"):
+            return {}
+        return {"on_kill_procedure": "end_unowned", "on_kill_arguments": {"kind": self.kind.key, "ids": self._ids}}

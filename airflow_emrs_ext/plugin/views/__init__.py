@@ -1,0 +1,31 @@
+"""What a task has started, kind by kind: how the links and the page ask the service about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow_emrs_ext.plugin.records import Record
+from airflow_emrs_ext.plugin.views.base import DrivenWork, NoTarget, Work
+from airflow_emrs_ext.plugin.views.containers import EksJobRunWork, ManagedEndpointWork
+from airflow_emrs_ext.plugin.views.serverless import ServerlessJobRunWork, SessionWork
+from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, MANAGED_ENDPOINT, SESSION
+
+WORKS: Mapping[str, type[Work]] = {
+    JOB_RUN.key: ServerlessJobRunWork,
+    SESSION.key: SessionWork,
+    EKS_JOB_RUN.key: EksJobRunWork,
+    MANAGED_ENDPOINT.key: ManagedEndpointWork,
+}
+"""The class of each kind of :data:`~airflow_emrs_ext.resources.OWNED`."""
+
+
+def work_of(record: Record, attempt: int | None = None) -> Work:
+    """What a task has started.
+
+    :param record: what the task says of it
+    :param attempt: of the job run; default: the latest
+    """
+    return WORKS[record.kind](record, attempt)
+
+
+__all__ = ["WORKS", "DrivenWork", "NoTarget", "Work", "work_of"]

@@ -1,0 +1,293 @@
+"""What a task has started, as the task's own connection sees it: what every kind has in common."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airflow_emrs_ext.aws.waiting import patiently
+from airflow_emrs_ext.core.effects import Call, Patience, Steps, Terms
+from airflow_emrs_ext.core.lockless import lockless_property
+from airflow_emrs_ext.core.redaction import keep_secrets_out_of_logs
+from airflow_emrs_ext.plugin import console
+from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
+from airflow_emrs_ext.plugin.records import Record
+from airflow_emrs_ext.plugin.turns import Turns
+from airflow_emrs_ext.plugin.views.connecting import PageHook
+from airflow_emrs_ext.resources import OWNED, DrivenKind, Snapshot
+from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 5.0
+"""How long the calls of a click are repeated while the service throttles or does not answer; the last may go on."""
+
+_S3_URL_SECONDS = 300
+# EMR Serverless' quota of both operations that mint dashboards, per account and Region; other web servers may use it,
+# too. That of Amazon EMR is not known to be another.
+_DASHBOARDS = Turns(rate=1, burst=2)
+
+
+class NoTarget(Exception):
+    """The link leads nowhere now, and why, for a person.
+
+    :param status: of the HTTP answer
+    :param again_after: seconds after which another try is worth it; ``None``: it is not
+    :param earlier: how many attempts came before this one, and may have more to show
+    """
+
+    def __init__(self, status: int, title: str, text: str, *, again_after: int | None = None, earlier: int = 0) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.text = text
+        self.again_after = again_after
+        self.earlier = earlier
+
+
+def again(error: Exception | None, text: str, record: Record) -> NoTarget:
+    """Somebody who tries again has a good chance.
+
+    :param error: what a call has ended with
+    :param record: what it was about
+    """
+    title = "The service is busy"
+    if isinstance(error, BotoCoreError):
+        title = "AWS does not answer"
+    elif isinstance(error, UnreadableAnswer):
+        title = "AWS gives no answer that can be read"
+    named = {**record.ids, **{name: value for name, value in (record.connection or {}).items() if value}}
+    asked = ", ".join(f"{name} {value}" for name, value in named.items())
+    said = f"{text} Asked for {asked}. The link is good: this page tries again by itself."
+    return NoTarget(503, title, said, again_after=AGAIN_SECONDS)
+
+
+def refused(text: str) -> NoTarget:
+    """Trying again does not help."""
+    return NoTarget(502, "AWS refuses", text)
+
+
+class Work(ABC):
+    """What a task has started; one subclass for each kind of :data:`~airflow_emrs_ext.resources.OWNED`.
+
+    :param record: what the task says of it
+    :param attempt: of the job run; default: the latest
+    """
+
+    def __init__(self, record: Record, attempt: int | None = None) -> None:
+        keep_secrets_out_of_logs()
+        self.record = record
+        self.kind = OWNED[record.kind]
+        self.ids = dict(record.ids)
+        self.attempt = attempt
+        self._until = time.monotonic() + PATIENCE_SECONDS
+
+    @abstractmethod
+    def console_page(self) -> str:
+        """Its page in the console, as far as it is known where that is."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """Facts of what it runs on."""
+        return {}
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        """The attempts with the times of each, as far as the service tells them."""
+        return []
+
+    @property
+    def connection(self) -> Mapping[str, Any]:
+        """``aws_conn_id``, ``region_name`` and ``verify`` of the task.
+
+        :raises NoTarget: they are not known
+        """
+        if self.record.connection is None:
+            raise NoTarget(
+                404,
+                "The connection of the task is not known any more",
+                "Airflow keeps what templates were rendered to for the newest DAG runs only, and the DAG itself does "
+                "not say it: `aws_conn_id`, `region_name` or `verify` is templated, or mapped. Write them plainly, or "
+                "raise [core] num_dag_runs_to_retain_rendered_fields (before Airflow 3.2 "
+                "max_num_rendered_ti_fields_per_task).",
+            )
+        return self.record.connection
+
+    @lockless_property
+    def hook(self) -> PageHook:
+        """The hook of the task."""
+        return PageHook(**self.connection)
+
+    @property
+    def terms(self) -> Terms:
+        """How long a click still waits."""
+        # Who has no access gets to know it at once: each click reads the connection anew.
+        patience = Patience(call_patience=self.seconds_left, access_patience=0.0)
+        return replace(self.hook.terms, patience=patience)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long calls are still repeated."""
+        return max(0.0, self._until - time.monotonic())
+
+    def ask(self, steps: Callable[Concatenate[Terms, P], Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The answer to an API call of the package.
+
+        :raises NoTarget: what it would tell of is not shown to be the task's
+        """
+        _ = self.described  # nothing else is asked before it is shown to be the task's
+        return self.hook.run(steps(self.terms, *args, **kwargs))
+
+    @lockless_property
+    def described(self) -> dict[str, Any]:
+        """The answer of the service that describes it.
+
+        :raises NoTarget: it is not shown to be the task's
+        """
+        snapshot, described = self.hook.run(patiently(self._describe(), self.terms, self._read))
+        if not self.record.is_shown_by(snapshot.facts["tags"]):
+            raise NoTarget(
+                403,
+                "Not shown to be this task's",
+                f"{self.kind.label(self.ids)} does not carry the tags of this task, and an XCom alone is no reason to "
+                "show it: who may edit XComs may not choose what this server's credentials are used for. A task tags "
+                "what it starts, unless [emrs_ext] default_tags is off; with a client token of your own it may be "
+                "another task's. The AWS console shows it to whom AWS permits that.",
+            )
+        return described
+
+    def _describe(self) -> Call:
+        return self.kind.describe(self.ids)
+
+    def _read(self, described: dict[str, Any]) -> tuple[Snapshot, dict[str, Any]]:
+        return self.kind.observe(self.ids, described), described
+
+    @lockless_property
+    def facts(self) -> dict[str, Any]:
+        """As the operators report them."""
+        return self.kind.read(self.ids, self.described).facts
+
+    @property
+    def region(self) -> str:
+        """The Region that the connection leads to."""
+        return str(self._client.meta.region_name)
+
+    @property
+    def _client(self) -> Any:
+        return self.hook.conn
+
+    @property
+    def console(self) -> str:
+        """The address of the AWS console.
+
+        :raises NoTarget: there is none that is known
+        """
+        partition = self._client.meta.partition
+        if address := console.console(partition, self.region):
+            return address
+        raise NoTarget(404, "No console", f"The console of the partition {partition} is not known.")
+
+
+class DrivenWork(Work):
+    """What a Spark driver works for."""
+
+    @abstractmethod
+    def ui(self) -> str:
+        """A new URL of the Spark UI, good once.
+
+        :raises NoTarget: there is none
+        """
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """The MonitoringConfiguration of what it runs on."""
+        return {}
+
+    @lockless_property
+    def locations(self) -> dict[str, Any]:
+        """Where the logs are, defaults included."""
+        assert isinstance(self.kind, DrivenKind)
+        return self.kind.log_locations(self.facts, self.defaults)
+
+    @property
+    def driver_locations(self) -> Mapping[str, Any]:
+        """Where the logs of the driver are, as :attr:`locations`.
+
+        :raises NoTarget: that is not known yet
+        """
+        return self.locations
+
+    def require_start(self) -> None:
+        """Nothing but a page can be shown of what has not begun.
+
+        :raises NoTarget: it has not
+        """
+
+    def take_turn(self) -> None:
+        """Wait until a UI may be asked for.
+
+        :raises NoTarget: that takes too long
+        """
+        key = (self.kind.service, self.connection["aws_conn_id"], self.connection["region_name"])
+        if not _DASHBOARDS.take(key, self.seconds_left):
+            raise again(None, "Too many people are opening dashboards at once.", self.record)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it goes on."""
+        return self.kind.states.parse(self.facts["state"]).is_active
+
+    def s3_object(self, s3_uri: str) -> str:
+        """A URL of an object on S3 that is good for five minutes, and shows it as text.
+
+        :raises NoTarget: it cannot be read, or is not there
+        """
+        bucket, _, key = s3_uri.partition("://")[2].partition("/")
+        s3 = PageHook(**self.connection, more=Config(signature_version="s3v4")).client("s3")
+        try:
+            s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            status = int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+            if status == 404:
+                raise self.missing(s3_uri) from error
+            if status == 403:
+                raise refused(
+                    f"The connection {self.connection['aws_conn_id']} may not read {s3_uri}, or it is not there: "
+                    "s3:GetObject is needed, and s3:ListBucket to tell the two apart."
+                ) from error
+            raise
+        shown = {"ResponseContentType": "text/plain; charset=utf-8", "ResponseContentEncoding": "gzip"}
+        parameters = {"Bucket": bucket, "Key": key, **shown}
+        return str(s3.generate_presigned_url("get_object", Params=parameters, ExpiresIn=_S3_URL_SECONDS))
+
+    def missing(self, place: str) -> NoTarget:
+        """A log is not there."""
+        if self.is_active:
+            text = f"{place} is not there yet: the service writes it about every 15 seconds."
+            earlier = self.facts.get("attempt", 1) - 1
+            return NoTarget(404, "Not there yet", text, again_after=AGAIN_SECONDS, earlier=earlier)
+        return NoTarget(
+            404, "No such log", f"{place} is not there: the driver has not run, or its log has been deleted."
+        )
+
+
+class JobRunWork(DrivenWork):
+    """A job run, which may wait before its driver starts."""
+
+    def require_start(self) -> None:
+        state, running = self.kind.states.parse(self.facts["state"]), self.kind.states("RUNNING")
+        if state != running and state.can_reach([running]):
+            raise NoTarget(
+                409,
+                "Not started yet",
+                f"The job run is {state}: it has no driver yet. This page tries again by itself.",
+                again_after=AGAIN_SECONDS,
+                earlier=self.facts["attempt"] - 1,
+            )

@@ -1,0 +1,99 @@
+"""What is EMR Serverless' own in links and pages."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_emrs_ext.aws import serverless as api
+from airflow_emrs_ext.core import settings
+from airflow_emrs_ext.core.effects import Call
+from airflow_emrs_ext.core.lockless import lockless_property
+from airflow_emrs_ext.exceptions import AccessDenied, RequestRejected
+from airflow_emrs_ext.plugin import console
+from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
+from airflow_emrs_ext.plugin.views.base import DrivenWork, JobRunWork, NoTarget
+from airflow_emrs_ext.resources import attempt_facts
+
+
+class ServerlessWork(DrivenWork):
+    """A job run or session of EMR Serverless."""
+
+    @abstractmethod
+    def mint(self) -> str | None:
+        """A new URL of the UI, good once and for an hour; ``None``: there is none yet."""
+
+    @lockless_property
+    def application(self) -> dict[str, Any]:
+        """The application as the service describes it; empty to those who may not read it."""
+        try:
+            return self.ask(api.get_application, self.ids["application_id"])
+        except (AccessDenied, RequestRejected):
+            return {}
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        return {"architecture": self.application.get("architecture")}
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        monitoring: Mapping[str, Any] = self.application.get("monitoringConfiguration", {})
+        return monitoring
+
+    def ui(self) -> str:
+        if not self.locations["managed_storage"]:
+            raise NoTarget(
+                404,
+                "Managed logs are switched off",
+                "The service keeps the Spark UI in its managed storage, which the monitoring configuration of this "
+                "run or of its application switches off. The logs are where that configuration puts them.",
+            )
+        self.take_turn()
+        try:
+            url = self.mint()
+        except RequestRejected as error:
+            if error.facts.get("code") != "ValidationException":
+                raise
+            said = f"The service has none to show, and keeps none for more than 30 days. {error.message}"
+            raise NoTarget(409, "No dashboard", said) from error
+        if url is None:
+            raise NoTarget(
+                409,
+                "Not started yet",
+                f"{self.kind.label(self.ids)} is {self.facts['state']} and has no dashboard.",
+                again_after=AGAIN_SECONDS if self.is_active else None,
+            )
+        return url
+
+    def console_page(self) -> str:
+        if url := settings.studio_url():
+            return console.studio(url, *self.ids.values())
+        return console.emr(self.console, self.region)
+
+
+class ServerlessJobRunWork(ServerlessWork, JobRunWork):
+    """A job run of EMR Serverless, which describes each attempt."""
+
+    def _describe(self) -> Call:
+        described = self.kind.describe(self.ids)
+        attempt = {} if self.attempt is None else {"attempt": self.attempt}
+        return Call(described.operation, {**described.parameters, **attempt})
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        try:
+            listed = self.ask(api.list_job_run_attempts, *self.ids.values())
+        except (AccessDenied, RequestRejected):
+            return []  # it may be seen and its attempts not: the page shows the rest
+        return sorted((attempt_facts(one) for one in listed), key=lambda one: int(one["attempt"]))
+
+    def mint(self) -> str | None:
+        return self.ask(api.get_dashboard_for_job_run, *self.ids.values(), attempt=self.attempt)
+
+
+class SessionWork(ServerlessWork):
+    """A session of EMR Serverless."""
+
+    def mint(self) -> str | None:
+        return self.ask(api.get_resource_dashboard, *self.ids.values())

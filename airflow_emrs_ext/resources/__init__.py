@@ -1,0 +1,75 @@
+"""The kinds of resources that the package knows, by their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow_emrs_ext.resources.base import (
+    ClaimedKind,
+    DrivenKind,
+    JobRunKind,
+    OwnedKind,
+    ResourceKind,
+    ServingKind,
+    Snapshot,
+    member_name,
+    to_json,
+)
+from airflow_emrs_ext.resources.containers import EksJobRun, ManagedEndpoint, VirtualCluster
+from airflow_emrs_ext.resources.serverless import (
+    Application,
+    JobRun,
+    Session,
+    attempt_facts,
+    session_facts,
+)
+from airflow_emrs_ext.shared.states import State
+
+APPLICATION = Application()
+JOB_RUN = JobRun()
+SESSION = Session()
+VIRTUAL_CLUSTER = VirtualCluster()
+EKS_JOB_RUN = EksJobRun()
+MANAGED_ENDPOINT = ManagedEndpoint()
+
+JOB_RUNS: Mapping[str, JobRunKind[State]] = {kind.key: kind for kind in (JOB_RUN, EKS_JOB_RUN)}
+"""The kinds of job runs."""
+
+OWNED: Mapping[str, OwnedKind[State]] = {kind.key: kind for kind in (JOB_RUN, SESSION, EKS_JOB_RUN, MANAGED_ENDPOINT)}
+"""The kinds of resources that operators start, that cost money until they end, and that operators have to end."""
+
+CLAIMED: Mapping[str, ClaimedKind[State]] = {
+    **{kind.key: kind for kind in (APPLICATION, VIRTUAL_CLUSTER)},
+    **OWNED,
+}
+"""The kinds of resources that operators start once, however often they are tried."""
+
+
+def owned_in(*owner: str) -> list[OwnedKind[State]]:
+    """The kinds of :data:`OWNED` that belong to something with these ids, e.g. ``application_id``."""
+    return [kind for kind in OWNED.values() if kind.id_names[:-1] == owner]
+
+
+__all__ = [
+    "APPLICATION",
+    "CLAIMED",
+    "EKS_JOB_RUN",
+    "JOB_RUN",
+    "JOB_RUNS",
+    "MANAGED_ENDPOINT",
+    "OWNED",
+    "SESSION",
+    "VIRTUAL_CLUSTER",
+    "ClaimedKind",
+    "DrivenKind",
+    "JobRunKind",
+    "OwnedKind",
+    "ResourceKind",
+    "ServingKind",
+    "Snapshot",
+    "attempt_facts",
+    "member_name",
+    "owned_in",
+    "session_facts",
+    "to_json",
+]

@@ -1,0 +1,125 @@
+"""What all that waits on one event loop with one connection shares: clients, a governor, listings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow_emrs_ext.core.effects import Call, Fetch, Glance, Sight, Steps
+from airflow_emrs_ext.core.service_clock import ServiceClock
+from airflow_emrs_ext.resources import CLAIMED
+from airflow_emrs_ext.resources.api_errors import is_about_access
+from airflow_emrs_ext.runtime.driver import answer_of, drive
+from airflow_emrs_ext.runtime.event_queue import Notifications
+from airflow_emrs_ext.runtime.poller import Listings
+from airflow_emrs_ext.runtime.rate_limiter import Governor
+
+T = TypeVar("T")
+
+
+class Connection(Protocol):
+    """Where the clients of a driver come from: a hook."""
+
+    @property
+    def governor(self) -> Governor:
+        """What paces the calls."""
+
+    @property
+    def service_clock(self) -> ServiceClock:
+        """What the services' answers have told of their clock."""
+
+    async def open_client(self, service: str) -> Any:
+        """An asynchronous client as a context manager that is yet to be entered."""
+
+    def forget_connection(self) -> None:
+        """Let the next client be made of the connection as it is by then."""
+
+
+_drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedDriver]] = WeakKeyDictionary()
+
+
+class SharedDriver:
+    """Drives the steps of many with the clients of one.
+
+    :param connection: where they come from
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.users = 0
+        self.recent: dict[str, tuple[float, Any]] = {}
+        """See :class:`~airflow_emrs_ext.core.effects.Terms`."""
+        self._connection = connection
+        self.service = connection.service_clock
+        self.listings = Listings(self.run, connection.governor)
+        self._notifications: dict[str, Notifications] = {}
+        self._clients: dict[str, Any] = {}
+        self._closing = AsyncExitStack()
+        self._opening = asyncio.Lock()
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Drive steps; steps that are interrupted are closed."""
+        return await drive(steps, self._perform, self._connection.governor)
+
+    async def close(self) -> None:
+        """Close the clients."""
+        for notifications in self._notifications.values():
+            notifications.close()
+        self.listings.close()
+        await self._closing.aclose()
+
+    async def _perform(self, step: Call | Fetch | Glance) -> Any:
+        if isinstance(step, Glance):
+            return await self._glance(step)
+        if isinstance(step, Fetch):
+            return await answer_of(step, self._client_of)
+        client = self._clients.get(step.service)
+        try:
+            return await answer_of(step, self._client_of)
+        except Exception as error:
+            # The connection is read once more, for all that have used the same client.
+            if is_about_access(error, step.service) and self._clients.get(step.service) is client:
+                self._clients.clear()
+                self._connection.forget_connection()
+            raise
+
+    async def _glance(self, step: Glance) -> Sight | None:
+        if not step.queue or not CLAIMED[step.kind].events:
+            return await self.listings.glance(step)
+        if step.queue not in self._notifications:
+            self._notifications[step.queue] = Notifications(
+                step.queue, self.run, self.listings.tell, self.listings.reconsider
+            )
+        return await self._notifications[step.queue].glance(step, self.listings.glance)
+
+    async def _client_of(self, service: str) -> Any:
+        async with self._opening:
+            if service not in self._clients:
+                opened = await self._connection.open_client(service)
+                self._clients[service] = await self._closing.enter_async_context(opened)
+        return self._clients[service]
+
+
+@asynccontextmanager
+async def shared_driver(
+    parameters: Mapping[str, Any], connect: Callable[..., Connection]
+) -> AsyncIterator[SharedDriver]:
+    """The driver of all on this event loop with these parameters; it ends with the last of them.
+
+    :param parameters: arguments of ``connect``, plain JSON
+    :param connect: makes the connection of the first of them: a class of hooks
+    """
+    drivers = _drivers.setdefault(asyncio.get_running_loop(), {})
+    key = json.dumps(parameters, sort_keys=True, default=str)
+    driver = drivers[key] = drivers.get(key) or SharedDriver(connect(**parameters))
+    driver.users += 1
+    try:
+        yield driver
+    finally:
+        driver.users -= 1
+        if not driver.users:
+            del drivers[key]
+            await driver.close()

@@ -1,0 +1,230 @@
+"""What is done with whatever an operator has started: wait for it, end it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from airflow_emrs_ext.aws.calls import named
+from airflow_emrs_ext.aws.ownership_tags import owner
+from airflow_emrs_ext.aws.waiting import await_news, await_state, look
+from airflow_emrs_ext.core.effects import Sleep, Steps, Terms
+from airflow_emrs_ext.exceptions import (
+    AccessDenied,
+    EmrError,
+    OtherDeployment,
+    RequestConflict,
+    RequestRejected,
+    ResourceNotFound,
+    ServiceUnavailable,
+    TargetUnreachable,
+    WaitTimeout,
+)
+from airflow_emrs_ext.resources import CLAIMED, OWNED, OwnedKind, ResourceKind
+from airflow_emrs_ext.shared.states import State
+from airflow_emrs_ext.workflows import KILL_SECONDS
+
+Facts = dict[str, Any]
+T = TypeVar("T")
+
+REPORT_SECONDS = 3.0
+"""How long each call of a report is repeated when the wait itself is over."""
+
+END_SECONDS = 60.0
+"""How long the end of something that nobody waits for is requested. Airflow may end the task seconds after its
+deadline."""
+
+
+def await_owned(
+    terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], wait: Steps[T], *, end_on_timeout: bool
+) -> Steps[T]:
+    """Wait for a resource that somebody has to end.
+
+    Only its deadline ends it before it ends itself: that it cannot be seen says nothing of it.
+
+    :param end_on_timeout: request its end if the deadline comes before it ends
+    """
+    try:
+        return (yield from wait)
+    except EmrError as error:
+        error.facts = {**ids, **error.facts}
+        if end_on_timeout and isinstance(error, WaitTimeout) and not is_over(kind, error.facts.get("state")):
+            yield from abandon(terms, kind=kind.key, ids=dict(ids))
+        raise
+
+
+def follow(
+    terms: Terms, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
+) -> Steps[Facts]:
+    """Wait until a resource is in one of ``target_states``.
+
+    :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
+    :param end_on_timeout: request its end if the deadline comes before it is
+    :raises SessionEnded: it served Spark Connect, and ended instead
+    """
+    claimed = CLAIMED[kind]
+    targets = [claimed.states.parse(state) for state in target_states]
+    wait = await_state(claimed, ids, targets, terms)
+    if end_on_timeout:
+        wait = await_owned(terms, OWNED[kind], ids, wait, end_on_timeout=True)
+    return (yield from wait).facts
+
+
+def watch(
+    terms: Terms, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
+) -> Steps[Facts]:
+    """Wait until a look at a resource is worth its calls: it is in one of ``target_states``, or cannot be any more.
+
+    It looks as cheaply as it can, and says no more than the ids: whoever waits for it looks then.
+
+    :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
+    :param end_on_timeout: request its end if the deadline comes before
+    :raises WaitTimeout: the deadline passed; the facts are those of a full look
+    """
+    claimed = CLAIMED[kind]
+    targets = [claimed.states.parse(state) for state in target_states]
+    wait = await_news(claimed, ids, targets, terms)
+    if end_on_timeout:
+        wait = await_owned(terms, OWNED[kind], ids, wait, end_on_timeout=True)
+    yield from wait
+    return dict(ids)
+
+
+def end(terms: Terms, *, kind: str, ids: Mapping[str, str], wait_for_completion: bool = True) -> Steps[Facts]:
+    """End a resource and wait until it is over; one that has ended, or is not there, is success.
+
+    :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
+    :param wait_for_completion: ``False``: request the end and return
+    """
+    owned = CLAIMED[kind]
+    assert isinstance(owned, OwnedKind)
+    try:
+        facts = yield from request_end(terms, owned, ids)
+        if not wait_for_completion:
+            return facts
+        over = [state for state in owned.states if state.is_terminal or state == owned.stuck]
+        snapshot = yield from await_state(owned, ids, over, terms)
+    except ResourceNotFound:
+        terms.log.info("%s does not exist (any more)", owned.label(ids))
+        return {**ids, "state": str(owned.end_state), "state_details": "not found"}
+    if snapshot.state == owned.stuck:
+        raise TargetUnreachable(
+            f"{owned.label(ids)} is {snapshot.state}: the service could not {owned.verb} it, for lack of permissions "
+            "on what it runs on. Give them, then run the task again.",
+            snapshot.facts,
+        )
+    return snapshot.facts
+
+
+def request_end(terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], **members: Any) -> Steps[Facts]:
+    """End a resource without waiting for it; one that has ended, or ends meanwhile, is left as it is."""
+    request = named(terms, kind.end(ids, **members), *kind.members(ids))
+    return (yield from insist(terms, kind, ids, request, kind.on_the_way_out()))
+
+
+def abandon(
+    terms: Terms, *, kind: str, ids: Mapping[str, str], seconds: float = END_SECONDS, raises: bool = False
+) -> Steps[Facts]:
+    """Request the end of what nobody waits for any more, and say so if it cannot be had.
+
+    :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
+    :param seconds: how long the request is repeated
+    :param raises: raise the error, too: whoever asks will ask again
+    """
+    owned = OWNED[kind]
+    terms.log.info("%s: %s it, because nothing waits for it any more", owned.label(ids), owned.verb)
+    try:
+        with terms.notes.ending("end_unowned", {"kind": kind, "ids": dict(ids)}):
+            try:
+                return (yield from request_end(briefly(terms, seconds), owned, ids))
+            except ResourceNotFound:
+                return dict(ids)
+    except EmrError as error:
+        terms.log.warning("%s could not be ended and may still run: %s it. %s", owned.label(ids), owned.verb, error)
+        # Otherwise what ended the wait is the error to raise.
+        if raises:
+            raise
+        return dict(ids)
+
+
+def end_unowned(
+    terms: Terms,
+    *,
+    kind: str,
+    ids: Mapping[str, str],
+    spared: Iterable[str] = (),
+    seconds: float = KILL_SECONDS,
+    is_here: Callable[[str], bool] = lambda deployment: True,
+) -> Steps[Facts]:
+    """End what a task has left that was ended while it was deferred, however long the service's quota makes it take.
+
+    :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
+    :param spared: states in which it is left alone
+    :param seconds: how long each request is repeated
+    :param is_here: whether an identity that its tags name is one of this Airflow
+    :raises OtherDeployment: it is another Airflow's
+    :raises EmrError: it could not be ended
+    """
+    owned = OWNED[kind]
+    try:
+        snapshot = yield from look(owned, ids, briefly(terms, seconds))
+    except ResourceNotFound:
+        return dict(ids)
+    if snapshot.state in owned.on_the_way_out() or snapshot.state in frozenset(spared):
+        return snapshot.facts
+    deployment = owner(snapshot.facts.get("tags") or {}).get("deployment")
+    if deployment is not None and not is_here(deployment):
+        raise OtherDeployment(
+            f"{owned.label(ids)} carries the tag of another Airflow, {deployment}, and is left to it. Give each "
+            "Airflow a journal of its own ([emrs_ext] journal_folder). If that one is no more, end it by hand."
+        )
+    return (yield from abandon(terms, kind=kind, ids=ids, seconds=seconds, raises=True))
+
+
+def insist(
+    terms: Terms,
+    kind: ResourceKind[State],
+    ids: Mapping[str, str],
+    request: Steps[Any],
+    towards: Iterable[State],
+) -> Steps[Facts]:
+    """Make a request that changes a resource's state; refused is fine where the resource is on its way already.
+
+    A repetition of a request whose answer was lost is refused that way, and so is one that another was faster with. One
+    whose answers can never be read may have been heard: where the resource is on its way, it was.
+
+    :param towards: the states that the request leads to
+    :return: the resource's ids, or its facts where the request was not needed
+    """
+    try:
+        yield from request
+    except (RequestRejected, RequestConflict, ServiceUnavailable) as error:
+        is_unheard = isinstance(error, ServiceUnavailable)
+        try:
+            snapshot = yield from look(kind, ids, briefly(terms, REPORT_SECONDS) if is_unheard else terms)
+        except (ServiceUnavailable, AccessDenied):
+            if is_unheard:
+                raise error from error.__cause__
+            raise
+        # What it can do in a state that is not known is not known either.
+        until = terms.patience.before_deadline(terms.clock() + terms.patience.call_patience)
+        while not snapshot.state.is_known and terms.clock() < until:
+            yield Sleep(terms.patience.waiter_delay)
+            snapshot = yield from look(kind, ids, terms)
+        if snapshot.state not in frozenset(towards):
+            raise
+        terms.log.info("%s is %s: nothing to do", kind.label(ids), snapshot.state)
+        return snapshot.facts
+    return dict(ids)
+
+
+def briefly(terms: Terms, seconds: float) -> Terms:
+    """Terms for what is done after the wait, whose deadline may have passed."""
+    patience = replace(terms.patience, call_patience=seconds, access_patience=seconds, deadline=None)
+    return replace(terms, patience=patience, settles_starts=False)
+
+
+def is_over(kind: ResourceKind[State], state: str | None) -> bool:
+    """Whether a state, as facts hold it, is one that does not change any more; not if it is not known."""
+    return state in kind.states.__members__ and kind.states(state).is_terminal

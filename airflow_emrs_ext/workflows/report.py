@@ -1,0 +1,109 @@
+"""What a report says of a job run beside what describes it: its attempts, where its logs are, what it runs on.
+
+Each service tells that in its own way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow_emrs_ext.aws import serverless
+from airflow_emrs_ext.core.effects import Steps, Terms
+from airflow_emrs_ext.exceptions import EmrError
+from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, JobRunKind, attempt_facts
+from airflow_emrs_ext.shared.states import State
+from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, briefly
+
+# How old what is known of an application may be, in seconds; what it has for defaults is changed while it is at rest.
+_RECENT_SECONDS = 60.0
+
+
+def report(terms: Terms, kind: JobRunKind[State], facts: Facts) -> Steps[Facts]:
+    """``facts`` with the attempts and the log locations, defaults of what it runs on included.
+
+    What may not be read is left out: the outcome of the run is worth more than its decoration.
+    """
+    brief = briefly(terms, REPORT_SECONDS)
+    attempts: list[Facts] = []
+    about: Facts = {}
+    try:
+        attempts = yield from _ATTEMPTS[kind.key](brief, facts)
+        about = yield from _ABOUT[kind.key](brief, facts)
+    except (EmrError, LookupError, TypeError, ValueError, AttributeError) as error:
+        # Whatever is wrong with an answer: the outcome of the job run is known.
+        terms.log.warning("The report on %s is incomplete: %s", kind.label(kind.pick(facts)), error)
+    defaults = about.pop("monitoring_configuration", {})
+    for attempt in attempts:
+        attempt["log_locations"] = kind.log_locations({**facts, "attempt": attempt["attempt"]}, defaults)
+    return {
+        **facts,
+        **about,
+        "attempts": attempts,
+        "log_locations": kind.log_locations(facts, defaults),
+        "diagnosis": None,
+        "driver_logs": [],
+    }
+
+
+def defaults_of(terms: Terms, kind: JobRunKind[State], ids: Mapping[str, str]) -> Steps[Mapping[str, Any]]:
+    """The MonitoringConfiguration of what a job run runs on; what may not be read counts as none."""
+    try:
+        about = yield from _ABOUT[kind.key](terms, ids)
+    except EmrError as error:
+        terms.log.warning("Whether %s has logs is not known: %s", kind.label(ids), error)
+        return {}
+    monitoring: Mapping[str, Any] = about["monitoring_configuration"]
+    return monitoring
+
+
+def _attempts_listed(terms: Terms, facts: Mapping[str, Any]) -> Steps[list[Facts]]:
+    """The attempts of EMR Serverless: of more than one, ListJobRunAttempts tells."""
+    if facts["attempt"] == 1:
+        return [_latest(facts)]
+    listed = yield from serverless.list_job_run_attempts(terms, facts["application_id"], facts["job_run_id"])
+    return sorted((attempt_facts(attempt) for attempt in listed), key=lambda attempt: attempt["attempt"])
+
+
+def _about_application(terms: Terms, facts: Mapping[str, Any]) -> Steps[Facts]:
+    """The application of EMR Serverless (GetApplication): hundreds of job runs of one ask for it once in a minute."""
+    application_id = facts["application_id"]
+    heard_at, about = terms.recent.get(application_id, (-math.inf, None))
+    if about is None or terms.clock() - heard_at > _RECENT_SECONDS:
+        application = yield from serverless.get_application(terms, application_id)
+        about = {
+            "architecture": application.get("architecture"),
+            "monitoring_configuration": application.get("monitoringConfiguration", {}),
+        }
+        terms.recent[application_id] = (terms.clock(), about)
+    return dict(about)
+
+
+def _attempts_counted(terms: Terms, facts: Mapping[str, Any]) -> Steps[list[Facts]]:
+    """The attempts of EMR on EKS, which counts them: those before the latest have failed."""
+    yield from ()
+    last = _latest(facts)
+    failed = {**last, "state": str(EKS_JOB_RUN.failure), "state_details": "", "updated_at": facts["created_at"]}
+    return [*({**failed, "attempt": number} for number in range(1, facts["attempt"])), last]
+
+
+def _latest(facts: Mapping[str, Any]) -> Facts:
+    """The latest attempt, as it is described with its job run."""
+    return {name: facts[name] for name in ("attempt", "state", "state_details", "created_at", "updated_at")}
+
+
+def _about_virtual_cluster(terms: Terms, facts: Mapping[str, Any]) -> Steps[Facts]:
+    """The virtual cluster of EMR on EKS, which has no defaults for its job runs."""
+    yield from ()
+    return {"monitoring_configuration": {}}
+
+
+_ATTEMPTS: Mapping[str, Callable[[Terms, Mapping[str, Any]], Steps[list[Facts]]]] = {
+    JOB_RUN.key: _attempts_listed,
+    EKS_JOB_RUN.key: _attempts_counted,
+}
+_ABOUT: Mapping[str, Callable[[Terms, Mapping[str, Any]], Steps[Facts]]] = {
+    JOB_RUN.key: _about_application,
+    EKS_JOB_RUN.key: _about_virtual_cluster,
+}
