@@ -54,7 +54,7 @@ class SessionTask(DecoratedOperator, PythonOperator, WorkingOperator):
 
     def execute_callable(self) -> Any:
         """Call the function in this interpreter."""
-        with self.spark_connect.session(self._working_in) as spark:
+        with self.hook.session(self._working_in) as spark:
             function = self.python_callable
             self.python_callable = partial(_call, vars(function)["__wrapped__"], spark)
             try:
@@ -70,7 +70,7 @@ class _ElsewhereTask(SessionTask):
 
     def execute_callable(self) -> Any:
         """Call the function in the other interpreter."""
-        with self.spark_connect.tunnel(self._working_in) as tunnel:
+        with self.hook.tunnel(self._working_in) as tunnel:
             self.env_vars = {**(self.env_vars or {}), "SPARK_REMOTE": tunnel.remote}
             # Past the execute_callable of this interpreter, to that of Airflow's own operator.
             return super(SessionTask, self).execute_callable()

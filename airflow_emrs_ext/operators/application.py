@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity
 from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import aws_template_fields
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, request_of
 from airflow_emrs_ext.operators._base.started_resource import ClaimingOperator
 from airflow_emrs_ext.shared.states import ApplicationState
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+    from airflow_emrs_ext.resources import Application
 
 Structure = Mapping[str, Any]
 
@@ -60,8 +60,14 @@ class _ApplicationSettingsOperator(EmrServerlessOperator):
     :param worker_type_specifications: images by worker type
     """
 
-    kind = later("resources", "APPLICATION")
     template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay", *_SETTINGS)
+
+    @property
+    def kind(self) -> Application:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import APPLICATION
+
+        return APPLICATION
 
     def __init__(
         self,
@@ -106,7 +112,7 @@ class _ApplicationSettingsOperator(EmrServerlessOperator):
         return {name: getattr(self, name) for name in _SETTINGS}
 
 
-class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, ClaimingOperator["EmrServerlessHook"]):
+class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, ClaimingOperator):
     """Create an EMR Serverless application and wait until it is ready (CreateApplication).
 
     :param release_label: EMR release, e.g. ``emr-7.9.0``; required

@@ -9,17 +9,17 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields
 from airflow_emrs_ext.operators._base.job_run import CancellingJobRunOperator, StartingJobRunOperator
 from airflow_emrs_ext.operators._base.operator import id_of, request_of, whole_number
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.hooks.containers import EmrContainersHook
+    from airflow_emrs_ext.resources import EksJobRun
 
 Structure = Mapping[str, Any]
 
 
-class EmrContainersStartJobRunOperator(StartingJobRunOperator["EmrContainersHook"]):
+class EmrContainersStartJobRunOperator(ContainersMixin, StartingJobRunOperator):
     """Start an EMR on EKS job run and wait for it (StartJobRun).
 
     A repetition of the request after a lost answer finds the same job run by its client token, and a try that follows a
@@ -70,8 +70,6 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator["EmrContainersHook
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("resources", "EKS_JOB_RUN")
     operator_extra_links = LinksOf("eks_job_run")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
@@ -100,6 +98,13 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator["EmrContainersHook
         "tags": "json",
         "config": "json",
     }
+
+    @property
+    def kind(self) -> EksJobRun:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import EKS_JOB_RUN
+
+        return EKS_JOB_RUN
 
     def __init__(
         self,
@@ -169,7 +174,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator["EmrContainersHook
         return None if attempts is None else {"maxAttempts": whole_number(attempts, parameter)}
 
 
-class EmrContainersCancelJobRunOperator(CancellingJobRunOperator["EmrContainersHook"]):
+class EmrContainersCancelJobRunOperator(ContainersMixin, CancellingJobRunOperator):
     """Cancel an EMR on EKS job run and wait until it is over (CancelJobRun); one that has ended is success.
 
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it
@@ -178,11 +183,16 @@ class EmrContainersCancelJobRunOperator(CancellingJobRunOperator["EmrContainersH
     :return: as :class:`EmrContainersStartJobRunOperator`; ``state`` tells how it ended
     """
 
-    aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("resources", "EKS_JOB_RUN")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout", "waiter_delay", "virtual_cluster_id", "job_run_id"
     )
+
+    @property
+    def kind(self) -> EksJobRun:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import EKS_JOB_RUN
+
+        return EKS_JOB_RUN
 
     def __init__(self, *, virtual_cluster_id: Any, job_run_id: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields
 from airflow_emrs_ext.operators._base.job_run import CancellingJobRunOperator, StartingJobRunOperator
 from airflow_emrs_ext.operators._base.operator import id_of, request_of, whole_number
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+    from airflow_emrs_ext.resources import JobRun
 
 Structure = Mapping[str, Any]
 
 
-class EmrServerlessStartJobRunOperator(StartingJobRunOperator["EmrServerlessHook"]):
+class EmrServerlessStartJobRunOperator(ServerlessMixin, StartingJobRunOperator):
     """Start an EMR Serverless job run and wait for it (StartJobRun).
 
     A repetition of the request after a lost answer finds the same job run by its client token, and a try that follows a
@@ -71,8 +71,6 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator["EmrServerlessHook
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("resources", "JOB_RUN")
     counts_cost = True
     operator_extra_links = LinksOf("job_run")
     template_fields: Sequence[str] = aws_template_fields(
@@ -101,6 +99,13 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator["EmrServerlessHook
         "tags": "json",
         "config": "json",
     }
+
+    @property
+    def kind(self) -> JobRun:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import JOB_RUN
+
+        return JOB_RUN
 
     def __init__(
         self,
@@ -159,7 +164,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator["EmrServerlessHook
         return lineage.with_properties(lineage.named(whole), lineage.transport(context))
 
 
-class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator["EmrServerlessHook"]):
+class EmrServerlessCancelJobRunOperator(ServerlessMixin, CancellingJobRunOperator):
     """Cancel an EMR Serverless job run and wait until it is over (CancelJobRun); one that has ended is success.
 
     :param application_id: of the application, or a result that contains it
@@ -169,11 +174,16 @@ class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator["EmrServerlessH
     :return: as :class:`EmrServerlessStartJobRunOperator`; ``state`` tells how it ended
     """
 
-    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("resources", "JOB_RUN")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout", "waiter_delay", "application_id", "job_run_id", "shutdown_grace_period_seconds"
     )
+
+    @property
+    def kind(self) -> JobRun:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import JOB_RUN
+
+        return JOB_RUN
 
     def __init__(
         self,

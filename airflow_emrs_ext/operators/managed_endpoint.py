@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, id_of
 from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, wrapped
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.hooks.containers import EmrContainersHook
+    from airflow_emrs_ext.resources import ManagedEndpoint
 
 
-class EmrContainersCreateManagedEndpointOperator(StartingServingOperator["EmrContainersHook"]):
+class EmrContainersCreateManagedEndpointOperator(ContainersMixin, StartingServingOperator):
     """Create an EMR on EKS managed endpoint and wait until it is ready (CreateManagedEndpoint).
 
     It is what a session is on EMR Serverless: tasks work in it with Spark Connect. A try that follows a lost worker
@@ -48,8 +48,6 @@ class EmrContainersCreateManagedEndpointOperator(StartingServingOperator["EmrCon
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("resources", "MANAGED_ENDPOINT")
     configurations = "applicationConfiguration"
     operator_extra_links = LinksOf("managed_endpoint")
     template_fields: Sequence[str] = (
@@ -58,6 +56,13 @@ class EmrContainersCreateManagedEndpointOperator(StartingServingOperator["EmrCon
         "release_label",
         "type",
     )
+
+    @property
+    def kind(self) -> ManagedEndpoint:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import MANAGED_ENDPOINT
+
+        return MANAGED_ENDPOINT
 
     def __init__(
         self,

@@ -13,13 +13,13 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, whole_number
 from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, wrapped
 from airflow_emrs_ext.shared.states import SessionState
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+    from airflow_emrs_ext.resources import Session
 
 Structure = Mapping[str, Any]
 
@@ -27,7 +27,7 @@ Structure = Mapping[str, Any]
 _IDLE_TIMEOUT_MINUTES = 15
 
 
-class EmrServerlessStartSessionOperator(StartingServingOperator["EmrServerlessHook"]):
+class EmrServerlessStartSessionOperator(ServerlessMixin, StartingServingOperator):
     """Start an EMR Serverless session and wait until it is ready (StartSession).
 
     A try that follows a lost worker finds the session that the earlier try had started. If the task ends before the
@@ -58,8 +58,6 @@ class EmrServerlessStartSessionOperator(StartingServingOperator["EmrServerlessHo
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("resources", "SESSION")
     configurations = "runtimeConfiguration"
     operator_extra_links = LinksOf("session")
     template_fields: Sequence[str] = (
@@ -67,6 +65,13 @@ class EmrServerlessStartSessionOperator(StartingServingOperator["EmrServerlessHo
         "application_id",
         "idle_timeout_minutes",
     )
+
+    @property
+    def kind(self) -> Session:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import SESSION
+
+        return SESSION
 
     def __init__(
         self,

@@ -91,7 +91,7 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
         with (
             self.ends_at_kill(),
             self.session_to_work_in(context) as ids,
-            self.spark_connect.session(ids) as spark,
+            self.hook.session(ids) as spark,
         ):
             return as_xcoms(self, {**ids, **self._run_statements(spark, statements, limit)})
 

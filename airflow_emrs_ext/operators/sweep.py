@@ -11,21 +11,19 @@ from airflow_emrs_ext._compat import Context, count_dag_runs
 from airflow_emrs_ext.aws.ownership_tags import owner
 from airflow_emrs_ext.core.deployment import deployment_of
 from airflow_emrs_ext.exceptions import EmrError
-from airflow_emrs_ext.operators._base.connection import HookT, aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import ContainersMixin, ServerlessMixin, aws_template_fields
 from airflow_emrs_ext.operators._base.operator import EmrOperator, flag, id_of, seconds
 from airflow_emrs_ext.shared.states import ApplicationState, VirtualClusterState
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.core.effects import Terms
-    from airflow_emrs_ext.hooks.containers import EmrContainersHook
-    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
     from airflow_emrs_ext.resources import OwnedKind, Snapshot
     from airflow_emrs_ext.shared.states import State
 
 DagRun = Literal["active", "over", "unknown"]
 
 
-class SweepingOperator(EmrOperator[HookT]):
+class SweepingOperator(EmrOperator):
     """Base of the operators that sweep, place by place.
 
     What tasks start carries tags that name DAG, run and task (``[emrs_ext] default_tags``); what carries none is not
@@ -113,7 +111,7 @@ class SweepingOperator(EmrOperator[HookT]):
         return terms.clock() + terms.service.ahead - created >= seconds(self.end_unknown_after, "end_unknown_after")
 
 
-class EmrServerlessSweepOperator(SweepingOperator["EmrServerlessHook"]):
+class EmrServerlessSweepOperator(ServerlessMixin, SweepingOperator):
     """Find the sessions and job runs whose DAG run is over, and end them if asked.
 
     What tasks start carries tags that name DAG, run and task (``[emrs_ext] default_tags``); what carries none is not
@@ -134,7 +132,6 @@ class EmrServerlessSweepOperator(SweepingOperator["EmrServerlessHook"]):
         ``dag_run`` (``over``, ``unknown``), ``ended`` (whether its end was requested)
     """
 
-    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
     place = "application_id"
     template_fields: Sequence[str] = aws_template_fields("application_ids", "end", "end_unknown_after")
 
@@ -150,7 +147,7 @@ class EmrServerlessSweepOperator(SweepingOperator["EmrServerlessHook"]):
         return [str(one["id"]) for one in self.hook.list_applications(states=awake)]
 
 
-class EmrContainersSweepOperator(SweepingOperator["EmrContainersHook"]):
+class EmrContainersSweepOperator(ContainersMixin, SweepingOperator):
     """Find the job runs and managed endpoints of EMR on EKS whose DAG run is over, and end them if asked.
 
     What counts as left is what counts for :class:`EmrServerlessSweepOperator`.
@@ -164,7 +161,6 @@ class EmrContainersSweepOperator(SweepingOperator["EmrContainersHook"]):
         ``virtual_cluster_id``, ``job_run_id`` or ``endpoint_id``
     """
 
-    aws_hook_class = later("hooks.containers", "EmrContainersHook")
     place = "virtual_cluster_id"
     template_fields: Sequence[str] = aws_template_fields("virtual_cluster_ids", "end", "end_unknown_after")
 

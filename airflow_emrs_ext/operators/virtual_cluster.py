@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, flag, id_of, request_of
 from airflow_emrs_ext.operators._base.started_resource import ClaimingOperator
 from airflow_emrs_ext.shared.states import VirtualClusterState
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.hooks.containers import EmrContainersHook
+    from airflow_emrs_ext.resources import VirtualCluster
 
 
-class EmrContainersCreateVirtualClusterOperator(ClaimingOperator["EmrContainersHook"]):
+class EmrContainersCreateVirtualClusterOperator(ContainersMixin, ClaimingOperator):
     """Register a namespace of an EKS cluster with EMR on EKS (CreateVirtualCluster).
 
     :param eks_cluster_name: of the EKS cluster
@@ -35,12 +35,17 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator["EmrContainersH
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("resources", "VIRTUAL_CLUSTER")
     template_fields: Sequence[str] = aws_template_fields(
         "eks_cluster_name", "eks_namespace", "eks_node_label", "name", "tags", "client_request_token", "config"
     )
     template_fields_renderers = {"tags": "json", "config": "json"}  # noqa: RUF012 - Airflow declares it so
+
+    @property
+    def kind(self) -> VirtualCluster:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import VIRTUAL_CLUSTER
+
+        return VIRTUAL_CLUSTER
 
     def __init__(
         self,

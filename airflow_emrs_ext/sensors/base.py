@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException, Context, as_xcoms
 from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
-from airflow_emrs_ext.operators._base.connection import HookT, HookUser, aws_template_fields
+from airflow_emrs_ext.operators._base.connection import AwsConnectionMixin, aws_template_fields
 from airflow_emrs_ext.operators._base.end_from_trigger import ending
 from airflow_emrs_ext.operators._base.operator import id_of
 from airflow_emrs_ext.operators._base.xcom_args import HasResult
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.shared.states import State
 
 
-class EmrSensor(HasResult, BaseSensorOperator, HookUser[HookT]):
+class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
     """Base of the sensors: wait until a resource is in one of ``target_states``.
 
     A state from which none of them can be reached any more fails the task at once. Modes ``poke`` and ``reschedule``
@@ -44,7 +44,11 @@ class EmrSensor(HasResult, BaseSensorOperator, HookUser[HookT]):
 
     template_fields: Sequence[str] = aws_template_fields()
     ui_color = "#ffd08a"
-    kind: ClassVar[ClaimedKind[State]]
+
+    @property
+    def kind(self) -> ClaimedKind[State]:
+        """The kind of resource."""
+        raise NotImplementedError
 
     def __init__(
         self,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields
 from airflow_emrs_ext.sensors.base import EmrSensor
 from airflow_emrs_ext.shared.states import EksJobRunState, ManagedEndpointState, VirtualClusterState
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.hooks.containers import EmrContainersHook
+    from airflow_emrs_ext.resources import EksJobRun, ManagedEndpoint, VirtualCluster
 
 
-class EmrContainersJobRunSensor(EmrSensor["EmrContainersHook"]):
+class EmrContainersJobRunSensor(ContainersMixin, EmrSensor):
     """Wait for a state of an EMR on EKS job run (DescribeJobRun).
 
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it
@@ -26,8 +26,13 @@ class EmrContainersJobRunSensor(EmrSensor["EmrContainersHook"]):
     template_fields: Sequence[str] = aws_template_fields(
         "virtual_cluster_id", "job_run_id", "target_states", "notification_queue"
     )
-    aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("resources", "EKS_JOB_RUN")
+
+    @property
+    def kind(self) -> EksJobRun:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import EKS_JOB_RUN
+
+        return EKS_JOB_RUN
 
     def __init__(
         self,
@@ -42,7 +47,7 @@ class EmrContainersJobRunSensor(EmrSensor["EmrContainersHook"]):
         self.job_run_id = job_run_id
 
 
-class EmrContainersVirtualClusterSensor(EmrSensor["EmrContainersHook"]):
+class EmrContainersVirtualClusterSensor(ContainersMixin, EmrSensor):
     """Wait for a state of an EMR on EKS virtual cluster (DescribeVirtualCluster).
 
     :param virtual_cluster_id: of the virtual cluster, or the result of the operator that created it
@@ -51,8 +56,13 @@ class EmrContainersVirtualClusterSensor(EmrSensor["EmrContainersHook"]):
     """
 
     template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "target_states")
-    aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("resources", "VIRTUAL_CLUSTER")
+
+    @property
+    def kind(self) -> VirtualCluster:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import VIRTUAL_CLUSTER
+
+        return VIRTUAL_CLUSTER
 
     def __init__(
         self,
@@ -65,7 +75,7 @@ class EmrContainersVirtualClusterSensor(EmrSensor["EmrContainersHook"]):
         self.virtual_cluster_id = virtual_cluster_id
 
 
-class EmrContainersManagedEndpointSensor(EmrSensor["EmrContainersHook"]):
+class EmrContainersManagedEndpointSensor(ContainersMixin, EmrSensor):
     """Wait for a state of an EMR on EKS managed endpoint (DescribeManagedEndpoint).
 
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it
@@ -76,8 +86,13 @@ class EmrContainersManagedEndpointSensor(EmrSensor["EmrContainersHook"]):
     """
 
     template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "endpoint_id", "target_states")
-    aws_hook_class = later("hooks.containers", "EmrContainersHook")
-    kind = later("resources", "MANAGED_ENDPOINT")
+
+    @property
+    def kind(self) -> ManagedEndpoint:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import MANAGED_ENDPOINT
+
+        return MANAGED_ENDPOINT
 
     def __init__(
         self,

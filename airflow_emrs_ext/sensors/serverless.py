@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext.operators._base.connection import aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields
 from airflow_emrs_ext.operators.session import session_ids
 from airflow_emrs_ext.sensors.base import EmrSensor
 from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, SessionState
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+    from airflow_emrs_ext.resources import Application, JobRun, Session
 
 
-class EmrServerlessApplicationSensor(EmrSensor["EmrServerlessHook"]):
+class EmrServerlessApplicationSensor(ServerlessMixin, EmrSensor):
     """Wait for a state of an EMR Serverless application (GetApplication).
 
     :param application_id: of the application, or the result of the operator that created it
@@ -23,8 +23,13 @@ class EmrServerlessApplicationSensor(EmrSensor["EmrServerlessHook"]):
     """
 
     template_fields: Sequence[str] = aws_template_fields("application_id", "target_states", "notification_queue")
-    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("resources", "APPLICATION")
+
+    @property
+    def kind(self) -> Application:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import APPLICATION
+
+        return APPLICATION
 
     def __init__(
         self,
@@ -37,7 +42,7 @@ class EmrServerlessApplicationSensor(EmrSensor["EmrServerlessHook"]):
         self.application_id = application_id
 
 
-class EmrServerlessJobRunSensor(EmrSensor["EmrServerlessHook"]):
+class EmrServerlessJobRunSensor(ServerlessMixin, EmrSensor):
     """Wait for a state of an EMR Serverless job run (GetJobRun).
 
     :param application_id: of the application, or a result that contains it
@@ -50,8 +55,13 @@ class EmrServerlessJobRunSensor(EmrSensor["EmrServerlessHook"]):
     template_fields: Sequence[str] = aws_template_fields(
         "application_id", "job_run_id", "target_states", "notification_queue"
     )
-    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("resources", "JOB_RUN")
+
+    @property
+    def kind(self) -> JobRun:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import JOB_RUN
+
+        return JOB_RUN
 
     def __init__(
         self,
@@ -66,7 +76,7 @@ class EmrServerlessJobRunSensor(EmrSensor["EmrServerlessHook"]):
         self.job_run_id = job_run_id
 
 
-class EmrServerlessSessionSensor(EmrSensor["EmrServerlessHook"]):
+class EmrServerlessSessionSensor(ServerlessMixin, EmrSensor):
     """Wait for a state of an EMR Serverless session (GetSession).
 
     :param session: the result of the operator that started it
@@ -78,8 +88,13 @@ class EmrServerlessSessionSensor(EmrSensor["EmrServerlessHook"]):
     """
 
     template_fields: Sequence[str] = aws_template_fields("session", "application_id", "session_id", "target_states")
-    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
-    kind = later("resources", "SESSION")
+
+    @property
+    def kind(self) -> Session:
+        """The kind of resource."""
+        from airflow_emrs_ext.resources import SESSION
+
+        return SESSION
 
     def __init__(
         self,

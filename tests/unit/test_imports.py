@@ -5,14 +5,10 @@ from __future__ import annotations
 import pkgutil
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 
 import airflow_emrs_ext
-from airflow_emrs_ext.hooks.base import EmrHook
-from airflow_emrs_ext.operators._base.connection import HookUser
-from airflow_emrs_ext.resources import ResourceKind
 from airflow_emrs_ext.workflows import CONCLUSIONS, PROCEDURES
 
 pytestmark = pytest.mark.airflow
@@ -123,14 +119,6 @@ def test_this_test_sees_what_is_heavy() -> None:
     loaded = loaded_by("import airflow_emrs_ext.hooks.serverless, airflow_emrs_ext.triggers.journal")
     assert {"boto3", "airflow_emrs_ext.hooks.serverless"} <= set(loaded)
     assert "airflow_emrs_ext.triggers.journal" not in loaded
-
-
-@pytest.mark.parametrize("module", [module for module in MODULES if module.split(".")[1] in ("operators", "sensors")])
-def test_what_is_imported_later_is_there(module: str) -> None:
-    for user in vars(import_module(module)).values():
-        if isinstance(user, type) and issubclass(user, HookUser) and user.__module__ == module:
-            assert issubclass(getattr(user, "aws_hook_class", EmrHook), EmrHook)
-            assert isinstance(getattr(user, "kind", None), (ResourceKind, type(None)))
 
 
 @pytest.mark.parametrize("table", [PROCEDURES, CONCLUSIONS])

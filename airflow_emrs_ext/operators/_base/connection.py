@@ -1,4 +1,4 @@
-"""What operators and sensors are declared with, so that a DAG file that uses them imports no boto3 and no procedure.
+"""The AWS connection of operators and sensors: a DAG file that uses them imports no boto3 and no workflow.
 
 A worker needs much more, and imports it when a task runs.
 """
@@ -6,31 +6,13 @@ A worker needs much more, and imports it when a task runs.
 from __future__ import annotations
 
 from functools import cached_property
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.base import EmrHook
+    from airflow_emrs_ext.hooks.containers import EmrContainersHook
+    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
     from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
-
-HookT = TypeVar("HookT", bound="EmrHook")
-
-
-class _Later:
-    def __init__(self, module: str, name: str) -> None:
-        self.module, self.name = module, name
-
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return getattr(import_module(self.module), self.name)
-
-
-def later(module: str, name: str) -> Any:
-    """A class attribute that is imported when it is first looked at.
-
-    :param module: where it is, below this package
-    :param name: what it is called there
-    """
-    return _Later(f"airflow_emrs_ext.{module}", name)
 
 
 def aws_template_fields(*names: str) -> tuple[str, ...]:
@@ -38,17 +20,21 @@ def aws_template_fields(*names: str) -> tuple[str, ...]:
     return tuple(sorted({"aws_conn_id", "region_name", "verify", *names}))
 
 
-class HookUser(Generic[HookT]):
+class AwsConnectionMixin:
     """What has an AWS connection, and a hook that uses it.
 
     The parameters are those of the Amazon provider's operators, whose base classes import boto3.
     """
 
-    aws_hook_class: type[HookT]
     aws_conn_id: str | None
     region_name: str | None
     verify: bool | str | None
     botocore_config: dict[str, Any] | None
+
+    @cached_property
+    def hook(self) -> EmrHook:
+        """The hook, made when a task first needs it."""
+        raise NotImplementedError
 
     @property
     def _hook_parameters(self) -> dict[str, Any]:
@@ -59,11 +45,6 @@ class HookUser(Generic[HookT]):
             "config": self.botocore_config,
         }
 
-    @cached_property
-    def hook(self) -> HookT:
-        """The hook, made when a task first needs it."""
-        return self.aws_hook_class(**self._hook_parameters)
-
     def _trigger(self, **parameters: Any) -> WorkflowTrigger:
         """A trigger with the same connection.
 
@@ -72,3 +53,25 @@ class HookUser(Generic[HookT]):
         from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
 
         return WorkflowTrigger(hook=self._hook_parameters, **parameters)
+
+
+class ServerlessMixin(AwsConnectionMixin):
+    """What uses EMR Serverless."""
+
+    @cached_property
+    def hook(self) -> EmrServerlessHook:
+        """The hook, made when a task first needs it."""
+        from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+
+        return EmrServerlessHook(**self._hook_parameters)
+
+
+class ContainersMixin(AwsConnectionMixin):
+    """What uses EMR on EKS."""
+
+    @cached_property
+    def hook(self) -> EmrContainersHook:
+        """The hook, made when a task first needs it."""
+        from airflow_emrs_ext.hooks.containers import EmrContainersHook
+
+        return EmrContainersHook(**self._hook_parameters)

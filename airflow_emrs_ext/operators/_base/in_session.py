@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, TaskKilled
-from airflow_emrs_ext.operators._base.connection import later
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator, session_ids
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
     :param execution_role_arn: ARN of the IAM role that the task's own session assumes
     """
 
-    aws_hook_class = later("hooks.spark_connect", "EmrServerlessSparkConnectHook")
     template_fields: Sequence[str] = (*EmrServerlessStartSessionOperator.template_fields, "session")
 
     def __init__(
@@ -38,10 +37,12 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
         super().__init__(application_id=application_id, execution_role_arn=execution_role_arn, **kwargs)
         self.session = session
 
-    @property
-    def spark_connect(self) -> EmrServerlessSparkConnectHook:
-        """The operator's hook, under its own type."""
-        return cast("EmrServerlessSparkConnectHook", self.hook)
+    @cached_property
+    def hook(self) -> EmrServerlessSparkConnectHook:
+        """The hook, made when a task first needs it."""
+        from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
+
+        return EmrServerlessSparkConnectHook(**self._hook_parameters)
 
     @contextmanager
     def session_to_work_in(self, context: Context) -> Iterator[dict[str, Any]]:
@@ -52,7 +53,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
         self.hook.patience = self._patience(context)
         if self.session is not None:
             given = self._given_session()
-            kind = self.spark_connect.kind_of(given)
+            kind = self.hook.kind_of(given)
             ids = kind.pick(given)
             self.show_links(context, kind.key, ids)
             ready = [str(state) for state in kind.states if state.is_success]
@@ -84,5 +85,5 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
 
     def on_kill(self) -> None:
         """End the work at once, wherever it runs, and a session of the task's own."""
-        self.spark_connect.cut(TaskKilled("The task was killed while it was working in the session."))
+        self.hook.cut(TaskKilled("The task was killed while it was working in the session."))
         super().on_kill()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.operators._base.connection import HookT
 from airflow_emrs_ext.operators._base.operator import EmrOperator, id_of, patience_of, whole_number
 from airflow_emrs_ext.operators._base.started_resource import OwningOperator
 from airflow_emrs_ext.workflows import KILL_SECONDS, ShowDriverLogs
@@ -23,10 +22,13 @@ SubmitFrom = Literal["worker", "triggerer"]
 """Where the job run is submitted: a triggerer submits those of hundreds of tasks one by one, as the quota allows."""
 
 
-class StartingJobRunOperator(OwningOperator[HookT]):
+class StartingJobRunOperator(OwningOperator):
     """Base of the operators that start a job run and wait for it."""
 
-    kind: ClassVar[JobRunKind[State]]
+    @property
+    def kind(self) -> JobRunKind[State]:
+        """The kind of resource."""
+        raise NotImplementedError
 
     def __init__(
         self,
@@ -148,10 +150,13 @@ class StartingJobRunOperator(OwningOperator[HookT]):
         return targets[wait_for]
 
 
-class CancellingJobRunOperator(EmrOperator[HookT]):
+class CancellingJobRunOperator(EmrOperator):
     """Base of the operators that cancel a job run; its ids are attributes."""
 
-    kind: ClassVar[JobRunKind[State]]
+    @property
+    def kind(self) -> JobRunKind[State]:
+        """The kind of resource."""
+        raise NotImplementedError
 
     def __init__(self, *, wait_for_completion: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -14,21 +14,24 @@ from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.core.summary import conclude
 from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
-from airflow_emrs_ext.operators._base.connection import HookT, HookUser, aws_template_fields, later
+from airflow_emrs_ext.operators._base.connection import (
+    AwsConnectionMixin,
+    ContainersMixin,
+    ServerlessMixin,
+    aws_template_fields,
+)
 from airflow_emrs_ext.operators._base.end_from_trigger import ending
 from airflow_emrs_ext.operators._base.xcom_args import HasResult
 from airflow_emrs_ext.workflows import CONCLUSIONS, PROCEDURES, watch_of
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.core.effects import Patience, Terms
-    from airflow_emrs_ext.hooks.containers import EmrContainersHook
-    from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 
 # The task's own deadline comes this much before Airflow's, so that the operator decides what happens to the run.
 _MARGIN_SECONDS = 10.0
 
 
-class EmrOperator(HasResult, BaseOperator, HookUser[HookT]):
+class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
     """Base of the operators.
 
     The result is one dictionary of plain JSON, and one XCom; ``operator.output["state"]`` is a member of it. Ids of
@@ -200,16 +203,12 @@ class EmrOperator(HasResult, BaseOperator, HookUser[HookT]):
         return {}
 
 
-class EmrServerlessOperator(EmrOperator["EmrServerlessHook"]):
+class EmrServerlessOperator(ServerlessMixin, EmrOperator):
     """Base of the EMR Serverless operators; takes the parameters of :class:`EmrOperator`."""
 
-    aws_hook_class = later("hooks.serverless", "EmrServerlessHook")
 
-
-class EmrContainersOperator(EmrOperator["EmrContainersHook"]):
+class EmrContainersOperator(ContainersMixin, EmrOperator):
     """Base of the EMR on EKS operators; takes the parameters of :class:`EmrOperator`."""
-
-    aws_hook_class = later("hooks.containers", "EmrContainersHook")
 
 
 def seconds(duration: timedelta | float | str, parameter: str) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.operators._base.connection import HookT, aws_template_fields
+from airflow_emrs_ext.operators._base.connection import aws_template_fields
 from airflow_emrs_ext.operators._base.operator import request_of
 from airflow_emrs_ext.operators._base.started_resource import OwningOperator
 
@@ -22,10 +22,14 @@ Structure = Mapping[str, Any]
 _CONNECTION = ("aws_conn_id", "region_name", "verify", "botocore_config", "deferrable", "waiter_delay", "dag")
 
 
-class StartingServingOperator(OwningOperator[HookT]):
+class StartingServingOperator(OwningOperator):
     """Base of the operators that start something that serves Spark Connect, and wait until it is ready."""
 
-    kind: ClassVar[ServingKind[State]]
+    @property
+    def kind(self) -> ServingKind[State]:
+        """The kind of resource."""
+        raise NotImplementedError
+
     configurations: ClassVar[str]
     """The member of ``configurationOverrides`` that holds Spark's properties."""
 

@@ -22,7 +22,6 @@ from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, found_by
 from airflow_emrs_ext.core import lineage, settings
 from airflow_emrs_ext.exceptions import Crashed, TaskKilled
 from airflow_emrs_ext.links.runs import show_links
-from airflow_emrs_ext.operators._base.connection import HookT
 from airflow_emrs_ext.operators._base.operator import EmrOperator
 from airflow_emrs_ext.triggers._compat import UNKNOWN, state_of_task
 
@@ -46,14 +45,18 @@ class _Killed(BaseException):
     """What the handler of a kill interrupts the task with; no exception that a client would take for a broken call."""
 
 
-class ClaimingOperator(EmrOperator[HookT]):
+class ClaimingOperator(EmrOperator):
     """Base of the operators that start something which another try of the task finds again.
 
     :param reattach: whether a try goes on with what an earlier one has started and left active, as after the loss of a
         worker; ``False``: it ends that and starts anew
     """
 
-    kind: ClassVar[ClaimedKind[State]]
+    @property
+    def kind(self) -> ClaimedKind[State]:
+        """The kind of resource."""
+        raise NotImplementedError
+
     _claims: ClassVar[str] = "claim"
     client_request_token: str | None = None
     config: Mapping[str, Any] | None = None
@@ -115,13 +118,17 @@ class ClaimingOperator(EmrOperator[HookT]):
         return {"name": name, "tags": {**named, **(given.get("tags") or {})}}
 
 
-class OwningOperator(ClaimingOperator[HookT]):
+class OwningOperator(ClaimingOperator):
     """Base of the operators that start a job run or a session, and end it when the task ends before its work is done.
 
     Two parameters of each say when, named after the API's word: ``<verb>_on_kill`` and ``<verb>_on_timeout``.
     """
 
-    kind: ClassVar[OwnedKind[State]]
+    @property
+    def kind(self) -> OwnedKind[State]:
+        """The kind of resource."""
+        raise NotImplementedError
+
     _claims = "claim_owned"
 
     def __init__(self, **kwargs: Any) -> None:

@@ -15,6 +15,7 @@ from airflow_emrs_ext.aws.ownership_tags import identity_of
 from airflow_emrs_ext.decorators.session_tasks import SessionTask
 from airflow_emrs_ext.links import runs
 from airflow_emrs_ext.links.runs import LINKS, OPERATORS, EmrLink, LinksOf, RunLink, path_of
+from airflow_emrs_ext.operators._base.connection import ContainersMixin
 from airflow_emrs_ext.operators._base.in_session import WorkingOperator
 from airflow_emrs_ext.operators._base.job_run import StartingJobRunOperator
 from airflow_emrs_ext.operators._base.operator import EmrOperator
@@ -114,7 +115,7 @@ def linked_dag(operator: Any) -> Any:
         callable_["python"] = sys.executable
     if "SparkSql" in operator.__name__:
         callable_["sql"] = "SELECT 1"
-    on_eks = {"release_label": "emr-7.9.0"} if getattr(operator.kind, "service", "") == "emr-containers" else {}
+    on_eks = {"release_label": "emr-7.9.0"} if issubclass(operator, ContainersMixin) else {}
     place = {"virtual_cluster_id": "c"} if on_eks else {"application_id": "a"}
     job = {"job_driver": {}} if issubclass(operator, StartingJobRunOperator) else {}
     given = {"execution_role_arn": "role", **place, **on_eks, **job, **callable_}
