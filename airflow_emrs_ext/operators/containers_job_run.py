@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Structure = Mapping[str, Any]
 
 
-class EmrContainersStartJobRunOperator(ContainersMixin, StartingJobRunOperator):
+class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
     """Start an EMR on EKS job run and wait for it (StartJobRun).
 
     A repetition of the request after a lost answer finds the same job run by its client token, and a try that follows a
@@ -174,7 +174,7 @@ class EmrContainersStartJobRunOperator(ContainersMixin, StartingJobRunOperator):
         return None if attempts is None else {"maxAttempts": whole_number(attempts, parameter)}
 
 
-class EmrContainersCancelJobRunOperator(ContainersMixin, CancellingJobRunOperator):
+class EmrContainersCancelJobRunOperator(CancellingJobRunOperator, ContainersMixin):
     """Cancel an EMR on EKS job run and wait until it is over (CancelJobRun); one that has ended is success.
 
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Structure = Mapping[str, Any]
 
 
-class EmrServerlessStartJobRunOperator(ServerlessMixin, StartingJobRunOperator):
+class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
     """Start an EMR Serverless job run and wait for it (StartJobRun).
 
     A repetition of the request after a lost answer finds the same job run by its client token, and a try that follows a
@@ -164,7 +164,7 @@ class EmrServerlessStartJobRunOperator(ServerlessMixin, StartingJobRunOperator):
         return lineage.with_properties(lineage.named(whole), lineage.transport(context))
 
 
-class EmrServerlessCancelJobRunOperator(ServerlessMixin, CancellingJobRunOperator):
+class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator, ServerlessMixin):
     """Cancel an EMR Serverless job run and wait until it is over (CancelJobRun); one that has ended is success.
 
     :param application_id: of the application, or a result that contains it

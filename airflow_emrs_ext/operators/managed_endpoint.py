@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.resources import ManagedEndpoint
 
 
-class EmrContainersCreateManagedEndpointOperator(ContainersMixin, StartingServingOperator):
+class EmrContainersCreateManagedEndpointOperator(StartingServingOperator, ContainersMixin):
     """Create an EMR on EKS managed endpoint and wait until it is ready (CreateManagedEndpoint).
 
     It is what a session is on EMR Serverless: tasks work in it with Spark Connect. A try that follows a lost worker

@@ -27,7 +27,7 @@ Structure = Mapping[str, Any]
 _IDLE_TIMEOUT_MINUTES = 15
 
 
-class EmrServerlessStartSessionOperator(ServerlessMixin, StartingServingOperator):
+class EmrServerlessStartSessionOperator(StartingServingOperator, ServerlessMixin):
     """Start an EMR Serverless session and wait until it is ready (StartSession).
 
     A try that follows a lost worker finds the session that the earlier try had started. If the task ends before the

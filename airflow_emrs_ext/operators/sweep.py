@@ -111,7 +111,7 @@ class SweepingOperator(EmrOperator):
         return terms.clock() + terms.service.ahead - created >= seconds(self.end_unknown_after, "end_unknown_after")
 
 
-class EmrServerlessSweepOperator(ServerlessMixin, SweepingOperator):
+class EmrServerlessSweepOperator(SweepingOperator, ServerlessMixin):
     """Find the sessions and job runs whose DAG run is over, and end them if asked.
 
     What tasks start carries tags that name DAG, run and task (``[emrs_ext] default_tags``); what carries none is not
@@ -147,7 +147,7 @@ class EmrServerlessSweepOperator(ServerlessMixin, SweepingOperator):
         return [str(one["id"]) for one in self.hook.list_applications(states=awake)]
 
 
-class EmrContainersSweepOperator(ContainersMixin, SweepingOperator):
+class EmrContainersSweepOperator(SweepingOperator, ContainersMixin):
     """Find the job runs and managed endpoints of EMR on EKS whose DAG run is over, and end them if asked.
 
     What counts as left is what counts for :class:`EmrServerlessSweepOperator`.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.resources import VirtualCluster
 
 
-class EmrContainersCreateVirtualClusterOperator(ContainersMixin, ClaimingOperator):
+class EmrContainersCreateVirtualClusterOperator(ClaimingOperator, ContainersMixin):
     """Register a namespace of an EKS cluster with EMR on EKS (CreateVirtualCluster).
 
     :param eks_cluster_name: of the EKS cluster

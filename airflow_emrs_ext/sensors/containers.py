@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.resources import EksJobRun, ManagedEndpoint, VirtualCluster
 
 
-class EmrContainersJobRunSensor(ContainersMixin, EmrSensor):
+class EmrContainersJobRunSensor(EmrSensor, ContainersMixin):
     """Wait for a state of an EMR on EKS job run (DescribeJobRun).
 
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it
@@ -47,7 +47,7 @@ class EmrContainersJobRunSensor(ContainersMixin, EmrSensor):
         self.job_run_id = job_run_id
 
 
-class EmrContainersVirtualClusterSensor(ContainersMixin, EmrSensor):
+class EmrContainersVirtualClusterSensor(EmrSensor, ContainersMixin):
     """Wait for a state of an EMR on EKS virtual cluster (DescribeVirtualCluster).
 
     :param virtual_cluster_id: of the virtual cluster, or the result of the operator that created it
@@ -75,7 +75,7 @@ class EmrContainersVirtualClusterSensor(ContainersMixin, EmrSensor):
         self.virtual_cluster_id = virtual_cluster_id
 
 
-class EmrContainersManagedEndpointSensor(ContainersMixin, EmrSensor):
+class EmrContainersManagedEndpointSensor(EmrSensor, ContainersMixin):
     """Wait for a state of an EMR on EKS managed endpoint (DescribeManagedEndpoint).
 
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.resources import Application, JobRun, Session
 
 
-class EmrServerlessApplicationSensor(ServerlessMixin, EmrSensor):
+class EmrServerlessApplicationSensor(EmrSensor, ServerlessMixin):
     """Wait for a state of an EMR Serverless application (GetApplication).
 
     :param application_id: of the application, or the result of the operator that created it
@@ -42,7 +42,7 @@ class EmrServerlessApplicationSensor(ServerlessMixin, EmrSensor):
         self.application_id = application_id
 
 
-class EmrServerlessJobRunSensor(ServerlessMixin, EmrSensor):
+class EmrServerlessJobRunSensor(EmrSensor, ServerlessMixin):
     """Wait for a state of an EMR Serverless job run (GetJobRun).
 
     :param application_id: of the application, or a result that contains it
@@ -76,7 +76,7 @@ class EmrServerlessJobRunSensor(ServerlessMixin, EmrSensor):
         self.job_run_id = job_run_id
 
 
-class EmrServerlessSessionSensor(ServerlessMixin, EmrSensor):
+class EmrServerlessSessionSensor(EmrSensor, ServerlessMixin):
     """Wait for a state of an EMR Serverless session (GetSession).
 
     :param session: the result of the operator that started it

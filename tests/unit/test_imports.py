@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import pkgutil
 import subprocess
 import sys
+from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -119,6 +122,27 @@ def test_this_test_sees_what_is_heavy() -> None:
     loaded = loaded_by("import airflow_emrs_ext.hooks.serverless, airflow_emrs_ext.triggers.journal")
     assert {"boto3", "airflow_emrs_ext.hooks.serverless"} <= set(loaded)
     assert "airflow_emrs_ext.triggers.journal" not in loaded
+
+
+OPERATORS = [
+    one
+    for module in MODULES
+    if module.split(".")[1] in ("operators", "sensors")
+    for one in vars(import_module(module)).values()
+    if isinstance(one, type)
+    and one.__module__ == module
+    and one.__name__.startswith(("EmrServerless", "EmrContainers"))
+]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_an_operator_has_the_hook_of_its_service_and_the_constructors_of_all_its_bases(operator: Any) -> None:
+    hook = inspect.get_annotations(operator.hook.func)["return"]
+    assert hook.startswith(operator.__name__[: len("EmrServerless")])
+    defined = [
+        one for one in operator.__mro__ if "__init__" in vars(one) and one.__module__.startswith("airflow_emrs_ext")
+    ]
+    assert [one.__init__.__qualname__ for one in defined] == [f"{one.__qualname__}.__init__" for one in defined]
 
 
 @pytest.mark.parametrize("table", [PROCEDURES, CONCLUSIONS])

@@ -24,6 +24,9 @@ class AwsConnectionMixin:
     """What has an AWS connection, and a hook that uses it.
 
     The parameters are those of the Amazon provider's operators, whose base classes import boto3.
+
+    Among the bases of an operator it comes after the operator: Airflow wraps the constructor that a class inherits if
+    the first of its bases has none, and what else is among the bases is passed over then.
     """
 
     aws_conn_id: str | None

@@ -203,11 +203,11 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
         return {}
 
 
-class EmrServerlessOperator(ServerlessMixin, EmrOperator):
+class EmrServerlessOperator(EmrOperator, ServerlessMixin):
     """Base of the EMR Serverless operators; takes the parameters of :class:`EmrOperator`."""
 
 
-class EmrContainersOperator(ContainersMixin, EmrOperator):
+class EmrContainersOperator(EmrOperator, ContainersMixin):
     """Base of the EMR on EKS operators; takes the parameters of :class:`EmrOperator`."""
 
 
