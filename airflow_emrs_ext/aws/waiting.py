@@ -1,6 +1,6 @@
 """Patience, written once: calls that survive throttling and waits that end, as generators that do no I/O.
 
-A procedure is a generator that yields what it wants done, a :class:`Call` or a :class:`Sleep`, and is sent the answer
+A workflow is a generator that yields what it wants done, a :class:`Call` or a :class:`Sleep`, and is sent the answer
 (or thrown the botocore error). A worker drives it with blocking calls, the triggerer with asynchronous ones
 (:meth:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook.run` and ``arun``), so that both modes take the same
 decisions, log the same lines and raise the same errors.

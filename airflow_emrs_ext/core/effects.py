@@ -1,4 +1,4 @@
-"""What a procedure may ask of its driver and how it is told to wait: the words of the calls of each service."""
+"""What a workflow may ask of its driver and how it is told to wait: the words of the calls of each service."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class Patience:
 
 
 class Log(Protocol):
-    """What procedures need of a logger; the standard library's and Airflow's structured ones have it."""
+    """What workflows need of a logger; the standard library's and Airflow's structured ones have it."""
 
     def info(self, message: str, /, *arguments: Any) -> Any: ...
 
@@ -188,7 +188,7 @@ class Log(Protocol):
 
 
 class Notes(Protocol):
-    """What one run of a procedure leaves to the next, in case it is interrupted; plain JSON."""
+    """What one run of a workflow leaves to the next, in case it is interrupted; plain JSON."""
 
     def recall(self) -> Mapping[str, Any]:
         """What was left."""
@@ -196,11 +196,11 @@ class Notes(Protocol):
     def note(self, notes: Mapping[str, Any], /) -> None:
         """Leave this instead."""
 
-    def ending(self, procedure: str, arguments: Mapping[str, Any], /) -> AbstractContextManager[None]:
+    def ending(self, workflow: str, arguments: Mapping[str, Any], /) -> AbstractContextManager[None]:
         """A block that requests the end of something: if it raises, that is left to whoever can.
 
-        :param procedure: of :data:`~airflow_emrs_ext.workflows.PROCEDURES`, that ends it
-        :param arguments: the procedure's
+        :param workflow: of :data:`~airflow_emrs_ext.workflows.registry.WORKFLOWS`, that ends it
+        :param arguments: the workflow's
         """
 
 
@@ -218,14 +218,14 @@ class OwnNotes:
         """Keep it for this process."""
         self._notes = dict(notes)
 
-    def ending(self, procedure: str, arguments: Mapping[str, Any], /) -> AbstractContextManager[None]:
+    def ending(self, workflow: str, arguments: Mapping[str, Any], /) -> AbstractContextManager[None]:
         """A block like any other."""
         return nullcontext()
 
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms on which a procedure runs: its patience, and the log, clock and chance that tests replace.
+    """The terms on which a workflow runs: its patience, and the log, clock and chance that tests replace.
 
     :param notes: where it notes how far it has come
     :param asks: told of each call right before it is made

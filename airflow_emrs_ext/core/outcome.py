@@ -1,4 +1,4 @@
-"""The outcome of a procedure: a result or an error, as it crosses from the trigger to the operator."""
+"""The outcome of a workflow: a result or an error, as it crosses from the trigger to the operator."""
 
 from __future__ import annotations
 

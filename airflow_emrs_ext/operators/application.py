@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity
@@ -162,6 +162,8 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Claim
 
     def act(self, context: Context) -> dict[str, Any]:
         """Create or find the application, then wait for it."""
+        from airflow_emrs_ext.workflows.application import create_application
+
         application_id = self._existing() if self.reuse_existing else None
         if application_id is None:
             application_id = self.claim(context, self._request(context))["application_id"]
@@ -171,7 +173,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Claim
             response = {"application": self.hook.get_application(application_id)}
             facts: dict[str, Any] = self.kind.read(ids, response).facts
             return facts
-        return self.follow(context, "create_application", application_id=application_id, start=self.start_application)
+        return self.follow(context, create_application, application_id=application_id, start=self.start_application)
 
     def _request(self, context: Context) -> dict[str, Any]:
         given = request_of(self.config, type=self.job_type, name=self.name, tags=self.tags, **self._settings())
@@ -241,28 +243,17 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
 
 
 class _ExistingApplicationOperator(EmrServerlessOperator):
-    """An operator that brings one application into another state by a procedure."""
+    """An operator that brings one application into another state."""
 
     template_fields: Sequence[str] = aws_template_fields("wait_timeout", "waiter_delay", "application_id")
-    procedure: ClassVar[str]
 
     def __init__(self, *, application_id: Any, wait_for_completion: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.application_id = application_id
         self.wait_for_completion = wait_for_completion
 
-    def act(self, context: Context) -> dict[str, Any]:
-        """Run the procedure."""
-        return self.follow(
-            context,
-            self.procedure,
-            application_id=id_of(self.application_id, "application_id"),
-            wait_for_completion=self.wait_for_completion,
-            **self._arguments(),
-        )
-
-    def _arguments(self) -> dict[str, Any]:
-        return {}
+    def _given_id(self) -> str:
+        return id_of(self.application_id, "application_id")
 
 
 class EmrServerlessStartApplicationOperator(_ExistingApplicationOperator):
@@ -275,7 +266,16 @@ class EmrServerlessStartApplicationOperator(_ExistingApplicationOperator):
     :return: as :class:`EmrServerlessCreateApplicationOperator`
     """
 
-    procedure = "start_application"
+    def act(self, context: Context) -> dict[str, Any]:
+        """Request the start, then wait."""
+        from airflow_emrs_ext.workflows.application import start_application
+
+        return self.follow(
+            context,
+            start_application,
+            application_id=self._given_id(),
+            wait_for_completion=self.wait_for_completion,
+        )
 
 
 class EmrServerlessStopApplicationOperator(_ExistingApplicationOperator):
@@ -290,14 +290,21 @@ class EmrServerlessStopApplicationOperator(_ExistingApplicationOperator):
     :return: as :class:`EmrServerlessCreateApplicationOperator`
     """
 
-    procedure = "stop_application"
-
     def __init__(self, *, force_stop: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.force_stop = force_stop
 
-    def _arguments(self) -> dict[str, Any]:
-        return {"force_stop": self.force_stop}
+    def act(self, context: Context) -> dict[str, Any]:
+        """End what runs in it if asked, request the stop, then wait."""
+        from airflow_emrs_ext.workflows.application import stop_application
+
+        return self.follow(
+            context,
+            stop_application,
+            application_id=self._given_id(),
+            force_stop=self.force_stop,
+            wait_for_completion=self.wait_for_completion,
+        )
 
 
 class EmrServerlessDeleteApplicationOperator(EmrServerlessStopApplicationOperator):
@@ -311,4 +318,14 @@ class EmrServerlessDeleteApplicationOperator(EmrServerlessStopApplicationOperato
     :return: ``application_id``, ``state`` and, where the service still tells, the rest
     """
 
-    procedure = "delete_application"
+    def act(self, context: Context) -> dict[str, Any]:
+        """Stop it, request the deletion, then wait."""
+        from airflow_emrs_ext.workflows.application import delete_application
+
+        return self.follow(
+            context,
+            delete_application,
+            application_id=self._given_id(),
+            force_stop=self.force_stop,
+            wait_for_completion=self.wait_for_completion,
+        )

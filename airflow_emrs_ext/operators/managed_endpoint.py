@@ -123,13 +123,13 @@ class EmrContainersDeleteManagedEndpointOperator(EmrContainersOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Request the end, then wait for it."""
+        from airflow_emrs_ext.workflows.lifecycle import end
+
         ids = {
             "virtual_cluster_id": id_of(self.virtual_cluster_id or self.endpoint, "virtual_cluster_id"),
             "endpoint_id": id_of(self.endpoint_id or self.endpoint, "endpoint_id"),
         }
-        return self.follow(
-            context, "end", kind="managed_endpoint", ids=ids, wait_for_completion=self.wait_for_completion
-        )
+        return self.follow(context, end, kind="managed_endpoint", ids=ids, wait_for_completion=self.wait_for_completion)
 
 
 @contextmanager

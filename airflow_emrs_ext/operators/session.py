@@ -149,9 +149,11 @@ class EmrServerlessTerminateSessionOperator(_SessionOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Request the end, then wait for it."""
+        from airflow_emrs_ext.workflows.session import terminate_session
+
         return self.follow(
             context,
-            "terminate_session",
+            terminate_session,
             ids=session_ids(self.session, self.application_id, self.session_id),
             wait_for_completion=self.wait_for_completion,
         )

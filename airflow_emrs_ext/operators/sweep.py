@@ -81,6 +81,7 @@ class SweepingOperator(EmrOperator):
     def _sweep(self, context: Context, terms: Terms, kind: OwnedKind[State], place: str) -> list[dict[str, Any]]:
         from airflow_emrs_ext.aws.dispatch import active
         from airflow_emrs_ext.aws.waiting import look
+        from airflow_emrs_ext.workflows.lifecycle import abandon
 
         orphans = []
         for entry in self.hook.run(active(terms, kind, place)):
@@ -97,7 +98,7 @@ class SweepingOperator(EmrOperator):
             ends = _is_own(context, task) and self._is_to_end(dag_run, found, terms)
             self.log.info("%s %s is %s; its DAG run is %s: %s", kind.name, ids, found.state, dag_run, task)
             if ends:
-                self._run("abandon", kind=kind.key, ids=ids)
+                self._run(abandon, kind=kind.key, ids=ids)
             shown = {key: found.facts[key] for key in ("name", "state", "created_at")}
             orphans.append({"kind": kind.key, **ids, **shown, "owner": task, "dag_run": dag_run, "ended": ends})
         return orphans

@@ -137,9 +137,11 @@ class EmrContainersDeleteVirtualClusterOperator(EmrContainersOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """End what runs there if asked, request the deletion, then wait."""
+        from airflow_emrs_ext.workflows.drain import delete_virtual_cluster
+
         return self.follow(
             context,
-            "delete_virtual_cluster",
+            delete_virtual_cluster,
             virtual_cluster_id=id_of(self.virtual_cluster_id, "virtual_cluster_id"),
             force_delete=flag(self.force_delete),
             wait_for_completion=self.wait_for_completion,

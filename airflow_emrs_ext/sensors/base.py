@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException, Context, as_xcoms
 from airflow_emrs_ext.core import settings
@@ -16,12 +16,22 @@ from airflow_emrs_ext.operators._base.end_from_trigger import ending
 from airflow_emrs_ext.operators._base.operator import id_of
 from airflow_emrs_ext.operators._base.xcom_args import HasResult
 from airflow_emrs_ext.sensors._compat import BaseSensorOperator, PokeReturnValue
-from airflow_emrs_ext.workflows import PROCEDURES
+from airflow_emrs_ext.workflows import Facts
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.core.effects import Patience, Steps, Terms
     from airflow_emrs_ext.resources import ClaimedKind
     from airflow_emrs_ext.shared.states import State
+
+
+class _Follows(Protocol):
+    """A workflow that waits for a state."""
+
+    __name__: str
+
+    def __call__(
+        self, terms: Terms, /, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str]
+    ) -> Steps[Facts]: ...
 
 
 class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
@@ -93,13 +103,14 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
     def execute(self, context: Context) -> Any:
         """Wait, in the triggerer if deferrable."""
         if self.deferrable:
+            name = self._workflow().__name__
             self.defer(
                 trigger=self._trigger(
-                    procedure="watch",
+                    workflow="watch",
                     arguments=self._arguments(),
                     patience=self._patience().as_arguments(),
-                    ending=ending(self, self._procedure, self._arguments(), concludes=False),
-                    then={"procedure": self._procedure, "arguments": self._arguments()},
+                    ending=ending(self, name, self._arguments(), concludes=False),
+                    then={"workflow": name, "arguments": self._arguments()},
                 ),
                 method_name="execute_complete",
             )
@@ -141,20 +152,23 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
         return replace(patience, waiter_delay=float(self.poke_interval), deadline=time.time() + float(self.timeout))
 
     def _follow(self, terms: Terms) -> Steps[dict[str, Any]]:
-        return PROCEDURES[self._procedure](terms, **self._arguments())
+        return self._workflow()(terms, kind=self.kind.key, ids=self._ids(), target_states=self._target_names())
 
     def _arguments(self) -> dict[str, Any]:
-        targets = [str(state) for state in self._targets()]
-        return {"kind": self.kind.key, "ids": self._ids(), "target_states": targets}
+        return {"kind": self.kind.key, "ids": self._ids(), "target_states": self._target_names()}
 
-    @property
-    def _procedure(self) -> str:
+    def _workflow(self) -> _Follows:
         from airflow_emrs_ext.resources import JOB_RUNS
+        from airflow_emrs_ext.workflows.job_run import follow_job_run
+        from airflow_emrs_ext.workflows.lifecycle import follow
 
-        return "follow_job_run" if self.kind.key in JOB_RUNS else "follow"
+        return follow_job_run if self.kind.key in JOB_RUNS else follow
 
     def _ids(self) -> dict[str, str]:
         return {name: id_of(getattr(self, name), name) for name in self.kind.id_names}
+
+    def _target_names(self) -> list[str]:
+        return [str(state) for state in self._targets()]
 
     def _targets(self) -> list[State]:
         given = [self.target_states] if isinstance(self.target_states, str) else self.target_states

@@ -34,7 +34,7 @@ def _name(entry: Mapping[str, Any]) -> str:
 class Journal:
     """The entry of one deferred task, there from the beginning of its trigger until its end.
 
-    It also keeps the notes of the procedure that the trigger runs, for the next triggerer that runs it.
+    It also keeps the notes of the workflow that the trigger runs, for the next triggerer that runs it.
 
     :param path: its file; ``None``: there is no task
     :param entry: the task's ids, and the trigger's arguments
@@ -56,10 +56,10 @@ class Journal:
         targets = (trigger.then or {}).get("targets", ())
         instead = {
             "arguments": {"sha256": digest, "target_states": list(targets)},
-            "on_kill_procedure": None,
+            "on_kill_workflow": None,
             "on_kill_arguments": None,
             # What nobody is going to wait for is not ended later: its task may have succeeded meanwhile.
-            "claims": trigger.arguments["kind"] if trigger.on_kill_procedure and targets else None,
+            "claims": trigger.arguments["kind"] if trigger.on_kill_workflow and targets else None,
             "tagged": found_by(trigger.arguments["request"]),
         }
         return cls(made.path, {**made.entry, **instead})
@@ -72,7 +72,7 @@ class Journal:
         :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
         :param patience: the fields of :class:`~airflow_emrs_ext.core.effects.Patience`
         """
-        entry = {"hook": dict(hook), "patience": dict(patience), "on_kill_procedure": None, "on_kill_arguments": None}
+        entry = {"hook": dict(hook), "patience": dict(patience), "on_kill_workflow": None, "on_kill_arguments": None}
         return cls._of_task(ti, entry)
 
     @classmethod
@@ -92,7 +92,7 @@ class Journal:
 
     def write(self) -> None:
         """Make the entry, if there is anything to do at a kill."""
-        if self.entry.get("on_kill_procedure"):
+        if self.entry.get("on_kill_workflow"):
             self._save({**self.entry, "notes": self.recall()})
 
     def recall(self) -> Mapping[str, Any]:
@@ -113,20 +113,20 @@ class Journal:
         if kind := entry.get("claims"):
             if STARTED in notes:
                 at_kill = {"kind": kind, "ids": dict(notes[STARTED])}
-                entry.update(on_kill_procedure="end_unowned", on_kill_arguments=at_kill)
+                entry.update(on_kill_workflow="end_unowned", on_kill_arguments=at_kill)
             elif notes.get(ASKED) or (entry.get("try_number") or 1) > 1:
                 # What earlier tries have left is the task's, too.
                 at_kill = {"kind": kind, "request": entry["tagged"]}
-                entry.update(on_kill_procedure="end_active_of_task", on_kill_arguments=at_kill)
+                entry.update(on_kill_workflow="end_active_of_task", on_kill_arguments=at_kill)
         self._save(entry)
 
     @contextmanager
-    def ending(self, procedure: str, arguments: Mapping[str, Any]) -> Iterator[None]:
+    def ending(self, workflow: str, arguments: Mapping[str, Any]) -> Iterator[None]:
         """A block that requests the end of something; what it cannot have, a triggerer does when it can.
 
         There is an entry before it is tried: the process may be killed in the middle.
         """
-        own = self._beside(procedure, arguments, is_ended=True)
+        own = self._beside(workflow, arguments, is_ended=True)
         own.write()
         try:
             yield
@@ -136,19 +136,19 @@ class Journal:
             raise
         own.erase()
 
-    def keep(self, procedure: str, arguments: Mapping[str, Any]) -> None:
+    def keep(self, workflow: str, arguments: Mapping[str, Any]) -> None:
         """Leave the end of something to whoever can say that a person has ended its task: its worker cannot."""
-        own = self._beside(procedure, arguments, is_killed=True)
+        own = self._beside(workflow, arguments, is_killed=True)
         own.write()
         own.leave()
 
-    def _beside(self, procedure: str, arguments: Mapping[str, Any], **members: Any) -> Journal:
+    def _beside(self, workflow: str, arguments: Mapping[str, Any], **members: Any) -> Journal:
         """Another entry of the same task, for something to be ended."""
         if self.path is None:
             return self
         names = ("task", "try_number", "instance", "hook", "patience", "in_hand")
         common = {name: self.entry[name] for name in names if name in self.entry}
-        entry = {**common, "arguments": {}, "on_kill_procedure": procedure, "on_kill_arguments": dict(arguments)}
+        entry = {**common, "arguments": {}, "on_kill_workflow": workflow, "on_kill_arguments": dict(arguments)}
         return Journal(self.path.parent / _name(entry), {**entry, **members})
 
     def mark_ended(self) -> None:
@@ -168,7 +168,7 @@ class Journal:
         :param is_over: whether what the task has started has ended; otherwise the entry stays until a worker has gone
             on with the task, which a person may end before
         """
-        if is_over or not (self.entry.get("claims") or self.entry.get("on_kill_procedure")):
+        if is_over or not (self.entry.get("claims") or self.entry.get("on_kill_workflow")):
             self.erase()
         else:
             self.leave()
@@ -219,10 +219,10 @@ class Endings:
         """Keep it for this process."""
         self._notes = dict(notes)
 
-    def ending(self, procedure: str, arguments: Mapping[str, Any], /) -> AbstractContextManager[None]:
+    def ending(self, workflow: str, arguments: Mapping[str, Any], /) -> AbstractContextManager[None]:
         """As :meth:`Journal.ending`."""
-        return self._journal.ending(procedure, arguments)
+        return self._journal.ending(workflow, arguments)
 
-    def keep(self, procedure: str, arguments: Mapping[str, Any]) -> None:
+    def keep(self, workflow: str, arguments: Mapping[str, Any]) -> None:
         """As :meth:`Journal.keep`."""
-        self._journal.keep(procedure, arguments)
+        self._journal.keep(workflow, arguments)

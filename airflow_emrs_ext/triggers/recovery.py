@@ -60,7 +60,7 @@ def fate_of(entry: Mapping[str, Any], row: TaskRow | None) -> Fate:
     if row.state not in _ENDED:
         return Fate.KEEP
     is_made_again = is_of_last_try and row.instance and entry.get("instance") not in (None, row.instance)
-    if is_made_again and entry.get("on_kill_procedure") == "end_active_of_task":
+    if is_made_again and entry.get("on_kill_workflow") == "end_active_of_task":
         return Fate.LEAVE
     if not is_of_last_try:
         # What was to be ended is, unless a later try has succeeded with it: one that failed may not have got so far.
@@ -138,7 +138,7 @@ class _Look:
         except OSError as error:
             _say_once(path, "An entry in the journal of deferred tasks cannot be read: %s", error)
             return None
-        if is_newer(entry) or (entry.get("on_kill_procedure") or "end_unowned") not in _AT_KILL:
+        if is_newer(entry) or (entry.get("on_kill_workflow") or "end_unowned") not in _AT_KILL:
             _say_once(path, "%s in the journal of deferred tasks is of a newer version, and stays", path)
             return None
         return None if journal_entries.is_in_hand(self._folder, entry.get("in_hand")) else entry
@@ -146,7 +146,7 @@ class _Look:
     def _carry_out(self, fate: Fate, path: Path, entry: dict[str, Any], row: TaskRow | None) -> int:
         if fate is Fate.KEEP:
             return 0
-        if fate is Fate.END and entry.get("on_kill_procedure"):
+        if fate is Fate.END and entry.get("on_kill_workflow"):
             connection = json.dumps(entry["hook"], sort_keys=True)
             if connection in self._failed:
                 return 0

@@ -1,4 +1,4 @@
-"""Running a procedure for a deferred task, apart from the trigger, which other processes import, too."""
+"""Running a workflow for a deferred task, apart from the trigger, which other processes import, too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.resources import CLAIMED
 from airflow_emrs_ext.runtime.shared_driver import SharedDriver, shared_driver
-from airflow_emrs_ext.workflows import PROCEDURES
+from airflow_emrs_ext.workflows.registry import WORKFLOWS
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def sharing(hook: Mapping[str, Any]) -> AbstractAsyncContextManager[SharedDriver
 
 
 async def run(
-    procedure: str,
+    workflow: str,
     arguments: Mapping[str, Any],
     *,
     patience: Mapping[str, Any],
@@ -60,13 +60,13 @@ async def run(
     log: Log,
     notes: Notes | None,
 ) -> dict[str, Any]:
-    """Run a procedure with what all share that wait with the same connection.
+    """Run a workflow with what all share that wait with the same connection.
 
     :param patience: the fields of :class:`~airflow_emrs_ext.core.effects.Patience`
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
     :param notes: ``None``: nothing is left to the next
     """
-    steps = PROCEDURES[procedure]
+    steps = WORKFLOWS[workflow]
     async with sharing(hook) as driver:
         terms = Terms(
             patience=Patience.of(patience),
@@ -79,9 +79,9 @@ async def run(
 
 
 async def report(
-    procedure: str, arguments: Mapping[str, Any], *, patience: Mapping[str, Any], hook: Mapping[str, Any], log: Log
+    workflow: str, arguments: Mapping[str, Any], *, patience: Mapping[str, Any], hook: Mapping[str, Any], log: Log
 ) -> dict[str, Any] | None:
-    """Run a procedure that tells of something that is over; others' waits come first.
+    """Run a workflow that tells of something that is over; others' waits come first.
 
     :return: ``None``: its turn comes too late
     :raises TimeoutError: it takes too long
@@ -92,7 +92,7 @@ async def report(
         if pause is None:
             return None
         await asyncio.sleep(pause)
-        told = run(procedure, arguments, patience=patience, hook=hook, log=log, notes=None)
+        told = run(workflow, arguments, patience=patience, hook=hook, log=log, notes=None)
         return await asyncio.wait_for(told, REPORT_SECONDS)
 
 
@@ -104,7 +104,7 @@ def end_what_was_left(entry: Mapping[str, Any]) -> None:
     """
     patience = Patience.of({**entry["patience"], "deadline": None, "access_patience": _SECONDS})
     hook = EmrHook(**_connection(entry["hook"]), patience=patience)
-    steps = PROCEDURES[entry["on_kill_procedure"]]
+    steps = WORKFLOWS[entry["on_kill_workflow"]]
     spared = () if entry.get("is_ended") else entry["arguments"].get("target_states", ())
     arguments = {**entry["on_kill_arguments"], "spared": spared, "seconds": _SECONDS, "is_here": _is_here}
     hook.run(steps(Terms(patience=patience, log=log), **known(steps, arguments)))

@@ -1,4 +1,4 @@
-"""The one trigger: runs a procedure in the triggerer and sends its outcome."""
+"""The one trigger: runs a workflow in the triggerer and sends its outcome."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
@@ -17,7 +16,7 @@ from airflow_emrs_ext.core.summary import conclude
 from airflow_emrs_ext.exceptions import Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.triggers._compat import has_owner, store_xcoms
 from airflow_emrs_ext.triggers.journal import Journal
-from airflow_emrs_ext.workflows import PROCEDURES, report_of
+from airflow_emrs_ext.workflows import NAMES, report_of
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.core.effects import Notes
@@ -35,21 +34,20 @@ _SAY_SECONDS = 300.0
 # Events are rows of Airflow's database: what is longer, in characters, a worker asks for itself.
 _LONGEST_REPORT = 64 * 1024
 
-# What runs procedures, once it has been imported.
-_running: Any = None
+_is_prepared = False
 
 
 class WorkflowTrigger(BaseTrigger):
-    """Run one of :data:`~airflow_emrs_ext.workflows.PROCEDURES` and send its outcome, result or error, as one event.
+    """Run one of :data:`~airflow_emrs_ext.workflows.WORKFLOWS` and send its outcome, result or error, as one event.
 
-    :param procedure: its name
+    :param workflow: its name
     :param arguments: its arguments, plain JSON
     :param patience: the fields of :class:`~airflow_emrs_ext.core.effects.Patience`; its deadline is absolute, so that a
         restart of the triggerer does not prolong the wait
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
-    :param on_kill_procedure: name of the procedure to run with ``on_kill_arguments`` when a user kills the deferred
+    :param on_kill_workflow: name of the workflow to run with ``on_kill_arguments`` when a user kills the deferred
         task
-    :param ending: ends the task here if it succeeds: ``procedure`` and ``arguments`` tell its result, ``concludes``:
+    :param ending: ends the task here if it succeeds: ``workflow`` and ``arguments`` tell its result, ``concludes``:
         with its cost, and a line in the log; ``xcoms`` says what becomes an XCom: ``each`` of its keys, too, the
         ``whole``, or ``none``
     :param then: what whoever goes on with the task has to know; comes with the event, unless that tells all. Airflow
@@ -62,11 +60,11 @@ class WorkflowTrigger(BaseTrigger):
     def __init__(
         self,
         *,
-        procedure: str = "",
+        workflow: str = "",
         arguments: Mapping[str, Any] | None = None,
         patience: Mapping[str, Any] | None = None,
         hook: Mapping[str, Any] | None = None,
-        on_kill_procedure: str | None = None,
+        on_kill_workflow: str | None = None,
         on_kill_arguments: Mapping[str, Any] | None = None,
         ending: Mapping[str, Any] | None = None,
         then: Mapping[str, Any] | None = None,
@@ -74,11 +72,11 @@ class WorkflowTrigger(BaseTrigger):
         **added: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's is not annotated
-        self.procedure = procedure
+        self.workflow = workflow
         self.arguments = dict(arguments or {})
         self.patience = dict(patience or {})
         self.hook_parameters = dict(hook or {})
-        self.on_kill_procedure = on_kill_procedure
+        self.on_kill_workflow = on_kill_workflow
         self.on_kill_arguments = dict(on_kill_arguments or {})
         self.ending = ending
         self.then = then
@@ -89,11 +87,11 @@ class WorkflowTrigger(BaseTrigger):
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
-                "procedure": self.procedure,
+                "workflow": self.workflow,
                 "arguments": self.arguments,
                 "patience": self.patience,
                 "hook": self.hook_parameters,
-                "on_kill_procedure": self.on_kill_procedure,
+                "on_kill_workflow": self.on_kill_workflow,
                 "on_kill_arguments": self.on_kill_arguments,
                 "ending": self.ending,
                 "then": self.then,
@@ -104,8 +102,7 @@ class WorkflowTrigger(BaseTrigger):
     @property
     def is_of_newer_version(self) -> bool:
         """Whether only a newer triggerer knows what is to be done."""
-        procedures = {self.procedure, self.on_kill_procedure or self.procedure}
-        return formats.is_newer(self.added) or not procedures <= PROCEDURES.keys()
+        return formats.is_newer(self.added) or not {self.workflow, self.on_kill_workflow or self.workflow} <= NAMES
 
     @property
     def _waits_for_the_end(self) -> bool:
@@ -116,7 +113,7 @@ class WorkflowTrigger(BaseTrigger):
         return kind is not None and bool(targets) and all(kind.states.parse(one).is_terminal for one in targets)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Run the procedure and send one event."""
+        """Run the workflow and send one event."""
         if self.is_of_newer_version:
             yield await self._waited_for_a_newer_triggerer()
             return
@@ -159,9 +156,11 @@ class WorkflowTrigger(BaseTrigger):
         if told is None:
             return None
         try:
-            running = await _imported()
-            facts: dict[str, Any] | None = await running.report(
-                told["procedure"],
+            await _prepare()
+            from airflow_emrs_ext.triggers import runner
+
+            facts = await runner.report(
+                told["workflow"],
                 told["arguments"],
                 patience=self.patience,
                 hook=self.hook_parameters,
@@ -186,10 +185,12 @@ class WorkflowTrigger(BaseTrigger):
     async def _outcome(self, notes: Notes) -> tuple[Outcome, dict[str, Any] | None]:
         """How the wait has ended, and all there is to tell of a success."""
         try:
-            running = await _imported()
+            await _prepare()
+            from airflow_emrs_ext.triggers import runner
+
             # The last who waits keeps the clients for its report.
-            async with running.sharing(self.hook_parameters):
-                outcome = Outcome(result=await self._run(self.procedure, self.arguments, notes))
+            async with runner.sharing(self.hook_parameters):
+                outcome = Outcome(result=await self._run(self.workflow, self.arguments, notes))
                 return outcome, await self._report()
         except EmrError as error:
             return Outcome(error=error), None
@@ -198,12 +199,13 @@ class WorkflowTrigger(BaseTrigger):
             self.log.exception("The trigger failed")
             return Outcome(error=Crashed.by(error, self.arguments)), None
 
-    async def _run(self, procedure: str, arguments: Mapping[str, Any], notes: Notes | None = None) -> dict[str, Any]:
-        running = await _imported()
-        result: dict[str, Any] = await running.run(
-            procedure, arguments, patience=self.patience, hook=self.hook_parameters, log=self.log, notes=notes
+    async def _run(self, workflow: str, arguments: Mapping[str, Any], notes: Notes | None = None) -> dict[str, Any]:
+        await _prepare()
+        from airflow_emrs_ext.triggers import runner
+
+        return await runner.run(
+            workflow, arguments, patience=self.patience, hook=self.hook_parameters, log=self.log, notes=notes
         )
-        return result
 
     async def _waited_for_a_newer_triggerer(self) -> TriggerEvent:
         """Wait until the deadline. Nothing is ended meanwhile: what is to be ended, and when, is not known here."""
@@ -236,14 +238,14 @@ class WorkflowTrigger(BaseTrigger):
 
         What cannot be ended now stays in the journal, and is ended when it can be.
         """
-        if not self.on_kill_procedure:
+        if not self.on_kill_workflow:
             return
         if await self._has_owner():
             journal.leave()
             return
         journal.mark_ended()
         try:
-            await self._run(self.on_kill_procedure, self.on_kill_arguments, journal)
+            await self._run(self.on_kill_workflow, self.on_kill_arguments, journal)
         except Exception as error:
             # Whatever it was: nobody else would say it.
             self.log.warning("What the task has left is not ended yet: %s: %s", type(error).__name__, error)
@@ -252,13 +254,16 @@ class WorkflowTrigger(BaseTrigger):
             journal.erase()
 
 
-async def _imported() -> Any:
-    """What runs procedures."""
-    global _running
-    if _running is None:
-        # The first of a triggerer's tasks imports clients of AWS, which takes half a second: not on the event loop.
-        _running = await asyncio.to_thread(import_module, "airflow_emrs_ext.triggers.runner")
-    return _running
+async def _prepare() -> None:
+    """Import what runs workflows: clients of AWS, which takes half a second, and is not for the event loop."""
+    global _is_prepared
+    if not _is_prepared:
+        await asyncio.to_thread(_import_runner)
+        _is_prepared = True
+
+
+def _import_runner() -> None:
+    from airflow_emrs_ext.triggers import runner  # noqa: F401
 
 
 async def _through_repetitions(cancelled: asyncio.CancelledError, work: Coroutine[Any, Any, None]) -> None:

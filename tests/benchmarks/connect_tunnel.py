@@ -66,7 +66,7 @@ def measure(emr: LocalEmr, statements: int, rows: int, rounds: int) -> dict[str,
 
 def start_session(hook: Any) -> dict[str, Any]:
     """A session that is ready."""
-    from airflow_emrs_ext.workflows import PROCEDURES
+    from airflow_emrs_ext.workflows.registry import WORKFLOWS
 
     application = hook.create_application(
         release_label="emr-7.13.0",
@@ -79,7 +79,7 @@ def start_session(hook: Any) -> dict[str, Any]:
     )
     ids = {"application_id": started["applicationId"], "session_id": started["sessionId"]}
     ready = ["STARTED", "IDLE", "BUSY"]
-    return dict(hook.run(PROCEDURES["follow"](hook.terms, kind="session", ids=ids, target_states=ready)))
+    return dict(hook.run(WORKFLOWS["follow"](hook.terms, kind="session", ids=ids, target_states=ready)))
 
 
 @contextmanager

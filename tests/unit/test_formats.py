@@ -25,7 +25,7 @@ from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
 from airflow_emrs_ext.triggers import recovery, workflow
 from airflow_emrs_ext.triggers._compat import TaskRow
 from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
-from airflow_emrs_ext.workflows import PROCEDURES
+from airflow_emrs_ext.workflows.registry import WORKFLOWS
 from tests.polling import eventually
 from tests.running import TaskInstance, context_of
 
@@ -202,7 +202,7 @@ def test_the_first_release_knows_each_member_that_is_written(emr: LocalEmr, ids:
     assert set(members(arguments)) <= set(members(then["arguments"]))
 
 
-@pytest.mark.parametrize("newer", [{"format": 2}, {"procedure": "follow_by_ear"}, {"on_kill_procedure": "end_by_ear"}])
+@pytest.mark.parametrize("newer", [{"format": 2}, {"workflow": "follow_by_ear"}, {"on_kill_workflow": "end_by_ear"}])
 def test_a_trigger_of_a_newer_format_waits_and_says_so(
     emr: LocalEmr,
     ids: dict[str, str],
@@ -251,7 +251,7 @@ def test_an_event_of_a_newer_format_fails_the_try_and_leaves_the_job_run(emr: Lo
     assert not emr.calls("CancelJobRun")
 
 
-def test_every_procedure_says_what_it_takes() -> None:
+def test_every_workflow_says_what_it_takes() -> None:
     given = {"kind": "job_run", "request": {}, "seed": "", "end_on_timeout": True, "an_addition": 1}
-    assert known(PROCEDURES["claim_owned"], given).keys() == given.keys() - {"an_addition"}
-    assert {name for name in PROCEDURES if known(PROCEDURES[name], {"an_addition": 1})} == set()
+    assert known(WORKFLOWS["claim_owned"], given).keys() == given.keys() - {"an_addition"}
+    assert {name for name in WORKFLOWS if known(WORKFLOWS[name], {"an_addition": 1})} == set()

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import airflow_emrs_ext
-from airflow_emrs_ext.workflows import CONCLUSIONS, PROCEDURES
+from airflow_emrs_ext.workflows import NAMES
+from airflow_emrs_ext.workflows.registry import WORKFLOWS
 
 pytestmark = pytest.mark.airflow
 
@@ -145,6 +146,5 @@ def test_an_operator_has_the_hook_of_its_service_and_the_constructors_of_all_its
     assert [one.__init__.__qualname__ for one in defined] == [f"{one.__qualname__}.__init__" for one in defined]
 
 
-@pytest.mark.parametrize("table", [PROCEDURES, CONCLUSIONS])
-def test_procedures_are_where_the_table_says(table: object) -> None:
-    assert all(callable(procedure) for procedure in table.values())  # type: ignore[attr-defined]
+def test_whoever_runs_no_workflow_knows_the_names_of_all() -> None:
+    assert set(NAMES) == WORKFLOWS.keys()

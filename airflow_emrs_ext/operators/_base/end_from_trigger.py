@@ -19,27 +19,27 @@ _AFTER_THE_WAIT = ("resume_execution", "execute_complete", "finish", "post_execu
 _METRICS = ("statsd_on", "statsd_datadog_enabled", "otel_on")
 
 
-def ending(operator: Any, procedure: str | None, arguments: Mapping[str, Any], **how: Any) -> dict[str, Any] | None:
+def ending(operator: Any, workflow: str | None, arguments: Mapping[str, Any], **how: Any) -> dict[str, Any] | None:
     """What the trigger is to end the task with on success, or ``None``: a worker ends it.
 
     :param operator: an operator or sensor of this package, which runs
-    :param procedure: tells all there is to tell of a success; ``None``: the trigger does it already
-    :param arguments: of the procedure
+    :param workflow: tells all there is to tell of a success; ``None``: the trigger does it already
+    :param arguments: of the workflow
     :param how: further members of :class:`~airflow_emrs_ext.triggers.workflow.WorkflowTrigger`'s ``ending``
     """
     if not operator.ends_in_trigger:
         return None
     needs = list(_needs_of_a_worker(operator))
-    if procedure is None:
+    if workflow is None:
         needs.append("its trigger does more than to wait")
     if needs:
         operator.log.info("`end_from_trigger` is set, but a worker will end this task: %s", "; ".join(needs))
         return None
-    if procedure == "follow_job_run" and arguments.get("show_driver_logs", "on_failure") == "on_failure":
+    if workflow == "follow_job_run" and arguments.get("show_driver_logs", "on_failure") == "on_failure":
         # A worker looks at a failure once more, and shows its log then.
         arguments = {**arguments, "show_driver_logs": "never"}
     xcoms = "none" if not operator.do_xcom_push else "each" if operator.multiple_outputs else "whole"
-    return {"procedure": procedure, "arguments": arguments, "xcoms": xcoms, **how}
+    return {"workflow": workflow, "arguments": arguments, "xcoms": xcoms, **how}
 
 
 def _needs_of_a_worker(operator: Any) -> Iterator[str]:

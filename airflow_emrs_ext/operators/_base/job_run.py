@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.operators._base.operator import EmrOperator, id_of, patience_of, whole_number
+from airflow_emrs_ext.operators._base.operator import EmrOperator, id_of, on_kill, patience_of, whole_number
 from airflow_emrs_ext.operators._base.started_resource import OwningOperator
 from airflow_emrs_ext.workflows import KILL_SECONDS, ShowDriverLogs
 
@@ -78,32 +78,33 @@ class StartingJobRunOperator(OwningOperator):
             return as_xcoms(self, self._follow_claimed(context, outcome.result or {}, then["targets"]))
 
     def _defer_submission(self, context: Context, request: Mapping[str, Any], targets: Sequence[str]) -> None:
+        from airflow_emrs_ext.workflows.idempotent_start import abandon_claim
+
         arguments = self.claim_arguments(context, request)
         claim, self._claim = self._claim, {}
-        at_kill: dict[str, Any] = {
-            "on_kill_procedure": "abandon_claim",
-            "on_kill_arguments": {**claim, "seconds": KILL_SECONDS},
-        }
+        at_kill = on_kill(abandon_claim, **claim, seconds=KILL_SECONDS) if claim and self._ends_on("kill") else {}
         patience = self.hook.patience.as_arguments()
         self.log.info("Submitting from the triggerer, when its turn comes")
         self.defer(
             trigger=self._trigger(
-                procedure=self._claims,
+                workflow=self._claim_workflow().__name__,
                 arguments=arguments,
                 patience=patience,
                 then={"targets": targets, "patience": patience},
-                **(at_kill if claim and self._ends_on("kill") else {}),
+                **at_kill,
             ),
             method_name="execute_submitted",
         )
 
     def _follow_claimed(self, context: Context, claimed: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
+        from airflow_emrs_ext.workflows.job_run import follow_job_run
+
         self.own(context, self.kind.pick(claimed))
         if not targets:
             return {**self._ids, "arn": claimed["arn"]}
         return self.follow(
             context,
-            "follow_job_run",
+            follow_job_run,
             kind=self.kind.key,
             ids=self._ids,
             target_states=targets,
@@ -164,9 +165,11 @@ class CancellingJobRunOperator(EmrOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Request the cancellation, then wait for the end."""
+        from airflow_emrs_ext.workflows.job_run import cancel_job_run, request_cancellation
+
         ids = {name: id_of(getattr(self, name), name) for name in self.kind.id_names}
-        procedure = "cancel_job_run" if self.wait_for_completion else "request_cancellation"
-        return self.follow(context, procedure, kind=self.kind.key, ids=ids, **self.members())
+        workflow = cancel_job_run if self.wait_for_completion else request_cancellation
+        return self.follow(context, workflow, kind=self.kind.key, ids=ids, **self.members())
 
     def members(self) -> dict[str, Any]:
         """Further arguments of the cancellation."""

@@ -1,4 +1,4 @@
-"""What every operator of the package does: follow a procedure in either mode, and finish in one place."""
+"""What every operator of the package does: follow a workflow in either mode, and finish in one place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from airflow_emrs_ext.operators._base.connection import (
 )
 from airflow_emrs_ext.operators._base.end_from_trigger import ending
 from airflow_emrs_ext.operators._base.xcom_args import HasResult
-from airflow_emrs_ext.workflows import CONCLUSIONS, PROCEDURES, watch_of
+from airflow_emrs_ext.workflows import Facts, P, Workflow, named, watch_of
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.core.effects import Patience, Terms
@@ -100,33 +100,34 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
         """What the operator does, with the hook's patience set to the task's."""
         raise NotImplementedError
 
-    def follow(self, context: Context, procedure: str, **arguments: Any) -> dict[str, Any]:
-        """Run a procedure here, or in the triggerer when deferrable, and finish with its outcome.
+    def follow(self, context: Context, workflow: Workflow[P], /, *_: P.args, **arguments: P.kwargs) -> Facts:
+        """Run a workflow here, or in the triggerer when deferrable, and finish with its outcome.
 
-        :param procedure: name in :data:`~airflow_emrs_ext.workflows.PROCEDURES`
+        :param workflow: of :data:`~airflow_emrs_ext.workflows.registry.WORKFLOWS`
         :param arguments: plain JSON
         :return: the result (in deferrable mode :meth:`execute_complete` returns it)
         """
         if self.deferrable:
             patience = self.hook.patience.as_arguments()
-            watched = watch_of(procedure, arguments)
+            name = workflow.__name__
+            watched = watch_of(name, arguments)
             self.defer(
                 trigger=self._trigger(
-                    procedure=procedure if watched is None else "watch",
+                    workflow=name if watched is None else "watch",
                     arguments=arguments if watched is None else watched,
                     patience=patience,
-                    ending=ending(self, None if watched is None else procedure, arguments, concludes=True),
-                    then=watched and {"procedure": procedure, "arguments": arguments, "patience": patience},
+                    ending=ending(self, None if watched is None else name, arguments, concludes=True),
+                    then=watched and {"workflow": name, "arguments": arguments, "patience": patience},
                     **self._on_kill_in_triggerer(),
                 ),
                 method_name="execute_complete",
             )
-        return self.finish(context, self._outcome(procedure, arguments))
+        return self.finish(context, self._outcome(workflow, arguments))
 
-    def _outcome(self, procedure: str, arguments: Mapping[str, Any]) -> Outcome:
-        """How a procedure ends here."""
+    def _outcome(self, workflow: Workflow[...], arguments: Mapping[str, Any]) -> Outcome:
+        """How a workflow ends here."""
         try:
-            return Outcome(result=self._run(procedure, **arguments))
+            return Outcome(result=self._run(workflow, **arguments))
         except EmrError as error:
             return Outcome(error=error)
         except Exception as error:
@@ -134,9 +135,9 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
             self.log.exception("The wait failed")
             return Outcome(error=Crashed.by(error, arguments))
 
-    def _run(self, procedure: str, **arguments: Any) -> dict[str, Any]:
-        """Run a procedure here."""
-        return self.hook.run(PROCEDURES[procedure](self._terms(), **arguments))
+    def _run(self, workflow: Workflow[P], /, *_: P.args, **arguments: P.kwargs) -> Facts:
+        """Run a workflow here."""
+        return self.hook.run(workflow(self._terms(), *_, **arguments))
 
     def _terms(self) -> Terms:
         return replace(self.hook.terms, log=self.log)
@@ -152,12 +153,14 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
             outcome = Outcome(error=error)
         then = then_of(event)
         if then and not isinstance(outcome.error, (Crashed, InvalidEvent)):
-            procedure = then["procedure"]
-            arguments = known(PROCEDURES[procedure], then["arguments"])
+            from airflow_emrs_ext.workflows.registry import CONCLUSIONS, WORKFLOWS
+
+            workflow = WORKFLOWS[then["workflow"]]
+            arguments = known(workflow, then["arguments"])
             self.hook.patience = patience_of(then)
             if outcome.error is None:
-                outcome = self._outcome(procedure, arguments)
-            elif restate := CONCLUSIONS.get(procedure):
+                outcome = self._outcome(workflow, arguments)
+            elif restate := CONCLUSIONS.get(workflow.__name__):
                 self.hook.run(restate(self._terms(), outcome.error, **arguments))
         return as_xcoms(self, self.finish(context, outcome))
 
@@ -209,6 +212,12 @@ class EmrServerlessOperator(EmrOperator, ServerlessMixin):
 
 class EmrContainersOperator(EmrOperator, ContainersMixin):
     """Base of the EMR on EKS operators; takes the parameters of :class:`EmrOperator`."""
+
+
+def on_kill(workflow: Workflow[P], /, *_: P.args, **arguments: P.kwargs) -> dict[str, Any]:
+    """A trigger's arguments for what is to be run when its task is killed."""
+    name, given = named(workflow, *_, **arguments)
+    return {"on_kill_workflow": name, "on_kill_arguments": given}
 
 
 def seconds(duration: timedelta | float | str, parameter: str) -> float:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_emrs_ext._compat import (
     AirflowException,
@@ -22,8 +22,9 @@ from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, found_by
 from airflow_emrs_ext.core import lineage, settings
 from airflow_emrs_ext.exceptions import Crashed, TaskKilled
 from airflow_emrs_ext.links.runs import show_links
-from airflow_emrs_ext.operators._base.operator import EmrOperator
+from airflow_emrs_ext.operators._base.operator import EmrOperator, on_kill
 from airflow_emrs_ext.triggers._compat import UNKNOWN, state_of_task
+from airflow_emrs_ext.workflows import Workflow, named
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.core.effects import Terms
@@ -57,7 +58,6 @@ class ClaimingOperator(EmrOperator):
         """The kind of resource."""
         raise NotImplementedError
 
-    _claims: ClassVar[str] = "claim"
     client_request_token: str | None = None
     config: Mapping[str, Any] | None = None
 
@@ -71,10 +71,15 @@ class ClaimingOperator(EmrOperator):
 
         A request with a client token of the user's own is made with that, and what it leads to is the task's.
         """
-        return self._run(self._claims, **self.claim_arguments(context, request))
+        return self._run(self._claim_workflow(), **self.claim_arguments(context, request))
+
+    def _claim_workflow(self) -> Workflow[...]:
+        from airflow_emrs_ext.workflows.idempotent_start import claim
+
+        return claim
 
     def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of the procedure that claims it."""
+        """The arguments of the workflow that claims it."""
         if token := self._given_token():
             return {"kind": self.kind.key, "request": request, "token": token}
         ti = context["ti"]
@@ -129,14 +134,17 @@ class OwningOperator(ClaimingOperator):
         """The kind of resource."""
         raise NotImplementedError
 
-    _claims = "claim_owned"
-
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._ids: dict[str, str] = {}
         self._is_working = False
         self._ti: Any = None
         self._notes: Endings | None = None
+
+    def _claim_workflow(self) -> Workflow[...]:
+        from airflow_emrs_ext.workflows.idempotent_start import claim_owned
+
+        return claim_owned
 
     def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         """As the base's, with what becomes of it if the deadline comes before it is the task's."""
@@ -221,12 +229,15 @@ class OwningOperator(ClaimingOperator):
 
     def _leave_to_airflow(self) -> None:
         """Leave what was started to the next try, or, if Airflow says later that there is none, to a triggerer."""
+        from airflow_emrs_ext.workflows.lifecycle import end_unowned
+        from airflow_emrs_ext.workflows.orphans import end_active_of_task
+
         kind = self.kind.key
         if self._ids:
-            self._noted().keep("end_unowned", {"kind": kind, "ids": self._ids})
+            self._noted().keep(*named(end_unowned, kind=kind, ids=self._ids))
         elif self._claim:
-            by_tags = {"kind": kind, "request": found_by(self._claim["request"]), "before": time.time()}
-            self._noted().keep("end_active_of_task", by_tags)
+            by_tags = found_by(self._claim["request"])
+            self._noted().keep(*named(end_active_of_task, kind=kind, request=by_tags, before=time.time()))
         self.log.warning(
             "Airflow does not say whether a person has ended this task: its next try goes on with %s. If there is "
             "none, a triggerer ends it ([emrs_ext] journal_folder).",
@@ -260,12 +271,16 @@ class OwningOperator(ClaimingOperator):
             self._end()
 
     def _end(self) -> None:
+        from airflow_emrs_ext.workflows.lifecycle import abandon
+
         ids, self._ids, self._claim = self._ids, {}, {}
-        self._run("abandon", kind=self.kind.key, ids=ids)
+        self._run(abandon, kind=self.kind.key, ids=ids)
 
     def _abandon_claim(self, event: Event) -> None:
+        from airflow_emrs_ext.workflows.idempotent_start import abandon_claim
+
         if self._claim and self._ends_on(event):
-            self._run("abandon_claim", **self._claim)
+            self._run(abandon_claim, **self._claim)
 
     def _noted(self) -> Endings:
         from airflow_emrs_ext.triggers.journal import Endings, Journal
@@ -284,4 +299,6 @@ class OwningOperator(ClaimingOperator):
     def _on_kill_in_triggerer(self) -> dict[str, Any]:
         if not self._ends_on("kill"):
             return {}
-        return {"on_kill_procedure": "end_unowned", "on_kill_arguments": {"kind": self.kind.key, "ids": self._ids}}
+        from airflow_emrs_ext.workflows.lifecycle import end_unowned
+
+        return on_kill(end_unowned, kind=self.kind.key, ids=self._ids)

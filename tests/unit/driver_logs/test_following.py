@@ -190,7 +190,7 @@ def test_what_cannot_be_followed_is_shown_at_the_end(emr: LocalEmr) -> None:
 
 def trigger(ids: Mapping[str, str], try_number: int = 1) -> tuple[WorkflowTrigger, Lines]:
     one = WorkflowTrigger(
-        procedure="follow_job_run",
+        workflow="follow_job_run",
         arguments={"kind": "job_run", "ids": ids, "target_states": ["SUCCESS"], "show_driver_logs": "live"},
         patience=asdict(PATIENCE),
         hook={"aws_conn_id": "aws_default"},

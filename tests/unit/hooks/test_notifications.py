@@ -22,7 +22,7 @@ from airflow_emrs_ext.runtime import event_queue, poll_schedule
 from airflow_emrs_ext.runtime.event_queue import Notifications
 from airflow_emrs_ext.runtime.shared_driver import shared_driver
 from airflow_emrs_ext.sensors.serverless import EmrServerlessJobRunSensor
-from airflow_emrs_ext.workflows import PROCEDURES
+from airflow_emrs_ext.workflows.registry import WORKFLOWS
 from tests.polling import eventually
 from tests.running import TaskRun, run_task
 from tests.unit.plugin.eks import Cluster
@@ -168,7 +168,7 @@ async def watch(application_id: str, job_run_ids: list[str], queue: str) -> list
     async with shared_driver({"aws_conn_id": "aws_default"}, EmrHook) as driver:
         waits = (
             driver.run(
-                PROCEDURES["watch"](
+                WORKFLOWS["watch"](
                     terms,
                     kind="job_run",
                     ids={"application_id": application_id, "job_run_id": job_run_id},

@@ -141,7 +141,7 @@ def test_so_does_a_task_that_is_mapped_over_the_result(said: Said) -> None:
 )
 def test_the_trigger_stores_what_the_task_is_to_store(arguments: dict[str, Any], xcoms: str) -> None:
     found = ending(in_a_dag(**arguments), "follow", {"kind": "session"}, concludes=True)
-    assert found == {"procedure": "follow", "arguments": {"kind": "session"}, "xcoms": xcoms, "concludes": True}
+    assert found == {"workflow": "follow", "arguments": {"kind": "session"}, "xcoms": xcoms, "concludes": True}
 
 
 def test_nobody_says_anything_who_was_not_asked(said: Said) -> None:

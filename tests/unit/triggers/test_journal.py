@@ -68,11 +68,11 @@ def ids(emr: LocalEmr) -> dict[str, str]:
 def entry(ids: dict[str, str], *, targets: Any = ("SUCCESS",), **more: Any) -> journal.Journal:
     """The entry of a trigger that runs in this process."""
     trigger: Any = WorkflowTrigger(
-        procedure="follow_job_run",
+        workflow="follow_job_run",
         arguments={"kind": "job_run", "ids": ids, "target_states": list(targets)},
         patience={},
         hook={"aws_conn_id": "aws_default"},
-        on_kill_procedure="end_unowned",
+        on_kill_workflow="end_unowned",
         on_kill_arguments={"kind": "job_run", "ids": ids},
         **more,
     )
@@ -131,7 +131,7 @@ def test_what_a_task_left_that_was_ended_meanwhile_is_ended(
         ((TaskRow("failed", None, 1, has_resumed=True),), {}, False),
         ((TaskRow("failed", None, 2, has_resumed=False),), {}, False),
         ((TaskRow("running", None, 2, has_resumed=True),), {}, False),
-        ((TaskRow("success", None, 1, has_resumed=False),), {"ending": {"procedure": "follow"}}, False),
+        ((TaskRow("success", None, 1, has_resumed=False),), {"ending": {"workflow": "follow"}}, False),
         ((None,), {"targets": ["RUNNING", "SUCCESS"]}, False),
     ],
     ids=[
@@ -402,7 +402,7 @@ def test_a_corrupt_entry_is_moved_aside_once(
     assert caplog.text.count("0.corrupt") == 1
 
 
-@pytest.mark.parametrize("added", [{"format": 2}, {"format": "new"}, {"on_kill_procedure": "end_otherwise"}])
+@pytest.mark.parametrize("added", [{"format": 2}, {"format": "new"}, {"on_kill_workflow": "end_otherwise"}])
 def test_an_entry_of_a_newer_version_is_left_alone(
     emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any, added: dict[str, Any]
 ) -> None:
@@ -415,7 +415,7 @@ def test_an_entry_of_a_newer_version_is_left_alone(
     assert emr.calls("CancelJobRun") == []
 
 
-def test_an_entry_says_no_procedure_that_ends_anything_else(
+def test_an_entry_says_no_workflow_that_ends_anything_else(
     emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any
 ) -> None:
     made = lost(ids)
@@ -423,7 +423,7 @@ def test_an_entry_says_no_procedure_that_ends_anything_else(
     arguments = {"application_id": ids["application_id"]}
     journal_entries.save(
         made.path,
-        {**journal_entries.read(made.path), "on_kill_procedure": "delete_application", "on_kill_arguments": arguments},
+        {**journal_entries.read(made.path), "on_kill_workflow": "delete_application", "on_kill_arguments": arguments},
     )
     assert recovery.look_after_what_was_left() == 0
     assert emr.calls("DeleteApplication") == []

@@ -1,0 +1,45 @@
+"""The workflows by their names: what a trigger, its journal and a task that is resumed are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow_emrs_ext.workflows import Workflow
+from airflow_emrs_ext.workflows.application import (
+    create_application,
+    delete_application,
+    start_application,
+    stop_application,
+)
+from airflow_emrs_ext.workflows.drain import delete_virtual_cluster
+from airflow_emrs_ext.workflows.idempotent_start import abandon_claim, claim, claim_owned
+from airflow_emrs_ext.workflows.job_run import cancel_job_run, conclude_job_run, follow_job_run, request_cancellation
+from airflow_emrs_ext.workflows.lifecycle import abandon, end, end_unowned, follow, watch
+from airflow_emrs_ext.workflows.orphans import end_active_of_task
+from airflow_emrs_ext.workflows.session import terminate_session
+
+_ALL: tuple[Workflow[...], ...] = (
+    abandon,
+    abandon_claim,
+    cancel_job_run,
+    claim,
+    claim_owned,
+    create_application,
+    delete_application,
+    delete_virtual_cluster,
+    end,
+    end_active_of_task,
+    end_unowned,
+    follow,
+    follow_job_run,
+    request_cancellation,
+    start_application,
+    stop_application,
+    terminate_session,
+    watch,
+)
+
+WORKFLOWS: Mapping[str, Workflow[...]] = {workflow.__name__: workflow for workflow in _ALL}
+
+CONCLUSIONS: Mapping[str, Workflow[...]] = {follow_job_run.__name__: conclude_job_run}
+"""What says all there is to say of an error that has ended the watch for a workflow."""
