@@ -1,32 +1,53 @@
-"""The functions of each API, by botocore's name of the service."""
+"""Which call starts a resource, and which lists it: the functions of the services, by the kind of resource."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from airflow_emrs_ext.aws import containers, serverless
 from airflow_emrs_ext.core.effects import Steps, Terms
-from airflow_emrs_ext.resources import ClaimedKind
+from airflow_emrs_ext.resources import (
+    APPLICATION,
+    EKS_JOB_RUN,
+    JOB_RUN,
+    MANAGED_ENDPOINT,
+    SESSION,
+    VIRTUAL_CLUSTER,
+    ClaimedKind,
+)
 from airflow_emrs_ext.shared.states import State
 
-APIS: Mapping[str, ModuleType] = {
-    "emr-serverless": serverless,
-    "emr-containers": containers,
+_Start: TypeAlias = Callable[..., Steps[dict[str, Any]]]
+_Listing: TypeAlias = Callable[..., Steps[list[dict[str, Any]]]]
+
+_STARTS: Mapping[str, _Start] = {
+    APPLICATION.key: serverless.create_application,
+    JOB_RUN.key: serverless.start_job_run,
+    SESSION.key: serverless.start_session,
+    VIRTUAL_CLUSTER.key: containers.create_virtual_cluster,
+    EKS_JOB_RUN.key: containers.start_job_run,
+    MANAGED_ENDPOINT.key: containers.create_managed_endpoint,
+}
+
+_LISTINGS: Mapping[str, _Listing] = {
+    APPLICATION.key: serverless.list_applications,
+    JOB_RUN.key: serverless.list_job_runs,
+    SESSION.key: serverless.list_sessions,
+    VIRTUAL_CLUSTER.key: containers.list_virtual_clusters,
+    EKS_JOB_RUN.key: containers.list_job_runs,
+    MANAGED_ENDPOINT.key: containers.list_managed_endpoints,
 }
 
 
-def start_of(kind: ClaimedKind[State]) -> Callable[..., Steps[dict[str, Any]]]:
+def start_of(kind: ClaimedKind[State]) -> _Start:
     """The function that starts a resource."""
-    start: Callable[..., Steps[dict[str, Any]]] = getattr(APIS[kind.service], kind.starts)
-    return start
+    return _STARTS[kind.key]
 
 
-def listing_of(kind: ClaimedKind[State]) -> Callable[..., Steps[list[dict[str, Any]]]]:
+def listing_of(kind: ClaimedKind[State]) -> _Listing:
     """The function that lists resources."""
-    listing: Callable[..., Steps[list[dict[str, Any]]]] = getattr(APIS[kind.service], kind.lists)
-    return listing
+    return _LISTINGS[kind.key]
 
 
 def active(terms: Terms, kind: ClaimedKind[State], *scope: str, **filters: Any) -> Steps[list[dict[str, Any]]]:

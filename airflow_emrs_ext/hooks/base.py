@@ -14,11 +14,11 @@ from asgiref.sync import sync_to_async
 from botocore.config import Config
 
 from airflow_emrs_ext._compat import AirflowException
-from airflow_emrs_ext.aws.dispatch import APIS
 from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.core.effects import Call, Fetch, Glance, Patience, Sleep, Step, Steps, Terms, Turn
 from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.core.service_clock import ServiceClock
+from airflow_emrs_ext.resources import SERVICES
 from airflow_emrs_ext.resources.api_errors import is_about_access
 from airflow_emrs_ext.runtime.answer_checks import check, check_lengths
 from airflow_emrs_ext.runtime.driver import answer_of, drive, next_step
@@ -111,7 +111,7 @@ class EmrHook(AwsBaseHook):
                         answer["Body"] = drain(answer["Body"], step.sink())
                     else:
                         check(client, step.operation, answer)
-                    if step.service in APIS:
+                    if step.service in SERVICES:
                         self.governor.hear(answer)
                 except Exception as error:
                     # Whatever a client raises is for the steps to judge, but a connection that was never there.
@@ -191,7 +191,7 @@ class EmrHook(AwsBaseHook):
             session.warm_up_loader_caches(service)
         make = session.create_client if asynchronous else session.client
         config = self._get_config()
-        if service not in APIS:
+        if service not in SERVICES:
             config = (_LISTENING if service == "sqs" else _BESIDE).merge(config)
         if asynchronous:
             from airflow_emrs_ext.runtime.redirects import without_redirects  # a worker needs no aiobotocore

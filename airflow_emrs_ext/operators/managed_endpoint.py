@@ -12,6 +12,7 @@ from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, id_of
 from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, wrapped
+from airflow_emrs_ext.operators._base.started_resource import Event
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.resources import ManagedEndpoint
@@ -80,6 +81,9 @@ class EmrContainersCreateManagedEndpointOperator(StartingServingOperator, Contai
         self.type = type
         self.delete_on_kill = delete_on_kill
         self.delete_on_timeout = delete_on_timeout
+
+    def _ends_on(self, event: Event) -> bool:
+        return self.delete_on_kill if event == "kill" else self.delete_on_timeout
 
     def request(self, context: Context) -> dict[str, Any]:
         """CreateManagedEndpoint's."""

@@ -16,6 +16,7 @@ from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, whole_number
 from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, wrapped
+from airflow_emrs_ext.operators._base.started_resource import Event
 from airflow_emrs_ext.shared.states import SessionState
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ class EmrServerlessStartSessionOperator(StartingServingOperator, ServerlessMixin
         self.idle_timeout_minutes = idle_timeout_minutes
         self.terminate_on_kill = terminate_on_kill
         self.terminate_on_timeout = terminate_on_timeout
+
+    def _ends_on(self, event: Event) -> bool:
+        return self.terminate_on_kill if event == "kill" else self.terminate_on_timeout
 
     def request(self, context: Context) -> dict[str, Any]:
         """StartSession's."""

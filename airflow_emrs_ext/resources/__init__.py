@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from airflow_emrs_ext.resources import containers, serverless
 from airflow_emrs_ext.resources.base import (
     ClaimedKind,
     DrivenKind,
@@ -24,6 +25,9 @@ from airflow_emrs_ext.resources.serverless import (
     session_facts,
 )
 from airflow_emrs_ext.shared.states import State
+
+SERVICES = (serverless.SERVICE, containers.SERVICE)
+"""What botocore calls the services that they are of."""
 
 APPLICATION = Application()
 JOB_RUN = JobRun()
@@ -58,6 +62,7 @@ __all__ = [
     "JOB_RUNS",
     "MANAGED_ENDPOINT",
     "OWNED",
+    "SERVICES",
     "SESSION",
     "VIRTUAL_CLUSTER",
     "Application",

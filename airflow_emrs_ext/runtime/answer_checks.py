@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import IncompleteReadError
 
-from airflow_emrs_ext.aws.dispatch import APIS
+from airflow_emrs_ext.resources import SERVICES
 from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -34,7 +34,7 @@ def check(client: Any, operation: str, answer: Mapping[str, Any]) -> None:
     service = client.meta.service_model
     content_type = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-type", "")
     # Others do answer with text, and from a page of a captive portal what is needed is missing.
-    if service.service_name in APIS and content_type.startswith("text/"):
+    if service.service_name in SERVICES and content_type.startswith("text/"):
         raise UnreadableAnswer(f"the answer is {content_type}, and none of the service's")
     model = service.operation_model(client.meta.method_to_api_mapping[operation])
     misfit = _misfit(model.output_shape, {name: answer[name] for name in answer if name != "ResponseMetadata"}, "")
@@ -49,7 +49,7 @@ def check_lengths(session: Any) -> None:
 
     :param session: before it makes its first client
     """
-    for service in APIS:
+    for service in SERVICES:
         session.events.register(f"response-received.{service}", _check_length)
 
 

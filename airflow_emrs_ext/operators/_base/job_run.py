@@ -9,7 +9,7 @@ from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators._base.operator import EmrOperator, id_of, on_kill, patience_of, whole_number
-from airflow_emrs_ext.operators._base.started_resource import OwningOperator
+from airflow_emrs_ext.operators._base.started_resource import Event, OwningOperator
 from airflow_emrs_ext.workflows import KILL_SECONDS, ShowDriverLogs
 
 if TYPE_CHECKING:
@@ -111,6 +111,9 @@ class StartingJobRunOperator(OwningOperator):
             cancel_on_timeout=self.cancel_on_timeout,
             show_driver_logs=self.show_driver_logs,
         )
+
+    def _ends_on(self, event: Event) -> bool:
+        return self.cancel_on_kill if event == "kill" else self.cancel_on_timeout
 
     def request(self, context: Context) -> dict[str, Any]:
         """The parameters of the operation that starts the job run, without the client token."""

@@ -126,7 +126,7 @@ class ClaimingOperator(EmrOperator):
 class OwningOperator(ClaimingOperator):
     """Base of the operators that start a job run or a session, and end it when the task ends before its work is done.
 
-    Two parameters of each say when, named after the API's word: ``<verb>_on_kill`` and ``<verb>_on_timeout``.
+    Two parameters of each say when (:meth:`_ends_on`), named after the API's word: ``cancel_on_kill`` and the like.
     """
 
     @property
@@ -294,7 +294,7 @@ class OwningOperator(ClaimingOperator):
         return replace(super()._terms(), notes=self._noted())
 
     def _ends_on(self, event: Event) -> bool:
-        return bool(getattr(self, f"{self.kind.verb}_on_{event}"))
+        raise NotImplementedError
 
     def _on_kill_in_triggerer(self) -> dict[str, Any]:
         if not self._ends_on("kill"):
