@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
@@ -14,6 +15,9 @@ from airflow_emrs_ext.operators._base.started_resource import ClaimingOperator
 from airflow_emrs_ext.shared.states import ApplicationState
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
     from airflow_emrs_ext.resources import Application
 
 Structure = Mapping[str, Any]
@@ -128,6 +132,37 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Claim
         ``False``: create another
     :param client_request_token: idempotency token of your own; default: the task's
     :param config: further members of CreateApplication in the API's own form, for what has no parameter here
+    :param architecture: ``X86_64`` (the service's default) or ``ARM64``
+    :param auto_start_configuration: ``{"enabled": True}`` (the service's default): start on submission
+    :param auto_stop_configuration: ``{"enabled": True, "idleTimeoutMinutes": 15}`` (the service's default)
+    :param disk_encryption_configuration: ``{"encryptionKeyArn": …, "encryptionContext": {…}}``
+    :param identity_center_configuration: ``{"identityCenterInstanceArn": …}``
+    :param image_configuration: ``{"imageUri": …}``
+    :param initial_capacity: pre-initialized workers: ``{"DRIVER": {"workerCount": 1, "workerConfiguration": {…}}}``
+    :param interactive_configuration: ``{"studioEnabled": …, "livyEndpointEnabled": …, "sessionEnabled": …}``
+    :param job_level_cost_allocation_configuration: ``{"enabled": True}``
+    :param maximum_capacity: ``{"cpu": "16 vCPU", "memory": "64 GB", "disk": "200 GB"}``
+    :param monitoring_configuration: where logs go by default
+    :param network_configuration: ``{"subnetIds": […], "securityGroupIds": […]}``
+    :param runtime_configuration: default configurations: ``[{"classification": "spark-defaults", "properties": {…}}]``
+    :param scheduler_configuration: ``{"maxConcurrentRuns": 15, "queueTimeoutMinutes": 360}``
+    :param worker_type_specifications: images by worker type
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``application_id``, ``arn``, ``name``, ``type``, ``release_label``, ``architecture``, ``state``,
         ``state_details``, ``created_at``, ``updated_at``, ``tags``
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
@@ -148,9 +183,65 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Claim
         wait_for_completion: bool = True,
         client_request_token: str | None = None,
         config: Structure | None = None,
-        **kwargs: Any,
+        architecture: str | None = None,
+        auto_start_configuration: Structure | None = None,
+        auto_stop_configuration: Structure | None = None,
+        disk_encryption_configuration: Structure | None = None,
+        identity_center_configuration: Structure | None = None,
+        image_configuration: Structure | None = None,
+        initial_capacity: Structure | None = None,
+        interactive_configuration: Structure | None = None,
+        job_level_cost_allocation_configuration: Structure | None = None,
+        maximum_capacity: Structure | None = None,
+        monitoring_configuration: Structure | None = None,
+        network_configuration: Structure | None = None,
+        release_label: str | None = None,
+        runtime_configuration: Sequence[Structure] | None = None,
+        scheduler_configuration: Structure | None = None,
+        worker_type_specifications: Structure | None = None,
+        reattach: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            architecture=architecture,
+            auto_start_configuration=auto_start_configuration,
+            auto_stop_configuration=auto_stop_configuration,
+            disk_encryption_configuration=disk_encryption_configuration,
+            identity_center_configuration=identity_center_configuration,
+            image_configuration=image_configuration,
+            initial_capacity=initial_capacity,
+            interactive_configuration=interactive_configuration,
+            job_level_cost_allocation_configuration=job_level_cost_allocation_configuration,
+            maximum_capacity=maximum_capacity,
+            monitoring_configuration=monitoring_configuration,
+            network_configuration=network_configuration,
+            release_label=release_label,
+            runtime_configuration=runtime_configuration,
+            scheduler_configuration=scheduler_configuration,
+            worker_type_specifications=worker_type_specifications,
+            reattach=reattach,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.job_type = job_type
         self.name = name
         self.tags = tags
@@ -210,6 +301,38 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
     :param application_id: of the application, or the result of the operator that created it
     :param config: further members of UpdateApplication in the API's own form
     :param client_request_token: idempotency token of your own; default: one per try of the task
+    :param architecture: ``X86_64`` (the service's default) or ``ARM64``
+    :param auto_start_configuration: ``{"enabled": True}`` (the service's default): start on submission
+    :param auto_stop_configuration: ``{"enabled": True, "idleTimeoutMinutes": 15}`` (the service's default)
+    :param disk_encryption_configuration: ``{"encryptionKeyArn": …, "encryptionContext": {…}}``
+    :param identity_center_configuration: ``{"identityCenterInstanceArn": …}``
+    :param image_configuration: ``{"imageUri": …}``
+    :param initial_capacity: pre-initialized workers: ``{"DRIVER": {"workerCount": 1, "workerConfiguration": {…}}}``
+    :param interactive_configuration: ``{"studioEnabled": …, "livyEndpointEnabled": …, "sessionEnabled": …}``
+    :param job_level_cost_allocation_configuration: ``{"enabled": True}``
+    :param maximum_capacity: ``{"cpu": "16 vCPU", "memory": "64 GB", "disk": "200 GB"}``
+    :param monitoring_configuration: where logs go by default
+    :param network_configuration: ``{"subnetIds": […], "securityGroupIds": […]}``
+    :param release_label: EMR release, e.g. ``emr-7.9.0``
+    :param runtime_configuration: default configurations: ``[{"classification": "spark-defaults", "properties": {…}}]``
+    :param scheduler_configuration: ``{"maxConcurrentRuns": 15, "queueTimeoutMinutes": 360}``
+    :param worker_type_specifications: images by worker type
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: as :class:`EmrServerlessCreateApplicationOperator`
     """
 
@@ -223,9 +346,63 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
         application_id: Any,
         config: Structure | None = None,
         client_request_token: str | None = None,
-        **kwargs: Any,
+        architecture: str | None = None,
+        auto_start_configuration: Structure | None = None,
+        auto_stop_configuration: Structure | None = None,
+        disk_encryption_configuration: Structure | None = None,
+        identity_center_configuration: Structure | None = None,
+        image_configuration: Structure | None = None,
+        initial_capacity: Structure | None = None,
+        interactive_configuration: Structure | None = None,
+        job_level_cost_allocation_configuration: Structure | None = None,
+        maximum_capacity: Structure | None = None,
+        monitoring_configuration: Structure | None = None,
+        network_configuration: Structure | None = None,
+        release_label: str | None = None,
+        runtime_configuration: Sequence[Structure] | None = None,
+        scheduler_configuration: Structure | None = None,
+        worker_type_specifications: Structure | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            architecture=architecture,
+            auto_start_configuration=auto_start_configuration,
+            auto_stop_configuration=auto_stop_configuration,
+            disk_encryption_configuration=disk_encryption_configuration,
+            identity_center_configuration=identity_center_configuration,
+            image_configuration=image_configuration,
+            initial_capacity=initial_capacity,
+            interactive_configuration=interactive_configuration,
+            job_level_cost_allocation_configuration=job_level_cost_allocation_configuration,
+            maximum_capacity=maximum_capacity,
+            monitoring_configuration=monitoring_configuration,
+            network_configuration=network_configuration,
+            release_label=release_label,
+            runtime_configuration=runtime_configuration,
+            scheduler_configuration=scheduler_configuration,
+            worker_type_specifications=worker_type_specifications,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.application_id = application_id
         self.config = config
         self.client_request_token = client_request_token
@@ -263,8 +440,57 @@ class EmrServerlessStartApplicationOperator(_ExistingApplicationOperator):
 
     :param application_id: of the application, or the result of the operator that created it
     :param wait_for_completion: ``False``: request the start and return at least the ``application_id``
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: as :class:`EmrServerlessCreateApplicationOperator`
     """
+
+    def __init__(
+        self,
+        *,
+        application_id: Any,
+        wait_for_completion: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
+    ) -> None:
+        super().__init__(
+            application_id=application_id,
+            wait_for_completion=wait_for_completion,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
 
     def act(self, context: Context) -> dict[str, Any]:
         """Request the start, then wait."""
@@ -287,11 +513,58 @@ class EmrServerlessStopApplicationOperator(_ExistingApplicationOperator):
     :param force_stop: end its active job runs (queued ones included) and sessions first, and wait for their end;
         without it the service refuses to stop an application that has any
     :param wait_for_completion: ``False``: request the stop and return at least the ``application_id``
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: as :class:`EmrServerlessCreateApplicationOperator`
     """
 
-    def __init__(self, *, force_stop: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        force_stop: bool = False,
+        application_id: Any,
+        wait_for_completion: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
+    ) -> None:
+        super().__init__(
+            application_id=application_id,
+            wait_for_completion=wait_for_completion,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.force_stop = force_stop
 
     def act(self, context: Context) -> dict[str, Any]:
@@ -315,8 +588,59 @@ class EmrServerlessDeleteApplicationOperator(EmrServerlessStopApplicationOperato
     :param application_id: of the application, or the result of the operator that created it
     :param force_stop: end its active job runs (queued ones included) and sessions first
     :param wait_for_completion: ``False``: wait until it has stopped, request the deletion and return
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``application_id``, ``state`` and, where the service still tells, the rest
     """
+
+    def __init__(
+        self,
+        *,
+        force_stop: bool = False,
+        application_id: Any,
+        wait_for_completion: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
+    ) -> None:
+        super().__init__(
+            force_stop=force_stop,
+            application_id=application_id,
+            wait_for_completion=wait_for_completion,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
 
     def act(self, context: Context) -> dict[str, Any]:
         """Stop it, request the deletion, then wait."""

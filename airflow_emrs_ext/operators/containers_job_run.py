@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
@@ -10,10 +11,19 @@ from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields
-from airflow_emrs_ext.operators._base.job_run import CancellingJobRunOperator, StartingJobRunOperator
+from airflow_emrs_ext.operators._base.job_run import (
+    CancellingJobRunOperator,
+    StartingJobRunOperator,
+    SubmitFrom,
+    WaitFor,
+)
 from airflow_emrs_ext.operators._base.operator import id_of, request_of, whole_number
+from airflow_emrs_ext.workflows import ShowDriverLogs
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
     from airflow_emrs_ext.resources import EksJobRun
 
 Structure = Mapping[str, Any]
@@ -57,6 +67,22 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
     :param submit_from: ``triggerer``: the task is deferred for its submission, too; hundreds of mapped tasks are then
         submitted one by one by a process that knows the service's quota, and no worker waits meanwhile
     :param config: further members of StartJobRun in the API's own form, for what has no parameter here
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``virtual_cluster_id``, ``job_run_id``, ``arn``, ``name``, ``type``, ``state``, ``state_details``,
         ``failure_reason``, ``attempt``, ``attempts`` (each with ``attempt``, ``state``, ``state_details``,
         ``created_at``, ``updated_at``, ``log_locations``; the service counts attempts and says no more of those before
@@ -118,9 +144,53 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
         job_template_parameters: Mapping[str, Any] | None = None,
         retry_policy_configuration: Structure | None = None,
         job_retry_max_attempts: int | None = None,
-        **kwargs: Any,
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        wait_for: WaitFor | None = None,
+        wait_for_completion: bool | None = None,
+        show_driver_logs: ShowDriverLogs = "on_failure",
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = True,
+        client_request_token: str | None = None,
+        submit_from: SubmitFrom = "worker",
+        config: Mapping[str, Any] | None = None,
+        reattach: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            name=name,
+            tags=tags,
+            wait_for=wait_for,
+            wait_for_completion=wait_for_completion,
+            show_driver_logs=show_driver_logs,
+            cancel_on_kill=cancel_on_kill,
+            cancel_on_timeout=cancel_on_timeout,
+            client_request_token=client_request_token,
+            submit_from=submit_from,
+            config=config,
+            reattach=reattach,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.virtual_cluster_id = virtual_cluster_id
         self.execution_role_arn = execution_role_arn
         self.release_label = release_label
@@ -180,6 +250,22 @@ class EmrContainersCancelJobRunOperator(CancellingJobRunOperator, ContainersMixi
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it
     :param job_run_id: of the job run, or the result of the operator that started it
     :param wait_for_completion: ``False``: request the cancellation and return
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: as :class:`EmrContainersStartJobRunOperator`; ``state`` tells how it ended
     """
 
@@ -194,7 +280,37 @@ class EmrContainersCancelJobRunOperator(CancellingJobRunOperator, ContainersMixi
 
         return EKS_JOB_RUN
 
-    def __init__(self, *, virtual_cluster_id: Any, job_run_id: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        virtual_cluster_id: Any,
+        job_run_id: Any,
+        wait_for_completion: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
+    ) -> None:
+        super().__init__(
+            wait_for_completion=wait_for_completion,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.virtual_cluster_id = virtual_cluster_id
         self.job_run_id = job_run_id

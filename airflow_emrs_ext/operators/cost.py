@@ -15,7 +15,10 @@ from airflow_emrs_ext.operators._base.connection import aws_template_fields
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from airflow_emrs_ext.core.effects import Steps, Terms
+    from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
     from airflow_emrs_ext.resources import OwnedKind
     from airflow_emrs_ext.shared.states import State
 
@@ -34,6 +37,22 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
     GetJobRun or GetSession for each job run and session that the applications have started since the DAG run began.
 
     :param application_ids: which applications to look at, ids or results that contain one; default: all
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :raises ConfigurationError: ``[emrs_ext] default_tags`` is off
     :return: ``billed_resource_utilization`` (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``cost``
         (``amount``, ``currency``; ``None`` where a price is not known, see ``[emrs_ext] prices``), ``unbilled`` (how
@@ -44,8 +63,35 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
 
     template_fields: Sequence[str] = aws_template_fields("application_ids")
 
-    def __init__(self, *, application_ids: Iterable[Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        application_ids: Iterable[Any] | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
+    ) -> None:
+        super().__init__(
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.application_ids = application_ids
 
     def act(self, context: Context) -> dict[str, Any]:

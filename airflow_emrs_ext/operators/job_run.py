@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields
-from airflow_emrs_ext.operators._base.job_run import CancellingJobRunOperator, StartingJobRunOperator
+from airflow_emrs_ext.operators._base.job_run import (
+    CancellingJobRunOperator,
+    StartingJobRunOperator,
+    SubmitFrom,
+    WaitFor,
+)
 from airflow_emrs_ext.operators._base.operator import id_of, request_of, whole_number
+from airflow_emrs_ext.workflows import ShowDriverLogs
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_emrs_ext.operators._base.airflow_args import JobRunOperatorArgs, OperatorArgs
     from airflow_emrs_ext.resources import JobRun
 
 Structure = Mapping[str, Any]
@@ -56,6 +66,22 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
     :param submit_from: ``triggerer``: the task is deferred for its submission, too; hundreds of mapped tasks are then
         submitted one by one by a process that knows the service's quota, and no worker waits meanwhile
     :param config: further members of StartJobRun in the API's own form, for what has no parameter here
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``application_id``, ``job_run_id``, ``arn``, ``name``, ``mode``, ``type``, ``state``, ``state_details``,
         ``attempt``, ``attempts`` (each with ``attempt``, ``state``, ``state_details``, ``created_at``, ``updated_at``,
         ``log_locations``), ``diagnosis`` (of a failure: ``exception``, ``place``, ``why``, ``advice``), ``driver_logs``
@@ -119,14 +145,60 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         job_retry_policy: Structure | None = None,
         execution_iam_policy: Structure | None = None,
         execution_timeout_minutes: int | None = None,
-        **kwargs: Any,
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        wait_for: WaitFor | None = None,
+        wait_for_completion: bool | None = None,
+        show_driver_logs: ShowDriverLogs = "on_failure",
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = True,
+        client_request_token: str | None = None,
+        submit_from: SubmitFrom = "worker",
+        config: Mapping[str, Any] | None = None,
+        reattach: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[JobRunOperatorArgs],
     ) -> None:
         # Airflow 3.3 gave every operator a retry_policy of its own, an object that evaluates exceptions.
+        of_airflow: dict[str, Any] = {}
         if hasattr(retry_policy, "evaluate"):
-            kwargs["retry_policy"] = retry_policy
+            of_airflow["retry_policy"] = retry_policy
         elif retry_policy is not None:
             job_retry_policy = retry_policy
-        super().__init__(**kwargs)
+        super().__init__(
+            name=name,
+            tags=tags,
+            wait_for=wait_for,
+            wait_for_completion=wait_for_completion,
+            show_driver_logs=show_driver_logs,
+            cancel_on_kill=cancel_on_kill,
+            cancel_on_timeout=cancel_on_timeout,
+            client_request_token=client_request_token,
+            submit_from=submit_from,
+            config=config,
+            reattach=reattach,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **of_airflow,
+            **kwargs,
+        )
         self.application_id = application_id
         self.execution_role_arn = execution_role_arn
         self.job_driver = job_driver
@@ -171,6 +243,22 @@ class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator, ServerlessMixi
     :param job_run_id: of the job run, or the result of the operator that started it
     :param shutdown_grace_period_seconds: how long a streaming job run may take to shut down before it is killed
     :param wait_for_completion: ``False``: request the cancellation and return
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: as :class:`EmrServerlessStartJobRunOperator`; ``state`` tells how it ended
     """
 
@@ -191,9 +279,33 @@ class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator, ServerlessMixi
         application_id: Any,
         job_run_id: Any,
         shutdown_grace_period_seconds: int | None = None,
-        **kwargs: Any,
+        wait_for_completion: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            wait_for_completion=wait_for_completion,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.application_id = application_id
         self.job_run_id = job_run_id
         self.shutdown_grace_period_seconds = shutdown_grace_period_seconds

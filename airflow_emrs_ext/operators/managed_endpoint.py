@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
@@ -11,10 +12,13 @@ from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, id_of
-from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, wrapped
+from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, Structure, wrapped
 from airflow_emrs_ext.operators._base.started_resource import Event
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
     from airflow_emrs_ext.resources import ManagedEndpoint
 
 
@@ -41,6 +45,22 @@ class EmrContainersCreateManagedEndpointOperator(StartingServingOperator, Contai
     :param reattach: go on with the endpoint that an earlier try of the task has created, as after the loss of a worker;
         ``False``: delete that and create another
     :param config: further members of CreateManagedEndpoint in the API's own form, for what has no parameter here
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``virtual_cluster_id``, ``endpoint_id``, ``arn``, ``name``, ``type``, ``state``, ``state_details``,
         ``failure_reason``, ``release_label``, ``execution_role_arn``, ``created_at``, ``tags``: a reference to the
         endpoint for other tasks, without any secret
@@ -73,9 +93,47 @@ class EmrContainersCreateManagedEndpointOperator(StartingServingOperator, Contai
         type: str = "SPARK_CONNECT",
         delete_on_kill: bool = True,
         delete_on_timeout: bool = True,
-        **kwargs: Any,
+        execution_role_arn: str,
+        name: str | None = None,
+        runtime_configuration: Structure | Sequence[Structure] | None = None,
+        configuration_overrides: Structure | None = None,
+        tags: Mapping[str, str] | None = None,
+        wait_for_completion: bool = True,
+        config: Structure | None = None,
+        reattach: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            execution_role_arn=execution_role_arn,
+            name=name,
+            runtime_configuration=runtime_configuration,
+            configuration_overrides=configuration_overrides,
+            tags=tags,
+            wait_for_completion=wait_for_completion,
+            config=config,
+            reattach=reattach,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.virtual_cluster_id = virtual_cluster_id
         self.release_label = release_label
         self.type = type
@@ -103,6 +161,22 @@ class EmrContainersDeleteManagedEndpointOperator(EmrContainersOperator):
     :param virtual_cluster_id: of the virtual cluster, where no ``endpoint`` is given
     :param endpoint_id: of the endpoint, likewise
     :param wait_for_completion: ``False``: request the end and return at least the ids
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: as :class:`EmrContainersCreateManagedEndpointOperator`
     """
 
@@ -117,9 +191,31 @@ class EmrContainersDeleteManagedEndpointOperator(EmrContainersOperator):
         virtual_cluster_id: Any = None,
         endpoint_id: Any = None,
         wait_for_completion: bool = True,
-        **kwargs: Any,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.endpoint = endpoint
         self.virtual_cluster_id = virtual_cluster_id
         self.endpoint_id = endpoint_id

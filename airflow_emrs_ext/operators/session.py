@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pendulum
@@ -20,6 +20,9 @@ from airflow_emrs_ext.operators._base.started_resource import Event
 from airflow_emrs_ext.shared.states import SessionState
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
     from airflow_emrs_ext.resources import Session
 
 Structure = Mapping[str, Any]
@@ -49,6 +52,22 @@ class EmrServerlessStartSessionOperator(StartingServingOperator, ServerlessMixin
     :param reattach: go on with the session that an earlier try of the task has started, as after the loss of a worker;
         ``False``: terminate that and start another
     :param config: further members of StartSession in the API's own form, for what has no parameter here
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``application_id``, ``session_id``, ``arn``, ``name``, ``state``, ``state_details``, ``release_label``,
         ``execution_role_arn``, ``created_by``, ``created_at``, ``updated_at``, ``started_at``, ``ended_at``,
         ``idle_since``, ``idle_timeout_minutes``, ``total_execution_duration_seconds``, ``total_resource_utilization``
@@ -81,9 +100,47 @@ class EmrServerlessStartSessionOperator(StartingServingOperator, ServerlessMixin
         idle_timeout_minutes: int | None = None,
         terminate_on_kill: bool = True,
         terminate_on_timeout: bool = True,
-        **kwargs: Any,
+        execution_role_arn: str,
+        name: str | None = None,
+        runtime_configuration: Structure | Sequence[Structure] | None = None,
+        configuration_overrides: Structure | None = None,
+        tags: Mapping[str, str] | None = None,
+        wait_for_completion: bool = True,
+        config: Structure | None = None,
+        reattach: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            execution_role_arn=execution_role_arn,
+            name=name,
+            runtime_configuration=runtime_configuration,
+            configuration_overrides=configuration_overrides,
+            tags=tags,
+            wait_for_completion=wait_for_completion,
+            config=config,
+            reattach=reattach,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.application_id = application_id
         self.idle_timeout_minutes = idle_timeout_minutes
         self.terminate_on_kill = terminate_on_kill
@@ -141,14 +198,63 @@ class EmrServerlessTerminateSessionOperator(_SessionOperator):
     :param application_id: of the application, where no ``session`` is given
     :param session_id: of the session, likewise
     :param wait_for_completion: ``False``: request the end and return at least the ids
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: as :class:`EmrServerlessStartSessionOperator`, with ``architecture``, and ``cost`` (``amount``,
         ``currency``; ``None`` without ``[emrs_ext] prices``)
     """
 
     counts_cost = True
 
-    def __init__(self, *, wait_for_completion: bool = True, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool = True,
+        session: Any = None,
+        application_id: Any = None,
+        session_id: Any = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
+    ) -> None:
+        super().__init__(
+            session=session,
+            application_id=application_id,
+            session_id=session_id,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.wait_for_completion = wait_for_completion
 
     def act(self, context: Context) -> dict[str, Any]:
@@ -170,6 +276,22 @@ class EmrServerlessListSessionsOperator(EmrServerlessOperator):
     :param states: list of states to show; default: all
     :param created_at_after: earliest start, a datetime or ISO 8601
     :param created_at_before: latest start, likewise
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``sessions``: a list with ``application_id``, ``session_id``, ``arn``, ``name``, ``state``,
         ``state_details``, ``release_label``, ``execution_role_arn``, ``created_by``, ``created_at``, ``updated_at``
     """
@@ -185,9 +307,31 @@ class EmrServerlessListSessionsOperator(EmrServerlessOperator):
         states: Iterable[str] | None = None,
         created_at_after: datetime | str | None = None,
         created_at_before: datetime | str | None = None,
-        **kwargs: Any,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.application_id = application_id
         self.states = states
         self.created_at_after = created_at_after

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators._base.in_session import WorkingOperator
 from airflow_emrs_ext.operators._base.operator import whole_number
+from airflow_emrs_ext.operators._base.spark_connect_server import Structure
 from airflow_emrs_ext.operators._base.sql_statements import brief, split_statements, to_json
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from typing_extensions import Unpack
+
+    from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
 
 
 class EmrServerlessSparkSqlOperator(WorkingOperator):
@@ -31,8 +36,36 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
     :param output_path: path to write them to instead, e.g. ``s3://bucket/folder``; templated
     :param output_format: format of a path (default ``parquet``) or of a new table (default: Spark's)
     :param output_mode: what is done about what is there: ``error`` (default), ``append``, ``overwrite``, ``ignore``
-    :param kwargs: ``session``, or ``application_id`` and ``execution_role_arn`` and the others of
-        :class:`~airflow_emrs_ext.operators.session.EmrServerlessStartSessionOperator`
+    :param session: the session to work in: the result of the operator that started it, or a mapping with
+        ``application_id`` and ``session_id``; or a managed endpoint of EMR on EKS, by ``virtual_cluster_id`` and
+        ``endpoint_id``. It goes on after the task. Without it the task starts a session of its own, which ends with the
+        task however that ends
+    :param application_id: of the application of the task's own session
+    :param execution_role_arn: ARN of the IAM role that the task's own session assumes
+    :param idle_timeout_minutes: the service terminates the session when nothing has used it for so long; default 15
+    :param name: of the session; default ``<dag_id>.<task_id>``, with the index of a mapped task
+    :param runtime_configuration: Spark properties ``{"spark.executor.cores": 2}``, or a list of configurations in the
+        API's own form ``[{"classification": "spark-defaults", "properties": {…}}]``
+    :param configuration_overrides: the whole structure instead: ``{"runtimeConfiguration": […]}``
+    :param tags: of the session, beside those that name DAG, run and task (``[emrs_ext] default_tags``)
+    :param config: further members of StartSession in the API's own form, for what has no parameter here
+    :param reattach: go on with the session that an earlier try of the task has started, as after the loss of a worker;
+        ``False``: terminate that and start another
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``application_id``, ``session_id``; ``statements``: for each its ``statement`` in short, the ``seconds``
         it took and the ``row_count`` that was fetched; ``columns`` and ``rows`` of the last one, each row a list in
         the order of the columns; ``truncated``: whether there were more; ``output``: the table or path
@@ -64,9 +97,49 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
         output_path: str | None = None,
         output_format: str | None = None,
         output_mode: str = "error",
-        **kwargs: Any,
+        session: Any = None,
+        application_id: Any = None,
+        execution_role_arn: str = "",
+        idle_timeout_minutes: int | None = None,
+        name: str | None = None,
+        runtime_configuration: Structure | Sequence[Structure] | None = None,
+        configuration_overrides: Structure | None = None,
+        tags: Mapping[str, str] | None = None,
+        config: Structure | None = None,
+        reattach: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            session=session,
+            application_id=application_id,
+            execution_role_arn=execution_role_arn,
+            idle_timeout_minutes=idle_timeout_minutes,
+            name=name,
+            runtime_configuration=runtime_configuration,
+            configuration_overrides=configuration_overrides,
+            tags=tags,
+            config=config,
+            reattach=reattach,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.sql = sql
         self.parameters = parameters
         self.row_limit = row_limit

@@ -16,7 +16,10 @@ from airflow_emrs_ext.operators._base.operator import EmrOperator, flag, id_of, 
 from airflow_emrs_ext.shared.states import ApplicationState, VirtualClusterState
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from airflow_emrs_ext.core.effects import Terms
+    from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
     from airflow_emrs_ext.resources import OwnedKind, Snapshot
     from airflow_emrs_ext.shared.states import State
 
@@ -127,6 +130,22 @@ class EmrServerlessSweepOperator(SweepingOperator, ServerlessMixin):
     :param end_unknown_after: age, a timedelta or seconds, from which what belongs to an unknown DAG run is ended, too;
         default: never
     :param keep_streaming: leave streaming job runs alone, which are made to outlive their DAG run; default ``True``
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``orphans``: a list with ``kind`` (``session``, ``job_run``), ``application_id``, ``session_id`` or
         ``job_run_id``, ``name``, ``state``, ``created_at``, ``owner`` (``dag_id``, ``run_id``, ``task_id``,
         ``deployment``, and of a mapped task or an iteration of a loop ``map_index`` and perhaps ``region_id``),
@@ -136,8 +155,41 @@ class EmrServerlessSweepOperator(SweepingOperator, ServerlessMixin):
     place = "application_id"
     template_fields: Sequence[str] = aws_template_fields("application_ids", "end", "end_unknown_after")
 
-    def __init__(self, *, application_ids: Iterable[Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        application_ids: Iterable[Any] | None = None,
+        end: bool | str = False,
+        end_unknown_after: timedelta | float | None = None,
+        keep_streaming: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
+    ) -> None:
+        super().__init__(
+            end=end,
+            end_unknown_after=end_unknown_after,
+            keep_streaming=keep_streaming,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.application_ids = application_ids
 
     def places(self) -> list[str]:
@@ -158,6 +210,23 @@ class EmrContainersSweepOperator(SweepingOperator, ContainersMixin):
     :param end: whether to cancel, terminate or delete what is found; default: only report
     :param end_unknown_after: age, a timedelta or seconds, from which what belongs to an unknown DAG run is ended, too;
         default: never
+    :param keep_streaming: leave streaming job runs alone, which are made to outlive their DAG run; default ``True``
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``orphans``: as :class:`EmrServerlessSweepOperator`, with ``kind`` (``eks_job_run``, ``managed_endpoint``),
         ``virtual_cluster_id``, ``job_run_id`` or ``endpoint_id``
     """
@@ -165,8 +234,41 @@ class EmrContainersSweepOperator(SweepingOperator, ContainersMixin):
     place = "virtual_cluster_id"
     template_fields: Sequence[str] = aws_template_fields("virtual_cluster_ids", "end", "end_unknown_after")
 
-    def __init__(self, *, virtual_cluster_ids: Iterable[Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        virtual_cluster_ids: Iterable[Any] | None = None,
+        end: bool | str = False,
+        end_unknown_after: timedelta | float | None = None,
+        keep_streaming: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
+    ) -> None:
+        super().__init__(
+            end=end,
+            end_unknown_after=end_unknown_after,
+            keep_streaming=keep_streaming,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.virtual_cluster_ids = virtual_cluster_ids
 
     def places(self) -> list[str]:

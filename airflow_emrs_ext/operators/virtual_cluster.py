@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
@@ -13,6 +14,9 @@ from airflow_emrs_ext.operators._base.started_resource import ClaimingOperator
 from airflow_emrs_ext.shared.states import VirtualClusterState
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
     from airflow_emrs_ext.resources import VirtualCluster
 
 
@@ -30,6 +34,22 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator, ContainersMixi
     :param client_request_token: idempotency token of your own; default: the task's
     :param config: further members of CreateVirtualCluster in the API's own form, for what has no parameter here, e.g.
         ``{"schedulerConfiguration": {"maxConcurrentJobRuns": 10}}``
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``virtual_cluster_id``, ``arn``, ``name``, ``state``, ``state_details``, ``eks_cluster``, ``namespace``,
         ``created_at``, ``tags``
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
@@ -58,9 +78,33 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator, ContainersMixi
         tags: Mapping[str, str] | None = None,
         client_request_token: str | None = None,
         config: Mapping[str, Any] | None = None,
-        **kwargs: Any,
+        reattach: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            reattach=reattach,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.eks_cluster_name = eks_cluster_name
         self.eks_namespace = eks_namespace
         self.eks_node_label = eks_node_label
@@ -115,6 +159,22 @@ class EmrContainersDeleteVirtualClusterOperator(EmrContainersOperator):
     :param virtual_cluster_id: of the virtual cluster, or the result of the operator that created it
     :param force_delete: cancel its job runs and delete its managed endpoints first, and wait for their end
     :param wait_for_completion: ``False``: request the deletion and return
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
     :return: ``virtual_cluster_id``, ``state`` and what else is known of it
     """
 
@@ -128,9 +188,31 @@ class EmrContainersDeleteVirtualClusterOperator(EmrContainersOperator):
         virtual_cluster_id: Any,
         force_delete: bool | str = False,
         wait_for_completion: bool = True,
-        **kwargs: Any,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            wait_timeout=wait_timeout,
+            waiter_max_attempts=waiter_max_attempts,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.virtual_cluster_id = virtual_cluster_id
         self.force_delete = force_delete
         self.wait_for_completion = wait_for_completion

@@ -11,7 +11,7 @@ from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException,
 from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
-from airflow_emrs_ext.operators._base.connection import AwsConnectionMixin, aws_template_fields
+from airflow_emrs_ext.operators._base.connection import AwsConnectionMixin, aws_template_fields, refuse_words_of_others
 from airflow_emrs_ext.operators._base.end_from_trigger import ending
 from airflow_emrs_ext.operators._base.operator import id_of
 from airflow_emrs_ext.operators._base.xcom_args import HasResult
@@ -74,6 +74,7 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
         end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
+        refuse_words_of_others(kwargs)
         if waiter_delay is not None:
             kwargs["poke_interval"] = waiter_delay
         super().__init__(**kwargs)

@@ -10,6 +10,9 @@ from airflow_emrs_ext.sensors.base import EmrSensor
 from airflow_emrs_ext.shared.states import EksJobRunState, ManagedEndpointState, VirtualClusterState
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_emrs_ext.operators._base.airflow_args import SensorArgs
     from airflow_emrs_ext.resources import EksJobRun, ManagedEndpoint, VirtualCluster
 
 
@@ -19,6 +22,15 @@ class EmrContainersJobRunSensor(EmrSensor, ContainersMixin):
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it
     :param job_run_id: of the job run, or the result of the operator that started it
     :param target_states: default ``COMPLETED``
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: another name of ``poke_interval``, in seconds
+    :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
+        none; default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
     :return: as :class:`~airflow_emrs_ext.operators.containers_job_run.EmrContainersStartJobRunOperator`
     :raises JobRunFailed, JobRunCancelled: it ended another way
     """
@@ -40,9 +52,28 @@ class EmrContainersJobRunSensor(EmrSensor, ContainersMixin):
         virtual_cluster_id: Any,
         job_run_id: Any,
         target_states: Iterable[str] = (EksJobRunState.COMPLETED,),
-        **kwargs: Any,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(target_states=target_states, **kwargs)
+        super().__init__(
+            target_states=target_states,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.virtual_cluster_id = virtual_cluster_id
         self.job_run_id = job_run_id
 
@@ -52,6 +83,15 @@ class EmrContainersVirtualClusterSensor(EmrSensor, ContainersMixin):
 
     :param virtual_cluster_id: of the virtual cluster, or the result of the operator that created it
     :param target_states: default ``RUNNING``
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: another name of ``poke_interval``, in seconds
+    :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
+        none; default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
     :return: as :class:`~airflow_emrs_ext.operators.virtual_cluster.EmrContainersCreateVirtualClusterOperator`
     """
 
@@ -69,9 +109,28 @@ class EmrContainersVirtualClusterSensor(EmrSensor, ContainersMixin):
         *,
         virtual_cluster_id: Any,
         target_states: Iterable[str] = (VirtualClusterState.RUNNING,),
-        **kwargs: Any,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(target_states=target_states, **kwargs)
+        super().__init__(
+            target_states=target_states,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.virtual_cluster_id = virtual_cluster_id
 
 
@@ -81,6 +140,15 @@ class EmrContainersManagedEndpointSensor(EmrSensor, ContainersMixin):
     :param virtual_cluster_id: of the virtual cluster, or a result that contains it
     :param endpoint_id: of the endpoint, or the result of the operator that created it
     :param target_states: default ``ACTIVE``
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: another name of ``poke_interval``, in seconds
+    :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
+        none; default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
     :return: as :class:`~airflow_emrs_ext.operators.managed_endpoint.EmrContainersCreateManagedEndpointOperator`
     :raises SessionEnded: it ended instead
     """
@@ -100,8 +168,27 @@ class EmrContainersManagedEndpointSensor(EmrSensor, ContainersMixin):
         virtual_cluster_id: Any,
         endpoint_id: Any,
         target_states: Iterable[str] = (ManagedEndpointState.ACTIVE,),
-        **kwargs: Any,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(target_states=target_states, **kwargs)
+        super().__init__(
+            target_states=target_states,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.virtual_cluster_id = virtual_cluster_id
         self.endpoint_id = endpoint_id

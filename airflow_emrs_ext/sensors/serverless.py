@@ -11,6 +11,9 @@ from airflow_emrs_ext.sensors.base import EmrSensor
 from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, SessionState
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_emrs_ext.operators._base.airflow_args import SensorArgs
     from airflow_emrs_ext.resources import Application, JobRun, Session
 
 
@@ -19,6 +22,15 @@ class EmrServerlessApplicationSensor(EmrSensor, ServerlessMixin):
 
     :param application_id: of the application, or the result of the operator that created it
     :param target_states: default ``CREATED`` or ``STARTED``
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: another name of ``poke_interval``, in seconds
+    :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
+        none; default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
     :return: as :class:`~airflow_emrs_ext.operators.application.EmrServerlessCreateApplicationOperator`
     """
 
@@ -36,9 +48,28 @@ class EmrServerlessApplicationSensor(EmrSensor, ServerlessMixin):
         *,
         application_id: Any,
         target_states: Iterable[str] = (ApplicationState.CREATED, ApplicationState.STARTED),
-        **kwargs: Any,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(target_states=target_states, **kwargs)
+        super().__init__(
+            target_states=target_states,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.application_id = application_id
 
 
@@ -48,6 +79,15 @@ class EmrServerlessJobRunSensor(EmrSensor, ServerlessMixin):
     :param application_id: of the application, or a result that contains it
     :param job_run_id: of the job run, or the result of the operator that started it
     :param target_states: default ``SUCCESS``
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: another name of ``poke_interval``, in seconds
+    :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
+        none; default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
     :return: as :class:`~airflow_emrs_ext.operators.job_run.EmrServerlessStartJobRunOperator`
     :raises JobRunFailed, JobRunCancelled: it ended another way
     """
@@ -69,9 +109,28 @@ class EmrServerlessJobRunSensor(EmrSensor, ServerlessMixin):
         application_id: Any,
         job_run_id: Any,
         target_states: Iterable[str] = (JobRunState.SUCCESS,),
-        **kwargs: Any,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(target_states=target_states, **kwargs)
+        super().__init__(
+            target_states=target_states,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.application_id = application_id
         self.job_run_id = job_run_id
 
@@ -83,6 +142,15 @@ class EmrServerlessSessionSensor(EmrSensor, ServerlessMixin):
     :param application_id: of the application, where no ``session`` is given
     :param session_id: of the session, likewise
     :param target_states: default: ready, which is ``STARTED``, ``IDLE`` or ``BUSY``
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: another name of ``poke_interval``, in seconds
+    :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
+        none; default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
     :return: as :class:`~airflow_emrs_ext.operators.session.EmrServerlessStartSessionOperator`
     :raises SessionEnded: it ended instead
     """
@@ -103,9 +171,28 @@ class EmrServerlessSessionSensor(EmrSensor, ServerlessMixin):
         application_id: Any = None,
         session_id: Any = None,
         target_states: Iterable[str] = (SessionState.STARTED, SessionState.IDLE, SessionState.BUSY),
-        **kwargs: Any,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(target_states=target_states, **kwargs)
+        super().__init__(
+            target_states=target_states,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            waiter_delay=waiter_delay,
+            deferrable=deferrable,
+            notification_queue=notification_queue,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.session = session
         self.application_id = application_id
         self.session_id = session_id

@@ -5,8 +5,11 @@ A worker needs much more, and imports it when a task runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from airflow_emrs_ext.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.base import EmrHook
@@ -18,6 +21,41 @@ if TYPE_CHECKING:
 def aws_template_fields(*names: str) -> tuple[str, ...]:
     """The template fields of an operator or sensor: those of the connection, and ``names``."""
     return tuple(sorted({"aws_conn_id", "region_name", "verify", *names}))
+
+
+# What the Amazon provider calls otherwise, or has and this package does another way.
+_ELSEWHERE: Mapping[str, str] = {
+    "enable_application_ui_links": "the links are always there",
+    "job_id": "it is `job_run_id` here",
+    "max_polling_attempts": "it is `waiter_max_attempts` here, or `wait_timeout`",
+    "openlineage_inject_parent_job_info": "[openlineage] spark_inject_parent_job_info says it",
+    "openlineage_inject_transport_info": "[openlineage] spark_inject_transport_info says it",
+    "poll_interval": "it is `waiter_delay` here",
+    "region": "it is `region_name` here",
+}
+
+
+def refuse_words_of_others(given: Iterable[str]) -> None:
+    """Say what a parameter of the Amazon provider's operators is called here.
+
+    :param given: the names of an operator's parameters
+    :raises ConfigurationError: one of them is such a word
+    """
+    for name in given:
+        if name in _ELSEWHERE:
+            raise ConfigurationError(f"`{name}` is a parameter of the Amazon provider's operators; {_ELSEWHERE[name]}.")
+
+
+def check_choice(parameter: str, value: Any, choices: Any, *, will_be_rendered: bool = False) -> None:
+    """Check a value that is one of a few.
+
+    :param choices: a ``Literal``
+    :param will_be_rendered: whether it may be a template, or a reference to a result, yet
+    :raises ConfigurationError: it is none of them
+    """
+    is_known = not will_be_rendered or not (hasattr(value, "resolve") or (isinstance(value, str) and "{" in value))
+    if is_known and value not in get_args(choices):
+        raise ConfigurationError(f"`{parameter}` is {value!r}; it takes one of {', '.join(get_args(choices))}.")
 
 
 class AwsConnectionMixin:

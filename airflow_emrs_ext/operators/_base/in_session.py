@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
 
 
+# The work is done in the worker, and so is the waiting for what it is done in.
+_FIXED: Mapping[str, bool] = {
+    "deferrable": False,
+    "wait_for_completion": True,
+    "terminate_on_kill": True,
+    "terminate_on_timeout": True,
+}
+
+
 class WorkingOperator(EmrServerlessStartSessionOperator):
     """Base of the operators whose work runs in a session.
 
@@ -32,9 +41,13 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
     def __init__(
         self, *, session: Any = None, application_id: Any = None, execution_role_arn: str = "", **kwargs: Any
     ) -> None:
-        # The work is done in the worker, and so is the waiting for what it is done in.
-        kwargs.update(deferrable=False, wait_for_completion=True, terminate_on_kill=True, terminate_on_timeout=True)
-        super().__init__(application_id=application_id, execution_role_arn=execution_role_arn, **kwargs)
+        for name, value in _FIXED.items():
+            if kwargs.get(name, value) != value:
+                raise ConfigurationError(
+                    f"`{name}` is {kwargs[name]!r}; here it is always {value}: the work is done in the worker, and a "
+                    "session of the task's own ends with it."
+                )
+        super().__init__(application_id=application_id, execution_role_arn=execution_role_arn, **{**kwargs, **_FIXED})
         self.session = session
 
     @cached_property

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.core.outcome import Outcome, then_of
-from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.operators._base.connection import check_choice
 from airflow_emrs_ext.operators._base.operator import EmrOperator, id_of, on_kill, patience_of, whole_number
 from airflow_emrs_ext.operators._base.started_resource import Event, OwningOperator
 from airflow_emrs_ext.workflows import KILL_SECONDS, ShowDriverLogs
@@ -45,6 +45,10 @@ class StartingJobRunOperator(OwningOperator):
         config: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        check_choice("show_driver_logs", show_driver_logs, ShowDriverLogs, will_be_rendered=True)
+        check_choice("submit_from", submit_from, SubmitFrom)
+        if wait_for is not None:
+            check_choice("wait_for", wait_for, WaitFor)
         super().__init__(**kwargs)
         self.name = name
         self.tags = tags
@@ -61,8 +65,8 @@ class StartingJobRunOperator(OwningOperator):
         """Submit the job run, then wait for it."""
         request = self.request(context)
         targets = self._targets(request.get("mode"))
-        _check("show_driver_logs", self.show_driver_logs, ShowDriverLogs)
-        _check("submit_from", self.submit_from, SubmitFrom)
+        # Templates are rendered by now.
+        check_choice("show_driver_logs", self.show_driver_logs, ShowDriverLogs)
         self._warn_of_multiplied_retries()
         if self.submit_from == "triggerer":
             self._defer_submission(context, request, targets)
@@ -149,8 +153,6 @@ class StartingJobRunOperator(OwningOperator):
             "running": [str(self.kind.running), *done],
             "submission": [],
         }
-        if wait_for not in targets:
-            raise ConfigurationError(f"`wait_for` is {wait_for!r}; it takes one of {', '.join(targets)}.")
         return targets[wait_for]
 
 
@@ -177,8 +179,3 @@ class CancellingJobRunOperator(EmrOperator):
     def members(self) -> dict[str, Any]:
         """Further arguments of the cancellation."""
         return {}
-
-
-def _check(parameter: str, value: str, choices: Any) -> None:
-    if value not in get_args(choices):
-        raise ConfigurationError(f"`{parameter}` is {value!r}; it takes one of {', '.join(get_args(choices))}.")

@@ -19,6 +19,7 @@ from airflow_emrs_ext.operators._base.connection import (
     ContainersMixin,
     ServerlessMixin,
     aws_template_fields,
+    refuse_words_of_others,
 )
 from airflow_emrs_ext.operators._base.end_from_trigger import ending
 from airflow_emrs_ext.operators._base.xcom_args import HasResult
@@ -77,6 +78,7 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
         end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
+        refuse_words_of_others(kwargs)
         super().__init__(**kwargs)
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name

@@ -1,0 +1,54 @@
+"""What authors of DAGs write, for type checkers: nothing here is an error."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow_emrs_ext.operators.application import (
+    EmrServerlessCreateApplicationOperator,
+    EmrServerlessDeleteApplicationOperator,
+    EmrServerlessStartApplicationOperator,
+)
+from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
+from airflow_emrs_ext.operators.job_run import EmrServerlessCancelJobRunOperator, EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
+from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
+from airflow_emrs_ext.operators.sweep import EmrServerlessSweepOperator
+from airflow_emrs_ext.operators.virtual_cluster import EmrContainersCreateVirtualClusterOperator
+from airflow_emrs_ext.sensors.serverless import EmrServerlessJobRunSensor
+from airflow_emrs_ext.shared.states import JobRunState
+
+application = EmrServerlessCreateApplicationOperator(
+    task_id="application", release_label="emr-7.9.0", maximum_capacity={"cpu": "4 vCPU", "memory": "16 GB"}
+)
+job = EmrServerlessStartJobRunOperator(
+    task_id="job",
+    application_id=application.output["application_id"],
+    execution_role_arn="{{ var.value.role }}",
+    job_driver={"sparkSubmit": {"entryPoint": "s3://bucket/job.py"}},
+    retry_policy={"maxAttempts": 3},
+    wait_for="running",
+    show_driver_logs="live",
+    submit_from="triggerer",
+    wait_timeout=timedelta(hours=1),
+    deferrable=True,
+    retries=2,
+    retry_delay=timedelta(minutes=1),
+    trigger_rule="all_done",
+)
+sensor = EmrServerlessJobRunSensor(
+    task_id="sensor",
+    application_id="00f",
+    job_run_id=job.output["job_run_id"],
+    target_states=[JobRunState.RUNNING, "SUCCESS"],
+    mode="reschedule",
+    poke_interval=30,
+)
+cancel = EmrServerlessCancelJobRunOperator(task_id="cancel", application_id="00f", job_run_id=job.output)
+session = EmrServerlessStartSessionOperator(task_id="session", application_id="00f", execution_role_arn="role")
+sql = EmrServerlessSparkSqlOperator(task_id="sql", sql="SELECT 1", session=session.output, pool="spark")
+sweep = EmrServerlessSweepOperator(task_id="sweep", end=True, end_unknown_after=timedelta(days=1))
+cluster = EmrContainersCreateVirtualClusterOperator(task_id="cluster", eks_cluster_name="eks", eks_namespace="spark")
+eks_job = EmrContainersStartJobRunOperator(task_id="eks", virtual_cluster_id=cluster.output, job_template_id="template")
+start = EmrServerlessStartApplicationOperator(task_id="start", application_id=application.output)
+delete = EmrServerlessDeleteApplicationOperator(task_id="delete", application_id="00f", force_stop=True)

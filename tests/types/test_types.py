@@ -1,0 +1,35 @@
+"""Type checkers find what authors of DAGs get wrong, and nothing in what they get right."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def lines_with(pattern: str, text: str) -> set[int]:
+    return {int(found) for found in re.findall(pattern, text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize(
+    ("checker", "error"),
+    [
+        (["mypy"], r"{}:(\d+): error"),
+        # Pyright, in a wheel.
+        (["basedpyright", "--level", "error", "--pythonpath", sys.executable], r"{}:(\d+):\d+ - error"),
+    ],
+    ids=["mypy", "pyright"],
+)
+def test_each_wrong_use_is_found_and_no_other(checker: list[str], error: str) -> None:
+    files = ["tests/types/right.py", "tests/types/wrong.py"]
+    done = subprocess.run([sys.executable, "-m", *checker, *files], cwd=ROOT, capture_output=True, text=True)
+    lines = (ROOT / "tests/types/wrong.py").read_text().splitlines()
+    wrong = {number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")}
+    assert len(wrong) > 25
+    assert lines_with(error.format(r"wrong\.py"), done.stdout) == wrong, done.stdout + done.stderr
+    assert not lines_with(error.format(r"right\.py"), done.stdout), done.stdout
