@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any, NamedTuple
 
 from botocore.parsers import ResponseParserError
@@ -22,7 +23,7 @@ from airflow_emrs_ext.operators._base import started_resource
 from airflow_emrs_ext.resources import api_errors
 from airflow_emrs_ext.runtime.rate_limiter import Governor
 from airflow_emrs_ext.shared.states import State
-from airflow_emrs_ext.triggers import _compat, recovery, workflow
+from airflow_emrs_ext.triggers import _compat, recovery, runner, workflow
 from airflow_emrs_ext.workflows import clear_epochs, idempotent_start, job_run, lifecycle
 from tests.simulation.checking import check, fails_alike
 from tests.simulation.driver import collect_seldom, simulated
@@ -36,7 +37,6 @@ _pause_after = retry.Attempts.pause_after
 _began = retry.Attempts.__init__
 _token = ownership_tags.token
 _seed = ownership_tags.TaskIdentity.seed
-_watch = lifecycle.watch
 _made = workflow.WorkflowTrigger.__init__
 
 
@@ -185,10 +185,11 @@ def _shutdown_ends() -> Iterator[Change]:
 
 
 def _deadline_ends_nothing() -> Iterator[Change]:
+    @wraps(lifecycle.watch)
     def watch(terms: Any, **arguments: Any) -> Any:
-        return _watch(terms, **{**arguments, "end_on_timeout": False})
+        return lifecycle.watch(terms, **{**arguments, "end_on_timeout": False})
 
-    yield lifecycle, "watch", watch
+    yield runner, "WORKFLOWS", {**runner.WORKFLOWS, "watch": watch}
 
 
 def _no_pause() -> Iterator[Change]:
