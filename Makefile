@@ -58,7 +58,7 @@ PYTEST_ARGS ?=
 # Spark's. The links in the web server of each version are for `make test-links`. What kills processes of a real Airflow
 # needs the machine for itself: `make test-faults`.
 select = $(if $(filter $(NEWEST),$(1)),-m "not faults and not answers",-m "(smoke or not spark) and not faults and not \
-	answers" --ignore contract --ignore unit/local --ignore simulation --ignore types --ignore system/test_links.py)
+	answers" --ignore contract --ignore unit/local --ignore simulation --ignore type_checks --ignore system/test_links.py)
 
 # uv fetches and installs in seconds what takes pip minutes; where it cannot work, pip does.
 TOOLS := .venv-tools

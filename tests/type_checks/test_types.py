@@ -26,9 +26,9 @@ def lines_with(pattern: str, text: str) -> set[int]:
     ids=["mypy", "pyright"],
 )
 def test_each_wrong_use_is_found_and_no_other(checker: list[str], error: str) -> None:
-    files = ["tests/types/right.py", "tests/types/wrong.py"]
+    files = ["tests/type_checks/right.py", "tests/type_checks/wrong.py"]
     done = subprocess.run([sys.executable, "-m", *checker, *files], cwd=ROOT, capture_output=True, text=True)
-    lines = (ROOT / "tests/types/wrong.py").read_text().splitlines()
+    lines = (ROOT / "tests/type_checks/wrong.py").read_text().splitlines()
     wrong = {number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")}
     assert len(wrong) > 25
     assert lines_with(error.format(r"wrong\.py"), done.stdout) == wrong, done.stdout + done.stderr
