@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from airflow_emrs_ext.aws.waiting import patiently
-from airflow_emrs_ext.core.effects import Call, Steps, Terms
+from airflow_emrs_ext.core.effects import Call, Effects, RunContext
 from airflow_emrs_ext.exceptions import ServiceUnavailable
 from airflow_emrs_ext.resources import member_name
 from airflow_emrs_ext.resources.api_errors import ids_in, naming
@@ -24,7 +24,7 @@ def make_call(service: str, operation: str, **parameters: Any) -> Call:
     return Call(operation, given, service=service)
 
 
-def named(terms: Terms, call: Call, *ids: str) -> Steps[dict[str, Any]]:
+def named(ctx: RunContext, call: Call, *ids: str) -> Effects[dict[str, Any]]:
     """The answer to a call that names what the call was about, or what it has made.
 
     :param ids: the members of the answer that do; those that are members of the call, too, say the same there
@@ -37,10 +37,10 @@ def named(terms: Terms, call: Call, *ids: str) -> Steps[dict[str, Any]]:
                 raise ValueError(f"{name} is {found!r}")
         return response
 
-    return (yield from patiently(call, terms, read))
+    return (yield from patiently(call, ctx, read))
 
 
-def structure(terms: Terms, call: Call, name: str) -> Steps[dict[str, Any]]:
+def structure(ctx: RunContext, call: Call, name: str) -> Effects[dict[str, Any]]:
     """One member of the answer to a call, which is a structure."""
 
     def read(response: dict[str, Any]) -> dict[str, Any]:
@@ -49,10 +49,10 @@ def structure(terms: Terms, call: Call, name: str) -> Steps[dict[str, Any]]:
             raise TypeError(f"{name} is {found!r}")
         return found
 
-    return (yield from patiently(call, terms, read))
+    return (yield from patiently(call, ctx, read))
 
 
-def pages(terms: Terms, call: Call, key: str, *ids: str, apart: Sequence[str] = ()) -> Steps[list[dict[str, Any]]]:
+def pages(ctx: RunContext, call: Call, key: str, *ids: str, apart: Sequence[str] = ()) -> Effects[list[dict[str, Any]]]:
     """Every entry of a paged listing, once: what moves on between two pages is on both of them.
 
     :param key: the member of the answer that holds them
@@ -73,7 +73,7 @@ def pages(terms: Terms, call: Call, key: str, *ids: str, apart: Sequence[str] = 
 
     for _ in range(_MOST_PAGES):
         parameters = {**call.parameters, **({"nextToken": token} if token else {})}
-        page, token = yield from patiently(Call(call.operation, parameters, service=call.service), terms, read)
+        page, token = yield from patiently(Call(call.operation, parameters, service=call.service), ctx, read)
         entries.update((tuple(entry.get(name) for name in (*ids, *apart)), entry) for entry in page)
         if token is None:
             return list(entries.values())

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_emrs_ext.aws import containers, serverless
-from airflow_emrs_ext.core.effects import Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.resources import MANAGED_ENDPOINT, SESSION, ServingKind
 from airflow_emrs_ext.shared.states import State
@@ -43,27 +43,27 @@ def serving_kind(given: Mapping[str, Any]) -> ServingKind[State]:
     )
 
 
-def access_to(terms: Terms, given: Mapping[str, Any]) -> Steps[Access]:
+def access_to(ctx: RunContext, given: Mapping[str, Any]) -> Effects[Access]:
     """A new token, and where it is good.
 
     :param given: reference to a session, or to a managed endpoint; ``execution_role_arn`` of the latter is the role
         that its credentials are asked for, by default its own
     """
-    return (yield from _ACCESS[serving_kind(given).key](terms, given))
+    return (yield from _ACCESS[serving_kind(given).key](ctx, given))
 
 
-def _access_to_session(terms: Terms, given: Mapping[str, Any]) -> Steps[Access]:
+def _access_to_session(ctx: RunContext, given: Mapping[str, Any]) -> Effects[Access]:
     """GetSessionEndpoint."""
-    found = yield from serverless.get_session_endpoint(terms, **SESSION.pick(given))
+    found = yield from serverless.get_session_endpoint(ctx, **SESSION.pick(given))
     return Access(found["endpoint"], found["authToken"], found["authTokenExpiresAt"])
 
 
-def _access_to_managed_endpoint(terms: Terms, given: Mapping[str, Any]) -> Steps[Access]:
+def _access_to_managed_endpoint(ctx: RunContext, given: Mapping[str, Any]) -> Effects[Access]:
     """DescribeManagedEndpoint and GetManagedEndpointSessionCredentials."""
     ids = MANAGED_ENDPOINT.pick(given).values()
-    endpoint = yield from containers.describe_managed_endpoint(terms, *ids)
+    endpoint = yield from containers.describe_managed_endpoint(ctx, *ids)
     role = given.get("execution_role_arn") or endpoint["executionRoleArn"]
-    credentials = yield from containers.get_managed_endpoint_session_credentials(terms, *ids, execution_role_arn=role)
+    credentials = yield from containers.get_managed_endpoint_session_credentials(ctx, *ids, execution_role_arn=role)
     address = endpoint["authProxyUrl"]
     return Access(
         address if "://" in address else f"https://{address}",
@@ -72,7 +72,7 @@ def _access_to_managed_endpoint(terms: Terms, given: Mapping[str, Any]) -> Steps
     )
 
 
-_ACCESS: Mapping[str, Callable[[Terms, Mapping[str, Any]], Steps[Access]]] = {
+_ACCESS: Mapping[str, Callable[[RunContext, Mapping[str, Any]], Effects[Access]]] = {
     SESSION.key: _access_to_session,
     MANAGED_ENDPOINT.key: _access_to_managed_endpoint,
 }

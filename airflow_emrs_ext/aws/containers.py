@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_emrs_ext.aws.calls import PAGE_SIZE, make_call, named, names, pages, structure
 from airflow_emrs_ext.aws.waiting import patiently
-from airflow_emrs_ext.core.effects import Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.resources.containers import SERVICE
 from airflow_emrs_ext.shared.states import EksJobRunState, ManagedEndpointState, VirtualClusterState
 
@@ -19,7 +19,7 @@ _call = partial(make_call, SERVICE)
 
 
 def create_virtual_cluster(
-    terms: Terms,
+    ctx: RunContext,
     /,
     *,
     name: str,
@@ -27,7 +27,7 @@ def create_virtual_cluster(
     client_token: str,
     tags: Mapping[str, str] | None = None,
     **parameters: Any,
-) -> Steps[dict[str, Any]]:
+) -> Effects[dict[str, Any]]:
     """CreateVirtualCluster; ``parameters`` are its further members in snake case.
 
     :return: ``id``, ``name`` and ``arn``
@@ -40,23 +40,23 @@ def create_virtual_cluster(
         tags=tags,
         **parameters,
     )
-    return (yield from named(terms, call, "id"))
+    return (yield from named(ctx, call, "id"))
 
 
-def describe_virtual_cluster(terms: Terms, /, virtual_cluster_id: str) -> Steps[dict[str, Any]]:
+def describe_virtual_cluster(ctx: RunContext, /, virtual_cluster_id: str) -> Effects[dict[str, Any]]:
     """DescribeVirtualCluster: the ``virtualCluster`` structure."""
-    return (yield from structure(terms, _call("describe_virtual_cluster", id=virtual_cluster_id), "virtualCluster"))
+    return (yield from structure(ctx, _call("describe_virtual_cluster", id=virtual_cluster_id), "virtualCluster"))
 
 
 def list_virtual_clusters(
-    terms: Terms,
+    ctx: RunContext,
     /,
     *,
     container_provider_id: str | None = None,
     states: Iterable[VirtualClusterState] | None = None,
     created_at_after: datetime | None = None,
     created_at_before: datetime | None = None,
-) -> Steps[list[dict[str, Any]]]:
+) -> Effects[list[dict[str, Any]]]:
     """ListVirtualClusters, all pages: VirtualCluster structures.
 
     :param container_provider_id: name of the EKS cluster
@@ -70,16 +70,16 @@ def list_virtual_clusters(
         created_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "virtualClusters", "id"))
+    return (yield from pages(ctx, call, "virtualClusters", "id"))
 
 
-def delete_virtual_cluster(terms: Terms, /, virtual_cluster_id: str) -> Steps[dict[str, Any]]:
+def delete_virtual_cluster(ctx: RunContext, /, virtual_cluster_id: str) -> Effects[dict[str, Any]]:
     """DeleteVirtualCluster."""
-    return (yield from named(terms, _call("delete_virtual_cluster", id=virtual_cluster_id), "id"))
+    return (yield from named(ctx, _call("delete_virtual_cluster", id=virtual_cluster_id), "id"))
 
 
 def start_job_run(
-    terms: Terms,
+    ctx: RunContext,
     /,
     *,
     virtual_cluster_id: str,
@@ -94,7 +94,7 @@ def start_job_run(
     name: str | None = None,
     tags: Mapping[str, str] | None = None,
     **parameters: Any,
-) -> Steps[dict[str, Any]]:
+) -> Effects[dict[str, Any]]:
     """StartJobRun; ``parameters`` are members that have no name here yet.
 
     The client token makes a repetition after a lost answer return the same job run.
@@ -116,17 +116,17 @@ def start_job_run(
         tags=tags,
         **parameters,
     )
-    return (yield from named(terms, call, "virtualClusterId", "id"))
+    return (yield from named(ctx, call, "virtualClusterId", "id"))
 
 
-def describe_job_run(terms: Terms, /, virtual_cluster_id: str, job_run_id: str) -> Steps[dict[str, Any]]:
+def describe_job_run(ctx: RunContext, /, virtual_cluster_id: str, job_run_id: str) -> Effects[dict[str, Any]]:
     """DescribeJobRun: the ``jobRun`` structure."""
     call = _call("describe_job_run", virtual_cluster_id=virtual_cluster_id, id=job_run_id)
-    return (yield from structure(terms, call, "jobRun"))
+    return (yield from structure(ctx, call, "jobRun"))
 
 
 def list_job_runs(
-    terms: Terms,
+    ctx: RunContext,
     /,
     virtual_cluster_id: str,
     *,
@@ -134,7 +134,7 @@ def list_job_runs(
     states: Iterable[EksJobRunState] | None = None,
     created_at_after: datetime | None = None,
     created_at_before: datetime | None = None,
-) -> Steps[list[dict[str, Any]]]:
+) -> Effects[list[dict[str, Any]]]:
     """ListJobRuns, all pages: JobRun structures."""
     call = _call(
         "list_job_runs",
@@ -145,17 +145,17 @@ def list_job_runs(
         created_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "jobRuns", "id"))
+    return (yield from pages(ctx, call, "jobRuns", "id"))
 
 
-def cancel_job_run(terms: Terms, /, virtual_cluster_id: str, job_run_id: str) -> Steps[dict[str, Any]]:
+def cancel_job_run(ctx: RunContext, /, virtual_cluster_id: str, job_run_id: str) -> Effects[dict[str, Any]]:
     """CancelJobRun; refused for a job run that has ended."""
     call = _call("cancel_job_run", virtual_cluster_id=virtual_cluster_id, id=job_run_id)
-    return (yield from named(terms, call, "virtualClusterId", "id"))
+    return (yield from named(ctx, call, "virtualClusterId", "id"))
 
 
 def create_job_template(
-    terms: Terms,
+    ctx: RunContext,
     /,
     *,
     name: str,
@@ -163,7 +163,7 @@ def create_job_template(
     client_token: str,
     kms_key_arn: str | None = None,
     tags: Mapping[str, str] | None = None,
-) -> Steps[dict[str, Any]]:
+) -> Effects[dict[str, Any]]:
     """CreateJobTemplate.
 
     :return: ``id``, ``name``, ``arn`` and ``createdAt``
@@ -176,21 +176,21 @@ def create_job_template(
         kms_key_arn=kms_key_arn,
         tags=tags,
     )
-    return (yield from named(terms, call, "id"))
+    return (yield from named(ctx, call, "id"))
 
 
-def describe_job_template(terms: Terms, /, job_template_id: str) -> Steps[dict[str, Any]]:
+def describe_job_template(ctx: RunContext, /, job_template_id: str) -> Effects[dict[str, Any]]:
     """DescribeJobTemplate: the ``jobTemplate`` structure."""
-    return (yield from structure(terms, _call("describe_job_template", id=job_template_id), "jobTemplate"))
+    return (yield from structure(ctx, _call("describe_job_template", id=job_template_id), "jobTemplate"))
 
 
 def list_job_templates(
-    terms: Terms,
+    ctx: RunContext,
     /,
     *,
     created_at_after: datetime | None = None,
     created_at_before: datetime | None = None,
-) -> Steps[list[dict[str, Any]]]:
+) -> Effects[list[dict[str, Any]]]:
     """ListJobTemplates, all pages: JobTemplate structures."""
     call = _call(
         "list_job_templates",
@@ -198,16 +198,16 @@ def list_job_templates(
         created_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "templates", "id"))
+    return (yield from pages(ctx, call, "templates", "id"))
 
 
-def delete_job_template(terms: Terms, /, job_template_id: str) -> Steps[dict[str, Any]]:
+def delete_job_template(ctx: RunContext, /, job_template_id: str) -> Effects[dict[str, Any]]:
     """DeleteJobTemplate."""
-    return (yield from named(terms, _call("delete_job_template", id=job_template_id), "id"))
+    return (yield from named(ctx, _call("delete_job_template", id=job_template_id), "id"))
 
 
 def create_managed_endpoint(
-    terms: Terms,
+    ctx: RunContext,
     /,
     *,
     virtual_cluster_id: str,
@@ -219,7 +219,7 @@ def create_managed_endpoint(
     configuration_overrides: Structure | None = None,
     tags: Mapping[str, str] | None = None,
     **parameters: Any,
-) -> Steps[dict[str, Any]]:
+) -> Effects[dict[str, Any]]:
     """CreateManagedEndpoint; ``parameters`` are members that have no name here yet.
 
     :return: ``id``, ``virtualClusterId``, ``name`` and ``arn``
@@ -236,24 +236,24 @@ def create_managed_endpoint(
         tags=tags,
         **parameters,
     )
-    return (yield from named(terms, call, "virtualClusterId", "id"))
+    return (yield from named(ctx, call, "virtualClusterId", "id"))
 
 
-def describe_managed_endpoint(terms: Terms, /, virtual_cluster_id: str, endpoint_id: str) -> Steps[dict[str, Any]]:
+def describe_managed_endpoint(ctx: RunContext, /, virtual_cluster_id: str, endpoint_id: str) -> Effects[dict[str, Any]]:
     """DescribeManagedEndpoint: the ``endpoint`` structure."""
     call = _call("describe_managed_endpoint", virtual_cluster_id=virtual_cluster_id, id=endpoint_id)
-    return (yield from structure(terms, call, "endpoint"))
+    return (yield from structure(ctx, call, "endpoint"))
 
 
 def list_managed_endpoints(
-    terms: Terms,
+    ctx: RunContext,
     /,
     virtual_cluster_id: str,
     *,
     states: Iterable[ManagedEndpointState] | None = None,
     created_at_after: datetime | None = None,
     created_at_before: datetime | None = None,
-) -> Steps[list[dict[str, Any]]]:
+) -> Effects[list[dict[str, Any]]]:
     """ListManagedEndpoints, all pages: Endpoint structures."""
     call = _call(
         "list_managed_endpoints",
@@ -263,24 +263,24 @@ def list_managed_endpoints(
         created_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "endpoints", "id"))
+    return (yield from pages(ctx, call, "endpoints", "id"))
 
 
-def delete_managed_endpoint(terms: Terms, /, virtual_cluster_id: str, endpoint_id: str) -> Steps[dict[str, Any]]:
+def delete_managed_endpoint(ctx: RunContext, /, virtual_cluster_id: str, endpoint_id: str) -> Effects[dict[str, Any]]:
     """DeleteManagedEndpoint."""
     call = _call("delete_managed_endpoint", virtual_cluster_id=virtual_cluster_id, id=endpoint_id)
-    return (yield from named(terms, call, "virtualClusterId", "id"))
+    return (yield from named(ctx, call, "virtualClusterId", "id"))
 
 
 def get_managed_endpoint_session_credentials(
-    terms: Terms,
+    ctx: RunContext,
     /,
     virtual_cluster_id: str,
     endpoint_id: str,
     *,
     execution_role_arn: str,
     duration_in_seconds: int | None = None,
-) -> Steps[dict[str, Any]]:
+) -> Effects[dict[str, Any]]:
     """GetManagedEndpointSessionCredentials: ``credentials`` with a new ``token``, and its ``expiresAt``.
 
     The token is a secret: whoever has it runs code with the role.
@@ -299,4 +299,4 @@ def get_managed_endpoint_session_credentials(
     def read(response: dict[str, Any]) -> dict[str, Any]:
         return {"credentials": {"token": response["credentials"]["token"]}, "expiresAt": response["expiresAt"]}
 
-    return (yield from patiently(call, terms, read))
+    return (yield from patiently(call, ctx, read))

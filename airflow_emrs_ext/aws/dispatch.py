@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from airflow_emrs_ext.aws import containers, serverless
-from airflow_emrs_ext.core.effects import Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.resources import (
     APPLICATION,
     EKS_JOB_RUN,
@@ -18,8 +18,8 @@ from airflow_emrs_ext.resources import (
 )
 from airflow_emrs_ext.shared.states import State
 
-_Start: TypeAlias = Callable[..., Steps[dict[str, Any]]]
-_Listing: TypeAlias = Callable[..., Steps[list[dict[str, Any]]]]
+_Start: TypeAlias = Callable[..., Effects[dict[str, Any]]]
+_Listing: TypeAlias = Callable[..., Effects[list[dict[str, Any]]]]
 
 _STARTS: Mapping[str, _Start] = {
     APPLICATION.key: serverless.create_application,
@@ -50,11 +50,11 @@ def listing_of(kind: ClaimedKind[State]) -> _Listing:
     return _LISTINGS[kind.key]
 
 
-def active(terms: Terms, kind: ClaimedKind[State], *scope: str, **filters: Any) -> Steps[list[dict[str, Any]]]:
+def active(ctx: RunContext, kind: ClaimedKind[State], *scope: str, **filters: Any) -> Effects[list[dict[str, Any]]]:
     """The entries of a listing of what has not ended.
 
     :param scope: an application's id, for what belongs to one
     :param filters: further ones of the listing
     """
     states = [state for state in kind.states if state.is_active]
-    return (yield from listing_of(kind)(terms, *scope, states=states, **filters))
+    return (yield from listing_of(kind)(ctx, *scope, states=states, **filters))

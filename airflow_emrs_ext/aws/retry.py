@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 
-from airflow_emrs_ext.core.effects import Call, Terms
+from airflow_emrs_ext.core.effects import Call, RunContext
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, WaitTimeout
 from airflow_emrs_ext.resources.api_errors import (
     Meaning,
@@ -24,33 +24,33 @@ _LONGEST_PAUSE = 20.0
 class Attempts:
     """The attempts at one call: for how long it is repeated, and how."""
 
-    def __init__(self, call: Call, terms: Terms) -> None:
-        self._call, self._terms = call, terms
-        self._began = terms.clock()
+    def __init__(self, call: Call, ctx: RunContext) -> None:
+        self._call, self._run_context = call, ctx
+        self._began = ctx.clock()
         self._denied_since: float | None = None
         self._failures = 0
         # Only a start has a client token, which makes its repetition harmless.
-        self._may_settle = terms.settles_starts and "clientToken" in call.parameters
+        self._may_settle = ctx.settles_starts and "clientToken" in call.parameters
         self._is_unsettled = False
 
     @property
     def until(self) -> float:
         """When the next attempt comes too late."""
-        patience = self._terms.patience
+        wait_policy = self._run_context.wait_policy
         if self._is_unsettled:
             end = math.inf
         elif self._denied_since is not None:
-            end = self._denied_since + patience.access_patience
+            end = self._denied_since + wait_policy.access_patience
         else:
-            end = self._began + patience.call_patience
-        return patience.before_deadline(end)
+            end = self._began + wait_policy.call_patience
+        return wait_policy.before_deadline(end)
 
     def pause_after(self, failure: Exception) -> float:
         """How long to wait before the next attempt.
 
         :raises EmrError: there is none
         """
-        call, terms = self._call, self._terms
+        call, ctx = self._call, self._run_context
         meaning = meaning_of(failure, call.service)
         if meaning is Meaning.REFUSED:
             raise refusal(call.operation, call.parameters, failure, call.service) from failure
@@ -60,29 +60,29 @@ class Attempts:
         if meaning is not Meaning.ACCESS:
             self._denied_since = None
         elif is_new:
-            self._denied_since = terms.clock()
+            self._denied_since = ctx.clock()
         longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
-        pause = terms.uniform(longest / 4, longest)
-        remaining = self.until - terms.clock()
+        pause = ctx.uniform(longest / 4, longest)
+        remaining = self.until - ctx.clock()
         if remaining <= 0:
             raise self._given_up(failure) from failure
         level = logging.WARNING if is_new or self._failures in (1, 5) or self._failures % 20 == 0 else logging.DEBUG
         said = f"{call.operation}: {failure}"
         if is_new:
             said = str(refusal(call.operation, call.parameters, failure, call.service))
-        terms.log.log(level, "%s; attempt %d, trying again in %.1f s", said, self._failures, pause)
+        ctx.log.log(level, "%s; attempt %d, trying again in %.1f s", said, self._failures, pause)
         return min(pause, remaining)
 
     def _given_up(self, failure: Exception) -> EmrError:
-        call, patience = self._call, self._terms.patience
-        if self.until == patience.deadline:
+        call, wait_policy = self._call, self._run_context.wait_policy
+        if self.until == wait_policy.deadline:
             return self.too_late(f"{failure} ({self._failures} attempts)", code=code_of(failure))
         about = naming(ids_in(call.operation, call.parameters))
         left = f"What runs is left as it is{about}; the next try goes on with it."
         if self._denied_since is not None:
             error = refusal(call.operation, call.parameters, failure, call.service)
             error.restate(
-                f"{error.message} Access was refused for {patience.access_patience:.0f} s ([emrs_ext] "
+                f"{error.message} Access was refused for {wait_policy.access_patience:.0f} s ([emrs_ext] "
                 f"access_patience). {left}",
                 error.facts,
             )
@@ -99,10 +99,11 @@ class Attempts:
 
     def unavailable(self, why: str, left: str = "", **facts: str) -> ServiceUnavailable:
         """The error of a patience that has ended."""
+        seconds = self._run_context.wait_policy.call_patience
         return ServiceUnavailable(
-            f"{self._call.operation} did not succeed for the patience of "
-            f"{self._terms.patience.call_patience:.0f} s: {why}. The service was throttling, could not be reached or "
-            f"gave answers that cannot be read; raise [emrs_ext] patience or lower the load.{left}",
+            f"{self._call.operation} did not succeed for the patience of {seconds:.0f} s: {why}. The service was "
+            "throttling, could not be reached or gave answers that cannot be read; raise [emrs_ext] patience or lower "
+            f"the load.{left}",
             self._facts(facts),
         )
 

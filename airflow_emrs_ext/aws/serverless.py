@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow_emrs_ext.aws.calls import PAGE_SIZE, make_call, named, names, pages, structure
 from airflow_emrs_ext.aws.waiting import patiently
-from airflow_emrs_ext.core.effects import Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.resources.serverless import SERVICE
 from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, SessionState
 
@@ -25,7 +25,7 @@ _call = partial(make_call, SERVICE)
 
 
 def create_application(
-    terms: Terms,
+    ctx: RunContext,
     /,
     *,
     release_label: str,
@@ -33,7 +33,7 @@ def create_application(
     client_token: str | None = None,
     name: str | None = None,
     **parameters: Any,
-) -> Steps[dict[str, Any]]:
+) -> Effects[dict[str, Any]]:
     """CreateApplication; ``parameters`` are its further members in snake case.
 
     :return: ``applicationId``, ``arn`` and ``name``
@@ -41,29 +41,29 @@ def create_application(
     call = _call(
         "create_application", release_label=release_label, type=type, client_token=client_token, name=name, **parameters
     )
-    return (yield from named(terms, call, "applicationId"))
+    return (yield from named(ctx, call, "applicationId"))
 
 
-def get_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
+def get_application(ctx: RunContext, /, application_id: str) -> Effects[dict[str, Any]]:
     """GetApplication: the ``application`` structure."""
-    return (yield from structure(terms, _call("get_application", application_id=application_id), "application"))
+    return (yield from structure(ctx, _call("get_application", application_id=application_id), "application"))
 
 
 def list_applications(
-    terms: Terms,
+    ctx: RunContext,
     /,
     *,
     states: Iterable[ApplicationState] | None = None,
     created_at_after: datetime | None = None,
     created_at_before: datetime | None = None,
-) -> Steps[list[dict[str, Any]]]:
+) -> Effects[list[dict[str, Any]]]:
     """ListApplications, all pages: ApplicationSummary structures.
 
     :param created_at_after: as in the other listings; the API has no such filter here
     :param created_at_before: likewise
     """
     call = _call("list_applications", states=names(states), max_results=PAGE_SIZE)
-    listed = yield from pages(terms, call, "applications", "id")
+    listed = yield from pages(ctx, call, "applications", "id")
     return [
         one
         for one in listed
@@ -73,33 +73,33 @@ def list_applications(
 
 
 def update_application(
-    terms: Terms, /, application_id: str, *, client_token: str | None = None, **parameters: Any
-) -> Steps[dict[str, Any]]:
+    ctx: RunContext, /, application_id: str, *, client_token: str | None = None, **parameters: Any
+) -> Effects[dict[str, Any]]:
     """UpdateApplication; ``parameters`` are its further members in snake case.
 
     :return: the ``application`` structure
     """
     call = _call("update_application", application_id=application_id, client_token=client_token, **parameters)
-    return (yield from structure(terms, call, "application"))
+    return (yield from structure(ctx, call, "application"))
 
 
-def start_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
+def start_application(ctx: RunContext, /, application_id: str) -> Effects[dict[str, Any]]:
     """StartApplication."""
-    return (yield from patiently(_call("start_application", application_id=application_id), terms))
+    return (yield from patiently(_call("start_application", application_id=application_id), ctx))
 
 
-def stop_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
+def stop_application(ctx: RunContext, /, application_id: str) -> Effects[dict[str, Any]]:
     """StopApplication; refused while job runs are active."""
-    return (yield from patiently(_call("stop_application", application_id=application_id), terms))
+    return (yield from patiently(_call("stop_application", application_id=application_id), ctx))
 
 
-def delete_application(terms: Terms, /, application_id: str) -> Steps[dict[str, Any]]:
+def delete_application(ctx: RunContext, /, application_id: str) -> Effects[dict[str, Any]]:
     """DeleteApplication; refused unless the application is CREATED or STOPPED."""
-    return (yield from patiently(_call("delete_application", application_id=application_id), terms))
+    return (yield from patiently(_call("delete_application", application_id=application_id), ctx))
 
 
 def start_job_run(
-    terms: Terms,
+    ctx: RunContext,
     /,
     *,
     application_id: str,
@@ -114,7 +114,7 @@ def start_job_run(
     retry_policy: Structure | None = None,
     tags: Mapping[str, str] | None = None,
     **parameters: Any,
-) -> Steps[dict[str, Any]]:
+) -> Effects[dict[str, Any]]:
     """StartJobRun; ``parameters`` are members that have no name here yet.
 
     The client token makes a repetition after a lost answer return the same job run.
@@ -136,19 +136,19 @@ def start_job_run(
         tags=tags,
         **parameters,
     )
-    return (yield from named(terms, call, "applicationId", "jobRunId"))
+    return (yield from named(ctx, call, "applicationId", "jobRunId"))
 
 
 def get_job_run(
-    terms: Terms, /, application_id: str, job_run_id: str, *, attempt: int | None = None
-) -> Steps[dict[str, Any]]:
+    ctx: RunContext, /, application_id: str, job_run_id: str, *, attempt: int | None = None
+) -> Effects[dict[str, Any]]:
     """GetJobRun: the ``jobRun`` structure of ``attempt`` (default: the latest)."""
     call = _call("get_job_run", application_id=application_id, job_run_id=job_run_id, attempt=attempt)
-    return (yield from structure(terms, call, "jobRun"))
+    return (yield from structure(ctx, call, "jobRun"))
 
 
 def list_job_runs(
-    terms: Terms,
+    ctx: RunContext,
     /,
     application_id: str,
     *,
@@ -156,7 +156,7 @@ def list_job_runs(
     mode: str | None = None,
     created_at_after: datetime | None = None,
     created_at_before: datetime | None = None,
-) -> Steps[list[dict[str, Any]]]:
+) -> Effects[list[dict[str, Any]]]:
     """ListJobRuns, all pages: JobRunSummary structures."""
     call = _call(
         "list_job_runs",
@@ -167,18 +167,18 @@ def list_job_runs(
         created_at_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "jobRuns", "id"))
+    return (yield from pages(ctx, call, "jobRuns", "id"))
 
 
-def list_job_run_attempts(terms: Terms, /, application_id: str, job_run_id: str) -> Steps[list[dict[str, Any]]]:
+def list_job_run_attempts(ctx: RunContext, /, application_id: str, job_run_id: str) -> Effects[list[dict[str, Any]]]:
     """ListJobRunAttempts, all pages: JobRunAttemptSummary structures."""
     call = _call("list_job_run_attempts", application_id=application_id, job_run_id=job_run_id, max_results=PAGE_SIZE)
-    return (yield from pages(terms, call, "jobRunAttempts", "state", apart=("attempt", "createdAt")))
+    return (yield from pages(ctx, call, "jobRunAttempts", "state", apart=("attempt", "createdAt")))
 
 
 def cancel_job_run(
-    terms: Terms, /, application_id: str, job_run_id: str, *, shutdown_grace_period_in_seconds: int | None = None
-) -> Steps[dict[str, Any]]:
+    ctx: RunContext, /, application_id: str, job_run_id: str, *, shutdown_grace_period_in_seconds: int | None = None
+) -> Effects[dict[str, Any]]:
     """CancelJobRun; refused for a job run that has ended."""
     call = _call(
         "cancel_job_run",
@@ -186,23 +186,23 @@ def cancel_job_run(
         job_run_id=job_run_id,
         shutdown_grace_period_in_seconds=shutdown_grace_period_in_seconds,
     )
-    return (yield from named(terms, call, "applicationId", "jobRunId"))
+    return (yield from named(ctx, call, "applicationId", "jobRunId"))
 
 
 def get_dashboard_for_job_run(
-    terms: Terms, /, application_id: str, job_run_id: str, *, attempt: int | None = None
-) -> Steps[str | None]:
+    ctx: RunContext, /, application_id: str, job_run_id: str, *, attempt: int | None = None
+) -> Effects[str | None]:
     """GetDashboardForJobRun: a URL for one use within the hour, of ``attempt`` (default: the latest).
 
     Refused for an attempt that has not been RUNNING.
     """
     call = _call("get_dashboard_for_job_run", application_id=application_id, job_run_id=job_run_id, attempt=attempt)
-    url: str | None = (yield from patiently(call, terms)).get("url")
+    url: str | None = (yield from patiently(call, ctx)).get("url")
     return url
 
 
 def start_session(
-    terms: Terms,
+    ctx: RunContext,
     /,
     *,
     application_id: str,
@@ -213,7 +213,7 @@ def start_session(
     name: str | None = None,
     tags: Mapping[str, str] | None = None,
     **parameters: Any,
-) -> Steps[dict[str, Any]]:
+) -> Effects[dict[str, Any]]:
     """StartSession; ``parameters`` are members that have no name here yet.
 
     The client token makes a repetition after a lost answer return the same session.
@@ -231,24 +231,24 @@ def start_session(
         tags=tags,
         **parameters,
     )
-    return (yield from named(terms, call, "applicationId", "sessionId"))
+    return (yield from named(ctx, call, "applicationId", "sessionId"))
 
 
-def get_session(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
+def get_session(ctx: RunContext, /, application_id: str, session_id: str) -> Effects[dict[str, Any]]:
     """GetSession: the ``session`` structure."""
     call = _call("get_session", application_id=application_id, session_id=session_id)
-    return (yield from structure(terms, call, "session"))
+    return (yield from structure(ctx, call, "session"))
 
 
 def list_sessions(
-    terms: Terms,
+    ctx: RunContext,
     /,
     application_id: str,
     *,
     states: Iterable[SessionState] | None = None,
     created_at_after: datetime | None = None,
     created_at_before: datetime | None = None,
-) -> Steps[list[dict[str, Any]]]:
+) -> Effects[list[dict[str, Any]]]:
     """ListSessions, all pages: SessionSummary structures."""
     call = _call(
         "list_sessions",
@@ -258,16 +258,16 @@ def list_sessions(
         created_at_before=created_at_before,
         max_results=PAGE_SIZE,
     )
-    return (yield from pages(terms, call, "sessions", "applicationId", "sessionId"))
+    return (yield from pages(ctx, call, "sessions", "applicationId", "sessionId"))
 
 
-def terminate_session(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
+def terminate_session(ctx: RunContext, /, application_id: str, session_id: str) -> Effects[dict[str, Any]]:
     """TerminateSession."""
     call = _call("terminate_session", application_id=application_id, session_id=session_id)
-    return (yield from named(terms, call, "applicationId", "sessionId"))
+    return (yield from named(ctx, call, "applicationId", "sessionId"))
 
 
-def get_session_endpoint(terms: Terms, /, application_id: str, session_id: str) -> Steps[dict[str, Any]]:
+def get_session_endpoint(ctx: RunContext, /, application_id: str, session_id: str) -> Effects[dict[str, Any]]:
     """GetSessionEndpoint: the ``endpoint``, a new ``authToken`` and its ``authTokenExpiresAt``.
 
     The token is a secret: whoever has it runs code with the session's role.
@@ -277,15 +277,15 @@ def get_session_endpoint(terms: Terms, /, application_id: str, session_id: str) 
     def read(response: dict[str, Any]) -> dict[str, Any]:
         return {name: response[name] for name in ("endpoint", "authToken", "authTokenExpiresAt")}
 
-    return (yield from patiently(call, terms, read))
+    return (yield from patiently(call, ctx, read))
 
 
 def get_resource_dashboard(
-    terms: Terms, /, application_id: str, resource_id: str, *, resource_type: str = "SESSION"
-) -> Steps[str | None]:
+    ctx: RunContext, /, application_id: str, resource_id: str, *, resource_type: str = "SESSION"
+) -> Effects[str | None]:
     """GetResourceDashboard: a URL for one use within the hour, ``None`` where there is none."""
     call = _call(
         "get_resource_dashboard", application_id=application_id, resource_id=resource_id, resource_type=resource_type
     )
-    url: str | None = (yield from patiently(call, terms)).get("url")
+    url: str | None = (yield from patiently(call, ctx)).get("url")
     return url

@@ -1,4 +1,4 @@
-"""Patience, written once: calls that survive throttling and waits that end, as generators that do no I/O.
+"""WaitPolicy, written once: calls that survive throttling and waits that end, as generators that do no I/O.
 
 A workflow is a generator that yields what it wants done, a :class:`Call` or a :class:`Sleep`, and is sent the answer
 (or thrown the botocore error). A worker drives it with blocking calls, the triggerer with asynchronous ones
@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 from airflow_emrs_ext.aws.retry import Attempts
-from airflow_emrs_ext.core.effects import Call, Glance, Sight, Sleep, Steps, Terms, Turn
+from airflow_emrs_ext.core.effects import AcquireSlot, Call, Effects, Observation, PollState, RunContext, Sleep
 from airflow_emrs_ext.exceptions import EmrError, TargetUnreachable, WaitTimeout
 from airflow_emrs_ext.resources import ClaimedKind, ResourceKind, Snapshot
 from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
@@ -26,14 +26,14 @@ _LONG_TURN = 5.0
 
 
 @overload
-def patiently(call: Call, terms: Terms) -> Steps[dict[str, Any]]: ...
+def patiently(call: Call, ctx: RunContext) -> Effects[dict[str, Any]]: ...
 
 
 @overload
-def patiently(call: Call, terms: Terms, read: Callable[[dict[str, Any]], R]) -> Steps[R]: ...
+def patiently(call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], R]) -> Effects[R]: ...
 
 
-def patiently(call: Call, terms: Terms, read: Callable[[dict[str, Any]], Any] = dict) -> Steps[Any]:
+def patiently(call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], Any] = dict) -> Effects[Any]:
     """Make one call when its turn comes, and again until it is answered, with jitter.
 
     botocore's own retry modes give up after a few attempts: of 100 tasks that submit at once under StartJobRun's quota
@@ -48,10 +48,10 @@ def patiently(call: Call, terms: Terms, read: Callable[[dict[str, Any]], Any] = 
     :raises WaitTimeout: they lasted until the deadline
     :raises EmrError: the service refused the call (see :func:`~airflow_emrs_ext.resources.api_errors.refusal`)
     """
-    attempts = Attempts(call, terms)
+    attempts = Attempts(call, ctx)
     while True:
-        yield from _turn(call, attempts, terms)
-        terms.asks(call)
+        yield from _turn(call, attempts, ctx)
+        ctx.asks(call)
         try:
             response: dict[str, Any] = yield call
         except EmrError:
@@ -61,32 +61,32 @@ def patiently(call: Call, terms: Terms, read: Callable[[dict[str, Any]], Any] = 
             failure: Exception = error
         else:
             try:
-                terms.service.note(response, terms.clock())
+                ctx.service.note(response, ctx.clock())
                 return read(response)
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 failure = UnreadableAnswer(f"the answer cannot be read: {type(error).__name__}: {error}")
         yield Sleep(attempts.pause_after(failure))
 
 
-def _turn(call: Call, attempts: Attempts, terms: Terms) -> Steps[None]:
-    seconds: float = yield Turn(call.service, call.operation)
+def _turn(call: Call, attempts: Attempts, ctx: RunContext) -> Effects[None]:
+    seconds: float = yield AcquireSlot(call.service, call.operation)
     if seconds <= 0:
         return
     if seconds >= _LONG_TURN:
-        terms.log.info("%s: its turn under the service's quota comes in %.0f s", call.operation, seconds)
+        ctx.log.info("%s: its turn under the service's quota comes in %.0f s", call.operation, seconds)
     until = attempts.until
-    remaining = max(0.0, until - terms.clock())
+    remaining = max(0.0, until - ctx.clock())
     yield Sleep(min(seconds, remaining))
     if seconds > remaining:
         why = "its turn under the service's quota has not come"
-        raise attempts.too_late(why) if until == terms.patience.deadline else attempts.unavailable(why)
+        raise attempts.too_late(why) if until == ctx.wait_policy.deadline else attempts.unavailable(why)
 
 
-Rest = Callable[[Snapshot, float], Steps[None]]
+Rest = Callable[[Snapshot, float], Effects[None]]
 """How a wait spends so many seconds between two looks; told what it saw last."""
 
 
-def sleep(snapshot: Snapshot, seconds: float) -> Steps[None]:
+def sleep(snapshot: Snapshot, seconds: float) -> Effects[None]:
     """Do nothing else meanwhile."""
     yield Sleep(seconds)
 
@@ -95,9 +95,9 @@ def await_state(
     kind: ResourceKind[State],
     ids: Mapping[str, str],
     targets: Iterable[State],
-    terms: Terms,
+    ctx: RunContext,
     rest: Rest = sleep,
-) -> Steps[Snapshot]:
+) -> Effects[Snapshot]:
     """Look at a resource until it is in one of ``targets``.
 
     :param rest: what else is done while nothing is to be seen
@@ -109,20 +109,22 @@ def await_state(
     """
     targets = frozenset(targets)
     awaited = _either(targets)
-    progress = _Progress(kind.label(ids), awaited, terms)
-    started = terms.clock()
+    progress = _Progress(kind.label(ids), awaited, ctx)
+    started = ctx.clock()
     while True:
-        snapshot = yield from look(kind, ids, terms)
+        snapshot = yield from look(kind, ids, ctx)
         if verdict(kind, ids, snapshot, targets):
             progress.reached(snapshot)
             return snapshot
-        now = terms.clock()
-        _check_deadline(kind, ids, snapshot, awaited, started, terms)
+        now = ctx.clock()
+        _check_deadline(kind, ids, snapshot, awaited, started, ctx)
         progress.waiting(snapshot)
-        yield from rest(snapshot, pause_before_next_look(now - started, now, terms))
+        yield from rest(snapshot, pause_before_next_look(now - started, now, ctx))
 
 
-def await_news(kind: ClaimedKind[State], ids: Mapping[str, str], targets: Iterable[State], terms: Terms) -> Steps[None]:
+def await_news(
+    kind: ClaimedKind[State], ids: Mapping[str, str], targets: Iterable[State], ctx: RunContext
+) -> Effects[None]:
     """Wait until a look at a resource is worth its calls: it is in one of ``targets``, or can reach none any more.
 
     It is seen in listings that answer for many wherever there are any.
@@ -130,21 +132,21 @@ def await_news(kind: ClaimedKind[State], ids: Mapping[str, str], targets: Iterab
     :raises WaitTimeout: the deadline passed
     :raises ServiceUnavailable: the service could not be reached for the whole patience
     """
-    targets, patience = frozenset(targets), terms.patience
+    targets, wait_policy = frozenset(targets), ctx.wait_policy
     awaited = _either(targets)
-    progress = _Progress(kind.label(ids), awaited, terms)
-    started = terms.clock()
+    progress = _Progress(kind.label(ids), awaited, ctx)
+    started = ctx.clock()
     state: State | None = None
     attempt: int | None = None
     created_at: str | None = None
     while True:
-        within = patience.before_deadline(terms.clock() + patience.progress_interval) - terms.clock()
-        sight: Sight | None = yield Glance(
-            kind.key, ids, state, created_at, patience.waiter_delay, within, patience.notification_queue
+        within = wait_policy.before_deadline(ctx.clock() + wait_policy.progress_interval) - ctx.clock()
+        sight: Observation | None = yield PollState(
+            kind.key, ids, state, created_at, wait_policy.waiter_delay, within, wait_policy.notification_queue
         )
-        is_late = patience.deadline is not None and terms.clock() >= patience.deadline
+        is_late = wait_policy.deadline is not None and ctx.clock() >= wait_policy.deadline
         if sight is None or is_late:
-            snapshot = yield from look(kind, ids, terms)
+            snapshot = yield from look(kind, ids, ctx)
             attempt, created_at = snapshot.attempt, snapshot.facts["created_at"]
         elif sight.state is None:
             return
@@ -154,15 +156,15 @@ def await_news(kind: ClaimedKind[State], ids: Mapping[str, str], targets: Iterab
         if state in targets or not state.can_reach(targets):
             return
         if is_late:
-            _check_deadline(kind, ids, snapshot, awaited, started, terms)
+            _check_deadline(kind, ids, snapshot, awaited, started, ctx)
         progress.waiting(snapshot)
 
 
 def _check_deadline(
-    kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapshot, awaited: str, started: float, terms: Terms
+    kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapshot, awaited: str, started: float, ctx: RunContext
 ) -> None:
-    now = terms.clock()
-    if terms.patience.deadline is not None and now >= terms.patience.deadline:
+    now = ctx.clock()
+    if ctx.wait_policy.deadline is not None and now >= ctx.wait_policy.deadline:
         raise WaitTimeout(
             f"{kind.label(ids)} is still {snapshot.state} at the deadline, after {now - started:.0f} s of waiting "
             f"for {awaited}. Raise wait_timeout (or execution_timeout) if it needs longer.",
@@ -170,9 +172,9 @@ def _check_deadline(
         )
 
 
-def look(kind: ResourceKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
+def look(kind: ResourceKind[State], ids: Mapping[str, str], ctx: RunContext) -> Effects[Snapshot]:
     """One observation of a resource."""
-    return (yield from patiently(kind.describe(ids), terms, partial(kind.observe, ids)))
+    return (yield from patiently(kind.describe(ids), ctx, partial(kind.observe, ids)))
 
 
 def verdict(kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapshot, targets: Iterable[State]) -> bool:
@@ -193,13 +195,13 @@ def verdict(kind: ResourceKind[State], ids: Mapping[str, str], snapshot: Snapsho
     )
 
 
-def pause_before_next_look(waited: float, now: float, terms: Terms) -> float:
+def pause_before_next_look(waited: float, now: float, ctx: RunContext) -> float:
     """How long until the next look: a fifth of the time waited so far, at least 1 s, at most ``waiter_delay``.
 
     Short runs are noticed early, long ones cost few calls; a tenth of jitter keeps tasks that started together apart.
     """
-    pause = min(max(1.0, waited / 5), terms.patience.waiter_delay) * terms.uniform(0.9, 1.1)
-    return max(0.0, terms.patience.before_deadline(now + pause) - now)
+    pause = min(max(1.0, waited / 5), ctx.wait_policy.waiter_delay) * ctx.uniform(0.9, 1.1)
+    return max(0.0, ctx.wait_policy.before_deadline(now + pause) - now)
 
 
 def _either(states: Iterable[State]) -> str:
@@ -216,9 +218,9 @@ class _Progress:
     A state that is not known is a warning, once.
     """
 
-    def __init__(self, label: str, awaited: str, terms: Terms) -> None:
-        self._label, self._awaited, self._terms = label, awaited, terms
-        self._started = terms.clock()
+    def __init__(self, label: str, awaited: str, ctx: RunContext) -> None:
+        self._label, self._awaited, self._run_context = label, awaited, ctx
+        self._started = ctx.clock()
         self._last_line = 0.0
         self._last_seen: tuple[State, int | None] | None = None
         self._unknown: set[State] = set()
@@ -226,17 +228,17 @@ class _Progress:
     def waiting(self, snapshot: Snapshot) -> None:
         if not snapshot.state.is_known and snapshot.state not in self._unknown:
             self._unknown.add(snapshot.state)
-            self._terms.log.warning(
+            self._run_context.log.warning(
                 "%s is %s, a state that this version of airflow-emrs-ext does not know: it counts as active, and the "
                 "wait goes on. Upgrade the package.",
                 self._label,
                 snapshot.state,
             )
         seen = (snapshot.state, snapshot.attempt)
-        now = self._terms.clock()
-        if seen != self._last_seen or now - self._last_line >= self._terms.patience.progress_interval:
+        now = self._run_context.clock()
+        if seen != self._last_seen or now - self._last_line >= self._run_context.wait_policy.progress_interval:
             self._last_seen, self._last_line = seen, now
-            deadline = self._terms.patience.deadline
+            deadline = self._run_context.wait_policy.deadline
             left = "" if deadline is None else f", {max(0.0, deadline - now):.0f} s left"
             self._line(snapshot, f"waiting for {self._awaited}{left}")
 
@@ -245,5 +247,5 @@ class _Progress:
 
     def _line(self, snapshot: Snapshot, remark: str) -> None:
         attempt = "" if snapshot.attempt is None else f", attempt {snapshot.attempt}"
-        elapsed = self._terms.clock() - self._started
-        self._terms.log.info("%s is %s%s after %.0f s; %s", self._label, snapshot.state, attempt, elapsed, remark)
+        elapsed = self._run_context.clock() - self._started
+        self._run_context.log.info("%s is %s%s after %.0f s; %s", self._label, snapshot.state, attempt, elapsed, remark)

@@ -41,7 +41,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Turn:
+class AcquireSlot:
     """A place in the queue of those who make the same call; the answer is in how many seconds its turn comes.
 
     :param service: botocore's name of the service
@@ -72,10 +72,10 @@ def never() -> bool:
 
 
 @dataclass(frozen=True)
-class Glance:
+class PollState:
     """A look at no more than the state of a resource, when there is news or the time has come.
 
-    The answer is a :class:`Sight`, or ``None``: it has to be looked at by itself.
+    The answer is a :class:`Observation`, or ``None``: it has to be looked at by itself.
 
     :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
     :param ids: of the resource
@@ -101,7 +101,7 @@ class Glance:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observation:
     """What is seen of a resource.
 
     :param state: as the API spells it; ``None``: it is not among those that have not ended, any more
@@ -119,8 +119,8 @@ class Sleep:
     seconds: float
 
 
-Step: TypeAlias = Turn | Call | Fetch | Glance | Sleep
-Steps: TypeAlias = Generator[Step, Any, T]
+Effect: TypeAlias = AcquireSlot | Call | Fetch | PollState | Sleep
+Effects: TypeAlias = Generator[Effect, Any, T]
 
 
 # The fields of the first release, which expects them all.
@@ -137,7 +137,7 @@ _FIRST_FIELDS = frozenset(
 
 
 @dataclass(frozen=True)
-class Patience:
+class WaitPolicy:
     """How long, how often and how loudly to wait; plain numbers, so that it crosses to the triggerer as JSON.
 
     :param waiter_delay: longest pause between two looks at a resource, in seconds
@@ -168,7 +168,7 @@ class Patience:
         }
 
     @classmethod
-    def of(cls, written: Mapping[str, Any]) -> Patience:
+    def of(cls, written: Mapping[str, Any]) -> WaitPolicy:
         """The one that :meth:`as_arguments` wrote, in whatever version."""
         return cls(**known(cls, written))
 
@@ -224,8 +224,8 @@ class OwnNotes:
 
 
 @dataclass(frozen=True)
-class Terms:
-    """The terms on which a workflow runs: its patience, and the log, clock and chance that tests replace.
+class RunContext:
+    """What a workflow runs with: its wait policy, and the log, clock and chance that tests replace.
 
     :param notes: where it notes how far it has come
     :param asks: told of each call right before it is made
@@ -236,7 +236,7 @@ class Terms:
         known what it has led to; only the deadline ends that. ``False``: for no longer than other calls
     """
 
-    patience: Patience = Patience()
+    wait_policy: WaitPolicy = WaitPolicy()
     log: Log = field(default_factory=lambda: logging.getLogger("airflow_emrs_ext"))
     clock: Callable[[], float] = time.time
     uniform: Callable[[float, float], float] = random.uniform

@@ -15,14 +15,24 @@ from botocore.config import Config
 
 from airflow_emrs_ext._compat import AirflowException
 from airflow_emrs_ext.core import settings
-from airflow_emrs_ext.core.effects import Call, Fetch, Glance, Patience, Sleep, Step, Steps, Terms, Turn
+from airflow_emrs_ext.core.effects import (
+    AcquireSlot,
+    Call,
+    Effect,
+    Effects,
+    Fetch,
+    PollState,
+    RunContext,
+    Sleep,
+    WaitPolicy,
+)
 from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.core.service_clock import ServiceClock
 from airflow_emrs_ext.resources import SERVICES
 from airflow_emrs_ext.resources.api_errors import is_about_access
 from airflow_emrs_ext.runtime.answer_checks import check, check_lengths
 from airflow_emrs_ext.runtime.driver import answer_of, drive, next_step
-from airflow_emrs_ext.runtime.rate_limiter import Governor, governor_of
+from airflow_emrs_ext.runtime.rate_limiter import RateLimiter, rate_limiter_of
 from airflow_emrs_ext.runtime.streams import drain, fetch
 from airflow_emrs_ext.shared.service_model import extend
 
@@ -39,12 +49,12 @@ _LISTENING = Config(connect_timeout=5, read_timeout=30)
 
 
 def verb(
-    steps: Callable[Concatenate[Terms, P], Steps[T]],
+    steps: Callable[Concatenate[RunContext, P], Effects[T]],
 ) -> Callable[Concatenate[EmrHook, P], T]:
     """A method of the hook that runs the steps of one API operation."""
 
     def method(self: EmrHook, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.run(steps(self.terms, *args, **kwargs))
+        return self.run(steps(self.run_context, *args, **kwargs))
 
     method.__name__ = steps.__name__
     method.__doc__ = steps.__doc__
@@ -54,7 +64,7 @@ def verb(
 class EmrHook(AwsBaseHook):
     """Runs steps that call any service, with one connection.
 
-    :param patience: other waiting times than Airflow's configuration gives
+    :param wait_policy: other waiting times than Airflow's configuration gives
     :param kwargs: of :class:`~airflow.providers.amazon.aws.hooks.base_aws.AwsBaseHook`: ``aws_conn_id``,
         ``region_name``, ``verify``, ``config``
     """
@@ -62,25 +72,25 @@ class EmrHook(AwsBaseHook):
     service: ClassVar[str] = "emr-serverless"
     """botocore's name of the service that ``conn`` is a client of."""
 
-    def __init__(self, *args: Any, patience: Patience | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, wait_policy: WaitPolicy | None = None, **kwargs: Any) -> None:
         kwargs["client_type"] = self.service
         super().__init__(*args, **kwargs)
-        self.patience = patience or default_patience()
+        self.wait_policy = wait_policy or default_wait_policy()
         self._clients: dict[str, Any] = {}
         self._has_connected = False
         self._has_connection = False
 
     @property
-    def terms(self) -> Terms:
-        """The terms of this hook's calls: its patience and its log, and what it knows of the service's clock."""
-        return Terms(patience=self.patience, log=self.log, service=self.service_clock)
+    def run_context(self) -> RunContext:
+        """What this hook's calls run with: its wait policy and its log, and what it knows of the service's clock."""
+        return RunContext(wait_policy=self.wait_policy, log=self.log, service=self.service_clock)
 
     @lockless_property
     def service_clock(self) -> ServiceClock:
         """What the services' answers to this hook have told of their clock."""
         return ServiceClock()
 
-    def run(self, steps: Steps[T]) -> T:
+    def run(self, steps: Effects[T]) -> T:
         """Drive steps with blocking clients; steps that are interrupted are closed."""
         answer: Any = None
         with closing(steps):
@@ -93,10 +103,10 @@ class EmrHook(AwsBaseHook):
                     time.sleep(step.seconds)
                     answer = None
                     continue
-                if isinstance(step, Turn):
-                    answer = self.governor.take(step.service, step.operation)
+                if isinstance(step, AcquireSlot):
+                    answer = self.rate_limiter.take(step.service, step.operation)
                     continue
-                if isinstance(step, Glance):
+                if isinstance(step, PollState):
                     # Only those that wait together have listings that answer for many.
                     answer = None
                     continue
@@ -112,16 +122,16 @@ class EmrHook(AwsBaseHook):
                     else:
                         check(client, step.operation, answer)
                     if step.service in SERVICES:
-                        self.governor.hear(answer)
+                        self.rate_limiter.hear(answer)
                 except Exception as error:
                     # Whatever a client raises is for the steps to judge, but a connection that was never there.
                     if isinstance(error, AirflowException) and not self._has_connected:
                         raise
-                    self.governor.heed(step, error)
+                    self.rate_limiter.heed(step, error)
                     self._reconsider(step, error)
                     answer = error
 
-    async def arun(self, steps: Steps[T]) -> T:
+    async def arun(self, steps: Effects[T]) -> T:
         """Drive steps with asynchronous clients of their own; steps that are interrupted are closed."""
         clients: dict[str, Any] = {}
 
@@ -130,11 +140,11 @@ class EmrHook(AwsBaseHook):
                 clients[service] = await stack.enter_async_context(await self.open_client(service))
             return clients[service]
 
-        async def perform(step: Call | Fetch | Glance) -> Any:
-            return None if isinstance(step, Glance) else await answer_of(step, client_of)
+        async def perform(step: Call | Fetch | PollState) -> Any:
+            return None if isinstance(step, PollState) else await answer_of(step, client_of)
 
         async with AsyncExitStack() as stack:
-            return await drive(steps, perform, self.governor)
+            return await drive(steps, perform, self.rate_limiter)
 
     @lockless_property
     def conn_config(self) -> AwsConnectionWrapper:
@@ -159,7 +169,7 @@ class EmrHook(AwsBaseHook):
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), _CACHED)]:
             del vars(self)[name]
 
-    def _reconsider(self, step: Step, error: Exception) -> None:
+    def _reconsider(self, step: Effect, error: Exception) -> None:
         if isinstance(step, Call) and is_about_access(error, step.service):
             self.forget_connection()
 
@@ -169,9 +179,9 @@ class EmrHook(AwsBaseHook):
         return await sync_to_async(self._make_client)(service, asynchronous=True)
 
     @property
-    def governor(self) -> Governor:
+    def rate_limiter(self) -> RateLimiter:
         """What paces the calls of this process with this connection and Region, and all others to the same account."""
-        return governor_of((self.aws_conn_id, self._region_name))
+        return rate_limiter_of((self.aws_conn_id, self._region_name))
 
     def _client_of(self, service: str) -> Any:
         if service == self.service:
@@ -224,9 +234,9 @@ class EmrHook(AwsBaseHook):
         )
 
 
-def default_patience() -> Patience:
+def default_wait_policy() -> WaitPolicy:
     """The waiting times of Airflow's configuration, without a deadline."""
-    return Patience(
+    return WaitPolicy(
         waiter_delay=settings.waiter_delay(),
         call_patience=settings.patience(),
         access_patience=settings.access_patience(),

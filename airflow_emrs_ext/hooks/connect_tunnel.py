@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_emrs_ext._compat import mask_secret
 from airflow_emrs_ext.aws.connect_access import access_to, serving_kind
 from airflow_emrs_ext.aws.waiting import look
-from airflow_emrs_ext.core.effects import Terms
+from airflow_emrs_ext.core.effects import RunContext
 from airflow_emrs_ext.core.redaction import keep_secrets_out_of_logs
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, ResourceNotFound, SessionEnded
 
@@ -129,7 +129,9 @@ class ConnectTunnel:
         keep_secrets_out_of_logs()
         # Here, not in the tunnel's thread: the hook reads its connection now, and what is wrong with it is raised now.
         # No client waits yet: it may take the hook's whole patience.
-        self._token = self._fetch(replace(self._hook.terms, patience=replace(self._hook.patience, deadline=None)))
+        self._token = self._fetch(
+            replace(self._hook.run_context, wait_policy=replace(self._hook.wait_policy, deadline=None))
+        )
         self._thread.start()
         try:
             self._port = self._run(self._open(self._token.endpoint))
@@ -205,11 +207,11 @@ class ConnectTunnel:
         return await asyncio.shield(self._renewal)
 
     async def _renew(self) -> Token:
-        self._token = await self._loop.run_in_executor(self._calls, self._fetch, self._terms)
+        self._token = await self._loop.run_in_executor(self._calls, self._fetch, self._run_context)
         return self._token
 
-    def _fetch(self, terms: Terms) -> Token:
-        access = self._hook.run(access_to(terms, self._session))
+    def _fetch(self, ctx: RunContext) -> Token:
+        access = self._hook.run(access_to(ctx, self._session))
         mask_secret(access.token)
         self.tokens_minted += 1
         now = time.monotonic()
@@ -253,7 +255,7 @@ class ConnectTunnel:
     async def _look(self) -> None:
         try:
             seen = await self._loop.run_in_executor(
-                self._calls, self._hook.run, look(self._kind, self._ids, self._terms)
+                self._calls, self._hook.run, look(self._kind, self._ids, self._run_context)
             )
         except ResourceNotFound as error:
             self.ended = SessionEnded(
@@ -265,16 +267,16 @@ class ConnectTunnel:
             self.ended = self._kind.ended(self._ids, seen)
 
     @property
-    def _terms(self) -> Terms:
-        terms = self._hook.terms
+    def _run_context(self) -> RunContext:
+        ctx = self._hook.run_context
         # The deadline is the one of a wait that is over when work begins.
-        patience = replace(
-            terms.patience,
-            call_patience=min(terms.patience.call_patience, _CALL_SECONDS),
-            access_patience=min(terms.patience.access_patience, _CALL_SECONDS),
+        wait_policy = replace(
+            ctx.wait_policy,
+            call_patience=min(ctx.wait_policy.call_patience, _CALL_SECONDS),
+            access_patience=min(ctx.wait_policy.access_patience, _CALL_SECONDS),
             deadline=None,
         )
-        return replace(terms, patience=patience)
+        return replace(ctx, wait_policy=wait_policy)
 
 
 def require(module: str) -> None:

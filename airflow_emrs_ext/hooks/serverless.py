@@ -11,7 +11,7 @@ class EmrServerlessHook(EmrHook):
 
     Each method is one API operation (see :mod:`airflow_emrs_ext.aws.serverless`); throttling, server errors and network
     failures are waited out with jitter for ``[emrs_ext] patience`` seconds instead of failing the task. Asynchronous
-    code runs the same functions: ``await hook.arun(serverless_api.get_job_run(hook.terms, …))``. Takes the parameters
+    code runs the same functions: ``await hook.arun(serverless.get_job_run(hook.run_context, …))``. Takes the parameters
     of :class:`~airflow_emrs_ext.hooks.base.EmrHook`.
     """
 

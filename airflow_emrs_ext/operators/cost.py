@@ -17,7 +17,7 @@ from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from airflow_emrs_ext.core.effects import Steps, Terms
+    from airflow_emrs_ext.core.effects import Effects, RunContext
     from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
     from airflow_emrs_ext.resources import OwnedKind
     from airflow_emrs_ext.shared.states import State
@@ -100,14 +100,14 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
 
         if not settings.default_tags():
             raise ConfigurationError("Nothing can be found by its tags: set [emrs_ext] default_tags to True.")
-        terms = replace(self.hook.terms, log=self.log)
+        ctx = replace(self.hook.run_context, log=self.log)
         identity = TaskIdentity.of(context)
         began = context["dag_run"].start_date or context["ti"].start_date
         parts: list[dict[str, Any]] = []
         for application_id in self._application_ids():
             architecture = self.hook.get_application(application_id).get("architecture")
             for kind in owned_in("application_id"):
-                found = self.hook.run(_started_by(terms, kind, application_id, identity, began - _SKEW))
+                found = self.hook.run(_started_by(ctx, kind, application_id, identity, began - _SKEW))
                 parts += [_part(kind, {**facts, "architecture": architecture}) for facts in found]
         summed = {**cost.total(parts), "parts": parts}
         if summed["unbilled"]:
@@ -122,16 +122,16 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
 
 
 def _started_by(
-    terms: Terms, kind: OwnedKind[State], application_id: str, identity: TaskIdentity, began: datetime
-) -> Steps[list[dict[str, Any]]]:
+    ctx: RunContext, kind: OwnedKind[State], application_id: str, identity: TaskIdentity, began: datetime
+) -> Effects[list[dict[str, Any]]]:
     """What the tasks of a DAG run have started on an application since it began."""
     from airflow_emrs_ext.aws.dispatch import listing_of
     from airflow_emrs_ext.aws.waiting import look
 
     wanted = _of_dag_run(identity.tags)
     found = []
-    for entry in (yield from listing_of(kind)(terms, application_id, created_at_after=began)):
-        facts = (yield from look(kind, kind.ids_of(entry), terms)).facts
+    for entry in (yield from listing_of(kind)(ctx, application_id, created_at_after=began)):
+        facts = (yield from look(kind, kind.ids_of(entry), ctx)).facts
         if _of_dag_run(facts["tags"]) == wanted:
             found.append(facts)
     return found

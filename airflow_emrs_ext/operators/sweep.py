@@ -18,7 +18,7 @@ from airflow_emrs_ext.shared.states import ApplicationState, VirtualClusterState
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from airflow_emrs_ext.core.effects import Terms
+    from airflow_emrs_ext.core.effects import RunContext
     from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
     from airflow_emrs_ext.resources import OwnedKind, Snapshot
     from airflow_emrs_ext.shared.states import State
@@ -65,13 +65,13 @@ class SweepingOperator(EmrOperator):
         """Look at each in turn; one that cannot be looked at does not hide the others."""
         from airflow_emrs_ext.resources import owned_in
 
-        terms = replace(self.hook.terms, log=self.log)
+        ctx = replace(self.hook.run_context, log=self.log)
         orphans: list[dict[str, Any]] = []
         failures: list[EmrError] = []
         for owner_id in self.places():
             for kind in owned_in(self.place):
                 try:
-                    orphans += self._sweep(context, terms, kind, owner_id)
+                    orphans += self._sweep(context, ctx, kind, owner_id)
                 except EmrError as error:
                     self.log.warning("%ss of %s %s: %s", kind.name, kind.belongs_to, owner_id, error)
                     failures.append(error)
@@ -81,15 +81,15 @@ class SweepingOperator(EmrOperator):
             raise failures[0]
         return {"orphans": orphans}
 
-    def _sweep(self, context: Context, terms: Terms, kind: OwnedKind[State], place: str) -> list[dict[str, Any]]:
+    def _sweep(self, context: Context, ctx: RunContext, kind: OwnedKind[State], place: str) -> list[dict[str, Any]]:
         from airflow_emrs_ext.aws.dispatch import active
         from airflow_emrs_ext.aws.waiting import look
         from airflow_emrs_ext.workflows.lifecycle import abandon
 
         orphans = []
-        for entry in self.hook.run(active(terms, kind, place)):
+        for entry in self.hook.run(active(ctx, kind, place)):
             ids = kind.ids_of(entry)
-            found = self.hook.run(look(kind, ids, terms))
+            found = self.hook.run(look(kind, ids, ctx))
             task = owner(found.facts["tags"])
             if not {"dag_id", "run_id", "task_id"} <= task.keys() or found.state in kind.on_the_way_out():
                 continue
@@ -98,7 +98,7 @@ class SweepingOperator(EmrOperator):
             dag_run = _dag_run(context, task)
             if dag_run == "active":
                 continue
-            ends = _is_own(context, task) and self._is_to_end(dag_run, found, terms)
+            ends = _is_own(context, task) and self._is_to_end(dag_run, found, ctx)
             self.log.info("%s %s is %s; its DAG run is %s: %s", kind.name, ids, found.state, dag_run, task)
             if ends:
                 self._run(abandon, kind=kind.key, ids=ids)
@@ -106,13 +106,13 @@ class SweepingOperator(EmrOperator):
             orphans.append({"kind": kind.key, **ids, **shown, "owner": task, "dag_run": dag_run, "ended": ends})
         return orphans
 
-    def _is_to_end(self, dag_run: DagRun, found: Snapshot, terms: Terms) -> bool:
+    def _is_to_end(self, dag_run: DagRun, found: Snapshot, ctx: RunContext) -> bool:
         if not flag(self.end):
             return False
         if dag_run == "over" or self.end_unknown_after is None:
             return dag_run == "over"
         created = datetime.fromisoformat(found.facts["created_at"]).timestamp()
-        return terms.clock() + terms.service.ahead - created >= seconds(self.end_unknown_after, "end_unknown_after")
+        return ctx.clock() + ctx.service.ahead - created >= seconds(self.end_unknown_after, "end_unknown_after")
 
 
 class EmrServerlessSweepOperator(SweepingOperator, ServerlessMixin):

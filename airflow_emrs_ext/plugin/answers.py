@@ -77,7 +77,7 @@ def _answer(click: Click) -> Answer:
     from airflow_emrs_ext.plugin.records import record_of
     from airflow_emrs_ext.plugin.run_view import run_view
     from airflow_emrs_ext.plugin.targets import explained, target
-    from airflow_emrs_ext.plugin.views import NoTarget, work_of
+    from airflow_emrs_ext.plugin.views import LinkUnavailable, work_of
     from airflow_emrs_ext.resources import OWNED
 
     what, place = click.what, click.place
@@ -105,7 +105,7 @@ def _answer(click: Click) -> Answer:
                     )
                 )
         return Answer(307, location=target(what, record, click.attempt))
-    except NoTarget as none:
+    except LinkUnavailable as none:
         return problem(
             none.status,
             none.title,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from airflow_emrs_ext.core.cost import estimate
 from airflow_emrs_ext.core.redaction import hidden, hidden_in
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded
-from airflow_emrs_ext.plugin.views import DrivenWork, Work
+from airflow_emrs_ext.plugin.views import DrivenRunView, RunView
 from airflow_emrs_ext.resources import JobRunKind, ServingKind, to_json
 from airflow_emrs_ext.workflows.driver_logs.places import to_follow
 from airflow_emrs_ext.workflows.driver_logs.reports import excerpt
@@ -58,7 +58,7 @@ _CONFIGURATION = (
 )
 
 
-def run_view(work: Work, alternatives: Sequence[Alternative], ui_of_attempt: Callable[[int], str]) -> str:
+def run_view(work: RunView, alternatives: Sequence[Alternative], ui_of_attempt: Callable[[int], str]) -> str:
     """The page of what a task has started; it loads itself again while that is active.
 
     :param alternatives: the other links of the task
@@ -103,7 +103,7 @@ class _Bar(NamedTuple):
         return f'<div class="line">{label}<div>{bar}</div></div>'
 
 
-def _course(work: Work, ui_of_attempt: Callable[[int], str]) -> str:
+def _course(work: RunView, ui_of_attempt: Callable[[int], str]) -> str:
     """The attempts on a line of time, the wait before the only one included, as far as the service tells the times."""
     facts = work.facts
     now = datetime.now(timezone.utc)
@@ -131,10 +131,10 @@ def _course(work: Work, ui_of_attempt: Callable[[int], str]) -> str:
     return "".join(bar.show(begin, seconds) for bar in bars)
 
 
-def _log(work: Work) -> str:
+def _log(work: RunView) -> str:
     """What matters of the driver's log."""
     facts = work.facts
-    if not (isinstance(work, DrivenWork) and isinstance(work.kind, JobRunKind) and work.kind.has_driver(facts)):
+    if not (isinstance(work, DrivenRunView) and isinstance(work.kind, JobRunKind) and work.kind.has_driver(facts)):
         return ""
     run = {**facts, "log_locations": work.locations}
     # A look at managed storage costs a dashboard, of which the service makes one per second: not with each reload.
@@ -163,25 +163,25 @@ def _resources(facts: Mapping[str, Any]) -> dict[str, str]:
     return shown
 
 
-def _identity(work: Work) -> dict[str, str]:
+def _identity(work: RunView) -> dict[str, str]:
     facts = {**work.facts, "release_label": work.facts.get("release_label") or _described(work).get("releaseLabel")}
     shown = {name: facts[name] for name in _IDENTITY if facts.get(name) is not None}
     return {name.replace("_", " ").capitalize(): str(value) for name, value in shown.items()}
 
 
-def _configuration(work: Work) -> str:
+def _configuration(work: RunView) -> str:
     described = _described(work)
     shown = {name: described[name] for name in _CONFIGURATION if described.get(name)}
     return json.dumps(hidden(shown), indent=2, ensure_ascii=False, default=_plain)
 
 
-def _described(work: Work) -> Mapping[str, Any]:
+def _described(work: RunView) -> Mapping[str, Any]:
     (described,) = (value for name, value in work.described.items() if name != "ResponseMetadata")
     structure: Mapping[str, Any] = described
     return structure
 
 
-def _kind(work: Work, facts: Mapping[str, Any]) -> str:
+def _kind(work: RunView, facts: Mapping[str, Any]) -> str:
     """The class of a state in the page's style."""
     state = work.kind.states.parse(facts["state"])
     if not state.is_terminal:
@@ -191,7 +191,7 @@ def _kind(work: Work, facts: Mapping[str, Any]) -> str:
     return "good" if state.is_success or ended_well else "bad"
 
 
-def _is_over(work: Work, facts: Mapping[str, Any]) -> bool:
+def _is_over(work: RunView, facts: Mapping[str, Any]) -> bool:
     return work.kind.states.parse(facts["state"]).is_terminal
 
 

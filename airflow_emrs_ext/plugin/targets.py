@@ -12,19 +12,19 @@ from airflow_emrs_ext._compat import AirflowException
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.records import Record
-from airflow_emrs_ext.plugin.views import DrivenWork, NoTarget, work_of
+from airflow_emrs_ext.plugin.views import DrivenRunView, LinkUnavailable, work_of
 from airflow_emrs_ext.plugin.views.base import again, refused
 from airflow_emrs_ext.resources.api_errors import is_passing
 from airflow_emrs_ext.workflows.driver_logs.sources import log_url
 
 
-def spark_ui(work: DrivenWork) -> str:
+def spark_ui(work: DrivenRunView) -> str:
     """The UI of a job run's attempt, or of a session."""
     work.require_start()
     return work.ui()
 
 
-def driver_log(work: DrivenWork, name: str) -> str:
+def driver_log(work: DrivenRunView, name: str) -> str:
     """A log of the driver, wherever it is: on S3, in managed storage, in CloudWatch."""
     work.require_start()
     locations = work.driver_locations
@@ -36,22 +36,26 @@ def driver_log(work: DrivenWork, name: str) -> str:
     if group := locations["cloudwatch_log_group"]:
         stream = f"{locations['cloudwatch_log_stream_prefix']}/{name}"
         return console.log_stream(work.console, work.region, group, stream)
-    raise NoTarget(404, "No logs are kept", "The monitoring configuration names neither a bucket nor a log group.")
+    raise LinkUnavailable(
+        404, "No logs are kept", "The monitoring configuration names neither a bucket nor a log group."
+    )
 
 
-def s3_logs(work: DrivenWork) -> str:
+def s3_logs(work: DrivenRunView) -> str:
     """The folder of the logs in the S3 console."""
     if not (s3_uri := work.locations["s3_uri"]):
-        raise NoTarget(404, "No logs on S3", "The monitoring configuration names no bucket.")
+        raise LinkUnavailable(404, "No logs on S3", "The monitoring configuration names no bucket.")
     folder, _, _ = s3_uri.rstrip("/").rpartition("/")
     return console.s3_folder(work.console, work.region, f"{folder}/")
 
 
-def cloudwatch_logs(work: DrivenWork) -> str:
+def cloudwatch_logs(work: DrivenRunView) -> str:
     """The streams of the logs in the CloudWatch console."""
     locations = work.locations
     if not (group := locations["cloudwatch_log_group"]):
-        raise NoTarget(404, "No logs in CloudWatch", "The monitoring configuration does not switch CloudWatch on.")
+        raise LinkUnavailable(
+            404, "No logs in CloudWatch", "The monitoring configuration does not switch CloudWatch on."
+        )
     prefix, _, _ = locations["cloudwatch_log_stream_prefix"].rpartition("/")
     return console.log_streams(work.console, work.region, group, f"{prefix}/")
 
@@ -65,9 +69,9 @@ TARGETS: Mapping[str, Callable[[Any], str]] = {
     "s3-logs": s3_logs,
     "cloudwatch-logs": cloudwatch_logs,
 }
-"""What each link's word leads to: a URL, for the :class:`~airflow_emrs_ext.plugin.views.Work` of a kind that has it.
+"""What each link's word leads to: a URL, for the :class:`~airflow_emrs_ext.plugin.views.RunView` of a kind that has it.
 
-:raises NoTarget: there is none now
+:raises LinkUnavailable: there is none now
 """
 
 
@@ -75,7 +79,7 @@ def target(what: str, record: Record, attempt: int | None = None) -> str:
     """The URL that a link leads to now; it may be a secret.
 
     :param what: key of :data:`TARGETS`, of a link that the kind has
-    :raises NoTarget: there is none
+    :raises LinkUnavailable: there is none
     """
     with explained(record):
         return TARGETS[what](work_of(record, attempt))
@@ -86,7 +90,7 @@ def explained(record: Record) -> Iterator[None]:
     """A block whose calls may fail, in words for a person.
 
     :param record: what the calls are about
-    :raises NoTarget: one did
+    :raises LinkUnavailable: one did
     """
     try:
         yield
@@ -94,7 +98,7 @@ def explained(record: Record) -> Iterator[None]:
         cause = error.__cause__
         raise again(cause if isinstance(cause, Exception) else None, error.message, record) from error
     except ResourceNotFound as error:
-        raise NoTarget(
+        raise LinkUnavailable(
             404,
             "Not found at AWS",
             f"{error.message} The service forgets what has ended after a while; the logs on S3 and in CloudWatch stay.",

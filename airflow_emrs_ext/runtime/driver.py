@@ -9,19 +9,21 @@ from typing import Any, TypeVar, cast
 
 from asgiref.sync import sync_to_async
 
-from airflow_emrs_ext.core.effects import Call, Fetch, Glance, Sleep, Step, Steps, Turn
+from airflow_emrs_ext.core.effects import AcquireSlot, Call, Effect, Effects, Fetch, PollState, Sleep
 from airflow_emrs_ext.runtime.answer_checks import check
-from airflow_emrs_ext.runtime.rate_limiter import Governor
+from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 from airflow_emrs_ext.runtime.streams import adrain, fetch
 
 T = TypeVar("T")
 
 
-async def drive(steps: Steps[T], perform: Callable[[Call | Fetch | Glance], Awaitable[Any]], governor: Governor) -> T:
+async def drive(
+    steps: Effects[T], perform: Callable[[Call | Fetch | PollState], Awaitable[Any]], rate_limiter: RateLimiter
+) -> T:
     """Drive steps on the event loop; steps that are interrupted are closed.
 
     :param perform: makes a step other than a pause or a turn, and answers; its errors are for the steps
-    :param governor: gives the turns
+    :param rate limiter: gives the turns
     """
     answer: Any = None
     with closing(steps):
@@ -34,15 +36,15 @@ async def drive(steps: Steps[T], perform: Callable[[Call | Fetch | Glance], Awai
                 await asyncio.sleep(step.seconds)
                 answer = None
                 continue
-            if isinstance(step, Turn):
-                answer = governor.take(step.service, step.operation)
+            if isinstance(step, AcquireSlot):
+                answer = rate_limiter.take(step.service, step.operation)
                 continue
             try:
                 answer = await perform(step)
-                governor.hear(answer)
+                rate_limiter.hear(answer)
             except Exception as error:
                 # Whatever a client raises is for the steps to judge.
-                governor.heed(step, error)
+                rate_limiter.heed(step, error)
                 answer = error
 
 
@@ -62,6 +64,6 @@ async def answer_of(step: Call | Fetch, client_of: Callable[[str], Awaitable[Any
     return answer
 
 
-def next_step(steps: Steps[Any], answer: Any) -> Step:
+def next_step(steps: Effects[Any], answer: Any) -> Effect:
     """Hand the answer of the last step to the steps, an error by raising it there, and take the next."""
     return steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)

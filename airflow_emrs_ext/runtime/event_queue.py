@@ -11,13 +11,13 @@ from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
-from airflow_emrs_ext.core.effects import Call, Glance, Sight, Steps
+from airflow_emrs_ext.core.effects import Call, Effects, Observation, PollState
 from airflow_emrs_ext.notifications import read_notification
 
 log = logging.getLogger(__name__)
 
-Run = Callable[[Steps[dict[str, Any]]], Awaitable[dict[str, Any]]]
-Ask = Callable[[Glance], Awaitable[Sight | None]]
+Run = Callable[[Effects[dict[str, Any]]], Awaitable[dict[str, Any]]]
+Ask = Callable[[PollState], Awaitable[Observation | None]]
 Tell = Callable[[str, Mapping[str, str], str], bool]
 
 # What SQS allows: how long one call waits for a message, in seconds, and how many messages it brings.
@@ -71,7 +71,7 @@ class Notifications:
         self._trouble: str | None = ""
         self._said: set[str] = set()
 
-    async def glance(self, step: Glance, ask: Ask) -> Sight | None:
+    async def poll_state(self, step: PollState, ask: Ask) -> Observation | None:
         """What is to be seen, looked for rarely for as long as the queue can be read.
 
         :param ask: looks, or is told
@@ -180,7 +180,7 @@ class Notifications:
         return self._trouble is None
 
 
-def _ask(call: Call) -> Steps[dict[str, Any]]:
+def _ask(call: Call) -> Effects[dict[str, Any]]:
     answer: dict[str, Any] = yield call
     return answer
 

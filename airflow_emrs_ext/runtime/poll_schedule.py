@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from airflow_emrs_ext.core.effects import Sight, never
+from airflow_emrs_ext.core.effects import Observation, never
 
 MEMORY_SECONDS = 60.0
 """Who has not asked again after an answer for so long has gone."""
@@ -43,7 +43,7 @@ class Waited:
     :param askers: how many wait for the answer
     """
 
-    answer: asyncio.Future[Sight | None]
+    answer: asyncio.Future[Observation | None]
     created: float | None = None
     is_started: bool = False
     longest: float = 0.0
@@ -61,7 +61,7 @@ class Waited:
         assert self.created is not None
         return self.created
 
-    def reply(self, sight: Sight | None) -> None:
+    def reply(self, sight: Observation | None) -> None:
         """Answer those who ask."""
         if not self.answer.done():
             self.answer.set_result(sight)

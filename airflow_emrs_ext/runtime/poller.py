@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 
 from airflow_emrs_ext.aws.calls import PAGE_SIZE
 from airflow_emrs_ext.aws.dispatch import active
-from airflow_emrs_ext.core.effects import Glance, Patience, Sight, Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, Observation, PollState, RunContext, WaitPolicy
 from airflow_emrs_ext.resources import CLAIMED, ClaimedKind
 from airflow_emrs_ext.runtime.poll_schedule import MEMORY_SECONDS, Waited, choose
-from airflow_emrs_ext.runtime.rate_limiter import Governor
+from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 from airflow_emrs_ext.shared.states import State
 
 log = logging.getLogger(__name__)
 
-Run = Callable[[Steps[list[dict[str, Any]]]], Awaitable[list[dict[str, Any]]]]
+Run = Callable[[Effects[list[dict[str, Any]]]], Awaitable[list[dict[str, Any]]]]
 
 # What comes together in this time is looked at together, in seconds.
 _GATHER_SECONDS = 0.2
@@ -46,24 +46,24 @@ _WITHOUT_SECONDS = 300.0
 
 
 # Who may not list is not kept waiting: each looks for itself then.
-_TERMS = Terms(patience=Patience(access_patience=0.0))
+_TERMS = RunContext(wait_policy=WaitPolicy(access_patience=0.0))
 
 
 class Listings:
     """Answers glances.
 
     :param run: makes the calls of a listing
-    :param governor: paces them
+    :param rate limiter: paces them
     """
 
-    def __init__(self, run: Run, governor: Governor) -> None:
+    def __init__(self, run: Run, rate_limiter: RateLimiter) -> None:
         self.run = run
-        self.governor = governor
+        self.rate_limiter = rate_limiter
         self.proven: set[str] = set()
         """The kinds of resources of which a look has confirmed that what is not listed any more has ended."""
         self._places: dict[tuple[str, ...], _Place] = {}
 
-    async def glance(self, step: Glance) -> Sight | None:
+    async def poll_state(self, step: PollState) -> Observation | None:
         """What is seen next; ``None``: the resource has to be looked at by itself."""
         *scope, own = step.ids.values()
         key = (step.kind, *scope)
@@ -122,11 +122,11 @@ class _Place:
         self._task: asyncio.Task[None] | None = None
         self._clock = asyncio.get_running_loop().time
 
-    async def ask(self, own: str, step: Glance) -> Sight | None:
+    async def ask(self, own: str, step: PollState) -> Observation | None:
         """What is seen next of one of them."""
         one = self._waited.get(own)
         if one is None or one.answer.done():
-            answer: asyncio.Future[Sight | None] = asyncio.get_running_loop().create_future()
+            answer: asyncio.Future[Observation | None] = asyncio.get_running_loop().create_future()
             one = self._waited.setdefault(own, Waited(answer))
             one.answer = answer
         one.longest, one.notified, one.state = step.longest, step.notified, step.state
@@ -146,14 +146,14 @@ class _Place:
         if not one.is_started:
             if one.told is not None and one.told != one.state:
                 # It was told while the answer before was on its way.
-                one.reply(Sight(one.told))
+                one.reply(Observation(one.told))
             one.told = None
         one.askers += 1
         try:
             # Others may wait for the same resource.
             return await asyncio.wait_for(asyncio.shield(one.answer), max(0.0, step.within))
         except asyncio.TimeoutError:
-            return None if one.state is None else Sight(one.state)
+            return None if one.state is None else Observation(one.state)
         finally:
             one.askers -= 1
 
@@ -165,7 +165,7 @@ class _Place:
         one.told = state
         # Of one that was started it is asked when that was.
         if state != one.state and not one.is_started:
-            one.reply(Sight(state))
+            one.reply(Observation(state))
         return one.askers > 0
 
     def reconsider(self) -> None:
@@ -215,7 +215,7 @@ class _Place:
             now,
             time.time(),
             most=most,
-            others_start=self._listings.governor.is_behind(self._kind.service, self._kind.starts),
+            others_start=self._listings.rate_limiter.is_behind(self._kind.service, self._kind.starts),
         )
         for one in choice.alone:
             one.looked = now
@@ -233,9 +233,9 @@ class _Place:
         :param batch: ``None``: list everything
         :return: in how many seconds the turn comes
         """
-        governor, kind = self._listings.governor, self._kind
+        rate_limiter, kind = self._listings.rate_limiter, self._kind
         if self._turn is None:
-            self._turn = self._clock() + governor.take_look(kind.service, kind.lists)
+            self._turn = self._clock() + rate_limiter.take_look(kind.service, kind.lists)
         if (pause := self._turn - self._clock()) > 0:
             return pause
         self._turn = None
@@ -249,7 +249,7 @@ class _Place:
         asked = self._asking()
         listed = await self._listings.run(active(_TERMS, kind, *self._scope, **filters))
         if len(listed) > PAGE_SIZE:
-            governor.take_look(kind.service, kind.lists, -(-len(listed) // PAGE_SIZE) - 1)
+            rate_limiter.take_look(kind.service, kind.lists, -(-len(listed) // PAGE_SIZE) - 1)
         if any(entry["createdAt"].microsecond for entry in listed):
             self._margin = _FINE_MARGIN
         *_, own_name = kind.id_names
@@ -282,9 +282,9 @@ class _Place:
         if entry is not None:
             one.created, one.is_started, one.listed = entry.created, False, True
             if entry.state != one.state:
-                one.reply(Sight(entry.state, entry.created))
+                one.reply(Observation(entry.state, entry.created))
         elif one.listed and self._kind.key in self._listings.proven:
-            one.reply(Sight(None))
+            one.reply(Observation(None))
         else:
             if one.listed:
                 one.doubted = True

@@ -1,4 +1,4 @@
-"""Calls at the pace that the services allow: one governor for all that a process asks of one account and Region."""
+"""Calls at the pace that the services allow: one rate limiter for all that a process asks of one account and Region."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from airflow_emrs_ext.core import settings
-from airflow_emrs_ext.core.effects import Call, Step
+from airflow_emrs_ext.core.effects import Call, Effect
 from airflow_emrs_ext.resources.api_errors import is_throttling
 from airflow_emrs_ext.shared.quotas import Quotas
 
@@ -85,7 +85,7 @@ class Pace:
 _Paces = dict[tuple[str, str, bool], Pace | None]
 
 
-class Governor:
+class RateLimiter:
     """The paces of all operations that have a quota.
 
     A quota is that of an account in a Region. Which these are nobody knows before the first answer, which names them:
@@ -124,7 +124,7 @@ class Governor:
         pace = self._pace(service, operation)
         return pace is not None and pace.behind() > 0
 
-    def heed(self, step: Step, error: Exception) -> None:
+    def heed(self, step: Effect, error: Exception) -> None:
         """Slow down where a call was throttled."""
         if isinstance(step, Call) and isinstance(error, ClientError) and is_throttling(error):
             for looks in (False, True):
@@ -173,14 +173,14 @@ def _account_of(answer: Any) -> tuple[str, str] | None:
     return None
 
 
-_governors: dict[Hashable, Governor] = {}
+_governors: dict[Hashable, RateLimiter] = {}
 
 
-def governor_of(connection: Hashable) -> Governor:
-    """The governor of this process for all that is asked with one connection; others may share its paces.
+def rate_limiter_of(connection: Hashable) -> RateLimiter:
+    """The rate limiter of this process for all that is asked with one connection; others may share its paces.
 
     :param connection: what tells connections apart
     """
     if connection not in _governors:
-        _governors.setdefault(connection, Governor(settings.quotas()))
+        _governors.setdefault(connection, RateLimiter(settings.quotas()))
     return _governors[connection]

@@ -1,4 +1,4 @@
-"""What all that waits on one event loop with one connection shares: clients, a governor, listings."""
+"""What all that waits on one event loop with one connection shares: clients, a rate limiter, listings."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
-from airflow_emrs_ext.core.effects import Call, Fetch, Glance, Sight, Steps
+from airflow_emrs_ext.core.effects import Call, Effects, Fetch, Observation, PollState
 from airflow_emrs_ext.core.service_clock import ServiceClock
 from airflow_emrs_ext.resources import CLAIMED
 from airflow_emrs_ext.resources.api_errors import is_about_access
 from airflow_emrs_ext.runtime.driver import answer_of, drive
 from airflow_emrs_ext.runtime.event_queue import Notifications
 from airflow_emrs_ext.runtime.poller import Listings
-from airflow_emrs_ext.runtime.rate_limiter import Governor
+from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class Connection(Protocol):
     """Where the clients of a driver come from: a hook."""
 
     @property
-    def governor(self) -> Governor:
+    def rate_limiter(self) -> RateLimiter:
         """What paces the calls."""
 
     @property
@@ -51,18 +51,18 @@ class SharedDriver:
     def __init__(self, connection: Connection) -> None:
         self.users = 0
         self.recent: dict[str, tuple[float, Any]] = {}
-        """See :class:`~airflow_emrs_ext.core.effects.Terms`."""
+        """See :class:`~airflow_emrs_ext.core.effects.RunContext`."""
         self._connection = connection
         self.service = connection.service_clock
-        self.listings = Listings(self.run, connection.governor)
+        self.listings = Listings(self.run, connection.rate_limiter)
         self._notifications: dict[str, Notifications] = {}
         self._clients: dict[str, Any] = {}
         self._closing = AsyncExitStack()
         self._opening = asyncio.Lock()
 
-    async def run(self, steps: Steps[T]) -> T:
+    async def run(self, steps: Effects[T]) -> T:
         """Drive steps; steps that are interrupted are closed."""
-        return await drive(steps, self._perform, self._connection.governor)
+        return await drive(steps, self._perform, self._connection.rate_limiter)
 
     async def close(self) -> None:
         """Close the clients."""
@@ -71,9 +71,9 @@ class SharedDriver:
         self.listings.close()
         await self._closing.aclose()
 
-    async def _perform(self, step: Call | Fetch | Glance) -> Any:
-        if isinstance(step, Glance):
-            return await self._glance(step)
+    async def _perform(self, step: Call | Fetch | PollState) -> Any:
+        if isinstance(step, PollState):
+            return await self._poll_state(step)
         if isinstance(step, Fetch):
             return await answer_of(step, self._client_of)
         client = self._clients.get(step.service)
@@ -86,14 +86,14 @@ class SharedDriver:
                 self._connection.forget_connection()
             raise
 
-    async def _glance(self, step: Glance) -> Sight | None:
+    async def _poll_state(self, step: PollState) -> Observation | None:
         if not step.queue or not CLAIMED[step.kind].events:
-            return await self.listings.glance(step)
+            return await self.listings.poll_state(step)
         if step.queue not in self._notifications:
             self._notifications[step.queue] = Notifications(
                 step.queue, self.run, self.listings.tell, self.listings.reconsider
             )
-        return await self._notifications[step.queue].glance(step, self.listings.glance)
+        return await self._notifications[step.queue].poll_state(step, self.listings.poll_state)
 
     async def _client_of(self, service: str) -> Any:
         async with self._opening:

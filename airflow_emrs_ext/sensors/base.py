@@ -19,7 +19,7 @@ from airflow_emrs_ext.sensors._compat import BaseSensorOperator, PokeReturnValue
 from airflow_emrs_ext.workflows import Facts
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.core.effects import Patience, Steps, Terms
+    from airflow_emrs_ext.core.effects import Effects, RunContext, WaitPolicy
     from airflow_emrs_ext.resources import ClaimedKind
     from airflow_emrs_ext.shared.states import State
 
@@ -30,8 +30,8 @@ class _Follows(Protocol):
     __name__: str
 
     def __call__(
-        self, terms: Terms, /, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str]
-    ) -> Steps[Facts]: ...
+        self, ctx: RunContext, /, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str]
+    ) -> Effects[Facts]: ...
 
 
 class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
@@ -92,14 +92,14 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
         from airflow_emrs_ext.aws.waiting import look
 
         # One look is not repeated for longer than the whole sensor may wait.
-        terms = replace(self.hook.terms, patience=self._patience())
+        ctx = replace(self.hook.run_context, wait_policy=self._wait_policy())
         ids = self._ids()
         targets = self._targets()
-        snapshot = self.hook.run(look(self.kind, ids, terms))
+        snapshot = self.hook.run(look(self.kind, ids, ctx))
         if snapshot.state not in targets and snapshot.state.can_reach(targets):
             self.log.info("%s is %s", self.kind.label(ids), snapshot.state)
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=as_xcoms(self, self.hook.run(self._follow(terms))))
+        return PokeReturnValue(is_done=True, xcom_value=as_xcoms(self, self.hook.run(self._follow(ctx))))
 
     def execute(self, context: Context) -> Any:
         """Wait, in the triggerer if deferrable."""
@@ -109,7 +109,7 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
                 trigger=self._trigger(
                     workflow="watch",
                     arguments=self._arguments(),
-                    patience=self._patience().as_arguments(),
+                    wait_policy=self._wait_policy().as_arguments(),
                     ending=ending(self, name, self._arguments(), concludes=False),
                     then={"workflow": name, "arguments": self._arguments()},
                 ),
@@ -131,8 +131,8 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
             if not then_of(event) and "state" in (outcome.result or {}):
                 return as_xcoms(self, outcome.result or {})
             # What the trigger has watched for, and not told, is looked at now.
-            terms = replace(self.hook.terms, log=self.log, patience=self._patience())
-            return as_xcoms(self, self.hook.run(self._follow(terms)))
+            ctx = replace(self.hook.run_context, log=self.log, wait_policy=self._wait_policy())
+            return as_xcoms(self, self.hook.run(self._follow(ctx)))
         except WaitTimeout as error:
             raise self._timed_out(error) from error
         except EmrError as error:
@@ -146,14 +146,14 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
             raise AirflowSkipException(error.message) from error
         raise error
 
-    def _patience(self) -> Patience:
-        patience = self.hook.patience
+    def _wait_policy(self) -> WaitPolicy:
+        wait_policy = self.hook.wait_policy
         if self.notification_queue is not None:
-            patience = replace(patience, notification_queue=self.notification_queue)
-        return replace(patience, waiter_delay=float(self.poke_interval), deadline=time.time() + float(self.timeout))
+            wait_policy = replace(wait_policy, notification_queue=self.notification_queue)
+        return replace(wait_policy, waiter_delay=float(self.poke_interval), deadline=time.time() + float(self.timeout))
 
-    def _follow(self, terms: Terms) -> Steps[dict[str, Any]]:
-        return self._workflow()(terms, kind=self.kind.key, ids=self._ids(), target_states=self._target_names())
+    def _follow(self, ctx: RunContext) -> Effects[dict[str, Any]]:
+        return self._workflow()(ctx, kind=self.kind.key, ids=self._ids(), target_states=self._target_names())
 
     def _arguments(self) -> dict[str, Any]:
         return {"kind": self.kind.key, "ids": self._ids(), "target_states": self._target_names()}

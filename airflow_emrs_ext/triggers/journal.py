@@ -65,14 +65,19 @@ class Journal:
         return cls(made.path, {**made.entry, **instead})
 
     @classmethod
-    def of_worker(cls, ti: Any, hook: Mapping[str, Any], patience: Mapping[str, Any]) -> Journal:
+    def of_worker(cls, ti: Any, hook: Mapping[str, Any], wait_policy: Mapping[str, Any]) -> Journal:
         """The entry of a task that waits in a worker: it has none but for what the worker is :meth:`ending`.
 
         :param ti: the task instance; ``None``: it is not known
         :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
-        :param patience: the fields of :class:`~airflow_emrs_ext.core.effects.Patience`
+        :param wait_policy: the fields of :class:`~airflow_emrs_ext.core.effects.WaitPolicy`
         """
-        entry = {"hook": dict(hook), "patience": dict(patience), "on_kill_workflow": None, "on_kill_arguments": None}
+        entry = {
+            "hook": dict(hook),
+            "wait_policy": dict(wait_policy),
+            "on_kill_workflow": None,
+            "on_kill_arguments": None,
+        }
         return cls._of_task(ti, entry)
 
     @classmethod
@@ -146,7 +151,7 @@ class Journal:
         """Another entry of the same task, for something to be ended."""
         if self.path is None:
             return self
-        names = ("task", "try_number", "instance", "hook", "patience", "in_hand")
+        names = ("task", "try_number", "instance", "hook", "wait_policy", "in_hand")
         common = {name: self.entry[name] for name in names if name in self.entry}
         entry = {**common, "arguments": {}, "on_kill_workflow": workflow, "on_kill_arguments": dict(arguments)}
         return Journal(self.path.parent / _name(entry), {**entry, **members})

@@ -22,7 +22,7 @@ from airflow_emrs_ext.core.formats import is_newer
 ID = ("dag_id", "run_id", "task_id", "map_index")
 """What an entry says of its task."""
 
-_MEMBERS = ("task", "patience", "hook", "arguments", "on_kill_arguments")
+_MEMBERS = ("task", "wait_policy", "hook", "arguments", "on_kill_arguments")
 _HAND, _DRAFT = ".alive", ".draft"
 
 

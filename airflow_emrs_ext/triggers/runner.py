@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from airflow_emrs_ext.core.deployment import deployments_here
-from airflow_emrs_ext.core.effects import Log, Notes, OwnNotes, Patience, Terms
+from airflow_emrs_ext.core.effects import Log, Notes, OwnNotes, RunContext, WaitPolicy
 from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.resources import CLAIMED
@@ -55,31 +55,31 @@ async def run(
     workflow: str,
     arguments: Mapping[str, Any],
     *,
-    patience: Mapping[str, Any],
+    wait_policy: Mapping[str, Any],
     hook: Mapping[str, Any],
     log: Log,
     notes: Notes | None,
 ) -> dict[str, Any]:
     """Run a workflow with what all share that wait with the same connection.
 
-    :param patience: the fields of :class:`~airflow_emrs_ext.core.effects.Patience`
+    :param wait_policy: the fields of :class:`~airflow_emrs_ext.core.effects.WaitPolicy`
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
     :param notes: ``None``: nothing is left to the next
     """
     steps = WORKFLOWS[workflow]
     async with sharing(hook) as driver:
-        terms = Terms(
-            patience=Patience.of(patience),
+        ctx = RunContext(
+            wait_policy=WaitPolicy.of(wait_policy),
             log=log,
             notes=notes or OwnNotes(),
             recent=driver.recent,
             service=driver.service,
         )
-        return await driver.run(steps(terms, **known(steps, arguments)))
+        return await driver.run(steps(ctx, **known(steps, arguments)))
 
 
 async def report(
-    workflow: str, arguments: Mapping[str, Any], *, patience: Mapping[str, Any], hook: Mapping[str, Any], log: Log
+    workflow: str, arguments: Mapping[str, Any], *, wait_policy: Mapping[str, Any], hook: Mapping[str, Any], log: Log
 ) -> dict[str, Any] | None:
     """Run a workflow that tells of something that is over; others' waits come first.
 
@@ -88,11 +88,11 @@ async def report(
     """
     call = CLAIMED[arguments["kind"]].describe(arguments["ids"])
     async with sharing(hook) as driver:
-        pause = driver.listings.governor.take_look_within(call.service, call.operation, TURN_SECONDS)
+        pause = driver.listings.rate_limiter.take_look_within(call.service, call.operation, TURN_SECONDS)
         if pause is None:
             return None
         await asyncio.sleep(pause)
-        told = run(workflow, arguments, patience=patience, hook=hook, log=log, notes=None)
+        told = run(workflow, arguments, wait_policy=wait_policy, hook=hook, log=log, notes=None)
         return await asyncio.wait_for(told, REPORT_SECONDS)
 
 
@@ -102,12 +102,12 @@ def end_what_was_left(entry: Mapping[str, Any]) -> None:
     :param entry: the trigger's in the journal
     :raises OtherDeployment: it is of another Airflow
     """
-    patience = Patience.of({**entry["patience"], "deadline": None, "access_patience": _SECONDS})
-    hook = EmrHook(**_connection(entry["hook"]), patience=patience)
+    wait_policy = WaitPolicy.of({**entry["wait_policy"], "deadline": None, "access_patience": _SECONDS})
+    hook = EmrHook(**_connection(entry["hook"]), wait_policy=wait_policy)
     steps = WORKFLOWS[entry["on_kill_workflow"]]
     spared = () if entry.get("is_ended") else entry["arguments"].get("target_states", ())
     arguments = {**entry["on_kill_arguments"], "spared": spared, "seconds": _SECONDS, "is_here": _is_here}
-    hook.run(steps(Terms(patience=patience, log=log), **known(steps, arguments)))
+    hook.run(steps(RunContext(wait_policy=wait_policy, log=log), **known(steps, arguments)))
 
 
 def _is_here(deployment: str) -> bool:

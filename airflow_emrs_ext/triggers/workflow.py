@@ -42,8 +42,8 @@ class WorkflowTrigger(BaseTrigger):
 
     :param workflow: its name
     :param arguments: its arguments, plain JSON
-    :param patience: the fields of :class:`~airflow_emrs_ext.core.effects.Patience`; its deadline is absolute, so that a
-        restart of the triggerer does not prolong the wait
+    :param wait_policy: the fields of :class:`~airflow_emrs_ext.core.effects.WaitPolicy`; its deadline is absolute, so
+        that a restart of the triggerer does not prolong the wait
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
     :param on_kill_workflow: name of the workflow to run with ``on_kill_arguments`` when a user kills the deferred
         task
@@ -62,7 +62,7 @@ class WorkflowTrigger(BaseTrigger):
         *,
         workflow: str = "",
         arguments: Mapping[str, Any] | None = None,
-        patience: Mapping[str, Any] | None = None,
+        wait_policy: Mapping[str, Any] | None = None,
         hook: Mapping[str, Any] | None = None,
         on_kill_workflow: str | None = None,
         on_kill_arguments: Mapping[str, Any] | None = None,
@@ -74,7 +74,7 @@ class WorkflowTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's is not annotated
         self.workflow = workflow
         self.arguments = dict(arguments or {})
-        self.patience = dict(patience or {})
+        self.wait_policy = dict(wait_policy or {})
         self.hook_parameters = dict(hook or {})
         self.on_kill_workflow = on_kill_workflow
         self.on_kill_arguments = dict(on_kill_arguments or {})
@@ -89,7 +89,7 @@ class WorkflowTrigger(BaseTrigger):
             {
                 "workflow": self.workflow,
                 "arguments": self.arguments,
-                "patience": self.patience,
+                "wait_policy": self.wait_policy,
                 "hook": self.hook_parameters,
                 "on_kill_workflow": self.on_kill_workflow,
                 "on_kill_arguments": self.on_kill_arguments,
@@ -119,7 +119,7 @@ class WorkflowTrigger(BaseTrigger):
             return
         journal = Journal.of(self)
         journal.write()
-        least = min(_LEAST_SECONDS, float(self.patience.get("waiter_delay", _LEAST_SECONDS)))
+        least = min(_LEAST_SECONDS, float(self.wait_policy.get("waiter_delay", _LEAST_SECONDS)))
         until = time.monotonic() + least
         try:
             outcome, facts = await self._outcome(journal)
@@ -162,7 +162,7 @@ class WorkflowTrigger(BaseTrigger):
             facts = await runner.report(
                 told["workflow"],
                 told["arguments"],
-                patience=self.patience,
+                wait_policy=self.wait_policy,
                 hook=self.hook_parameters,
                 log=self.log,
             )
@@ -204,7 +204,7 @@ class WorkflowTrigger(BaseTrigger):
         from airflow_emrs_ext.triggers import runner
 
         return await runner.run(
-            workflow, arguments, patience=self.patience, hook=self.hook_parameters, log=self.log, notes=notes
+            workflow, arguments, wait_policy=self.wait_policy, hook=self.hook_parameters, log=self.log, notes=notes
         )
 
     async def _waited_for_a_newer_triggerer(self) -> TriggerEvent:
@@ -214,7 +214,7 @@ class WorkflowTrigger(BaseTrigger):
             f"This triggerer's airflow-emrs-ext is older than the worker's and does not know how to wait for {ids}. "
             "Upgrade the triggerer, or restart it if it is upgraded; nothing is ended meanwhile."
         )
-        deadline = self.patience.get("deadline")
+        deadline = self.wait_policy.get("deadline")
         until = deadline if isinstance(deadline, (int, float)) else float("inf")
         while (left := until - time.time()) > 0:
             self.log.warning("%s", reason)

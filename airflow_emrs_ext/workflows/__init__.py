@@ -1,6 +1,6 @@
 """What operators and sensors do after their request: whole workflows, driven by a worker or by the triggerer.
 
-Each takes and returns plain JSON beside its terms, so that either mode runs it, and the outcome is the same. Another
+Each takes and returns plain JSON beside its context, so that either mode runs it, and the outcome is the same. Another
 process is told its name (:func:`named`), by which :data:`~airflow_emrs_ext.workflows.registry.WORKFLOWS` has it.
 """
 
@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.core.effects import Steps, Terms
+    from airflow_emrs_ext.core.effects import Effects, RunContext
 
 P = ParamSpec("P")
 
 Facts: TypeAlias = dict[str, Any]
 """What is known of a resource, as plain JSON."""
 
-Workflow: TypeAlias = "Callable[Concatenate[Terms, P], Steps[Facts]]"
+Workflow: TypeAlias = "Callable[Concatenate[RunContext, P], Effects[Facts]]"
 
 ShowDriverLogs = Literal["on_failure", "always", "live", "never"]
 """What the task log shows of the logs of a job run's driver."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_emrs_ext.aws import serverless as api
-from airflow_emrs_ext.core.effects import Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.exceptions import ResourceNotFound
 from airflow_emrs_ext.resources import APPLICATION
 from airflow_emrs_ext.shared.states import ApplicationState
@@ -13,34 +13,32 @@ from airflow_emrs_ext.workflows.lifecycle import Facts, follow, insist
 _A = ApplicationState
 
 
-def create_application(terms: Terms, *, application_id: str, start: bool) -> Steps[Facts]:
+def create_application(ctx: RunContext, *, application_id: str, start: bool) -> Effects[Facts]:
     """Wait until a new application is ready to be started, and start it if asked."""
     settled = [state for state in ApplicationState if state not in (_A.CREATING, _A.TERMINATED)]
-    facts = yield from follow(
-        terms, kind=APPLICATION.key, ids={"application_id": application_id}, target_states=settled
-    )
-    return (yield from start_application(terms, application_id=application_id)) if start else facts
+    facts = yield from follow(ctx, kind=APPLICATION.key, ids={"application_id": application_id}, target_states=settled)
+    return (yield from start_application(ctx, application_id=application_id)) if start else facts
 
 
-def start_application(terms: Terms, *, application_id: str, wait_for_completion: bool = True) -> Steps[Facts]:
+def start_application(ctx: RunContext, *, application_id: str, wait_for_completion: bool = True) -> Effects[Facts]:
     """Start an application, whatever state it is in, and wait until it is STARTED.
 
     :param wait_for_completion: ``False``: request the start and return
     """
     ids = {"application_id": application_id}
     at_rest = [_A.CREATED, _A.STOPPED, _A.STARTING, _A.STARTED]
-    facts = yield from follow(terms, kind=APPLICATION.key, ids=ids, target_states=at_rest)
+    facts = yield from follow(ctx, kind=APPLICATION.key, ids=ids, target_states=at_rest)
     if facts["state"] in (_A.CREATED, _A.STOPPED):
-        request = api.start_application(terms, application_id)
-        facts = yield from insist(terms, APPLICATION, ids, request, [_A.STARTING, _A.STARTED])
+        request = api.start_application(ctx, application_id)
+        facts = yield from insist(ctx, APPLICATION, ids, request, [_A.STARTING, _A.STARTED])
     if not wait_for_completion:
         return facts
-    return (yield from follow(terms, kind=APPLICATION.key, ids=ids, target_states=[_A.STARTED]))
+    return (yield from follow(ctx, kind=APPLICATION.key, ids=ids, target_states=[_A.STARTED]))
 
 
 def stop_application(
-    terms: Terms, *, application_id: str, force_stop: bool = False, wait_for_completion: bool = True
-) -> Steps[Facts]:
+    ctx: RunContext, *, application_id: str, force_stop: bool = False, wait_for_completion: bool = True
+) -> Effects[Facts]:
     """Stop an application and wait until it is at rest; one that never started is at rest already.
 
     :param force_stop: end its job runs and sessions first, queued ones included, and wait for their end
@@ -48,20 +46,20 @@ def stop_application(
     """
     ids = {"application_id": application_id}
     at_rest = [_A.CREATED, _A.STOPPED, _A.TERMINATED]
-    facts = yield from follow(terms, kind=APPLICATION.key, ids=ids, target_states=[*at_rest, _A.STARTED, _A.STOPPING])
+    facts = yield from follow(ctx, kind=APPLICATION.key, ids=ids, target_states=[*at_rest, _A.STARTED, _A.STOPPING])
     if facts["state"] == _A.STARTED:
         if force_stop:
-            yield from end_all(terms, "application_id", application_id)
-        request = api.stop_application(terms, application_id)
-        facts = yield from insist(terms, APPLICATION, ids, request, [*at_rest, _A.STOPPING])
+            yield from end_all(ctx, "application_id", application_id)
+        request = api.stop_application(ctx, application_id)
+        facts = yield from insist(ctx, APPLICATION, ids, request, [*at_rest, _A.STOPPING])
     if not wait_for_completion:
         return facts
-    return (yield from follow(terms, kind=APPLICATION.key, ids=ids, target_states=at_rest))
+    return (yield from follow(ctx, kind=APPLICATION.key, ids=ids, target_states=at_rest))
 
 
 def delete_application(
-    terms: Terms, *, application_id: str, force_stop: bool = False, wait_for_completion: bool = True
-) -> Steps[Facts]:
+    ctx: RunContext, *, application_id: str, force_stop: bool = False, wait_for_completion: bool = True
+) -> Effects[Facts]:
     """Stop an application, delete it and wait until it is gone; one that is gone already is success.
 
     :param force_stop: end its job runs and sessions first, queued ones included, and wait for their end
@@ -69,13 +67,13 @@ def delete_application(
     """
     ids = {"application_id": application_id}
     try:
-        facts = yield from stop_application(terms, application_id=application_id, force_stop=force_stop)
+        facts = yield from stop_application(ctx, application_id=application_id, force_stop=force_stop)
         if facts["state"] != _A.TERMINATED:
-            request = api.delete_application(terms, application_id)
-            facts = yield from insist(terms, APPLICATION, ids, request, [_A.TERMINATED])
+            request = api.delete_application(ctx, application_id)
+            facts = yield from insist(ctx, APPLICATION, ids, request, [_A.TERMINATED])
         if not wait_for_completion:
             return facts
-        return (yield from follow(terms, kind=APPLICATION.key, ids=ids, target_states=[_A.TERMINATED]))
+        return (yield from follow(ctx, kind=APPLICATION.key, ids=ids, target_states=[_A.TERMINATED]))
     except ResourceNotFound:
-        terms.log.info("Application %s does not exist (any more)", application_id)
+        ctx.log.info("Application %s does not exist (any more)", application_id)
         return {**ids, "state": str(_A.TERMINATED), "state_details": "not found"}

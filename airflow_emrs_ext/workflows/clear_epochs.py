@@ -14,7 +14,7 @@ _RIGHT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Epoch:
+class ClearEpoch:
     """Which of what a task has started is of today: what is from before a person cleared it is not.
 
     The order of tries decides wherever it can. Only a DAG run that was deleted and made again with the same id begins
@@ -53,7 +53,7 @@ class Ages:
     :param before: when another process of this very try has asked for them, by the service's clock; ``True``: not known
     """
 
-    def __init__(self, epoch: Epoch, newest: int, asked: float, before: float | bool | None) -> None:
+    def __init__(self, epoch: ClearEpoch, newest: int, asked: float, before: float | bool | None) -> None:
         self._epoch, self._newest, self._asked, self._is_asked = epoch, newest, asked, bool(before)
         self._since: float | None = None if isinstance(before, bool) else before
         self._answered = 0.0

@@ -20,7 +20,7 @@ from airflow_emrs_ext.aws.ownership_tags import (
     token,
 )
 from airflow_emrs_ext.aws.waiting import await_state, look
-from airflow_emrs_ext.core.effects import Call, Steps, Terms
+from airflow_emrs_ext.core.effects import Call, Effects, RunContext
 from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.core.lineage import with_properties
 from airflow_emrs_ext.core.service_clock import answered_at
@@ -28,7 +28,7 @@ from airflow_emrs_ext.exceptions import AccessDenied, EmrError, RequestConflict,
 from airflow_emrs_ext.resources import CLAIMED, OWNED, ClaimedKind, OwnedKind, Snapshot
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows import ASKED, STARTED
-from airflow_emrs_ext.workflows.clear_epochs import Ages, Epoch
+from airflow_emrs_ext.workflows.clear_epochs import Ages, ClearEpoch
 from airflow_emrs_ext.workflows.lifecycle import (
     END_SECONDS,
     REPORT_SECONDS,
@@ -56,7 +56,7 @@ _MOST_CONFLICTS = 10
 
 
 def claim(
-    terms: Terms,
+    ctx: RunContext,
     *,
     kind: str,
     request: Mapping[str, Any],
@@ -66,7 +66,7 @@ def claim(
     epoch: Mapping[str, Any] | None = None,
     parents: Sequence[Mapping[str, str]] = (),
     reattach: bool = True,
-) -> Steps[Facts]:
+) -> Effects[Facts]:
     """Start a resource for a task, or find the one that an earlier try of the task started.
 
     The client tokens of a task are a chain, one per generation: repeating the start with the token of a generation
@@ -80,7 +80,7 @@ def claim(
     :param token: a client token of the user's own; what it leads to is the task's, whatever has become of it
     :param seed: what the client tokens are made of
     :param try_number: the task's; of the first there is nothing of earlier ones to look for
-    :param epoch: the fields of :class:`Epoch`
+    :param epoch: the fields of :class:`ClearEpoch`
     :param parents: Spark properties that name the parent, of each generation; those after the last have the last's
     :param reattach: ``False``: end what earlier tries have left active, whatever its parameters
     :return: the facts of the resource
@@ -88,31 +88,31 @@ def claim(
     """
     claimed = CLAIMED[kind]
     if token is not None:
-        ids = claimed.ids_of((yield from start_of(claimed)(terms, **request, client_token=token)))
-        return (yield from look(claimed, ids, terms)).facts
+        ids = claimed.ids_of((yield from start_of(claimed)(ctx, **request, client_token=token)))
+        return (yield from look(claimed, ids, ctx)).facts
     request = marked(request)
     of, first = _counted(epoch, try_number, reattach)
-    own = yield from _started_before(terms, claimed, of.began if try_number == 1 else None)
+    own = yield from _started_before(ctx, claimed, of.began if try_number == 1 else None)
     if own is not None:
         return own.facts
     if try_number > 1:
         age = _REMEMBERED_SECONDS if reattach else 0.0
-        found = yield from _take_over(terms, claimed, request, of, age=age)
+        found = yield from _take_over(ctx, claimed, request, of, age=age)
         if found is not None:
-            _note(terms, {STARTED: claimed.pick(found.facts)})
+            _note(ctx, {STARTED: claimed.pick(found.facts)})
             return found.facts
     requests = _requests(request, seed, parents, count(first))
     try:
-        own = yield from _next_generation(terms, claimed, request, requests, of, try_number - 1)
+        own = yield from _next_generation(ctx, claimed, request, requests, of, try_number - 1)
     except AccessDenied as error:
         if try_number > 1:
-            yield from name_left(terms, claimed, request, error, REPORT_SECONDS)
+            yield from name_left(ctx, claimed, request, error, REPORT_SECONDS)
         raise
     assert own is not None, "unreachable: count() does not end"
     return own.facts
 
 
-def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **arguments: Any) -> Steps[Facts]:
+def claim_owned(ctx: RunContext, *, end_on_timeout: bool, reattach: bool = True, **arguments: Any) -> Effects[Facts]:
     """As :func:`claim`, for what costs money; what may have been started is ended if the deadline comes before it is
     the task's.
 
@@ -125,21 +125,21 @@ def claim_owned(terms: Terms, *, end_on_timeout: bool, reattach: bool = True, **
     owned = OWNED[arguments["kind"]]
 
     def ask(call: Call) -> None:
-        if call.operation == owned.starts and not terms.notes.recall().get(ASKED):
+        if call.operation == owned.starts and not ctx.notes.recall().get(ASKED):
             # Dates may be in whole seconds.
-            asked = terms.clock() + terms.service.ahead - 1.0
-            terms.notes.note({ASKED: asked if terms.service.is_known else True})
+            asked = ctx.clock() + ctx.service.ahead - 1.0
+            ctx.notes.note({ASKED: asked if ctx.service.is_known else True})
 
-    terms.notes.note({ASKED: False, **terms.notes.recall()})
+    ctx.notes.note({ASKED: False, **ctx.notes.recall()})
     try:
-        return (yield from claim(replace(terms, asks=ask), reattach=reattach, **arguments))
+        return (yield from claim(replace(ctx, asks=ask), reattach=reattach, **arguments))
     except WaitTimeout as error:
         ids = {name: error.facts[name] for name in owned.id_names if name in error.facts}
         if end_on_timeout and "seed" in arguments:
             # An answer that was lost may have been the one of a start.
-            yield from abandon_claim(terms, reattach=reattach, **arguments)
+            yield from abandon_claim(ctx, reattach=reattach, **arguments)
         elif end_on_timeout and len(ids) == len(owned.id_names):
-            yield from abandon(terms, kind=owned.key, ids=ids)
+            yield from abandon(ctx, kind=owned.key, ids=ids)
         raise
 
 
@@ -147,7 +147,7 @@ claim_owned.__wrapped__ = claim  # type: ignore[attr-defined]  # it takes the ar
 
 
 def abandon_claim(
-    terms: Terms,
+    ctx: RunContext,
     *,
     kind: str,
     request: Mapping[str, Any],
@@ -157,36 +157,36 @@ def abandon_claim(
     parents: Sequence[Mapping[str, str]] = (),
     reattach: bool = True,
     seconds: float | None = None,
-) -> Steps[Facts]:
+) -> Effects[Facts]:
     """End what a task has started and not come to own: if its answer was not seen, the repeated request tells it.
 
     What was left by earlier tries is found by its tags, and so is what no answer tells of, once it can be listed.
 
     :param seconds: how long each request is repeated; ``None``: Airflow does not wait for it, nor asks again
     """
-    owned, notes = CLAIMED[kind], terms.notes.recall()
+    owned, notes = CLAIMED[kind], ctx.notes.recall()
     how: dict[str, Any] = {"seconds": seconds or END_SECONDS, "raises": seconds is not None}
-    by_tags: dict[str, Any] = {"kind": kind, "request": found_by(request), "before": terms.clock()}
+    by_tags: dict[str, Any] = {"kind": kind, "request": found_by(request), "before": ctx.clock()}
     is_asked, facts = notes.get(ASKED) is not False, {}
     if not is_asked and try_number == 1:
-        terms.log.info("No %s has been started yet", owned.name.lower())
+        ctx.log.info("No %s has been started yet", owned.name.lower())
         return {}
     if STARTED in notes:
-        facts = yield from abandon(terms, kind=kind, ids=notes[STARTED], **how)
+        facts = yield from abandon(ctx, kind=kind, ids=notes[STARTED], **how)
         # It may be an earlier try's, and so may another be that is active.
         has_tags = bool(by_tags["request"]["tags"])
         if try_number == 1 or not (has_tags or is_over(owned, facts.get("state"))):
             return facts
         is_asked = not has_tags
-    brief = briefly(terms, seconds or _REPEAT_SECONDS)
+    brief = briefly(ctx, seconds or _REPEAT_SECONDS)
     # What comes after as many generations as there were tries is another try's.
     of, first = _counted(epoch, try_number, reattach)
     requests = _requests(marked(request), seed, parents, range(first, try_number))
     # What a repeated request may start before it is given up is the task's, too.
-    until = terms.clock() + terms.service.ahead + brief.patience.call_patience + _LAST_SECONDS
-    later = {**by_tags, "before": until, "is_service_time": terms.service.is_known}
+    until = ctx.clock() + ctx.service.ahead + brief.wait_policy.call_patience + _LAST_SECONDS
+    later = {**by_tags, "before": until, "is_service_time": ctx.service.is_known}
     try:
-        with nullcontext() if how["raises"] else terms.notes.ending("end_active_of_task", later):
+        with nullcontext() if how["raises"] else ctx.notes.ending("end_active_of_task", later):
             if not is_asked:
                 rest = yield from end_active_of_task(brief, **by_tags, seconds=seconds or _REPEAT_SECONDS)
                 return {**facts, **rest}
@@ -194,61 +194,61 @@ def abandon_claim(
     except EmrError as error:
         if how["raises"]:
             raise
-        terms.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
+        ctx.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
         return {}
     if own is None:
         return facts
-    return (yield from abandon(terms, kind=kind, ids=owned.pick(own.facts), **how))
+    return (yield from abandon(ctx, kind=kind, ids=owned.pick(own.facts), **how))
 
 
-def _started_before(terms: Terms, kind: ClaimedKind[State], began: float | None) -> Steps[Snapshot | None]:
+def _started_before(ctx: RunContext, kind: ClaimedKind[State], began: float | None) -> Effects[Snapshot | None]:
     """What another process of this very try has started, if that is known, and of use.
 
     :param began: when the first try began at the earliest, if this is it
     """
-    notes = terms.notes.recall()
+    notes = ctx.notes.recall()
     asked = notes.get(ASKED)
     since = asked if isinstance(asked, float) else began
     if STARTED not in notes or since is None:
         return None
     try:
-        snapshot = yield from look(kind, notes[STARTED], terms)
+        snapshot = yield from look(kind, notes[STARTED], ctx)
     except EmrError as error:
         error.facts = {**notes[STARTED], **error.facts}
         raise
     return snapshot if created_at(snapshot) >= since and kind.is_useful(snapshot.state) else None
 
 
-def _counted(epoch: Mapping[str, Any] | None, try_number: int, reattach: bool) -> tuple[Epoch, int]:
+def _counted(epoch: Mapping[str, Any] | None, try_number: int, reattach: bool) -> tuple[ClearEpoch, int]:
     """What counts of what a task has started, and the number of the first generation that a try asks for.
 
     Without ``reattach`` each try has client tokens of its own, and the generation that it makes has the try's number:
     so it knows its own, of another process of this very try, too, from what earlier tries have left.
     """
-    of = Epoch(**known(Epoch, epoch or {}))
+    of = ClearEpoch(**known(ClearEpoch, epoch or {}))
     if reattach:
         return of, 0
     return replace(of, tries=try_number - 1, ends=True), try_number - 1
 
 
 def _next_generation(
-    terms: Terms,
+    ctx: RunContext,
     kind: ClaimedKind[State],
     request: Mapping[str, Any],
     requests: Iterable[tuple[int, dict[str, Any]]],
-    epoch: Epoch,
+    epoch: ClearEpoch,
     newest: int,
-) -> Steps[Snapshot | None]:
+) -> Effects[Snapshot | None]:
     """The first of the generations that is of use, started if it is not there yet.
 
     :param requests: of each generation, with its number
     :param newest: the first generation that no earlier try can have made, as each makes one at most
     """
     conflicts = 0
-    ages = Ages(epoch, newest, terms.clock(), terms.notes.recall().get(ASKED))
+    ages = Ages(epoch, newest, ctx.clock(), ctx.notes.recall().get(ASKED))
     for generation, start in requests:
         try:
-            started = yield from start_of(kind)(terms, **start)
+            started = yield from start_of(kind)(ctx, **start)
         except RequestConflict:
             # An earlier try sent other parameters with this token; its name may have been another one, too.
             conflicts += 1
@@ -257,43 +257,43 @@ def _next_generation(
             if conflicts == 1:
                 is_named = is_named_after_task(request, kind.name_of)
                 # One that was started with this request is not what the start conflicts with.
-                own = yield from _take_over(terms, kind, request, epoch, named=is_named)
+                own = yield from _take_over(ctx, kind, request, epoch, named=is_named)
                 if own is not None:
                     return own
             continue
         ids = kind.ids_of(started)
-        ages.note_answer(answered_at(started), terms.clock())
+        ages.note_answer(answered_at(started), ctx.clock())
         first = {} if ages.first_asked is None else {ASKED: ages.first_asked}
-        _note(terms, {STARTED: ids, **first})
+        _note(ctx, {STARTED: ids, **first})
         try:
-            snapshot = yield from look_at_started(kind, ids, started, terms)
+            snapshot = yield from look_at_started(kind, ids, started, ctx)
             is_own, is_of_this_try = ages.judge(generation, snapshot.state, created_at(snapshot))
             is_early = generation < epoch.tries and snapshot.state.is_active
             if epoch.ends and is_early and owner_tags(start.get("tags") or {}):
                 # Before the clear there were fewer of them than tries: a tag tells those that are from after it.
                 if is_of_this_try:
-                    yield from count_as(terms, kind, started, epoch.tries)
+                    yield from count_as(ctx, kind, started, epoch.tries)
                 else:
-                    snapshot = yield from look(kind, ids, terms)
+                    snapshot = yield from look(kind, ids, ctx)
                     is_own = generation_of(snapshot.facts["tags"]) >= epoch.tries
             # What costs nothing is not ended, but its end is waited for: the next one takes its place.
             if isinstance(kind, OwnedKind) and (snapshot.state == kind.ending or (kind.key in OWNED and not is_own)):
-                snapshot = yield from _see_out(terms, kind, ids, snapshot)
+                snapshot = yield from _see_out(ctx, kind, ids, snapshot)
         except EmrError as error:
             error.facts = {**ids, **error.facts}
             raise
         # One that failed at once is the task's, too: others would fail as fast.
         if (is_own and kind.is_useful(snapshot.state)) or (snapshot.state == kind.failure and is_of_this_try):
-            terms.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
+            ctx.log.info("%s is %s, the task's generation %d", kind.label(ids), snapshot.state, generation)
             return snapshot
-        terms.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)
-        _note(terms)
+        ctx.log.info("%s of an earlier try is %s: passed by", kind.label(ids), snapshot.state)
+        _note(ctx)
     return None
 
 
-def _note(terms: Terms, more: Mapping[str, Any] | None = None) -> None:
+def _note(ctx: RunContext, more: Mapping[str, Any] | None = None) -> None:
     """Note that a start has been asked for, when, and what else is known."""
-    terms.notes.note({ASKED: terms.notes.recall().get(ASKED) or True, **(more or {})})
+    ctx.notes.note({ASKED: ctx.notes.recall().get(ASKED) or True, **(more or {})})
 
 
 def _requests(
@@ -308,14 +308,14 @@ def _requests(
 
 
 def _take_over(
-    terms: Terms,
+    ctx: RunContext,
     kind: ClaimedKind[State],
     request: Mapping[str, Any],
-    epoch: Epoch,
+    epoch: ClearEpoch,
     *,
     named: bool = True,
     age: float = 0.0,
-) -> Steps[Snapshot | None]:
+) -> Effects[Snapshot | None]:
     """The newest active resource of the task's earlier tries that was started with this request; the others are ended.
 
     :param epoch: what of them the task goes on with
@@ -324,27 +324,27 @@ def _take_over(
     """
     own: Snapshot | None = None
     owned = OWNED.get(kind.key)
-    for ids, snapshot in (yield from left_active(terms, kind, request, named, age)):
+    for ids, snapshot in (yield from left_active(ctx, kind, request, named, age)):
         tags = snapshot.facts["tags"]
         is_todays = epoch.includes(generation_of(tags), snapshot.state)
         is_alike = is_same_request(tags, request["tags"]) and snapshot.state not in kind.on_the_way_out()
         if own is None and is_todays and is_alike:
-            terms.log.info("%s of an earlier try is %s: going on with it", kind.label(ids), snapshot.state)
+            ctx.log.info("%s of an earlier try is %s: going on with it", kind.label(ids), snapshot.state)
             own = snapshot
         elif owned is not None:
-            yield from _see_out(terms, owned, ids, snapshot)
+            yield from _see_out(ctx, owned, ids, snapshot)
         else:
-            terms.log.warning("%s of an earlier try is %s, and stays", kind.label(ids), snapshot.state)
+            ctx.log.warning("%s of an earlier try is %s, and stays", kind.label(ids), snapshot.state)
     return own
 
 
-def _see_out(terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], snapshot: Snapshot) -> Steps[Snapshot]:
+def _see_out(ctx: RunContext, kind: OwnedKind[State], ids: Mapping[str, str], snapshot: Snapshot) -> Effects[Snapshot]:
     """End what an earlier try has left, unless it ends already, and wait until it is over."""
     if snapshot.state.is_terminal:
         return snapshot
     if snapshot.state == kind.ending:
-        terms.log.info("%s of an earlier try is %s; waiting for its end", kind.label(ids), snapshot.state)
+        ctx.log.info("%s of an earlier try is %s; waiting for its end", kind.label(ids), snapshot.state)
     else:
-        terms.log.info("%s of an earlier try is %s: %s it", kind.label(ids), snapshot.state, kind.verb)
-        yield from request_end(terms, kind, ids)
-    return (yield from await_state(kind, ids, [state for state in kind.states if state.is_terminal], terms))
+        ctx.log.info("%s of an earlier try is %s: %s it", kind.label(ids), snapshot.state, kind.verb)
+        yield from request_end(ctx, kind, ids)
+    return (yield from await_state(kind, ids, [state for state in kind.states if state.is_terminal], ctx))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_emrs_ext.aws.waiting import await_state, sleep
-from airflow_emrs_ext.core.effects import Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed
 from airflow_emrs_ext.resources import JOB_RUNS, JobRunKind
 from airflow_emrs_ext.resources.diagnosis import diagnose
@@ -24,14 +24,14 @@ _MOST_ATTEMPTS = 10
 
 
 def follow_job_run(
-    terms: Terms,
+    ctx: RunContext,
     *,
     kind: str,
     ids: Mapping[str, str],
     target_states: Iterable[str],
     cancel_on_timeout: bool = False,
     show_driver_logs: ShowDriverLogs = "on_failure",
-) -> Steps[Facts]:
+) -> Effects[Facts]:
     """Wait until a job run is in one of ``target_states`` and report it, attempts and log locations included.
 
     :param kind: key of :data:`~airflow_emrs_ext.resources.JOB_RUNS`
@@ -43,12 +43,12 @@ def follow_job_run(
     targets = [job_run.states.parse(state) for state in target_states]
     follower = None
     if show_driver_logs == "live":
-        brief = briefly(terms, REPORT_SECONDS)
+        brief = briefly(ctx, REPORT_SECONDS)
         follower = Follower(brief, job_run, lambda: defaults_of(brief, job_run, ids))
     try:
         return (
             yield from _follow(
-                terms,
+                ctx,
                 job_run,
                 ids,
                 targets,
@@ -63,7 +63,7 @@ def follow_job_run(
 
 
 def _follow(
-    terms: Terms,
+    ctx: RunContext,
     kind: JobRunKind[State],
     ids: Mapping[str, str],
     targets: Iterable[State],
@@ -71,72 +71,72 @@ def _follow(
     cancel_on_timeout: bool,
     show: ShowDriverLogs,
     follower: Follower | None,
-) -> Steps[Facts]:
+) -> Effects[Facts]:
     rest = follower.rest if follower else sleep
     try:
-        wait = await_state(kind, ids, targets, terms, rest)
-        snapshot = yield from await_owned(terms, kind, ids, wait, end_on_timeout=cancel_on_timeout)
+        wait = await_state(kind, ids, targets, ctx, rest)
+        snapshot = yield from await_owned(ctx, kind, ids, wait, end_on_timeout=cancel_on_timeout)
     except EmrError as error:
-        yield from _conclude(terms, kind, error, show, follower)
+        yield from _conclude(ctx, kind, error, show, follower)
         raise
-    facts = yield from report(terms, kind, snapshot.facts)
-    return (yield from _with_logs(terms, kind, facts, show, follower, failed=False))
+    facts = yield from report(ctx, kind, snapshot.facts)
+    return (yield from _with_logs(ctx, kind, facts, show, follower, failed=False))
 
 
 def conclude_job_run(
-    terms: Terms, error: EmrError, *, kind: str, show_driver_logs: ShowDriverLogs = "on_failure", **_: Any
-) -> Steps[Facts]:
+    ctx: RunContext, error: EmrError, *, kind: str, show_driver_logs: ShowDriverLogs = "on_failure", **_: Any
+) -> Effects[Facts]:
     """Let the error that has ended a wait elsewhere say all that :func:`follow_job_run`'s would.
 
     :param error: changed
     """
-    yield from _conclude(terms, JOB_RUNS[kind], error, show_driver_logs, None)
+    yield from _conclude(ctx, JOB_RUNS[kind], error, show_driver_logs, None)
     return error.facts
 
 
 def _conclude(
-    terms: Terms, kind: JobRunKind[State], error: EmrError, show: ShowDriverLogs, follower: Follower | None
-) -> Steps[None]:
+    ctx: RunContext, kind: JobRunKind[State], error: EmrError, show: ShowDriverLogs, follower: Follower | None
+) -> Effects[None]:
     if "attempt" in error.facts:
         failed = isinstance(error, (JobRunFailed, JobRunCancelled))
-        facts = yield from report(terms, kind, error.facts)
-        facts = yield from _with_logs(terms, kind, facts, show, follower, failed=failed)
+        facts = yield from report(ctx, kind, error.facts)
+        facts = yield from _with_logs(ctx, kind, facts, show, follower, failed=failed)
         error.restate(kind.end_of(facts) if failed else error.message, facts)
 
 
 def cancel_job_run(
-    terms: Terms, *, kind: str, ids: Mapping[str, str], shutdown_grace_period_seconds: int | None = None
-) -> Steps[Facts]:
+    ctx: RunContext, *, kind: str, ids: Mapping[str, str], shutdown_grace_period_seconds: int | None = None
+) -> Effects[Facts]:
     """Cancel a job run unless it has ended, wait until it is really over, and report it.
 
     :param kind: key of :data:`~airflow_emrs_ext.resources.JOB_RUNS`
     :param shutdown_grace_period_seconds: for the services that know one
     """
     yield from request_cancellation(
-        terms, kind=kind, ids=ids, shutdown_grace_period_seconds=shutdown_grace_period_seconds
+        ctx, kind=kind, ids=ids, shutdown_grace_period_seconds=shutdown_grace_period_seconds
     )
     ended = [str(state) for state in JOB_RUNS[kind].states if state.is_terminal]
-    return (yield from follow_job_run(terms, kind=kind, ids=ids, target_states=ended))
+    return (yield from follow_job_run(ctx, kind=kind, ids=ids, target_states=ended))
 
 
 def request_cancellation(
-    terms: Terms, *, kind: str, ids: Mapping[str, str], shutdown_grace_period_seconds: int | None = None
-) -> Steps[Facts]:
+    ctx: RunContext, *, kind: str, ids: Mapping[str, str], shutdown_grace_period_seconds: int | None = None
+) -> Effects[Facts]:
     """Cancel a job run without waiting for its end; one that has ended, or ends meanwhile, is left as it is."""
     grace = shutdown_grace_period_seconds
     members = {} if grace is None else {"shutdownGracePeriodInSeconds": grace}
-    return (yield from request_end(terms, JOB_RUNS[kind], ids, **members))
+    return (yield from request_end(ctx, JOB_RUNS[kind], ids, **members))
 
 
 def _with_logs(
-    terms: Terms,
+    ctx: RunContext,
     kind: JobRunKind[State],
     facts: Facts,
     show: ShowDriverLogs,
     follower: Follower | None,
     *,
     failed: bool,
-) -> Steps[Facts]:
+) -> Effects[Facts]:
     """The facts of a job run whose wait is over, with what is shown of its drivers' logs, and why it has failed."""
     has_ended = kind.states.parse(facts["state"]).is_terminal
     excerpts: list[Excerpt] = []
@@ -145,13 +145,13 @@ def _with_logs(
             yield from follower.finish(facts, has_ended=has_ended)
         if (failed and show != "never") or (has_ended and show in ("always", "live")):
             is_shown = follower is not None and follower.has_shown
-            excerpts = yield from _excerpts(terms, kind, facts, failed=failed, waits=not is_shown)
+            excerpts = yield from _excerpts(ctx, kind, facts, failed=failed, waits=not is_shown)
             if not is_shown:
                 for one in excerpts:
-                    one.show(terms)
+                    one.show(ctx)
     except Exception as error:
         # Whatever a log may hold that nobody foresaw: the outcome of the job run is worth more.
-        terms.log.warning("The driver's log cannot be shown: %s: %s", type(error).__name__, error)
+        ctx.log.warning("The driver's log cannot be shown: %s: %s", type(error).__name__, error)
     if failed:
         last = excerpts[-1] if excerpts else None
         cause = last.cause if last else None
@@ -169,10 +169,10 @@ def _with_logs(
 
 
 def _excerpts(
-    terms: Terms, kind: JobRunKind[State], facts: Facts, *, failed: bool, waits: bool
-) -> Steps[list[Excerpt]]:
+    ctx: RunContext, kind: JobRunKind[State], facts: Facts, *, failed: bool, waits: bool
+) -> Effects[list[Excerpt]]:
     """What matters of the logs of each attempt; the newest is read first, in case none can be."""
-    brief = briefly(terms, REPORT_SECONDS)
+    brief = briefly(ctx, REPORT_SECONDS)
     attempts = facts["attempts"] or [facts]
     found: list[Excerpt] = []
     for attempt in reversed(attempts[-_MOST_ATTEMPTS:]):

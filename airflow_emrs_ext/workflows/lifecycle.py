@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from airflow_emrs_ext.aws.calls import named
 from airflow_emrs_ext.aws.ownership_tags import owner
 from airflow_emrs_ext.aws.waiting import await_news, await_state, look
-from airflow_emrs_ext.core.effects import Sleep, Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, RunContext, Sleep
 from airflow_emrs_ext.exceptions import (
     AccessDenied,
     EmrError,
@@ -37,8 +37,8 @@ deadline."""
 
 
 def await_owned(
-    terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], wait: Steps[T], *, end_on_timeout: bool
-) -> Steps[T]:
+    ctx: RunContext, kind: OwnedKind[State], ids: Mapping[str, str], wait: Effects[T], *, end_on_timeout: bool
+) -> Effects[T]:
     """Wait for a resource that somebody has to end.
 
     Only its deadline ends it before it ends itself: that it cannot be seen says nothing of it.
@@ -50,13 +50,13 @@ def await_owned(
     except EmrError as error:
         error.facts = {**ids, **error.facts}
         if end_on_timeout and isinstance(error, WaitTimeout) and not is_over(kind, error.facts.get("state")):
-            yield from abandon(terms, kind=kind.key, ids=dict(ids))
+            yield from abandon(ctx, kind=kind.key, ids=dict(ids))
         raise
 
 
 def follow(
-    terms: Terms, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
-) -> Steps[Facts]:
+    ctx: RunContext, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
+) -> Effects[Facts]:
     """Wait until a resource is in one of ``target_states``.
 
     :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
@@ -65,15 +65,15 @@ def follow(
     """
     claimed = CLAIMED[kind]
     targets = [claimed.states.parse(state) for state in target_states]
-    wait = await_state(claimed, ids, targets, terms)
+    wait = await_state(claimed, ids, targets, ctx)
     if end_on_timeout:
-        wait = await_owned(terms, OWNED[kind], ids, wait, end_on_timeout=True)
+        wait = await_owned(ctx, OWNED[kind], ids, wait, end_on_timeout=True)
     return (yield from wait).facts
 
 
 def watch(
-    terms: Terms, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
-) -> Steps[Facts]:
+    ctx: RunContext, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
+) -> Effects[Facts]:
     """Wait until a look at a resource is worth its calls: it is in one of ``target_states``, or cannot be any more.
 
     It looks as cheaply as it can, and says no more than the ids: whoever waits for it looks then.
@@ -84,14 +84,14 @@ def watch(
     """
     claimed = CLAIMED[kind]
     targets = [claimed.states.parse(state) for state in target_states]
-    wait = await_news(claimed, ids, targets, terms)
+    wait = await_news(claimed, ids, targets, ctx)
     if end_on_timeout:
-        wait = await_owned(terms, OWNED[kind], ids, wait, end_on_timeout=True)
+        wait = await_owned(ctx, OWNED[kind], ids, wait, end_on_timeout=True)
     yield from wait
     return dict(ids)
 
 
-def end(terms: Terms, *, kind: str, ids: Mapping[str, str], wait_for_completion: bool = True) -> Steps[Facts]:
+def end(ctx: RunContext, *, kind: str, ids: Mapping[str, str], wait_for_completion: bool = True) -> Effects[Facts]:
     """End a resource and wait until it is over; one that has ended, or is not there, is success.
 
     :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
@@ -100,13 +100,13 @@ def end(terms: Terms, *, kind: str, ids: Mapping[str, str], wait_for_completion:
     owned = CLAIMED[kind]
     assert isinstance(owned, OwnedKind)
     try:
-        facts = yield from request_end(terms, owned, ids)
+        facts = yield from request_end(ctx, owned, ids)
         if not wait_for_completion:
             return facts
         over = [state for state in owned.states if state.is_terminal or state == owned.stuck]
-        snapshot = yield from await_state(owned, ids, over, terms)
+        snapshot = yield from await_state(owned, ids, over, ctx)
     except ResourceNotFound:
-        terms.log.info("%s does not exist (any more)", owned.label(ids))
+        ctx.log.info("%s does not exist (any more)", owned.label(ids))
         return {**ids, "state": str(owned.end_state), "state_details": "not found"}
     if snapshot.state == owned.stuck:
         raise TargetUnreachable(
@@ -117,15 +117,15 @@ def end(terms: Terms, *, kind: str, ids: Mapping[str, str], wait_for_completion:
     return snapshot.facts
 
 
-def request_end(terms: Terms, kind: OwnedKind[State], ids: Mapping[str, str], **members: Any) -> Steps[Facts]:
+def request_end(ctx: RunContext, kind: OwnedKind[State], ids: Mapping[str, str], **members: Any) -> Effects[Facts]:
     """End a resource without waiting for it; one that has ended, or ends meanwhile, is left as it is."""
-    request = named(terms, kind.end(ids, **members), *kind.members(ids))
-    return (yield from insist(terms, kind, ids, request, kind.on_the_way_out()))
+    request = named(ctx, kind.end(ids, **members), *kind.members(ids))
+    return (yield from insist(ctx, kind, ids, request, kind.on_the_way_out()))
 
 
 def abandon(
-    terms: Terms, *, kind: str, ids: Mapping[str, str], seconds: float = END_SECONDS, raises: bool = False
-) -> Steps[Facts]:
+    ctx: RunContext, *, kind: str, ids: Mapping[str, str], seconds: float = END_SECONDS, raises: bool = False
+) -> Effects[Facts]:
     """Request the end of what nobody waits for any more, and say so if it cannot be had.
 
     :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
@@ -133,15 +133,15 @@ def abandon(
     :param raises: raise the error, too: whoever asks will ask again
     """
     owned = OWNED[kind]
-    terms.log.info("%s: %s it, because nothing waits for it any more", owned.label(ids), owned.verb)
+    ctx.log.info("%s: %s it, because nothing waits for it any more", owned.label(ids), owned.verb)
     try:
-        with terms.notes.ending("end_unowned", {"kind": kind, "ids": dict(ids)}):
+        with ctx.notes.ending("end_unowned", {"kind": kind, "ids": dict(ids)}):
             try:
-                return (yield from request_end(briefly(terms, seconds), owned, ids))
+                return (yield from request_end(briefly(ctx, seconds), owned, ids))
             except ResourceNotFound:
                 return dict(ids)
     except EmrError as error:
-        terms.log.warning("%s could not be ended and may still run: %s it. %s", owned.label(ids), owned.verb, error)
+        ctx.log.warning("%s could not be ended and may still run: %s it. %s", owned.label(ids), owned.verb, error)
         # Otherwise what ended the wait is the error to raise.
         if raises:
             raise
@@ -149,14 +149,14 @@ def abandon(
 
 
 def end_unowned(
-    terms: Terms,
+    ctx: RunContext,
     *,
     kind: str,
     ids: Mapping[str, str],
     spared: Iterable[str] = (),
     seconds: float = KILL_SECONDS,
     is_here: Callable[[str], bool] = lambda deployment: True,
-) -> Steps[Facts]:
+) -> Effects[Facts]:
     """End what a task has left that was ended while it was deferred, however long the service's quota makes it take.
 
     :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
@@ -168,7 +168,7 @@ def end_unowned(
     """
     owned = OWNED[kind]
     try:
-        snapshot = yield from look(owned, ids, briefly(terms, seconds))
+        snapshot = yield from look(owned, ids, briefly(ctx, seconds))
     except ResourceNotFound:
         return dict(ids)
     if snapshot.state in owned.on_the_way_out() or snapshot.state in frozenset(spared):
@@ -179,16 +179,16 @@ def end_unowned(
             f"{owned.label(ids)} carries the tag of another Airflow, {deployment}, and is left to it. Give each "
             "Airflow a journal of its own ([emrs_ext] journal_folder). If that one is no more, end it by hand."
         )
-    return (yield from abandon(terms, kind=kind, ids=ids, seconds=seconds, raises=True))
+    return (yield from abandon(ctx, kind=kind, ids=ids, seconds=seconds, raises=True))
 
 
 def insist(
-    terms: Terms,
+    ctx: RunContext,
     kind: ResourceKind[State],
     ids: Mapping[str, str],
-    request: Steps[Any],
+    request: Effects[Any],
     towards: Iterable[State],
-) -> Steps[Facts]:
+) -> Effects[Facts]:
     """Make a request that changes a resource's state; refused is fine where the resource is on its way already.
 
     A repetition of a request whose answer was lost is refused that way, and so is one that another was faster with. One
@@ -202,27 +202,27 @@ def insist(
     except (RequestRejected, RequestConflict, ServiceUnavailable) as error:
         is_unheard = isinstance(error, ServiceUnavailable)
         try:
-            snapshot = yield from look(kind, ids, briefly(terms, REPORT_SECONDS) if is_unheard else terms)
+            snapshot = yield from look(kind, ids, briefly(ctx, REPORT_SECONDS) if is_unheard else ctx)
         except (ServiceUnavailable, AccessDenied):
             if is_unheard:
                 raise error from error.__cause__
             raise
         # What it can do in a state that is not known is not known either.
-        until = terms.patience.before_deadline(terms.clock() + terms.patience.call_patience)
-        while not snapshot.state.is_known and terms.clock() < until:
-            yield Sleep(terms.patience.waiter_delay)
-            snapshot = yield from look(kind, ids, terms)
+        until = ctx.wait_policy.before_deadline(ctx.clock() + ctx.wait_policy.call_patience)
+        while not snapshot.state.is_known and ctx.clock() < until:
+            yield Sleep(ctx.wait_policy.waiter_delay)
+            snapshot = yield from look(kind, ids, ctx)
         if snapshot.state not in frozenset(towards):
             raise
-        terms.log.info("%s is %s: nothing to do", kind.label(ids), snapshot.state)
+        ctx.log.info("%s is %s: nothing to do", kind.label(ids), snapshot.state)
         return snapshot.facts
     return dict(ids)
 
 
-def briefly(terms: Terms, seconds: float) -> Terms:
-    """Terms for what is done after the wait, whose deadline may have passed."""
-    patience = replace(terms.patience, call_patience=seconds, access_patience=seconds, deadline=None)
-    return replace(terms, patience=patience, settles_starts=False)
+def briefly(ctx: RunContext, seconds: float) -> RunContext:
+    """RunContext for what is done after the wait, whose deadline may have passed."""
+    wait_policy = replace(ctx.wait_policy, call_patience=seconds, access_patience=seconds, deadline=None)
+    return replace(ctx, wait_policy=wait_policy, settles_starts=False)
 
 
 def is_over(kind: ResourceKind[State], state: str | None) -> bool:

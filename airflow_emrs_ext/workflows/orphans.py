@@ -9,7 +9,7 @@ from typing import Any
 from airflow_emrs_ext.aws.dispatch import active
 from airflow_emrs_ext.aws.ownership_tags import owner_tags
 from airflow_emrs_ext.aws.waiting import look
-from airflow_emrs_ext.core.effects import Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.core.service_clock import moment
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
 from airflow_emrs_ext.resources import OWNED, ClaimedKind, Snapshot
@@ -28,7 +28,7 @@ _BEHIND_SECONDS = 60.0
 
 
 def end_active_of_task(
-    terms: Terms,
+    ctx: RunContext,
     *,
     kind: str,
     request: Mapping[str, Any],
@@ -36,7 +36,7 @@ def end_active_of_task(
     seconds: float = KILL_SECONDS,
     before: float | None = None,
     is_service_time: bool = False,
-) -> Steps[Facts]:
+) -> Effects[Facts]:
     """End everything active that carries the tags of a task: it has started it, and has no answer that says so.
 
     :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
@@ -49,24 +49,24 @@ def end_active_of_task(
     :return: how many there were
     :raises EmrError: something could not be ended
     """
-    owned, brief, kept = OWNED[kind], briefly(terms, seconds), frozenset(spared)
+    owned, brief, kept = OWNED[kind], briefly(ctx, seconds), frozenset(spared)
     if not owner_tags(request.get("tags") or {}):
-        terms.log.warning("What task has started %s is not known: it has no tags ([emrs_ext] default_tags)", request)
+        ctx.log.warning("What task has started %s is not known: it has no tags ([emrs_ext] default_tags)", request)
         return {"ended": 0}
-    until = terms.clock() if before is None else before
+    until = ctx.clock() if before is None else before
     left = yield from left_active(brief, owned, request, True, 0.0)
     if before is None:
         # The service has just answered this very process, a second or two late.
-        until += terms.service.ahead + _SECOND
-    elif not is_service_time and abs(terms.service.ahead) > _APART_SECONDS:
-        until += terms.service.ahead
+        until += ctx.service.ahead + _SECOND
+    elif not is_service_time and abs(ctx.service.ahead) > _APART_SECONDS:
+        until += ctx.service.ahead
     found = [
         ids
         for ids, snapshot in left
         if snapshot.state not in (*owned.on_the_way_out(), *kept) and created_at(snapshot) <= until + _SECOND
     ]
     for ids in found:
-        yield from abandon(terms, kind=kind, ids=ids, seconds=seconds, raises=True)
+        yield from abandon(ctx, kind=kind, ids=ids, seconds=seconds, raises=True)
     return {"ended": len(found)}
 
 
@@ -76,23 +76,23 @@ def created_at(snapshot: Snapshot) -> float:
 
 
 def left_active(
-    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], named: bool, age: float
-) -> Steps[list[tuple[dict[str, str], Snapshot]]]:
+    ctx: RunContext, kind: ClaimedKind[State], request: Mapping[str, Any], named: bool, age: float
+) -> Effects[list[tuple[dict[str, str], Snapshot]]]:
     """What carries the tags of the request's task and has not ended, the newest first."""
     owner = owner_tags(request.get("tags") or {})
     if not owner:
         return []
     found = []
-    listed = yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))
-    if age and terms.service.ahead > _BEHIND_SECONDS:
+    listed = yield from active(ctx, kind, *kind.scope(request), **_created_before(ctx, age))
+    if age and ctx.service.ahead > _BEHIND_SECONDS:
         # The worker's clock is behind, and has left out some that are old.
-        listed = yield from active(terms, kind, *kind.scope(request), **_created_before(terms, age))
+        listed = yield from active(ctx, kind, *kind.scope(request), **_created_before(ctx, age))
     for entry in listed:
         ids = kind.ids_of(entry)
         if named and entry.get("name") != request.get("name"):
             continue
         try:
-            snapshot = yield from look(kind, ids, terms)
+            snapshot = yield from look(kind, ids, ctx)
         except ResourceNotFound:
             continue
         except EmrError as error:
@@ -105,14 +105,14 @@ def left_active(
 
 
 def name_left(
-    terms: Terms, kind: ClaimedKind[State], request: Mapping[str, Any], error: EmrError, seconds: float
-) -> Steps[None]:
+    ctx: RunContext, kind: ClaimedKind[State], request: Mapping[str, Any], error: EmrError, seconds: float
+) -> Effects[None]:
     """Say in the error of a try that was not let start anything what earlier tries have left active, if it can be seen.
 
     :param seconds: how long each call is repeated
     """
     try:
-        left = yield from left_active(briefly(terms, seconds), kind, request, True, 0.0)
+        left = yield from left_active(briefly(ctx, seconds), kind, request, True, 0.0)
     except EmrError:
         return
     if left:
@@ -121,6 +121,6 @@ def name_left(
         error.restate(text, {**error.facts, **ids})
 
 
-def _created_before(terms: Terms, age: float) -> dict[str, Any]:
-    now = terms.clock() + max(0.0, terms.service.ahead)
+def _created_before(ctx: RunContext, age: float) -> dict[str, Any]:
+    now = ctx.clock() + max(0.0, ctx.service.ahead)
     return {"created_at_before": moment(now - age)} if age else {}

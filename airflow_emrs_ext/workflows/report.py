@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_emrs_ext.aws import serverless
-from airflow_emrs_ext.core.effects import Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, JobRunKind, attempt_facts
 from airflow_emrs_ext.shared.states import State
@@ -20,12 +20,12 @@ from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, briefly
 _RECENT_SECONDS = 60.0
 
 
-def report(terms: Terms, kind: JobRunKind[State], facts: Facts) -> Steps[Facts]:
+def report(ctx: RunContext, kind: JobRunKind[State], facts: Facts) -> Effects[Facts]:
     """``facts`` with the attempts and the log locations, defaults of what it runs on included.
 
     What may not be read is left out: the outcome of the run is worth more than its decoration.
     """
-    brief = briefly(terms, REPORT_SECONDS)
+    brief = briefly(ctx, REPORT_SECONDS)
     attempts: list[Facts] = []
     about: Facts = {}
     try:
@@ -33,7 +33,7 @@ def report(terms: Terms, kind: JobRunKind[State], facts: Facts) -> Steps[Facts]:
         about = yield from _ABOUT[kind.key](brief, facts)
     except (EmrError, LookupError, TypeError, ValueError, AttributeError) as error:
         # Whatever is wrong with an answer: the outcome of the job run is known.
-        terms.log.warning("The report on %s is incomplete: %s", kind.label(kind.pick(facts)), error)
+        ctx.log.warning("The report on %s is incomplete: %s", kind.label(kind.pick(facts)), error)
     defaults = about.pop("monitoring_configuration", {})
     for attempt in attempts:
         attempt["log_locations"] = kind.log_locations({**facts, "attempt": attempt["attempt"]}, defaults)
@@ -47,40 +47,40 @@ def report(terms: Terms, kind: JobRunKind[State], facts: Facts) -> Steps[Facts]:
     }
 
 
-def defaults_of(terms: Terms, kind: JobRunKind[State], ids: Mapping[str, str]) -> Steps[Mapping[str, Any]]:
+def defaults_of(ctx: RunContext, kind: JobRunKind[State], ids: Mapping[str, str]) -> Effects[Mapping[str, Any]]:
     """The MonitoringConfiguration of what a job run runs on; what may not be read counts as none."""
     try:
-        about = yield from _ABOUT[kind.key](terms, ids)
+        about = yield from _ABOUT[kind.key](ctx, ids)
     except EmrError as error:
-        terms.log.warning("Whether %s has logs is not known: %s", kind.label(ids), error)
+        ctx.log.warning("Whether %s has logs is not known: %s", kind.label(ids), error)
         return {}
     monitoring: Mapping[str, Any] = about["monitoring_configuration"]
     return monitoring
 
 
-def _attempts_listed(terms: Terms, facts: Mapping[str, Any]) -> Steps[list[Facts]]:
+def _attempts_listed(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[list[Facts]]:
     """The attempts of EMR Serverless: of more than one, ListJobRunAttempts tells."""
     if facts["attempt"] == 1:
         return [_latest(facts)]
-    listed = yield from serverless.list_job_run_attempts(terms, facts["application_id"], facts["job_run_id"])
+    listed = yield from serverless.list_job_run_attempts(ctx, facts["application_id"], facts["job_run_id"])
     return sorted((attempt_facts(attempt) for attempt in listed), key=lambda attempt: attempt["attempt"])
 
 
-def _about_application(terms: Terms, facts: Mapping[str, Any]) -> Steps[Facts]:
+def _about_application(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[Facts]:
     """The application of EMR Serverless (GetApplication): hundreds of job runs of one ask for it once in a minute."""
     application_id = facts["application_id"]
-    heard_at, about = terms.recent.get(application_id, (-math.inf, None))
-    if about is None or terms.clock() - heard_at > _RECENT_SECONDS:
-        application = yield from serverless.get_application(terms, application_id)
+    heard_at, about = ctx.recent.get(application_id, (-math.inf, None))
+    if about is None or ctx.clock() - heard_at > _RECENT_SECONDS:
+        application = yield from serverless.get_application(ctx, application_id)
         about = {
             "architecture": application.get("architecture"),
             "monitoring_configuration": application.get("monitoringConfiguration", {}),
         }
-        terms.recent[application_id] = (terms.clock(), about)
+        ctx.recent[application_id] = (ctx.clock(), about)
     return dict(about)
 
 
-def _attempts_counted(terms: Terms, facts: Mapping[str, Any]) -> Steps[list[Facts]]:
+def _attempts_counted(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[list[Facts]]:
     """The attempts of EMR on EKS, which counts them: those before the latest have failed."""
     yield from ()
     last = _latest(facts)
@@ -93,17 +93,17 @@ def _latest(facts: Mapping[str, Any]) -> Facts:
     return {name: facts[name] for name in ("attempt", "state", "state_details", "created_at", "updated_at")}
 
 
-def _about_virtual_cluster(terms: Terms, facts: Mapping[str, Any]) -> Steps[Facts]:
+def _about_virtual_cluster(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[Facts]:
     """The virtual cluster of EMR on EKS, which has no defaults for its job runs."""
     yield from ()
     return {"monitoring_configuration": {}}
 
 
-_ATTEMPTS: Mapping[str, Callable[[Terms, Mapping[str, Any]], Steps[list[Facts]]]] = {
+_ATTEMPTS: Mapping[str, Callable[[RunContext, Mapping[str, Any]], Effects[list[Facts]]]] = {
     JOB_RUN.key: _attempts_listed,
     EKS_JOB_RUN.key: _attempts_counted,
 }
-_ABOUT: Mapping[str, Callable[[Terms, Mapping[str, Any]], Steps[Facts]]] = {
+_ABOUT: Mapping[str, Callable[[RunContext, Mapping[str, Any]], Effects[Facts]]] = {
     JOB_RUN.key: _about_application,
     EKS_JOB_RUN.key: _about_virtual_cluster,
 }

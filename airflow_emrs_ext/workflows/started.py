@@ -8,7 +8,7 @@ from typing import Any
 from airflow_emrs_ext.aws.calls import make_call
 from airflow_emrs_ext.aws.ownership_tags import generation_tag
 from airflow_emrs_ext.aws.waiting import look, patiently
-from airflow_emrs_ext.core.effects import Glance, Sight, Sleep, Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, Observation, PollState, RunContext, Sleep
 from airflow_emrs_ext.core.service_clock import answered_at, moment
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.resources import ClaimedKind, Snapshot
@@ -24,22 +24,22 @@ _TAG_SECONDS = 10.0
 
 
 def look_at_started(
-    kind: ClaimedKind[State], ids: Mapping[str, str], started: Mapping[str, Any], terms: Terms
-) -> Steps[Snapshot]:
+    kind: ClaimedKind[State], ids: Mapping[str, str], started: Mapping[str, Any], ctx: RunContext
+) -> Effects[Snapshot]:
     """What a start has led to; where many start, a listing shows those that are new together."""
-    answered = moment(answered_at(started) or terms.clock())
-    patience = terms.patience
-    within = patience.before_deadline(terms.clock() + patience.progress_interval) - terms.clock()
-    sight: Sight | None = yield Glance(
-        kind.key, ids, None, answered.isoformat(), patience.waiter_delay, within, is_started=True
+    answered = moment(answered_at(started) or ctx.clock())
+    wait_policy = ctx.wait_policy
+    within = wait_policy.before_deadline(ctx.clock() + wait_policy.progress_interval) - ctx.clock()
+    sight: Observation | None = yield PollState(
+        kind.key, ids, None, answered.isoformat(), wait_policy.waiter_delay, within, is_started=True
     )
     if sight is None or sight.state is None or sight.created is None:
-        return (yield from _look_at_new(kind, ids, terms))
+        return (yield from _look_at_new(kind, ids, ctx))
     facts = {**ids, "arn": started.get("arn"), "state": sight.state, "created_at": moment(sight.created).isoformat()}
     return Snapshot(kind.states.parse(sight.state), "", None, facts)
 
 
-def count_as(terms: Terms, kind: ClaimedKind[State], started: Mapping[str, Any], generation: int) -> Steps[None]:
+def count_as(ctx: RunContext, kind: ClaimedKind[State], started: Mapping[str, Any], generation: int) -> Effects[None]:
     """Tag what was started as a later generation than its client token's (TagResource), for the tries after this one.
 
     :param started: the answer to the start
@@ -47,9 +47,9 @@ def count_as(terms: Terms, kind: ClaimedKind[State], started: Mapping[str, Any],
     tags = generation_tag(generation)
     call = make_call(kind.service, "tag_resource", resource_arn=started.get("arn"), tags=tags)
     try:
-        yield from patiently(call, briefly(terms, _TAG_SECONDS), lambda response: response)
+        yield from patiently(call, briefly(ctx, _TAG_SECONDS), lambda response: response)
     except EmrError as error:
-        terms.log.warning(
+        ctx.log.warning(
             "%s could not be tagged with %s: if this try is lost, the next one takes it for one from before the clear, "
             "and ends it. %s",
             kind.label(kind.ids_of(started)),
@@ -58,17 +58,17 @@ def count_as(terms: Terms, kind: ClaimedKind[State], started: Mapping[str, Any],
         )
 
 
-def _look_at_new(kind: ClaimedKind[State], ids: Mapping[str, str], terms: Terms) -> Steps[Snapshot]:
+def _look_at_new(kind: ClaimedKind[State], ids: Mapping[str, str], ctx: RunContext) -> Effects[Snapshot]:
     """A look at what a start has named, which may not be there for everybody at once.
 
     :raises ServiceUnavailable: the service says that it does not exist
     """
-    until = terms.patience.before_deadline(terms.clock() + _APPEARANCE_SECONDS)
+    until = ctx.wait_policy.before_deadline(ctx.clock() + _APPEARANCE_SECONDS)
     while True:
         try:
-            return (yield from look(kind, ids, terms))
+            return (yield from look(kind, ids, ctx))
         except ResourceNotFound as error:
-            if terms.clock() >= until:
+            if ctx.clock() >= until:
                 raise ServiceUnavailable(
                     f"{kind.label(ids)} was started, and {error.message} It is left as it is; the next try looks for "
                     "it again.",

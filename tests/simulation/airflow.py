@@ -582,8 +582,8 @@ class Deployment:
         if not self.is_newer or not isinstance(given, dict):
             return given
         given = {**given, "a_new_field": 1}
-        if isinstance(given.get("patience"), dict):
-            given["patience"] = {**given["patience"], "a_new_field": 1.0}
+        if isinstance(given.get("wait_policy"), dict):
+            given["wait_policy"] = {**given["wait_policy"], "a_new_field": 1.0}
         return given
 
     def succeed(self, triggerer: Triggerer, after: float) -> None:

@@ -31,13 +31,13 @@ from greenlet import getcurrent, greenlet
 from airflow_emrs_ext import _compat
 from airflow_emrs_ext.aws import ownership_tags, waiting
 from airflow_emrs_ext.core import deployment, formats, service_clock, settings
-from airflow_emrs_ext.core.effects import Patience, Terms
+from airflow_emrs_ext.core.effects import RunContext, WaitPolicy
 from airflow_emrs_ext.hooks import base as base_hooks
-from airflow_emrs_ext.hooks.base import EmrHook, default_patience
+from airflow_emrs_ext.hooks.base import EmrHook, default_wait_policy
 from airflow_emrs_ext.operators._base import operator, started_resource
 from airflow_emrs_ext.operators._base.operator import EmrOperator
 from airflow_emrs_ext.runtime import driver, poll_schedule, shared_driver
-from airflow_emrs_ext.runtime.rate_limiter import Governor
+from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 from airflow_emrs_ext.shared.quotas import QUOTAS
 from airflow_emrs_ext.shared.service_model import extend
 from airflow_emrs_ext.triggers import _compat as triggers_compat
@@ -312,20 +312,20 @@ class SimulatedHook(EmrHook):
 
     log = NO_LOG
 
-    def __init__(self, *args: Any, patience: Patience | None = None, **kwargs: Any) -> None:
-        self.patience = patience or default_patience()
+    def __init__(self, *args: Any, patience: WaitPolicy | None = None, **kwargs: Any) -> None:
+        self.wait_policy = patience or default_wait_policy()
         self._clients = {}
         self._has_connected = True
-        self._governor: Governor | None = None
+        self._governor: RateLimiter | None = None
 
     @property
-    def governor(self) -> Governor:
+    def rate_limiter(self) -> RateLimiter:
         if self._governor is None:
             paces = actor().paces
-            governor = getattr(paces, "governor", None)
-            if governor is None:
-                governor = paces.governor = Governor(QUOTAS, actor().world.loop.time)
-            self._governor = governor
+            rate_limiter = getattr(paces, "rate_limiter", None)
+            if rate_limiter is None:
+                rate_limiter = paces.rate_limiter = RateLimiter(QUOTAS, actor().world.loop.time)
+            self._governor = rate_limiter
         return self._governor
 
     def _client_of(self, service: str) -> Any:
@@ -548,8 +548,8 @@ class _KnownByProcess(dict[str, str]):
         return own
 
 
-def _pause_before_next_look(waited: float, now: float, terms: Any) -> float:
-    return _real_pause(4 * waited, now, terms)
+def _pause_before_next_look(waited: float, now: float, ctx: Any) -> float:
+    return _real_pause(4 * waited, now, ctx)
 
 
 _real_pause = waiting.pause_before_next_look
@@ -620,7 +620,7 @@ def collect_seldom() -> None:
     gc.set_threshold(200_000, 10, 10)
 
 
-_WITH_DEFAULTS = (Terms.__init__, deployment._looked_up)
+_WITH_DEFAULTS = (RunContext.__init__, deployment._looked_up)
 
 
 @contextmanager

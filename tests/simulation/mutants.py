@@ -21,7 +21,7 @@ from airflow_emrs_ext.aws import ownership_tags, retry
 from airflow_emrs_ext.exceptions import EmrError, RequestRejected
 from airflow_emrs_ext.operators._base import started_resource
 from airflow_emrs_ext.resources import api_errors
-from airflow_emrs_ext.runtime.rate_limiter import Governor
+from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.triggers import _compat, recovery, runner, workflow
 from airflow_emrs_ext.workflows import clear_epochs, idempotent_start, job_run, lifecycle
@@ -47,12 +47,12 @@ class _Ended(EmrError):
 def _ends_at(*errors: type[EmrError]) -> Iterator[Change]:
     """Let the wait for something end it with other errors than that of a deadline."""
 
-    def await_owned(terms: Any, kind: Any, ids: Any, wait: Any, *, end_on_timeout: bool) -> Any:
+    def await_owned(ctx: Any, kind: Any, ids: Any, wait: Any, *, end_on_timeout: bool) -> Any:
         try:
-            return (yield from _await_owned(terms, kind, ids, wait, end_on_timeout=end_on_timeout))
+            return (yield from _await_owned(ctx, kind, ids, wait, end_on_timeout=end_on_timeout))
         except errors:
             if end_on_timeout:
-                yield from lifecycle.abandon(terms, kind=kind.key, ids=dict(ids))
+                yield from lifecycle.abandon(ctx, kind=kind.key, ids=dict(ids))
             raise
 
     yield lifecycle, "await_owned", await_owned
@@ -109,7 +109,7 @@ def _clocks_decide() -> Iterator[Change]:
         is_old = created is not None and self.began is not None and created < self.began - 5.0
         return generation >= self.tries and not is_old
 
-    yield clear_epochs.Epoch, "includes", includes
+    yield clear_epochs.ClearEpoch, "includes", includes
 
 
 def _not_found_is_an_owner() -> Iterator[Change]:
@@ -186,8 +186,8 @@ def _shutdown_ends() -> Iterator[Change]:
 
 def _deadline_ends_nothing() -> Iterator[Change]:
     @wraps(lifecycle.watch)
-    def watch(terms: Any, **arguments: Any) -> Any:
-        return lifecycle.watch(terms, **{**arguments, "end_on_timeout": False})
+    def watch(ctx: Any, **arguments: Any) -> Any:
+        return lifecycle.watch(ctx, **{**arguments, "end_on_timeout": False})
 
     yield runner, "WORKFLOWS", {**runner.WORKFLOWS, "watch": watch}
 
@@ -197,7 +197,7 @@ def _no_pause() -> Iterator[Change]:
         return _pause_after(self, failure) * 0.0
 
     yield retry.Attempts, "pause_after", pause_after
-    yield Governor, "take", lambda self, service, operation: 0.0
+    yield RateLimiter, "take", lambda self, service, operation: 0.0
 
 
 def _silence_is_an_end() -> Iterator[Change]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from airflow_emrs_ext.core.effects import Call, Glance, Patience, Sleep, Steps, Terms, Turn
+from airflow_emrs_ext.core.effects import AcquireSlot, Call, Effects, PollState, RunContext, Sleep, WaitPolicy
 
 T = TypeVar("T")
 
@@ -33,16 +33,16 @@ class Stepper:
     sleeps: list[float] = field(default_factory=list)
     turns: list[float] = field(default_factory=list)
 
-    def terms(self, **patience: Any) -> Terms:
-        return Terms(
-            patience=Patience(**patience),
+    def run_context(self, **patience: Any) -> RunContext:
+        return RunContext(
+            wait_policy=WaitPolicy(**patience),
             log=logging.getLogger("stepping"),
             clock=lambda: self.now,
             uniform=lambda low, high: high,
         )
 
-    def run(self, make: Callable[[Terms], Steps[T]], **patience: Any) -> T:
-        steps = make(self.terms(**patience))
+    def run(self, make: Callable[[RunContext], Effects[T]], **patience: Any) -> T:
+        steps = make(self.run_context(**patience))
         answers = iter(self.answers)
         answer: Any = None
         while True:
@@ -54,10 +54,10 @@ class Stepper:
                 self.sleeps.append(step.seconds)
                 self.now += step.seconds
                 answer = None
-            elif isinstance(step, Glance):
+            elif isinstance(step, PollState):
                 # As in a worker, which has no listings that answer for many.
                 answer = None
-            elif isinstance(step, Turn):
+            elif isinstance(step, AcquireSlot):
                 answer = self.turns.pop(0) if self.turns else 0.0
             else:
                 self.calls.append(step)

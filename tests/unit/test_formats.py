@@ -180,7 +180,7 @@ def test_what_another_version_has_left_is_ended(
 
 
 # What a reader of the first release takes as it is: one member more, and it cannot run the trigger.
-STRICT = ("patience", "hook", "arguments", "on_kill_arguments")
+STRICT = ("wait_policy", "hook", "arguments", "on_kill_arguments")
 
 
 def members(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -189,7 +189,7 @@ def members(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for part in ("arguments", "on_kill_arguments"):
         yield from ((f"{part}.epoch", name) for name in (arguments[part] or {}).get("epoch") or {})
     if then := arguments["then"]:
-        yield from (("then.patience", name) for name in then["patience"])
+        yield from (("then.wait_policy", name) for name in then["wait_policy"])
 
 
 @each
@@ -235,7 +235,7 @@ def test_a_trigger_of_a_newer_format_ends_its_wait_at_the_deadline_and_leaves_th
     emr: LocalEmr, ids: dict[str, str]
 ) -> None:
     trigger = recorded("triggers", "job_run", ids)
-    arguments = {**trigger["arguments"], "format": 2, "patience": {"deadline": 0.0}}
+    arguments = {**trigger["arguments"], "format": 2, "wait_policy": {"deadline": 0.0}}
     event = event_of(arguments)
     with pytest.raises(InvalidEvent, match=ids["<job_run_id>"]):
         resumed(TASKS["job_run"](ids), "execute_complete", event)

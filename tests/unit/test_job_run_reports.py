@@ -26,6 +26,6 @@ def test_an_attempt_that_is_on_two_pages_is_one() -> None:
         {"jobRunAttempts": [attempt(1)]},
     ]
     application = {"application": {"applicationId": "a", "architecture": "ARM64"}}
-    facts = Stepper([*pages, application]).run(lambda terms: report(terms, JOB_RUN, dict(FACTS)))
+    facts = Stepper([*pages, application]).run(lambda ctx: report(ctx, JOB_RUN, dict(FACTS)))
     assert [one["attempt"] for one in facts["attempts"]] == [1, 2]
     assert facts["architecture"] == "ARM64"

@@ -17,7 +17,7 @@ import pytest
 from boto3.session import Session
 from botocore.exceptions import ClientError
 
-from airflow_emrs_ext.core.effects import Patience
+from airflow_emrs_ext.core.effects import WaitPolicy
 from airflow_emrs_ext.exceptions import ConfigurationError, ResourceNotFound, SessionEnded, TaskKilled
 from airflow_emrs_ext.hooks.connect_tunnel import TOKEN_HEADER, exempt_loopback_from_proxies, require
 from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
@@ -131,7 +131,7 @@ class Hook(EmrServerlessSparkConnectHook):
     """The hook, with the service above in place of botocore's client."""
 
     def __init__(self, service: Service) -> None:
-        super().__init__(aws_conn_id=None, region_name="us-east-1", patience=Patience(call_patience=0.5))
+        super().__init__(aws_conn_id=None, region_name="us-east-1", wait_policy=WaitPolicy(call_patience=0.5))
         self._service = service
 
     @property

@@ -58,7 +58,7 @@ def job_run(state: str, **members: Any) -> dict[str, Any]:
 
 
 def wait(stepper: Stepper, *targets: JobRunState, **patience: Any) -> Any:
-    return stepper.run(lambda terms: await_state(JOB_RUN, IDS, targets or [JobRunState.SUCCESS], terms), **patience)
+    return stepper.run(lambda ctx: await_state(JOB_RUN, IDS, targets or [JobRunState.SUCCESS], ctx), **patience)
 
 
 class TestPatiently:
@@ -91,22 +91,22 @@ class TestPatiently:
     )
     def test_a_passing_failure_is_waited_out(self, passing: Exception) -> None:
         stepper = Stepper([passing, passing, {"answer": 1}])
-        assert stepper.run(lambda terms: patiently(CALL, terms)) == {"answer": 1}
+        assert stepper.run(lambda ctx: patiently(CALL, ctx)) == {"answer": 1}
         assert stepper.calls == [CALL] * 3
 
     @pytest.mark.parametrize("answer", [{}, {"answer": None}, {"answer": "text"}], ids=str)
     def test_an_answer_that_cannot_be_read_is_asked_for_again(self, answer: dict[str, Any]) -> None:
         stepper = Stepper([answer, answer, {"answer": 1}])
-        assert stepper.run(lambda terms: patiently(CALL, terms, lambda found: found["answer"] + 1)) == 2
+        assert stepper.run(lambda ctx: patiently(CALL, ctx, lambda found: found["answer"] + 1)) == 2
         with pytest.raises(ServiceUnavailable, match="cannot be read") as raised:
-            Stepper([answer] * 100).run(lambda terms: patiently(CALL, terms, lambda found: found["answer"] + 1))
+            Stepper([answer] * 100).run(lambda ctx: patiently(CALL, ctx, lambda found: found["answer"] + 1))
         assert raised.value.facts["code"] == "UnreadableAnswer"
 
     def test_access_is_refused_for_as_long_as_is_said_and_the_run_is_left_to_the_next_try(self) -> None:
         denied = client_error("AccessDeniedException", "not authorized", 403)
         stepper = Stepper([*[THROTTLED] * 20, *[denied] * 100])
         with pytest.raises(AccessDenied, match=r"not authorized.*access_patience.*left.*00frun.*next try") as raised:
-            stepper.run(lambda terms: patiently(CALL, terms), access_patience=60)
+            stepper.run(lambda ctx: patiently(CALL, ctx), access_patience=60)
         throttled = sum(stepper.sleeps[:20])
         assert stepper.now == 1000 + throttled + 60
         assert not isinstance(raised.value, AirflowFailException)
@@ -115,7 +115,7 @@ class TestPatiently:
     def test_access_that_is_given_in_between_counts_anew(self) -> None:
         denied = client_error("AccessDeniedException", "", 403)
         stepper = Stepper([denied, denied, denied, THROTTLED, denied, denied, denied, {"answer": 1}])
-        assert stepper.run(lambda terms: patiently(CALL, terms), access_patience=40) == {"answer": 1}
+        assert stepper.run(lambda ctx: patiently(CALL, ctx), access_patience=40) == {"answer": 1}
 
     @pytest.mark.parametrize(
         "lost",
@@ -126,41 +126,41 @@ class TestPatiently:
         start = Call("start_job_run", {"applicationId": "00fapp", "clientToken": "t"})
         denied = client_error("AccessDeniedException", "", 403)
         stepper = Stepper([lost, *[denied] * 500, {"jobRunId": "00frun"}])
-        found = stepper.run(lambda terms: patiently(start, terms), call_patience=10, access_patience=10)
+        found = stepper.run(lambda ctx: patiently(start, ctx), call_patience=10, access_patience=10)
         assert found == {"jobRunId": "00frun"}
         with pytest.raises(WaitTimeout):
-            Stepper([lost] * 500).run(lambda terms: patiently(start, terms), call_patience=10, deadline=4000.0)
+            Stepper([lost] * 500).run(lambda ctx: patiently(start, ctx), call_patience=10, deadline=4000.0)
         with pytest.raises(ServiceUnavailable):
-            Stepper([lost] * 500).run(lambda terms: patiently(start, briefly(terms, 10)))
+            Stepper([lost] * 500).run(lambda ctx: patiently(start, briefly(ctx, 10)))
 
     def test_a_start_that_never_reached_the_service_is_repeated_like_any_call(self) -> None:
         start = Call("start_job_run", {"applicationId": "00fapp", "clientToken": "t"})
         for failure in (EndpointConnectionError(endpoint_url="http://gone"), THROTTLED):
             with pytest.raises(ServiceUnavailable):
-                Stepper([failure] * 500).run(lambda terms: patiently(start, terms), call_patience=10)
+                Stepper([failure] * 500).run(lambda ctx: patiently(start, ctx), call_patience=10)
 
     def test_pauses_grow_and_stay_bounded(self) -> None:
         stepper = Stepper([*[THROTTLED] * 8, {}])
-        stepper.run(lambda terms: patiently(CALL, terms))
+        stepper.run(lambda ctx: patiently(CALL, ctx))
         assert stepper.sleeps == [1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0]
 
     def test_patience_ends(self) -> None:
         stepper = Stepper([THROTTLED] * 100)
         with pytest.raises(ServiceUnavailable, match=r"get_job_run did not succeed.*Rate exceeded.*patience") as raised:
-            stepper.run(lambda terms: patiently(CALL, terms), call_patience=30)
+            stepper.run(lambda ctx: patiently(CALL, ctx), call_patience=30)
         assert stepper.now == 1030
         assert raised.value.facts["code"] == "ThrottlingException"
 
     def test_the_deadline_ends_it_sooner(self) -> None:
         stepper = Stepper([THROTTLED] * 100)
         with pytest.raises(WaitTimeout, match=r"deadline .* get_job_run .*Rate exceeded.*wait_timeout"):
-            stepper.run(lambda terms: patiently(CALL, terms), call_patience=1800, deadline=1005)
+            stepper.run(lambda ctx: patiently(CALL, ctx), call_patience=1800, deadline=1005)
         assert stepper.now == 1005
 
     def test_it_waits_for_its_turn(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level("INFO")
         stepper = Stepper([{"answer": 1}], turns=[70.0])
-        assert stepper.run(lambda terms: patiently(CALL, terms)) == {"answer": 1}
+        assert stepper.run(lambda ctx: patiently(CALL, ctx)) == {"answer": 1}
         assert stepper.sleeps == [70.0]
         assert "get_job_run: its turn under the service's quota comes in 70 s" in caplog.text
 
@@ -174,7 +174,7 @@ class TestPatiently:
     ) -> None:
         stepper = Stepper([], turns=[70.0])
         with pytest.raises(raised, match=r"get_job_run .*quota has not come"):
-            stepper.run(lambda terms: patiently(CALL, terms), **patience)
+            stepper.run(lambda ctx: patiently(CALL, ctx), **patience)
         assert stepper.now == 1050
         assert stepper.calls == []
 
@@ -191,7 +191,7 @@ class TestPatiently:
     def test_a_refusal_is_not_repeated(self, error: Exception, raised: type[Exception]) -> None:
         stepper = Stepper([error])
         with pytest.raises(raised):
-            stepper.run(lambda terms: patiently(CALL, terms))
+            stepper.run(lambda ctx: patiently(CALL, ctx))
         assert stepper.sleeps == []
 
 
@@ -286,4 +286,4 @@ def test_a_virtual_cluster_that_cannot_be_deleted_says_so() -> None:
     )
     ids = {"virtual_cluster_id": "vc"}
     with pytest.raises(TargetUnreachable, match=r"is ARRESTED: the service could not delete it"):
-        stepper.run(lambda terms: end(terms, kind="virtual_cluster", ids=ids))
+        stepper.run(lambda ctx: end(ctx, kind="virtual_cluster", ids=ids))

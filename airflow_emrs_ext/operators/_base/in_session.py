@@ -65,7 +65,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
         """
         from airflow_emrs_ext.workflows.lifecycle import follow
 
-        self.hook.patience = self._patience(context)
+        self.hook.wait_policy = self._wait_policy(context)
         if self.session is not None:
             given = self._given_session()
             kind = self.hook.kind_of(given)

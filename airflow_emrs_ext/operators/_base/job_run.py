@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.operators._base.connection import check_choice
-from airflow_emrs_ext.operators._base.operator import EmrOperator, id_of, on_kill, patience_of, whole_number
+from airflow_emrs_ext.operators._base.operator import EmrOperator, id_of, on_kill, wait_policy_of, whole_number
 from airflow_emrs_ext.operators._base.started_resource import Event, OwningOperator
 from airflow_emrs_ext.workflows import KILL_SECONDS, ShowDriverLogs
 
@@ -77,7 +77,7 @@ class StartingJobRunOperator(OwningOperator):
         outcome, then = Outcome.from_event(event), then_of(event)
         if outcome.error is not None:
             return as_xcoms(self, self.finish(context, outcome))
-        self._ti, self.hook.patience = context["ti"], patience_of(then)
+        self._ti, self.hook.wait_policy = context["ti"], wait_policy_of(then)
         with self.ends_at_kill():
             return as_xcoms(self, self._follow_claimed(context, outcome.result or {}, then["targets"]))
 
@@ -87,14 +87,14 @@ class StartingJobRunOperator(OwningOperator):
         arguments = self.claim_arguments(context, request)
         claim, self._claim = self._claim, {}
         at_kill = on_kill(abandon_claim, **claim, seconds=KILL_SECONDS) if claim and self._ends_on("kill") else {}
-        patience = self.hook.patience.as_arguments()
+        wait_policy = self.hook.wait_policy.as_arguments()
         self.log.info("Submitting from the triggerer, when its turn comes")
         self.defer(
             trigger=self._trigger(
                 workflow=self._claim_workflow().__name__,
                 arguments=arguments,
-                patience=patience,
-                then={"targets": targets, "patience": patience},
+                wait_policy=wait_policy,
+                then={"targets": targets, "wait_policy": wait_policy},
                 **at_kill,
             ),
             method_name="execute_submitted",

@@ -26,7 +26,7 @@ from airflow_emrs_ext.operators._base.xcom_args import HasResult
 from airflow_emrs_ext.workflows import Facts, P, Workflow, named, watch_of
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.core.effects import Patience, Terms
+    from airflow_emrs_ext.core.effects import RunContext, WaitPolicy
 
 # The task's own deadline comes this much before Airflow's, so that the operator decides what happens to the run.
 _MARGIN_SECONDS = 10.0
@@ -95,7 +95,7 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
     def execute(self, context: Context) -> Any:
         """Make the request, then wait for what it leads to."""
         # The deadline is the whole task's: it bounds the request, too, and a bad one is found before anything starts.
-        self.hook.patience = self._patience(context)
+        self.hook.wait_policy = self._wait_policy(context)
         return as_xcoms(self, self.act(context))
 
     def act(self, context: Context) -> dict[str, Any]:
@@ -110,16 +110,16 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
         :return: the result (in deferrable mode :meth:`execute_complete` returns it)
         """
         if self.deferrable:
-            patience = self.hook.patience.as_arguments()
+            wait_policy = self.hook.wait_policy.as_arguments()
             name = workflow.__name__
             watched = watch_of(name, arguments)
             self.defer(
                 trigger=self._trigger(
                     workflow=name if watched is None else "watch",
                     arguments=arguments if watched is None else watched,
-                    patience=patience,
+                    wait_policy=wait_policy,
                     ending=ending(self, None if watched is None else name, arguments, concludes=True),
-                    then=watched and {"workflow": name, "arguments": arguments, "patience": patience},
+                    then=watched and {"workflow": name, "arguments": arguments, "wait_policy": wait_policy},
                     **self._on_kill_in_triggerer(),
                 ),
                 method_name="execute_complete",
@@ -139,10 +139,10 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
 
     def _run(self, workflow: Workflow[P], /, *_: P.args, **arguments: P.kwargs) -> Facts:
         """Run a workflow here."""
-        return self.hook.run(workflow(self._terms(), *_, **arguments))
+        return self.hook.run(workflow(self._run_context(), *_, **arguments))
 
-    def _terms(self) -> Terms:
-        return replace(self.hook.terms, log=self.log)
+    def _run_context(self) -> RunContext:
+        return replace(self.hook.run_context, log=self.log)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Finish with the outcome that the trigger sent, or with what is to be seen of what it has watched.
@@ -159,11 +159,11 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
 
             workflow = WORKFLOWS[then["workflow"]]
             arguments = known(workflow, then["arguments"])
-            self.hook.patience = patience_of(then)
+            self.hook.wait_policy = wait_policy_of(then)
             if outcome.error is None:
                 outcome = self._outcome(workflow, arguments)
             elif restate := CONCLUSIONS.get(workflow.__name__):
-                self.hook.run(restate(self._terms(), outcome.error, **arguments))
+                self.hook.run(restate(self._run_context(), outcome.error, **arguments))
         return as_xcoms(self, self.finish(context, outcome))
 
     def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:
@@ -182,13 +182,13 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
         """The ids of what the task has started, as far as it is known; by default nothing is."""
         return {}
 
-    def _patience(self, context: Context) -> Patience:
-        patience = self.hook.patience
+    def _wait_policy(self, context: Context) -> WaitPolicy:
+        wait_policy = self.hook.wait_policy
         if self.notification_queue is not None:
-            patience = replace(patience, notification_queue=self.notification_queue)
+            wait_policy = replace(wait_policy, notification_queue=self.notification_queue)
         if self.waiter_delay is not None:
-            patience = replace(patience, waiter_delay=seconds(self.waiter_delay, "waiter_delay"))
-        return replace(patience, deadline=self._deadline(context, patience.waiter_delay))
+            wait_policy = replace(wait_policy, waiter_delay=seconds(self.waiter_delay, "waiter_delay"))
+        return replace(wait_policy, deadline=self._deadline(context, wait_policy.waiter_delay))
 
     def _deadline(self, context: Context, waiter_delay: float) -> float | None:
         now = time.time()
@@ -233,11 +233,11 @@ def seconds(duration: timedelta | float | str, parameter: str) -> float:
         raise ConfigurationError(f"`{parameter}` is {duration!r}; it takes a timedelta or seconds.") from None
 
 
-def patience_of(then: Mapping[str, Any]) -> Patience:
+def wait_policy_of(then: Mapping[str, Any]) -> WaitPolicy:
     """The patience of a task that goes on after a deferral."""
-    from airflow_emrs_ext.core.effects import Patience
+    from airflow_emrs_ext.core.effects import WaitPolicy
 
-    return Patience.of(then["patience"])
+    return WaitPolicy.of(then["wait_policy"])
 
 
 def whole_number(value: int | str | None, parameter: str) -> int | None:

@@ -27,7 +27,7 @@ from airflow_emrs_ext.triggers._compat import UNKNOWN, state_of_task
 from airflow_emrs_ext.workflows import Workflow, named
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.core.effects import Terms
+    from airflow_emrs_ext.core.effects import RunContext
     from airflow_emrs_ext.resources import ClaimedKind, OwnedKind
     from airflow_emrs_ext.shared.states import State
     from airflow_emrs_ext.triggers.journal import Endings
@@ -286,12 +286,12 @@ class OwningOperator(ClaimingOperator):
         from airflow_emrs_ext.triggers.journal import Endings, Journal
 
         if self._notes is None:
-            journal = Journal.of_worker(self._ti, self._hook_parameters, self.hook.patience.as_arguments())
+            journal = Journal.of_worker(self._ti, self._hook_parameters, self.hook.wait_policy.as_arguments())
             self._notes = Endings(journal)
         return self._notes
 
-    def _terms(self) -> Terms:
-        return replace(super()._terms(), notes=self._noted())
+    def _run_context(self) -> RunContext:
+        return replace(super()._run_context(), notes=self._noted())
 
     def _ends_on(self, event: Event) -> bool:
         raise NotImplementedError

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airflow_emrs_ext.plugin.records import Record
-from airflow_emrs_ext.plugin.views.base import DrivenWork, NoTarget, Work
+from airflow_emrs_ext.plugin.views.base import DrivenRunView, LinkUnavailable, RunView
 from airflow_emrs_ext.plugin.views.containers import EksJobRunWork, ManagedEndpointWork
 from airflow_emrs_ext.plugin.views.serverless import ServerlessJobRunWork, SessionWork
 from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, MANAGED_ENDPOINT, SESSION
 
-WORKS: Mapping[str, type[Work]] = {
+WORKS: Mapping[str, type[RunView]] = {
     JOB_RUN.key: ServerlessJobRunWork,
     SESSION.key: SessionWork,
     EKS_JOB_RUN.key: EksJobRunWork,
@@ -19,7 +19,7 @@ WORKS: Mapping[str, type[Work]] = {
 """The class of each kind of :data:`~airflow_emrs_ext.resources.OWNED`."""
 
 
-def work_of(record: Record, attempt: int | None = None) -> Work:
+def work_of(record: Record, attempt: int | None = None) -> RunView:
     """What a task has started.
 
     :param record: what the task says of it
@@ -28,4 +28,4 @@ def work_of(record: Record, attempt: int | None = None) -> Work:
     return WORKS[record.kind](record, attempt)
 
 
-__all__ = ["WORKS", "DrivenWork", "NoTarget", "Work", "work_of"]
+__all__ = ["WORKS", "DrivenRunView", "LinkUnavailable", "RunView", "work_of"]

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_emrs_ext.aws.waiting import patiently
-from airflow_emrs_ext.core.effects import Call, Patience, Steps, Terms
+from airflow_emrs_ext.core.effects import Call, Effects, RunContext, WaitPolicy
 from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.core.redaction import keep_secrets_out_of_logs
 from airflow_emrs_ext.plugin import console
@@ -35,7 +35,7 @@ _S3_URL_SECONDS = 300
 _DASHBOARDS = Turns(rate=1, burst=2)
 
 
-class NoTarget(Exception):
+class LinkUnavailable(Exception):
     """The link leads nowhere now, and why, for a person.
 
     :param status: of the HTTP answer
@@ -52,7 +52,7 @@ class NoTarget(Exception):
         self.earlier = earlier
 
 
-def again(error: Exception | None, text: str, record: Record) -> NoTarget:
+def again(error: Exception | None, text: str, record: Record) -> LinkUnavailable:
     """Somebody who tries again has a good chance.
 
     :param error: what a call has ended with
@@ -66,15 +66,15 @@ def again(error: Exception | None, text: str, record: Record) -> NoTarget:
     named = {**record.ids, **{name: value for name, value in (record.connection or {}).items() if value}}
     asked = ", ".join(f"{name} {value}" for name, value in named.items())
     said = f"{text} Asked for {asked}. The link is good: this page tries again by itself."
-    return NoTarget(503, title, said, again_after=AGAIN_SECONDS)
+    return LinkUnavailable(503, title, said, again_after=AGAIN_SECONDS)
 
 
-def refused(text: str) -> NoTarget:
+def refused(text: str) -> LinkUnavailable:
     """Trying again does not help."""
-    return NoTarget(502, "AWS refuses", text)
+    return LinkUnavailable(502, "AWS refuses", text)
 
 
-class Work(ABC):
+class RunView(ABC):
     """What a task has started; one subclass for each kind of :data:`~airflow_emrs_ext.resources.OWNED`.
 
     :param record: what the task says of it
@@ -107,10 +107,10 @@ class Work(ABC):
     def connection(self) -> Mapping[str, Any]:
         """``aws_conn_id``, ``region_name`` and ``verify`` of the task.
 
-        :raises NoTarget: they are not known
+        :raises LinkUnavailable: they are not known
         """
         if self.record.connection is None:
-            raise NoTarget(
+            raise LinkUnavailable(
                 404,
                 "The connection of the task is not known any more",
                 "Airflow keeps what templates were rendered to for the newest DAG runs only, and the DAG itself does "
@@ -126,34 +126,34 @@ class Work(ABC):
         return PageHook(**self.connection)
 
     @property
-    def terms(self) -> Terms:
+    def run_context(self) -> RunContext:
         """How long a click still waits."""
         # Who has no access gets to know it at once: each click reads the connection anew.
-        patience = Patience(call_patience=self.seconds_left, access_patience=0.0)
-        return replace(self.hook.terms, patience=patience)
+        wait_policy = WaitPolicy(call_patience=self.seconds_left, access_patience=0.0)
+        return replace(self.hook.run_context, wait_policy=wait_policy)
 
     @property
     def seconds_left(self) -> float:
         """How long calls are still repeated."""
         return max(0.0, self._until - time.monotonic())
 
-    def ask(self, steps: Callable[Concatenate[Terms, P], Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def ask(self, steps: Callable[Concatenate[RunContext, P], Effects[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The answer to an API call of the package.
 
-        :raises NoTarget: what it would tell of is not shown to be the task's
+        :raises LinkUnavailable: what it would tell of is not shown to be the task's
         """
         _ = self.described  # nothing else is asked before it is shown to be the task's
-        return self.hook.run(steps(self.terms, *args, **kwargs))
+        return self.hook.run(steps(self.run_context, *args, **kwargs))
 
     @lockless_property
     def described(self) -> dict[str, Any]:
         """The answer of the service that describes it.
 
-        :raises NoTarget: it is not shown to be the task's
+        :raises LinkUnavailable: it is not shown to be the task's
         """
-        snapshot, described = self.hook.run(patiently(self._describe(), self.terms, self._read))
+        snapshot, described = self.hook.run(patiently(self._describe(), self.run_context, self._read))
         if not self.record.is_shown_by(snapshot.facts["tags"]):
-            raise NoTarget(
+            raise LinkUnavailable(
                 403,
                 "Not shown to be this task's",
                 f"{self.kind.label(self.ids)} does not carry the tags of this task, and an XCom alone is no reason to "
@@ -187,22 +187,22 @@ class Work(ABC):
     def console(self) -> str:
         """The address of the AWS console.
 
-        :raises NoTarget: there is none that is known
+        :raises LinkUnavailable: there is none that is known
         """
         partition = self._client.meta.partition
         if address := console.console(partition, self.region):
             return address
-        raise NoTarget(404, "No console", f"The console of the partition {partition} is not known.")
+        raise LinkUnavailable(404, "No console", f"The console of the partition {partition} is not known.")
 
 
-class DrivenWork(Work):
+class DrivenRunView(RunView):
     """What a Spark driver works for."""
 
     @abstractmethod
     def ui(self) -> str:
         """A new URL of the Spark UI, good once.
 
-        :raises NoTarget: there is none
+        :raises LinkUnavailable: there is none
         """
 
     @property
@@ -220,20 +220,20 @@ class DrivenWork(Work):
     def driver_locations(self) -> Mapping[str, Any]:
         """Where the logs of the driver are, as :attr:`locations`.
 
-        :raises NoTarget: that is not known yet
+        :raises LinkUnavailable: that is not known yet
         """
         return self.locations
 
     def require_start(self) -> None:
         """Nothing but a page can be shown of what has not begun.
 
-        :raises NoTarget: it has not
+        :raises LinkUnavailable: it has not
         """
 
     def take_turn(self) -> None:
         """Wait until a UI may be asked for.
 
-        :raises NoTarget: that takes too long
+        :raises LinkUnavailable: that takes too long
         """
         key = (self.kind.service, self.connection["aws_conn_id"], self.connection["region_name"])
         if not _DASHBOARDS.take(key, self.seconds_left):
@@ -247,7 +247,7 @@ class DrivenWork(Work):
     def s3_object(self, s3_uri: str) -> str:
         """A URL of an object on S3 that is good for five minutes, and shows it as text.
 
-        :raises NoTarget: it cannot be read, or is not there
+        :raises LinkUnavailable: it cannot be read, or is not there
         """
         bucket, _, key = s3_uri.partition("://")[2].partition("/")
         s3 = PageHook(**self.connection, more=Config(signature_version="s3v4")).client("s3")
@@ -267,24 +267,24 @@ class DrivenWork(Work):
         parameters = {"Bucket": bucket, "Key": key, **shown}
         return str(s3.generate_presigned_url("get_object", Params=parameters, ExpiresIn=_S3_URL_SECONDS))
 
-    def missing(self, place: str) -> NoTarget:
+    def missing(self, place: str) -> LinkUnavailable:
         """A log is not there."""
         if self.is_active:
             text = f"{place} is not there yet: the service writes it about every 15 seconds."
             earlier = self.facts.get("attempt", 1) - 1
-            return NoTarget(404, "Not there yet", text, again_after=AGAIN_SECONDS, earlier=earlier)
-        return NoTarget(
+            return LinkUnavailable(404, "Not there yet", text, again_after=AGAIN_SECONDS, earlier=earlier)
+        return LinkUnavailable(
             404, "No such log", f"{place} is not there: the driver has not run, or its log has been deleted."
         )
 
 
-class JobRunWork(DrivenWork):
+class JobRunWork(DrivenRunView):
     """A job run, which may wait before its driver starts."""
 
     def require_start(self) -> None:
         state, running = self.kind.states.parse(self.facts["state"]), self.kind.states("RUNNING")
         if state != running and state.can_reach([running]):
-            raise NoTarget(
+            raise LinkUnavailable(
                 409,
                 "Not started yet",
                 f"The job run is {state}: it has no driver yet. This page tries again by itself.",

@@ -9,12 +9,12 @@ from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
-from airflow_emrs_ext.plugin.views.base import JobRunWork, NoTarget, Work
+from airflow_emrs_ext.plugin.views.base import JobRunWork, LinkUnavailable, RunView
 from airflow_emrs_ext.plugin.views.persistent_uis import presigned_url
 from airflow_emrs_ext.workflows.driver_logs.pods import CloudWatchPodLogs, PodLogs, S3PodLogs
 
 
-class ContainersWork(Work):
+class ContainersWork(RunView):
     """Something that runs in a virtual cluster."""
 
     def console_page(self) -> str:
@@ -30,7 +30,7 @@ class EksJobRunWork(ContainersWork, JobRunWork):
         if self.attempt in (None, latest["attempt"]):
             return latest
         if not 1 <= self.attempt < latest["attempt"]:
-            raise NoTarget(
+            raise LinkUnavailable(
                 404, "No such attempt", f"{self.kind.label(self.ids)} has had no attempt {self.attempt} so far."
             )
         return {**latest, "attempt": self.attempt, "state": str(self.kind.failure)}
@@ -54,7 +54,7 @@ class EksJobRunWork(ContainersWork, JobRunWork):
 
     def ui(self) -> str:
         if self.facts["monitoring_configuration"].get("persistentAppUI") == "DISABLED":
-            raise NoTarget(
+            raise LinkUnavailable(
                 404,
                 "The persistent Spark UI is switched off",
                 "The monitoring configuration of this job run says `persistentAppUI`: DISABLED. Leave that out, or say "
@@ -69,13 +69,13 @@ class EksJobRunWork(ContainersWork, JobRunWork):
         except RequestRejected as error:
             if error.facts.get("code") != "InvalidRequestException":
                 raise
-            raise NoTarget(409, "No Spark UI", f"The service has none to show. {error.message}") from error
+            raise LinkUnavailable(409, "No Spark UI", f"The service has none to show. {error.message}") from error
         if url is None:
             text = (
                 "The service is preparing the Spark UI. This page tries again by itself; of a job run whose driver has "
                 "never run there is none."
             )
-            raise NoTarget(409, "Not ready yet", text, again_after=AGAIN_SECONDS)
+            raise LinkUnavailable(409, "Not ready yet", text, again_after=AGAIN_SECONDS)
         return url
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_emrs_ext.aws.waiting import patiently
-from airflow_emrs_ext.core.effects import Call, Sleep, Steps, Terms
+from airflow_emrs_ext.core.effects import Call, Effects, RunContext, Sleep
 from airflow_emrs_ext.exceptions import RequestRejected
 
 _READY = "ATTACHED"
@@ -17,21 +17,21 @@ _pending: dict[tuple[str, str], str] = {}
 
 
 def presigned_url(
-    terms: Terms, /, virtual_cluster_arn: str, job_run_id: str, *, patience_seconds: float
-) -> Steps[str | None]:
+    ctx: RunContext, /, virtual_cluster_arn: str, job_run_id: str, *, patience_seconds: float
+) -> Effects[str | None]:
     """CreatePersistentAppUI, DescribePersistentAppUI, GetPersistentAppUIPresignedURL: a URL that is good once.
 
     :param patience_seconds: how long to wait for the UI
     :return: ``None``: it is not ready yet
     """
     key = (virtual_cluster_arn, job_run_id)
-    until = terms.clock() + patience_seconds
+    until = ctx.clock() + patience_seconds
     known = _pending.pop(key, None)
-    ui_id = known or (yield from _create(terms, *key))
+    ui_id = known or (yield from _create(ctx, *key))
     try:
         while True:
-            url = yield from _look(terms, ui_id)
-            if url is None and terms.clock() + _PAUSE_SECONDS < until:
+            url = yield from _look(ctx, ui_id)
+            if url is None and ctx.clock() + _PAUSE_SECONDS < until:
                 yield Sleep(_PAUSE_SECONDS)
                 continue
             break
@@ -44,19 +44,19 @@ def presigned_url(
     return url
 
 
-def _create(terms: Terms, virtual_cluster_arn: str, job_run_id: str) -> Steps[str]:
+def _create(ctx: RunContext, virtual_cluster_arn: str, job_run_id: str) -> Effects[str]:
     target = {"TargetResourceArn": virtual_cluster_arn, "EMRContainersConfig": {"JobRunId": job_run_id}}
-    return str((yield from _call(terms, "create_persistent_app_ui", **target))["PersistentAppUIId"])
+    return str((yield from _call(ctx, "create_persistent_app_ui", **target))["PersistentAppUIId"])
 
 
-def _look(terms: Terms, ui_id: str) -> Steps[str | None]:
-    described = yield from _call(terms, "describe_persistent_app_ui", PersistentAppUIId=ui_id)
+def _look(ctx: RunContext, ui_id: str) -> Effects[str | None]:
+    described = yield from _call(ctx, "describe_persistent_app_ui", PersistentAppUIId=ui_id)
     if described["PersistentAppUI"].get("PersistentAppUIStatus") != _READY:
         return None
     asked = {"PersistentAppUIId": ui_id, "PersistentAppUIType": _HISTORY_SERVER}
-    answer = yield from _call(terms, "get_persistent_app_ui_presigned_url", **asked)
+    answer = yield from _call(ctx, "get_persistent_app_ui_presigned_url", **asked)
     return str(answer["PresignedURL"]) if answer.get("PresignedURLReady") else None
 
 
-def _call(terms: Terms, operation: str, **parameters: Any) -> Steps[dict[str, Any]]:
-    return (yield from patiently(Call(operation, parameters, service="emr"), terms))
+def _call(ctx: RunContext, operation: str, **parameters: Any) -> Effects[dict[str, Any]]:
+    return (yield from patiently(Call(operation, parameters, service="emr"), ctx))

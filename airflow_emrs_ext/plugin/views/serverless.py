@@ -13,11 +13,11 @@ from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.exceptions import AccessDenied, RequestRejected
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
-from airflow_emrs_ext.plugin.views.base import DrivenWork, JobRunWork, NoTarget
+from airflow_emrs_ext.plugin.views.base import DrivenRunView, JobRunWork, LinkUnavailable
 from airflow_emrs_ext.resources import attempt_facts
 
 
-class ServerlessWork(DrivenWork):
+class ServerlessWork(DrivenRunView):
     """A job run or session of EMR Serverless."""
 
     @abstractmethod
@@ -43,7 +43,7 @@ class ServerlessWork(DrivenWork):
 
     def ui(self) -> str:
         if not self.locations["managed_storage"]:
-            raise NoTarget(
+            raise LinkUnavailable(
                 404,
                 "Managed logs are switched off",
                 "The service keeps the Spark UI in its managed storage, which the monitoring configuration of this "
@@ -56,9 +56,9 @@ class ServerlessWork(DrivenWork):
             if error.facts.get("code") != "ValidationException":
                 raise
             said = f"The service has none to show, and keeps none for more than 30 days. {error.message}"
-            raise NoTarget(409, "No dashboard", said) from error
+            raise LinkUnavailable(409, "No dashboard", said) from error
         if url is None:
-            raise NoTarget(
+            raise LinkUnavailable(
                 409,
                 "Not started yet",
                 f"{self.kind.label(self.ids)} is {self.facts['state']} and has no dashboard.",

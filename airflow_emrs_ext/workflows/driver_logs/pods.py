@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_emrs_ext.aws.waiting import patiently
-from airflow_emrs_ext.core.effects import Call, Steps, Terms
+from airflow_emrs_ext.core.effects import Call, Effects, RunContext
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
 from airflow_emrs_ext.workflows.driver_logs.sources import (
     STREAMS,
@@ -37,26 +37,26 @@ class PodLogs(Source):
         self._found: Source | None = None
 
     def read(
-        self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
-    ) -> Steps[Piece]:
+        self, ctx: RunContext, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
+    ) -> Effects[Piece]:
         if self._found is None:
-            self._found = self._source((yield from self.folder(terms, strictly=mark is not None)))
-        return (yield from self._found.read(terms, stream, mark, is_last=is_last))
+            self._found = self._source((yield from self.folder(ctx, strictly=mark is not None)))
+        return (yield from self._found.read(ctx, stream, mark, is_last=is_last))
 
-    def folder(self, terms: Terms, /, *, strictly: bool) -> Steps[str]:
+    def folder(self, ctx: RunContext, /, *, strictly: bool) -> Effects[str]:
         """Where the logs of the attempt are, as ``log_locations`` name such places.
 
         :param strictly: an attempt has the logs of its own pod or none
         :raises ResourceNotFound: there are none, or not yet
         :raises EmrError: the places cannot be listed; the message says why, and what to do
         """
-        pods = yield from self._pods(terms)
+        pods = yield from self._pods(ctx)
         if not pods or (strictly and len(pods) < self._attempt):
             raise ResourceNotFound(f"{self.place(STREAMS[0])} is not there")
         return self._location(pods[min(self._attempt, len(pods)) - 1])
 
     @abstractmethod
-    def _pods(self, terms: Terms) -> Steps[list[str]]:
+    def _pods(self, ctx: RunContext) -> Effects[list[str]]:
         """The folders of the drivers' pods, in the order of the attempts."""
 
     @abstractmethod
@@ -92,13 +92,13 @@ class S3PodLogs(PodLogs):
     def place(self, stream: str) -> str:
         return self._found.place(stream) if self._found else f"{self._folder}…/{self._pod}/{stream}.gz"
 
-    def _pods(self, terms: Terms) -> Steps[list[str]]:
+    def _pods(self, ctx: RunContext) -> Effects[list[str]]:
         bucket, _, prefix = self._folder.partition("://")[2].partition("/")
         call = Call("list_objects_v2", {"Bucket": bucket, "Prefix": prefix}, service="s3")
         return self._in_order(
             (
                 yield from _pages(
-                    terms, call, "Contents", ("Key", "LastModified"), "NextContinuationToken", "ContinuationToken"
+                    ctx, call, "Contents", ("Key", "LastModified"), "NextContinuationToken", "ContinuationToken"
                 )
             )
         )
@@ -129,7 +129,7 @@ class CloudWatchPodLogs(PodLogs):
             return self._found.place(stream)
         return f"log group {self._group}, stream {self._prefix}/…/{self._pod}/{stream}"
 
-    def _pods(self, terms: Terms) -> Steps[list[str]]:
+    def _pods(self, ctx: RunContext) -> Effects[list[str]]:
         found: list[tuple[str, Any]] = []
         # Without a prefix of the user's own a name may begin with the slash all the same.
         for prefix in (f"{self._prefix}/", f"/{self._prefix}/"):
@@ -137,7 +137,7 @@ class CloudWatchPodLogs(PodLogs):
             call = Call("describe_log_streams", parameters, service="logs")
             try:
                 members = ("logStreamName", "creationTime")
-                found = yield from _pages(terms, call, "logStreams", members, "nextToken", "nextToken")
+                found = yield from _pages(ctx, call, "logStreams", members, "nextToken", "nextToken")
             except EmrError as error:
                 raise absent(error, self.place(STREAMS[0])) from error
             if found:
@@ -152,8 +152,8 @@ class CloudWatchPodLogs(PodLogs):
 
 
 def _pages(
-    terms: Terms, call: Call, key: str, members: tuple[str, str], answered: str, asked: str
-) -> Steps[list[tuple[str, Any]]]:
+    ctx: RunContext, call: Call, key: str, members: tuple[str, str], answered: str, asked: str
+) -> Effects[list[tuple[str, Any]]]:
     """Name and time of each entry of a listing of another service.
 
     :param key: the member that holds them
@@ -169,7 +169,7 @@ def _pages(
         return [(str(one[name]), one[time]) for one in response.get(key, [])], response.get(answered)
 
     for _ in range(_MOST_PAGES):
-        page, token = yield from patiently(Call(call.operation, parameters, service=call.service), terms, read)
+        page, token = yield from patiently(Call(call.operation, parameters, service=call.service), ctx, read)
         entries += page
         if not token:
             break

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_emrs_ext.core.effects import Sleep, Steps, Terms
+from airflow_emrs_ext.core.effects import Effects, RunContext, Sleep
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
 from airflow_emrs_ext.workflows.driver_logs.causes import Cause, cause_in, last_lines
 from airflow_emrs_ext.workflows.driver_logs.places import sources
@@ -54,14 +54,14 @@ class Excerpt:
             text = f"…{text[-longest:]}"
         return {"attempt": self.attempt, "places": list(self.places), "text": text, "note": self.note}
 
-    def show(self, terms: Terms) -> None:
+    def show(self, ctx: RunContext) -> None:
         """Write it to the log."""
         if self.note:
-            terms.log.warning("Driver log of attempt %d: %s", self.attempt, self.note)
+            ctx.log.warning("Driver log of attempt %d: %s", self.attempt, self.note)
         if self.lines:
-            terms.log.info("Driver log of attempt %d, %s:", self.attempt, " and ".join(self.places))
+            ctx.log.info("Driver log of attempt %d, %s:", self.attempt, " and ".join(self.places))
         for line in self.lines:
-            terms.log.info("  %s", line)
+            ctx.log.info("  %s", line)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def is_from_before(moment: datetime, written: Iterable[datetime | None]) -> bool
     return bool(known) and max(known) < moment - _ABOUT
 
 
-def excerpt(terms: Terms, run: Mapping[str, Any], *, failed: bool, waits: bool) -> Steps[Excerpt]:
+def excerpt(ctx: RunContext, run: Mapping[str, Any], *, failed: bool, waits: bool) -> Effects[Excerpt]:
     """Read what matters of the logs of an attempt that has ended.
 
     :param run: facts of the job run, with number, ``updated_at`` and ``log_locations`` of the attempt
@@ -99,18 +99,18 @@ def excerpt(terms: Terms, run: Mapping[str, Any], *, failed: bool, waits: bool) 
     :param waits: wait for the last upload if what is looked for is not there
     """
     number, ended_at = run["attempt"], datetime.fromisoformat(run["updated_at"])
-    interval = terms.patience.driver_log_interval
-    until = min(terms.clock(), ended_at.timestamp()) + (interval if waits else 0.0)
+    interval = ctx.wait_policy.driver_log_interval
+    until = min(ctx.clock(), ended_at.timestamp()) + (interval if waits else 0.0)
     notes: list[str] = []
     is_refused = True
     for source in sources(run):
         while True:
-            found = yield from _look(terms, source)
+            found = yield from _look(ctx, source)
             texts = found.texts
             cause = cause_in(texts.get("stdout", ""), texts.get("stderr", "")) if failed else None
             # A log that has begun may have nothing in it yet.
             may_come = found.note or not texts or (failed and found.is_from_before(ended_at))
-            left = until - terms.clock()
+            left = until - ctx.clock()
             if cause or found.is_refused or not may_come or left <= 0:
                 break
             yield Sleep(min(left, interval / LOOKS))
@@ -121,12 +121,12 @@ def excerpt(terms: Terms, run: Mapping[str, Any], *, failed: bool, waits: bool) 
     return Excerpt(number, note="; ".join(notes) or _NOWHERE, is_refused=is_refused)
 
 
-def _look(terms: Terms, source: Source) -> Steps[_Look]:
+def _look(ctx: RunContext, source: Source) -> Effects[_Look]:
     pieces: dict[str, Piece] = {}
     note = ""
     for stream in STREAMS:
         try:
-            pieces[stream] = yield from source.read(terms, stream)
+            pieces[stream] = yield from source.read(ctx, stream)
         except ResourceNotFound as error:
             note = error.message
         except EmrError as error:

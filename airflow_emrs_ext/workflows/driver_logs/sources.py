@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_emrs_ext.aws import serverless as api
 from airflow_emrs_ext.aws.waiting import patiently
-from airflow_emrs_ext.core.effects import Call, Fetch, Steps, Terms
+from airflow_emrs_ext.core.effects import Call, Effects, Fetch, RunContext
 from airflow_emrs_ext.core.redaction import hidden_in
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.workflows.driver_logs.inflating import GzipTail
@@ -69,8 +69,8 @@ class Source(ABC):
 
     @abstractmethod
     def read(
-        self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
-    ) -> Steps[Piece]:
+        self, ctx: RunContext, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
+    ) -> Effects[Piece]:
         """Read a log.
 
         :param stream: ``stdout`` or ``stderr``
@@ -97,8 +97,8 @@ class S3Logs(Source):
         return f"{self._folder}{stream}.gz"
 
     def read(
-        self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
-    ) -> Steps[Piece]:
+        self, ctx: RunContext, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
+    ) -> Effects[Piece]:
         most = _END_BYTES if mark is None else _NEW_BYTES
         following, mark = mark is not None, mark or {}
         position = mark.get("position", 0)
@@ -106,7 +106,7 @@ class S3Logs(Source):
         if "etag" in mark and not (is_last and mark["held"]):
             parameters["IfNoneMatch"] = mark["etag"]
         try:
-            response = yield from self._get(terms, parameters, position, most)
+            response = yield from self._get(ctx, parameters, position, most)
         except EmrError as error:
             if error.facts.get("code") in _UNCHANGED:
                 return Piece(b"", dict(mark), is_new=False)
@@ -114,7 +114,7 @@ class S3Logs(Source):
         tail: GzipTail = response["Body"]
         if tail.size < position:
             # The service has begun another file and put the old one into its archive.
-            response = yield from self._get(terms, parameters, 0, most)
+            response = yield from self._get(ctx, parameters, 0, most)
             tail = response["Body"]
         data, omitted = tail.end, tail.omitted
         if omitted:
@@ -129,13 +129,13 @@ class S3Logs(Source):
             written_at=response["LastModified"],
         )
 
-    def _get(self, terms: Terms, parameters: Mapping[str, Any], position: int, most: int) -> Steps[dict[str, Any]]:
+    def _get(self, ctx: RunContext, parameters: Mapping[str, Any], position: int, most: int) -> Effects[dict[str, Any]]:
         call = Call("get_object", parameters, service="s3", sink=partial(GzipTail, position, most))
 
         def read(response: dict[str, Any]) -> dict[str, Any]:
             return {name: response[name] for name in ("Body", "ETag", "LastModified")}
 
-        return (yield from patiently(call, terms, read))
+        return (yield from patiently(call, ctx, read))
 
 
 class CloudWatchLogs(Source):
@@ -154,8 +154,8 @@ class CloudWatchLogs(Source):
         return f"log group {self._group}, stream {self._prefix}/{stream}"
 
     def read(
-        self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
-    ) -> Steps[Piece]:
+        self, ctx: RunContext, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
+    ) -> Effects[Piece]:
         events: list[tuple[str, datetime]] = []
         token: str | None = (mark or {}).get("token")
         for _ in range(_PAGES if mark is not None else 1):
@@ -167,7 +167,7 @@ class CloudWatchLogs(Source):
             }
             try:
                 call = Call("get_log_events", parameters, service="logs")
-                page, following = yield from patiently(call, terms, _events)
+                page, following = yield from patiently(call, ctx, _events)
             except EmrError as error:
                 raise absent(error, self.place(stream)) from error
             events += page
@@ -201,12 +201,12 @@ class ManagedLogs(Source):
         return f"{stream} in managed storage"
 
     def read(
-        self, terms: Terms, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
-    ) -> Steps[Piece]:
+        self, ctx: RunContext, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
+    ) -> Effects[Piece]:
         run = self._run
         # Each URL is good for one use.
         dashboard = yield from api.get_dashboard_for_job_run(
-            terms, run["application_id"], run["job_run_id"], attempt=run["attempt"]
+            ctx, run["application_id"], run["job_run_id"], attempt=run["attempt"]
         )
         if dashboard is None:
             raise ResourceNotFound(f"{self.place(stream)} is not there: the attempt has no dashboard")

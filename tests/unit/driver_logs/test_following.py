@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.core.effects import Notes, OwnNotes, Patience, Terms
+from airflow_emrs_ext.core.effects import Notes, OwnNotes, RunContext, WaitPolicy
 from airflow_emrs_ext.exceptions import EmrError, JobRunFailed
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.job_spec import spark_submit
@@ -26,7 +26,7 @@ from tests.running import TaskInstance
 pytestmark = pytest.mark.airflow
 
 UPLOAD_SECONDS = 0.3
-PATIENCE = Patience(waiter_delay=0.2, driver_log_interval=3 * UPLOAD_SECONDS)
+PATIENCE = WaitPolicy(waiter_delay=0.2, driver_log_interval=3 * UPLOAD_SECONDS)
 S3 = {"s3MonitoringConfiguration": {"logUri": "s3://followed/logs/"}}
 CLOUD_WATCH = {"cloudWatchLoggingConfiguration": {"enabled": True, "logGroupName": "/followed"}}
 NOT_MANAGED = {"managedPersistenceMonitoringConfiguration": {"enabled": False}}
@@ -89,11 +89,11 @@ def start(emr: LocalEmr, monitoring: Mapping[str, Any], *attempts: ScriptedAttem
 @contextmanager
 def following(ids: Mapping[str, str], asynchronous: bool, notes: Notes | None = None) -> Iterator[Following]:
     lines = Lines()
-    hook = EmrServerlessHook(aws_conn_id="aws_default", patience=PATIENCE)
-    terms = Terms(patience=PATIENCE, log=lines, notes=notes or OwnNotes())
+    hook = EmrServerlessHook(aws_conn_id="aws_default", wait_policy=PATIENCE)
+    ctx = RunContext(wait_policy=PATIENCE, log=lines, notes=notes or OwnNotes())
 
     def follow() -> None:
-        steps = follow_job_run(terms, kind="job_run", ids=ids, target_states=["SUCCESS"], show_driver_logs="live")
+        steps = follow_job_run(ctx, kind="job_run", ids=ids, target_states=["SUCCESS"], show_driver_logs="live")
         try:
             one.result = asyncio.run(hook.arun(steps)) if asynchronous else hook.run(steps)
         except EmrError as error:
@@ -192,7 +192,7 @@ def trigger(ids: Mapping[str, str], try_number: int = 1) -> tuple[WorkflowTrigge
     one = WorkflowTrigger(
         workflow="follow_job_run",
         arguments={"kind": "job_run", "ids": ids, "target_states": ["SUCCESS"], "show_driver_logs": "live"},
-        patience=asdict(PATIENCE),
+        wait_policy=asdict(PATIENCE),
         hook={"aws_conn_id": "aws_default"},
     )
     lines = Lines()

@@ -49,13 +49,13 @@ class Objects:
             yield {"Body": sink, "ETag": f'"{number}"', "LastModified": moment}
 
     def read(self, mark: Any = None, **more: Any) -> Piece:
-        return self.stepper.run(lambda terms: S3.read(terms, "stdout", mark, **more))
+        return self.stepper.run(lambda ctx: S3.read(ctx, "stdout", mark, **more))
 
 
 def test_what_has_not_changed_is_not_read_again() -> None:
     mark = {"etag": '"1"', "position": 4, "held": 0}
     stepper = Stepper([client_error("304", "Not Modified", 304, "GetObject")])
-    piece = stepper.run(lambda terms: S3.read(terms, "stdout", mark))
+    piece = stepper.run(lambda ctx: S3.read(ctx, "stdout", mark))
     assert (piece.data, piece.mark, piece.is_new) == (b"", mark, False)
     assert stepper.calls[0].service == "s3"
     assert stepper.calls[0].parameters == {
@@ -113,7 +113,7 @@ def test_the_end_is_read_without_a_mark() -> None:
 )
 def test_a_refusal_says_what_to_do(source: Any, error: Exception, error_class: type[EmrError], said: str) -> None:
     with pytest.raises(error_class) as caught:
-        Stepper([error]).run(lambda terms: source.read(terms, "stdout"))
+        Stepper([error]).run(lambda ctx: source.read(ctx, "stdout"))
     assert said in caught.value.message
 
 
@@ -123,7 +123,7 @@ def page(*lines: str, token: str) -> dict[str, Any]:
 
 def test_cloud_watch_is_read_page_by_page_up_to_its_end() -> None:
     stepper = Stepper([page("one", token="a"), page("two", token="b"), page(token="b")])
-    piece = stepper.run(lambda terms: CLOUD_WATCH.read(terms, "stdout", {}))
+    piece = stepper.run(lambda ctx: CLOUD_WATCH.read(ctx, "stdout", {}))
     assert (piece.data, piece.mark) == (b"one\ntwo\n", {"token": "b"})
     assert [call.parameters.get("nextToken") for call in stepper.calls] == [None, "a", "b"]
     assert all(call.parameters["startFromHead"] and call.service == "logs" for call in stepper.calls)
@@ -131,7 +131,7 @@ def test_cloud_watch_is_read_page_by_page_up_to_its_end() -> None:
 
 def test_the_end_of_a_stream_in_cloud_watch_is_one_page() -> None:
     stepper = Stepper([page("last", token="a")])
-    assert stepper.run(lambda terms: CLOUD_WATCH.read(terms, "stdout")).text == "last\n"
+    assert stepper.run(lambda ctx: CLOUD_WATCH.read(ctx, "stdout")).text == "last\n"
     assert stepper.calls[0].parameters["startFromHead"] is False
 
 
@@ -149,6 +149,6 @@ def test_logs_that_have_begun_are_waited_for() -> None:
     stepper = Stepper([page, page, {**page, "events": [line]}, page])
     run = {**RUN, "updated_at": datetime.fromtimestamp(1000, timezone.utc).isoformat()}
     run["log_locations"] = {**RUN["log_locations"], "s3_uri": None, "managed_storage": False}
-    found = stepper.run(lambda terms: excerpt(terms, run, failed=False, waits=True), driver_log_interval=30.0)
+    found = stepper.run(lambda ctx: excerpt(ctx, run, failed=False, waits=True), driver_log_interval=30.0)
     assert found.lines == ("[stdout] ValueError: three",)
     assert 0 < sum(stepper.sleeps) < 30

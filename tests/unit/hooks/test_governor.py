@@ -11,7 +11,7 @@ from airflow_emrs_ext.core.effects import Call
 from airflow_emrs_ext.core.settings import quotas
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.runtime.rate_limiter import Governor, Pace, governor_of
+from airflow_emrs_ext.runtime.rate_limiter import Pace, RateLimiter, rate_limiter_of
 from airflow_emrs_ext.shared.quotas import QUOTAS, Quota, Quotas, amended
 from tests.unit.stepping import client_error
 
@@ -67,16 +67,16 @@ def test_throttling_never_stops_it() -> None:
 
 
 def test_looks_that_can_wait_leave_some_to_others() -> None:
-    governor = Governor({SERVICE: {"list_job_runs": Quota(1, 25)}}, Clock())
-    assert [governor.take_look(SERVICE, "list_job_runs") for _ in range(21)] == [0.0] * 20 + [1.25]
-    assert governor.take(SERVICE, "list_job_runs") == 0
-    assert governor.take_look(SERVICE, "list_job_runs", 8) == 11.25
+    rate_limiter = RateLimiter({SERVICE: {"list_job_runs": Quota(1, 25)}}, Clock())
+    assert [rate_limiter.take_look(SERVICE, "list_job_runs") for _ in range(21)] == [0.0] * 20 + [1.25]
+    assert rate_limiter.take(SERVICE, "list_job_runs") == 0
+    assert rate_limiter.take_look(SERVICE, "list_job_runs", 8) == 11.25
 
 
 def test_what_has_no_quota_is_not_paced() -> None:
-    governor = Governor({SERVICE: {}}, Clock())
-    assert all(governor.take(SERVICE, "tag_resource") == 0 for _ in range(1000))
-    assert all(governor.take("s3", "get_object") == 0 for _ in range(1000))
+    rate_limiter = RateLimiter({SERVICE: {}}, Clock())
+    assert all(rate_limiter.take(SERVICE, "tag_resource") == 0 for _ in range(1000))
+    assert all(rate_limiter.take("s3", "get_object") == 0 for _ in range(1000))
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,14 @@ def test_what_has_no_quota_is_not_paced() -> None:
     ids=["throttled", "by EKS", "server error", "network"],
 )
 def test_it_heeds_throttling_and_nothing_else(error: Exception, slower: bool) -> None:
-    governor = Governor({SERVICE: {"get_job_run": Quota(10, 50)}}, Clock())
-    governor.heed(Call("get_job_run"), error)
-    assert (governor.take(SERVICE, "get_job_run") > 0) is slower
+    rate_limiter = RateLimiter({SERVICE: {"get_job_run": Quota(10, 50)}}, Clock())
+    rate_limiter.heed(Call("get_job_run"), error)
+    assert (rate_limiter.take(SERVICE, "get_job_run") > 0) is slower
 
 
 def test_a_process_has_one_governor_for_each_connection() -> None:
-    assert governor_of(("a", None)) is governor_of(("a", None))
-    assert governor_of(("a", None)) is not governor_of(("b", None))
+    assert rate_limiter_of(("a", None)) is rate_limiter_of(("a", None))
+    assert rate_limiter_of(("a", None)) is not rate_limiter_of(("b", None))
 
 
 def answer(account: str, region: str = "eu-west-1", service: str = "emr-serverless") -> dict[str, Any]:
@@ -109,18 +109,18 @@ class TestAccounts:
 
     @pytest.fixture(autouse=True)
     def of_no_account_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Governor, "_shared", {})
+        monkeypatch.setattr(RateLimiter, "_shared", {})
 
     QUOTAS: ClassVar[Quotas] = {SERVICE: {"start_job_run": Quota(1, 25), "get_job_run": Quota(1, 10)}}
     SHARED = int(25 * 0.95)
 
-    def governors(self) -> tuple[Governor, Governor, Clock]:
+    def governors(self) -> tuple[RateLimiter, RateLimiter, Clock]:
         clock = Clock()
-        return Governor(self.QUOTAS, clock), Governor(self.QUOTAS, clock), clock
+        return RateLimiter(self.QUOTAS, clock), RateLimiter(self.QUOTAS, clock), clock
 
-    def at_once(self, governor: Governor, most: int = 100) -> int:
+    def at_once(self, rate_limiter: RateLimiter, most: int = 100) -> int:
         """How many calls may be made now."""
-        return sum(governor.take(SERVICE, "start_job_run") == 0 for _ in range(most))
+        return sum(rate_limiter.take(SERVICE, "start_job_run") == 0 for _ in range(most))
 
     def test_two_connections_share_what_is_left(self) -> None:
         one, other, _ = self.governors()
@@ -172,7 +172,7 @@ class TestAccounts:
 
     def test_other_quotas_are_other_quotas(self) -> None:
         one, _, clock = self.governors()
-        other = Governor({SERVICE: {}}, clock)
+        other = RateLimiter({SERVICE: {}}, clock)
         one.hear(answer("100000000008"))
         other.hear(answer("100000000008"))
         assert self.at_once(one) == self.SHARED
@@ -213,11 +213,11 @@ class TestAccounts:
             monkeypatch.setenv(f"AIRFLOW_CONN_{connection.upper()}", "aws://")
             hook = EmrServerlessHook(aws_conn_id=connection)
             if asynchronous:
-                await hook.arun(api.get_application(hook.terms, application_id))
+                await hook.arun(api.get_application(hook.run_context, application_id))
             else:
                 hook.get_application(application_id)
-            governors.append(hook.governor)
-        assert [self.at_once(governor) for governor in governors] == [self.SHARED, 0]
+            governors.append(hook.rate_limiter)
+        assert [self.at_once(rate_limiter) for rate_limiter in governors] == [self.SHARED, 0]
 
 
 class TestQuotas:

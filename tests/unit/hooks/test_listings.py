@@ -15,14 +15,14 @@ import pytest
 from aiobotocore.session import AioSession
 from botocore.loaders import JSONFileLoader
 
-from airflow_emrs_ext.core.effects import Call, Glance, Patience, Sight, Steps, Terms
+from airflow_emrs_ext.core.effects import Call, Effects, Observation, PollState, RunContext, WaitPolicy
 from airflow_emrs_ext.exceptions import RequestRejected, WaitTimeout
 from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.runtime import poll_schedule, poller
 from airflow_emrs_ext.runtime.poller import Listings
-from airflow_emrs_ext.runtime.rate_limiter import Governor
+from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 from airflow_emrs_ext.runtime.shared_driver import shared_driver
 from airflow_emrs_ext.shared import service_model
 from airflow_emrs_ext.shared.quotas import Quota
@@ -49,7 +49,7 @@ class Service:
         self.hidden: set[str] = set()
         self.error: Exception | None = None
 
-    async def run(self, steps: Steps[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    async def run(self, steps: Effects[list[dict[str, Any]]]) -> list[dict[str, Any]]:
         answer: Any = None
         while True:
             try:
@@ -79,9 +79,9 @@ def created(own: str) -> datetime:
     return BEGAN + timedelta(seconds=int(own))
 
 
-def glance(own: str, *, state: str | None = None, known: bool = False, within: float = 20.0) -> Glance:
+def poll_state(own: str, *, state: str | None = None, known: bool = False, within: float = 20.0) -> PollState:
     ids = {"application_id": "app", "job_run_id": own}
-    return Glance("job_run", ids, state, created(own).isoformat() if known else None, 30.0, within)
+    return PollState("job_run", ids, state, created(own).isoformat() if known else None, 30.0, within)
 
 
 async def wait_for(looks: Listings, service: Service, own: str, looked: Counter[str]) -> str:
@@ -89,7 +89,7 @@ async def wait_for(looks: Listings, service: Service, own: str, looked: Counter[
     state: str | None = None
     known = False
     while True:
-        sight = await looks.glance(glance(own, state=state, known=known))
+        sight = await looks.poll_state(poll_state(own, state=state, known=known))
         if sight is None:
             looked[own] += 1
             if own not in service.states:
@@ -110,7 +110,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def made(service: Service) -> Listings:
-    return Listings(service.run, Governor({}))
+    return Listings(service.run, RateLimiter({}))
 
 
 async def test_pages_answer_for_many() -> None:
@@ -135,20 +135,20 @@ async def test_a_change_of_state_is_told_and_nothing_else() -> None:
     service = Service(30)
     looks = made(service)
     tasks = waiters(looks, service, [str(number) for number in range(1, 30)], Counter())
-    assert await looks.glance(glance("0")) == Sight("RUNNING", created("0").timestamp())
-    silence = asyncio.create_task(looks.glance(glance("0", state="RUNNING")))
+    assert await looks.poll_state(poll_state("0")) == Observation("RUNNING", created("0").timestamp())
+    silence = asyncio.create_task(looks.poll_state(poll_state("0", state="RUNNING")))
     await until(lambda: len(service.requests) > 3)
     assert not silence.done()
     service.states["0"] = "CANCELLING"
-    assert await silence == Sight("CANCELLING", created("0").timestamp())
+    assert await silence == Observation("CANCELLING", created("0").timestamp())
     assert not any(task.done() for task in tasks)
     looks.close()
 
 
 async def test_without_news_the_last_sight_is_the_answer() -> None:
     looks = made(Service(30))
-    assert await looks.glance(glance("1", state="RUNNING", within=0.01)) == Sight("RUNNING")
-    assert await looks.glance(glance("2", within=0)) is None
+    assert await looks.poll_state(poll_state("1", state="RUNNING", within=0.01)) == Observation("RUNNING")
+    assert await looks.poll_state(poll_state("2", within=0)) is None
     looks.close()
 
 
@@ -199,26 +199,26 @@ async def test_who_is_new_casts_no_doubt_on_an_end(caplog: pytest.LogCaptureFixt
     service = Service(30)
     looks = made(service)
     waiters(looks, service, [str(number) for number in range(1, 30)], Counter())
-    assert await looks.glance(glance("0")) == Sight("RUNNING", created("0").timestamp())
+    assert await looks.poll_state(poll_state("0")) == Observation("RUNNING", created("0").timestamp())
     del service.states["0"]
-    assert await looks.glance(glance("0", state="RUNNING")) is None, "to be confirmed by a look"
-    assert await looks.glance(glance("0")) == Sight(None), "for a sensor, say"
+    assert await looks.poll_state(poll_state("0", state="RUNNING")) is None, "to be confirmed by a look"
+    assert await looks.poll_state(poll_state("0")) == Observation(None), "for a sensor, say"
     assert "is not over" not in caplog.text
     looks.close()
 
 
-def started(own: str) -> Glance:
+def started(own: str) -> PollState:
     """Just now, as far as is known: the answer of a start tells the second."""
     answered = created(own) + timedelta(seconds=0.9)
-    return replace(glance(own), created_at=answered.isoformat(), is_started=True)
+    return replace(poll_state(own), created_at=answered.isoformat(), is_started=True)
 
 
-def others_start() -> Governor:
+def others_start() -> RateLimiter:
     """Of a connection with which others wait for their turn."""
-    governor = Governor({"emr-serverless": {"start_job_run": Quota(0.001, 1)}})
-    governor.take("emr-serverless", "start_job_run")
-    governor.take("emr-serverless", "start_job_run")
-    return governor
+    rate_limiter = RateLimiter({"emr-serverless": {"start_job_run": Quota(0.001, 1)}})
+    rate_limiter.take("emr-serverless", "start_job_run")
+    rate_limiter.take("emr-serverless", "start_job_run")
+    return rate_limiter
 
 
 async def test_what_is_started_is_seen_together_while_others_wait_for_their_turn(
@@ -229,8 +229,8 @@ async def test_what_is_started_is_seen_together_while_others_wait_for_their_turn
     service = Service(20)
     looks = Listings(service.run, others_start())
     service.hidden.add("7")
-    sights = await asyncio.gather(*(looks.glance(started(str(number))) for number in range(5, 15)))
-    seen = [Sight("RUNNING", created(str(number)).timestamp()) for number in range(5, 15)]
+    sights = await asyncio.gather(*(looks.poll_state(started(str(number))) for number in range(5, 15)))
+    seen = [Observation("RUNNING", created(str(number)).timestamp()) for number in range(5, 15)]
     # What is older than its start's answer, or over, is not shown.
     seen[2:3] = [None]
     assert sights == seen
@@ -245,7 +245,7 @@ async def test_a_start_that_leads_to_what_is_listed_already_misses_nothing(monke
     waiters(looks, service, service.states, looked)
     await until(lambda: len(service.requests) > 2)
     late = replace(started("0"), created_at=created("19").isoformat())
-    assert await looks.glance(late) == Sight("RUNNING", created("0").timestamp())
+    assert await looks.poll_state(late) == Observation("RUNNING", created("0").timestamp())
     assert looked.total() == 0
     looks.close()
 
@@ -254,18 +254,18 @@ async def test_what_is_told_of_a_start_comes_when_it_has_been_seen(monkeypatch: 
     monkeypatch.setattr(poll_schedule, "_START_SECONDS", 0.3)
     service = Service(20)
     looks = Listings(service.run, others_start())
-    sights = asyncio.gather(*(looks.glance(started(str(number))) for number in range(6)))
+    sights = asyncio.gather(*(looks.poll_state(started(str(number))) for number in range(6)))
     await asyncio.sleep(0.05)
-    assert looks.tell("job_run", glance("0").ids, "SUCCESS")
-    assert (await sights)[0] == Sight("RUNNING", created("0").timestamp())
-    assert await looks.glance(glance("0")) == Sight("SUCCESS")
+    assert looks.tell("job_run", poll_state("0").ids, "SUCCESS")
+    assert (await sights)[0] == Observation("RUNNING", created("0").timestamp())
+    assert await looks.poll_state(poll_state("0")) == Observation("SUCCESS")
     looks.close()
 
 
 async def test_what_is_started_is_looked_at_at_once_if_nobody_waits_for_a_turn() -> None:
     service = Service(20)
     looks = made(service)
-    assert await asyncio.gather(*(looks.glance(started(str(number))) for number in range(3))) == [None] * 3
+    assert await asyncio.gather(*(looks.poll_state(started(str(number))) for number in range(3))) == [None] * 3
     assert service.requests == []
     looks.close()
 
@@ -286,10 +286,10 @@ async def test_who_is_told_need_not_look() -> None:
     tasks = waiters(looks, service, service.states, Counter())
     await until(lambda: len(service.requests) > 2)
     ids = {"application_id": "app", "job_run_id": "4"}
-    pending = asyncio.create_task(looks.glance(glance("4", state="RUNNING", known=True)))
+    pending = asyncio.create_task(looks.poll_state(poll_state("4", state="RUNNING", known=True)))
     await asyncio.sleep(0)
     assert looks.tell("job_run", ids, "SUCCESS")
-    assert await pending == Sight("SUCCESS")
+    assert await pending == Observation("SUCCESS")
     assert not looks.tell("job_run", {**ids, "job_run_id": "400"}, "SUCCESS")
     assert not looks.tell("eks_job_run", {"virtual_cluster_id": "app", "job_run_id": "4"}, "COMPLETED")
     assert tasks
@@ -328,9 +328,9 @@ def runs(emr: LocalEmr) -> list[dict[str, str]]:
 
 
 async def watched(ids: dict[str, str], **patience: Any) -> dict[str, Any]:
-    terms = Terms(patience=Patience(**{"waiter_delay": 0.2, **patience}))
+    ctx = RunContext(wait_policy=WaitPolicy(**{"waiter_delay": 0.2, **patience}))
     async with shared_driver({"aws_conn_id": "aws_default"}, EmrHook) as driver:
-        return await driver.run(watch(terms, kind="job_run", ids=ids, target_states=["SUCCESS"]))
+        return await driver.run(watch(ctx, kind="job_run", ids=ids, target_states=["SUCCESS"]))
 
 
 @pytest.mark.airflow
@@ -400,7 +400,7 @@ class TestShared:
         async with shared_driver({"aws_conn_id": "aws_default"}, EmrHook) as driver:
 
             async def see(ids: dict[str, str]) -> dict[str, Any]:
-                return await driver.run(watch(Terms(), kind="job_run", ids=ids, target_states=["SUCCESS"]))
+                return await driver.run(watch(RunContext(), kind="job_run", ids=ids, target_states=["SUCCESS"]))
 
             assert await see(runs[0]) == runs[0]
             emr.inject("GetJobRun", "error", times=1, status=403, code="ExpiredTokenException")
@@ -412,14 +412,14 @@ async def test_what_is_told_is_an_answer() -> None:
     looks = made(service)
     ids = {"application_id": "app", "job_run_id": "0"}
     assert not looks.tell("job_run", ids, "SCHEDULED"), "nobody has asked"
-    asking = asyncio.create_task(looks.glance(notified("0", "SCHEDULED")))
+    asking = asyncio.create_task(looks.poll_state(notified("0", "SCHEDULED")))
     await asyncio.sleep(0)
 
     # Two messages at once: the second comes before the first is worked through.
     assert looks.tell("job_run", ids, "RUNNING")
     assert looks.tell("job_run", ids, "SUCCESS")
-    assert await asking == Sight("RUNNING")
-    assert await looks.glance(notified("0", "RUNNING")) == Sight("SUCCESS")
+    assert await asking == Observation("RUNNING")
+    assert await looks.poll_state(notified("0", "RUNNING")) == Observation("SUCCESS")
     assert not looks.tell("job_run", ids, "SUCCESS"), "nobody asks any more"
 
 
@@ -429,8 +429,8 @@ async def test_who_is_told_looks_rarely() -> None:
     is_told = True
     owns = list(service.states)
     for own in owns:
-        await looks.glance(glance(own))
-    asking = [asyncio.create_task(looks.glance(notified(own, "RUNNING", lambda: is_told))) for own in owns]
+        await looks.poll_state(poll_state(own))
+    asking = [asyncio.create_task(looks.poll_state(notified(own, "RUNNING", lambda: is_told))) for own in owns]
     other = next(iter(waiters(looks, service, ["0"], looked)))
     service.states.pop("0")
     await other
@@ -442,5 +442,5 @@ async def test_who_is_told_looks_rarely() -> None:
     await asyncio.gather(*asking)
 
 
-def notified(own: str, state: str, is_told: Callable[[], bool] = lambda: True) -> Glance:
-    return replace(glance(own, state=state, known=True, within=60.0), notified=is_told)
+def notified(own: str, state: str, is_told: Callable[[], bool] = lambda: True) -> PollState:
+    return replace(poll_state(own, state=state, known=True, within=60.0), notified=is_told)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.core.effects import Call, Glance, Patience, Sight, Steps, Terms
+from airflow_emrs_ext.core.effects import Call, Effects, Observation, PollState, RunContext, WaitPolicy
 from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.job_spec import eks_spark_submit, spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
@@ -164,12 +164,12 @@ def test_triggerers_that_share_a_queue_get_each_their_own(emr: LocalEmr, applica
 
 async def watch(application_id: str, job_run_ids: list[str], queue: str) -> list[str]:
     """Wait for the end of job runs as a triggerer does; their ids."""
-    terms = Terms(patience=Patience(waiter_delay=NEVER, notification_queue=queue))
+    ctx = RunContext(wait_policy=WaitPolicy(waiter_delay=NEVER, notification_queue=queue))
     async with shared_driver({"aws_conn_id": "aws_default"}, EmrHook) as driver:
         waits = (
             driver.run(
                 WORKFLOWS["watch"](
-                    terms,
+                    ctx,
                     kind="job_run",
                     ids={"application_id": application_id, "job_run_id": job_run_id},
                     target_states=["SUCCESS"],
@@ -192,7 +192,7 @@ class Desk:
         self.waited: list[int] = []
         self.keeps = False
 
-    async def run(self, steps: Steps[dict[str, Any]]) -> dict[str, Any]:
+    async def run(self, steps: Effects[dict[str, Any]]) -> dict[str, Any]:
         call = next(steps)
         assert isinstance(call, Call)
         entries = call.parameters.get("Entries", ())
@@ -232,17 +232,17 @@ class Waiter:
     def __init__(self, desk: Desk, own_id: str) -> None:
         self.looks_rarely: list[bool] = []
         self._own_id = own_id
-        self._answer: asyncio.Future[Sight | None] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[Observation | None] = asyncio.get_running_loop().create_future()
         self.notifications = Notifications("a-queue", desk.run, self._tell, self._reconsider)
         self._notified: Callable[[], bool] = bool
 
     def _tell(self, kind: str, ids: Mapping[str, str], state: str) -> bool:
         is_mine = ids["job_run_id"] == self._own_id
         if is_mine:
-            self._answer.set_result(Sight(state))
+            self._answer.set_result(Observation(state))
         return is_mine
 
-    async def _ask(self, step: Glance) -> Sight | None:
+    async def _ask(self, step: PollState) -> Observation | None:
         self._notified = step.notified
         self._reconsider()
         return await self._answer
@@ -250,9 +250,9 @@ class Waiter:
     def _reconsider(self) -> None:
         self.looks_rarely.append(self._notified())
 
-    async def wait(self) -> Sight | None:
+    async def wait(self) -> Observation | None:
         ids = {"application_id": "an_application", "job_run_id": self._own_id}
-        return await self.notifications.glance(Glance("job_run", ids, None, None, 30, 300, "a-queue"), self._ask)
+        return await self.notifications.poll_state(PollState("job_run", ids, None, None, 30, 300, "a-queue"), self._ask)
 
 
 async def test_what_becomes_of_messages() -> None:
@@ -261,7 +261,7 @@ async def test_what_becomes_of_messages() -> None:
     desk = Desk([*foreign, old, junk], [message("mine", state="FAILED")])
     waiter = Waiter(desk, "mine")
 
-    assert await waiter.wait() == Sight("FAILED")
+    assert await waiter.wait() == Observation("FAILED")
     waiter.notifications.close()
 
     # At once, then later and later, in case another triggerer wants it, until nobody can be expected to.
@@ -299,7 +299,7 @@ async def test_what_cannot_be_deleted_ends_waits_all_the_same(caplog: pytest.Log
     desk.keeps = True
     waiter = Waiter(desk, "mine")
 
-    assert await waiter.wait() == Sight("SUCCESS")
+    assert await waiter.wait() == Observation("SUCCESS")
     assert waiter.looks_rarely == [False, True]
     lines = [line.getMessage() for line in caplog.records]
     assert ["stay on it: not allowed: change_message_visibility_batch" in line for line in lines].count(True) == 1

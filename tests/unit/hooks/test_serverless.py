@@ -9,7 +9,7 @@ import pytest
 
 from airflow_emrs_ext._compat import AirflowException
 from airflow_emrs_ext.aws import serverless as api
-from airflow_emrs_ext.core.effects import Patience
+from airflow_emrs_ext.core.effects import WaitPolicy
 from airflow_emrs_ext.exceptions import AccessDenied, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.local.testing import LocalEmr
@@ -56,15 +56,15 @@ def test_listings_take_every_page(hook: EmrServerlessHook) -> None:
 async def test_asynchronous_code_runs_the_same_functions(emr: LocalEmr, hook: EmrServerlessHook) -> None:
     created = hook.create_application(release_label="emr-7.9.0", type="SPARK")
     emr.inject("GetApplication", "throttle")
-    application = await hook.arun(api.get_application(hook.terms, created["applicationId"]))
+    application = await hook.arun(api.get_application(hook.run_context, created["applicationId"]))
     assert application["applicationId"] == created["applicationId"]
     assert [call["status"] for call in emr.calls("GetApplication")] == [429, 200]
     with pytest.raises(ResourceNotFound):
-        await hook.arun(api.get_application(hook.terms, "00fdoesnotexist1"))
+        await hook.arun(api.get_application(hook.run_context, "00fdoesnotexist1"))
 
 
 def test_patience_ends_with_an_error_that_says_so(emr: LocalEmr) -> None:
-    hook = EmrServerlessHook(aws_conn_id="aws_default", patience=Patience(call_patience=1.0))
+    hook = EmrServerlessHook(aws_conn_id="aws_default", wait_policy=WaitPolicy(call_patience=1.0))
     emr.inject("ListApplications", "throttle", times=None)
     with pytest.raises(ServiceUnavailable, match="raise \\[emrs_ext\\] patience"):
         hook.list_applications()
@@ -119,7 +119,7 @@ def test_a_connection_that_is_gone_for_a_moment_is_not_replaced_by_other_credent
     emr: LocalEmr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "login": "a", "password": "s"}))
-    hook = EmrServerlessHook(patience=Patience(access_patience=0.5))
+    hook = EmrServerlessHook(wait_policy=WaitPolicy(access_patience=0.5))
     assert hook.list_applications() == []
     monkeypatch.delenv("AIRFLOW_CONN_AWS_DEFAULT")
     hook.forget_connection()

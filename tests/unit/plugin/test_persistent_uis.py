@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_emrs_ext.core.effects import Call, Sleep, Terms, Turn
+from airflow_emrs_ext.core.effects import AcquireSlot, Call, RunContext, Sleep
 from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.plugin.views import persistent_uis
 from airflow_emrs_ext.plugin.views.persistent_uis import presigned_url
@@ -40,7 +40,7 @@ class Service:
 
     def click(self, patience_seconds: float = 8.0) -> str | None:
         """Where a click leads."""
-        steps = presigned_url(Terms(clock=lambda: self.now), CLUSTER, "run", patience_seconds=patience_seconds)
+        steps = presigned_url(RunContext(clock=lambda: self.now), CLUSTER, "run", patience_seconds=patience_seconds)
         answer: Any = None
         while True:
             try:
@@ -54,7 +54,7 @@ class Service:
         if isinstance(step, Sleep):
             self.now += step.seconds
             return None
-        if isinstance(step, Turn):
+        if isinstance(step, AcquireSlot):
             return 0.0
         assert isinstance(step, Call)
         assert step.service == "emr"
@@ -103,7 +103,7 @@ def test_a_ui_that_the_service_has_forgotten_is_made_anew() -> None:
 
 
 def test_a_new_ui_that_is_refused_is_an_error() -> None:
-    steps = presigned_url(Terms(), CLUSTER, "run", patience_seconds=0)
+    steps = presigned_url(RunContext(), CLUSTER, "run", patience_seconds=0)
     next(steps)
     for answer in (0.0, {"PersistentAppUIId": "p-1"}, 0.0):
         steps.send(answer)

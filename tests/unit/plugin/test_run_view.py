@@ -11,7 +11,7 @@ import pytest
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.plugin.pages import Alternative
 from airflow_emrs_ext.plugin.run_view import run_view
-from airflow_emrs_ext.plugin.views import Work, work_of
+from airflow_emrs_ext.plugin.views import RunView, work_of
 from tests.polling import eventually
 from tests.unit.plugin.eks import Cluster
 from tests.unit.plugin.started import TAGS, recorded
@@ -22,7 +22,7 @@ ROLE = "arn:aws:iam::123456789012:role/job"
 LINKS = [Alternative("Spark UI", "/emr/spark-ui/d/r/t/-1")]
 
 
-def job_run(emr: LocalEmr, state: str, **parameters: Any) -> Work:
+def job_run(emr: LocalEmr, state: str, **parameters: Any) -> RunView:
     client = emr.client("emr-serverless")
     application_id = client.create_application(type="SPARK", releaseLabel="emr-7.13.0")["applicationId"]
     driver = {"sparkSubmit": {"entryPoint": "s3://b/j.py", "sparkSubmitParameters": "--conf spark.a.password=hush"}}

@@ -17,7 +17,7 @@ from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSe
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.targets import target
 from airflow_emrs_ext.plugin.turns import Turns
-from airflow_emrs_ext.plugin.views import NoTarget, base
+from airflow_emrs_ext.plugin.views import LinkUnavailable, base
 from airflow_emrs_ext.workflows.driver_logs.sources import log_url
 from tests.polling import eventually
 from tests.unit.plugin.started import CONNECTION, TAGS, recorded
@@ -85,8 +85,8 @@ def visit(url: str) -> str:
         return content.decode()
 
 
-def no_target(lead: Callable[[], str]) -> NoTarget:
-    with pytest.raises(NoTarget) as caught:
+def no_target(lead: Callable[[], str]) -> LinkUnavailable:
+    with pytest.raises(LinkUnavailable) as caught:
         lead()
     return caught.value
 

@@ -36,7 +36,7 @@ def waiting(ids: dict[str, str]) -> Any:
     trigger: Any = workflow.WorkflowTrigger(
         workflow="follow",
         arguments={"kind": "session", "ids": ids, "target_states": ["STARTED"]},
-        patience={"waiter_delay": 0.1},
+        wait_policy={"waiter_delay": 0.1},
         hook={"aws_conn_id": "aws_default"},
         on_kill_workflow="end_unowned",
         on_kill_arguments={"kind": "session", "ids": ids},
