@@ -84,7 +84,7 @@ class SweepingOperator(EmrOperator):
     def _sweep(self, context: Context, ctx: RunContext, kind: OwnedKind[State], place: str) -> list[dict[str, Any]]:
         from airflow_emrs_ext.aws.dispatch import active
         from airflow_emrs_ext.aws.waiting import look
-        from airflow_emrs_ext.workflows.lifecycle import abandon
+        from airflow_emrs_ext.workflows.lifecycle import request_end_best_effort
 
         orphans = []
         for entry in self.hook.run(active(ctx, kind, place)):
@@ -101,7 +101,7 @@ class SweepingOperator(EmrOperator):
             ends = _is_own(context, task) and self._is_to_end(dag_run, found, ctx)
             self.log.info("%s %s is %s; its DAG run is %s: %s", kind.name, ids, found.state, dag_run, task)
             if ends:
-                self._run(abandon, kind=kind.key, ids=ids)
+                self._run(request_end_best_effort, kind=kind.key, ids=ids)
             shown = {key: found.facts[key] for key in ("name", "state", "created_at")}
             orphans.append({"kind": kind.key, **ids, **shown, "owner": task, "dag_run": dag_run, "ended": ends})
         return orphans

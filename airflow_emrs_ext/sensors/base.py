@@ -107,7 +107,7 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
             name = self._workflow().__name__
             self.defer(
                 trigger=self._trigger(
-                    workflow="watch",
+                    workflow="wait_until_changed",
                     arguments=self._arguments(),
                     wait_policy=self._wait_policy().as_arguments(),
                     ending=ending(self, name, self._arguments(), concludes=False),
@@ -160,10 +160,10 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
 
     def _workflow(self) -> _Follows:
         from airflow_emrs_ext.resources import JOB_RUNS
-        from airflow_emrs_ext.workflows.job_run import follow_job_run
-        from airflow_emrs_ext.workflows.lifecycle import follow
+        from airflow_emrs_ext.workflows.job_run import wait_for_job_run
+        from airflow_emrs_ext.workflows.lifecycle import wait_for_state
 
-        return follow_job_run if self.kind.key in JOB_RUNS else follow
+        return wait_for_job_run if self.kind.key in JOB_RUNS else wait_for_state
 
     def _ids(self) -> dict[str, str]:
         return {name: id_of(getattr(self, name), name) for name in self.kind.id_names}

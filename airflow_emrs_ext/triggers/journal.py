@@ -118,7 +118,7 @@ class Journal:
         if kind := entry.get("claims"):
             if STARTED in notes:
                 at_kill = {"kind": kind, "ids": dict(notes[STARTED])}
-                entry.update(on_kill_workflow="end_unowned", on_kill_arguments=at_kill)
+                entry.update(on_kill_workflow="end_if_orphaned", on_kill_arguments=at_kill)
             elif notes.get(ASKED) or (entry.get("try_number") or 1) > 1:
                 # What earlier tries have left is the task's, too.
                 at_kill = {"kind": kind, "request": entry["tagged"]}

@@ -26,7 +26,7 @@ MOST_DAYS = 7
 _ENDED = frozenset({"success", "failed", "skipped", "removed", "upstream_failed"})
 
 # What a task may have left; an entry that names something else is of a newer version.
-_AT_KILL = frozenset({"end_unowned", "end_active_of_task"})
+_AT_KILL = frozenset({"end_if_orphaned", "end_active_of_task"})
 
 # What is not in Airflow's database is asked for once more after so many seconds.
 _AGAIN_SECONDS = 5.0
@@ -138,7 +138,7 @@ class _Look:
         except OSError as error:
             _say_once(path, "An entry in the journal of deferred tasks cannot be read: %s", error)
             return None
-        if is_newer(entry) or (entry.get("on_kill_workflow") or "end_unowned") not in _AT_KILL:
+        if is_newer(entry) or (entry.get("on_kill_workflow") or "end_if_orphaned") not in _AT_KILL:
             _say_once(path, "%s in the journal of deferred tasks is of a newer version, and stays", path)
             return None
         return None if journal_entries.is_in_hand(self._folder, entry.get("in_hand")) else entry

@@ -105,8 +105,8 @@ def end_what_was_left(entry: Mapping[str, Any]) -> None:
     wait_policy = WaitPolicy.of({**entry["wait_policy"], "deadline": None, "access_patience": _SECONDS})
     hook = EmrHook(**_connection(entry["hook"]), wait_policy=wait_policy)
     steps = WORKFLOWS[entry["on_kill_workflow"]]
-    spared = () if entry.get("is_ended") else entry["arguments"].get("target_states", ())
-    arguments = {**entry["on_kill_arguments"], "spared": spared, "seconds": _SECONDS, "is_here": _is_here}
+    except_states = () if entry.get("is_ended") else entry["arguments"].get("target_states", ())
+    arguments = {**entry["on_kill_arguments"], "except_states": except_states, "seconds": _SECONDS, "is_here": _is_here}
     hook.run(steps(RunContext(wait_policy=wait_policy, log=log), **known(steps, arguments)))
 
 

@@ -24,24 +24,24 @@ ShowDriverLogs = Literal["on_failure", "always", "live", "never"]
 
 NAMES = frozenset(
     {
-        "abandon",
-        "abandon_claim",
+        "request_end_best_effort",
+        "end_uncertain_start",
         "cancel_job_run",
-        "claim",
-        "claim_owned",
+        "idempotent_start",
+        "idempotent_start_billable",
         "create_application",
         "delete_application",
         "delete_virtual_cluster",
         "end",
         "end_active_of_task",
-        "end_unowned",
-        "follow",
-        "follow_job_run",
+        "end_if_orphaned",
+        "wait_for_state",
+        "wait_for_job_run",
         "request_cancellation",
         "start_application",
         "stop_application",
         "terminate_session",
-        "watch",
+        "wait_until_changed",
     }
 )
 """The names of all workflows, for those who are told of one and run none."""
@@ -57,7 +57,7 @@ KILL_SECONDS = 86_400.0
 person ends at once are ended one per second."""
 
 # The parameter of each workflow that waits and does nothing else, which says whether the end of its wait ends more.
-_ENDS = {"follow": "end_on_timeout", "follow_job_run": "cancel_on_timeout"}
+_ENDS = {"wait_for_state": "end_on_timeout", "wait_for_job_run": "cancel_on_timeout"}
 
 
 def named(workflow: Workflow[P], /, *_: P.args, **arguments: P.kwargs) -> tuple[str, Facts]:
@@ -66,7 +66,7 @@ def named(workflow: Workflow[P], /, *_: P.args, **arguments: P.kwargs) -> tuple[
 
 
 def watch_of(workflow: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The arguments of :func:`~airflow_emrs_ext.workflows.lifecycle.watch` that wait for what a workflow waits for.
+    """The arguments with which `wait_until_changed` waits for what a workflow waits for.
 
     :return: ``None``: the workflow does more than to wait
     """
@@ -86,7 +86,7 @@ def report_of(then: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not then or then.get("workflow") not in _ENDS:
         return None
     workflow, arguments = then["workflow"], {**then["arguments"], _ENDS[then["workflow"]]: False}
-    if workflow == "follow_job_run":
+    if workflow == "wait_for_job_run":
         if arguments.get("show_driver_logs") == "always":
             return None
         arguments["show_driver_logs"] = "never"

@@ -8,7 +8,7 @@ from airflow_emrs_ext.exceptions import ResourceNotFound
 from airflow_emrs_ext.resources import APPLICATION
 from airflow_emrs_ext.shared.states import ApplicationState
 from airflow_emrs_ext.workflows.drain import end_all
-from airflow_emrs_ext.workflows.lifecycle import Facts, follow, insist
+from airflow_emrs_ext.workflows.lifecycle import Facts, request_transition, wait_for_state
 
 _A = ApplicationState
 
@@ -16,7 +16,9 @@ _A = ApplicationState
 def create_application(ctx: RunContext, *, application_id: str, start: bool) -> Effects[Facts]:
     """Wait until a new application is ready to be started, and start it if asked."""
     settled = [state for state in ApplicationState if state not in (_A.CREATING, _A.TERMINATED)]
-    facts = yield from follow(ctx, kind=APPLICATION.key, ids={"application_id": application_id}, target_states=settled)
+    facts = yield from wait_for_state(
+        ctx, kind=APPLICATION.key, ids={"application_id": application_id}, target_states=settled
+    )
     return (yield from start_application(ctx, application_id=application_id)) if start else facts
 
 
@@ -27,13 +29,13 @@ def start_application(ctx: RunContext, *, application_id: str, wait_for_completi
     """
     ids = {"application_id": application_id}
     at_rest = [_A.CREATED, _A.STOPPED, _A.STARTING, _A.STARTED]
-    facts = yield from follow(ctx, kind=APPLICATION.key, ids=ids, target_states=at_rest)
+    facts = yield from wait_for_state(ctx, kind=APPLICATION.key, ids=ids, target_states=at_rest)
     if facts["state"] in (_A.CREATED, _A.STOPPED):
         request = api.start_application(ctx, application_id)
-        facts = yield from insist(ctx, APPLICATION, ids, request, [_A.STARTING, _A.STARTED])
+        facts = yield from request_transition(ctx, APPLICATION, ids, request, [_A.STARTING, _A.STARTED])
     if not wait_for_completion:
         return facts
-    return (yield from follow(ctx, kind=APPLICATION.key, ids=ids, target_states=[_A.STARTED]))
+    return (yield from wait_for_state(ctx, kind=APPLICATION.key, ids=ids, target_states=[_A.STARTED]))
 
 
 def stop_application(
@@ -46,15 +48,17 @@ def stop_application(
     """
     ids = {"application_id": application_id}
     at_rest = [_A.CREATED, _A.STOPPED, _A.TERMINATED]
-    facts = yield from follow(ctx, kind=APPLICATION.key, ids=ids, target_states=[*at_rest, _A.STARTED, _A.STOPPING])
+    facts = yield from wait_for_state(
+        ctx, kind=APPLICATION.key, ids=ids, target_states=[*at_rest, _A.STARTED, _A.STOPPING]
+    )
     if facts["state"] == _A.STARTED:
         if force_stop:
             yield from end_all(ctx, "application_id", application_id)
         request = api.stop_application(ctx, application_id)
-        facts = yield from insist(ctx, APPLICATION, ids, request, [*at_rest, _A.STOPPING])
+        facts = yield from request_transition(ctx, APPLICATION, ids, request, [*at_rest, _A.STOPPING])
     if not wait_for_completion:
         return facts
-    return (yield from follow(ctx, kind=APPLICATION.key, ids=ids, target_states=at_rest))
+    return (yield from wait_for_state(ctx, kind=APPLICATION.key, ids=ids, target_states=at_rest))
 
 
 def delete_application(
@@ -70,10 +74,10 @@ def delete_application(
         facts = yield from stop_application(ctx, application_id=application_id, force_stop=force_stop)
         if facts["state"] != _A.TERMINATED:
             request = api.delete_application(ctx, application_id)
-            facts = yield from insist(ctx, APPLICATION, ids, request, [_A.TERMINATED])
+            facts = yield from request_transition(ctx, APPLICATION, ids, request, [_A.TERMINATED])
         if not wait_for_completion:
             return facts
-        return (yield from follow(ctx, kind=APPLICATION.key, ids=ids, target_states=[_A.TERMINATED]))
+        return (yield from wait_for_state(ctx, kind=APPLICATION.key, ids=ids, target_states=[_A.TERMINATED]))
     except ResourceNotFound:
         ctx.log.info("Application %s does not exist (any more)", application_id)
         return {**ids, "state": str(_A.TERMINATED), "state_details": "not found"}

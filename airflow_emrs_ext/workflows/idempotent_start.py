@@ -33,10 +33,10 @@ from airflow_emrs_ext.workflows.lifecycle import (
     END_SECONDS,
     REPORT_SECONDS,
     Facts,
-    abandon,
-    briefly,
     is_over,
     request_end,
+    request_end_best_effort,
+    with_timeout,
 )
 from airflow_emrs_ext.workflows.orphans import created_at, end_active_of_task, left_active, name_left
 from airflow_emrs_ext.workflows.started import count_as, look_at_started
@@ -55,7 +55,7 @@ _REMEMBERED_SECONDS = 3600.0
 _MOST_CONFLICTS = 10
 
 
-def claim(
+def idempotent_start(
     ctx: RunContext,
     *,
     kind: str,
@@ -97,7 +97,7 @@ def claim(
         return own.facts
     if try_number > 1:
         age = _REMEMBERED_SECONDS if reattach else 0.0
-        found = yield from _take_over(ctx, claimed, request, of, age=age)
+        found = yield from _adopt_active(ctx, claimed, request, of, age=age)
         if found is not None:
             _note(ctx, {STARTED: claimed.pick(found.facts)})
             return found.facts
@@ -112,15 +112,18 @@ def claim(
     return own.facts
 
 
-def claim_owned(ctx: RunContext, *, end_on_timeout: bool, reattach: bool = True, **arguments: Any) -> Effects[Facts]:
-    """As :func:`claim`, for what costs money; what may have been started is ended if the deadline comes before it is
-    the task's.
+def idempotent_start_billable(
+    ctx: RunContext, *, end_on_timeout: bool, reattach: bool = True, **arguments: Any
+) -> Effects[Facts]:
+    """As :func:`idempotent_start`, for what costs money.
+
+    What may have been started is ended if the deadline comes before it is the task's.
 
     Any other error leaves it to the next try, which finds it by the same client token. It notes when it has asked for a
-    start and what that has led to, for :func:`abandon_claim`.
+    start and what that has led to, for :func:`end_uncertain_start`.
 
     :param end_on_timeout: ``False``: it is left as it is then, too
-    :param arguments: further ones of :func:`claim`
+    :param arguments: further ones of :func:`idempotent_start`
     """
     owned = OWNED[arguments["kind"]]
 
@@ -132,21 +135,21 @@ def claim_owned(ctx: RunContext, *, end_on_timeout: bool, reattach: bool = True,
 
     ctx.notes.note({ASKED: False, **ctx.notes.recall()})
     try:
-        return (yield from claim(replace(ctx, asks=ask), reattach=reattach, **arguments))
+        return (yield from idempotent_start(replace(ctx, asks=ask), reattach=reattach, **arguments))
     except WaitTimeout as error:
         ids = {name: error.facts[name] for name in owned.id_names if name in error.facts}
         if end_on_timeout and "seed" in arguments:
             # An answer that was lost may have been the one of a start.
-            yield from abandon_claim(ctx, reattach=reattach, **arguments)
+            yield from end_uncertain_start(ctx, reattach=reattach, **arguments)
         elif end_on_timeout and len(ids) == len(owned.id_names):
-            yield from abandon(ctx, kind=owned.key, ids=ids)
+            yield from request_end_best_effort(ctx, kind=owned.key, ids=ids)
         raise
 
 
-claim_owned.__wrapped__ = claim  # type: ignore[attr-defined]  # it takes the arguments of this one, too
+idempotent_start_billable.__wrapped__ = idempotent_start  # type: ignore[attr-defined]  # it takes the arguments of this one, too
 
 
-def abandon_claim(
+def end_uncertain_start(
     ctx: RunContext,
     *,
     kind: str,
@@ -172,13 +175,13 @@ def abandon_claim(
         ctx.log.info("No %s has been started yet", owned.name.lower())
         return {}
     if STARTED in notes:
-        facts = yield from abandon(ctx, kind=kind, ids=notes[STARTED], **how)
+        facts = yield from request_end_best_effort(ctx, kind=kind, ids=notes[STARTED], **how)
         # It may be an earlier try's, and so may another be that is active.
         has_tags = bool(by_tags["request"]["tags"])
         if try_number == 1 or not (has_tags or is_over(owned, facts.get("state"))):
             return facts
         is_asked = not has_tags
-    brief = briefly(ctx, seconds or _REPEAT_SECONDS)
+    brief = with_timeout(ctx, seconds or _REPEAT_SECONDS)
     # What comes after as many generations as there were tries is another try's.
     of, first = _counted(epoch, try_number, reattach)
     requests = _requests(marked(request), seed, parents, range(first, try_number))
@@ -198,7 +201,7 @@ def abandon_claim(
         return {}
     if own is None:
         return facts
-    return (yield from abandon(ctx, kind=kind, ids=owned.pick(own.facts), **how))
+    return (yield from request_end_best_effort(ctx, kind=kind, ids=owned.pick(own.facts), **how))
 
 
 def _started_before(ctx: RunContext, kind: ClaimedKind[State], began: float | None) -> Effects[Snapshot | None]:
@@ -257,7 +260,7 @@ def _next_generation(
             if conflicts == 1:
                 is_named = is_named_after_task(request, kind.name_of)
                 # One that was started with this request is not what the start conflicts with.
-                own = yield from _take_over(ctx, kind, request, epoch, named=is_named)
+                own = yield from _adopt_active(ctx, kind, request, epoch, named=is_named)
                 if own is not None:
                     return own
             continue
@@ -278,7 +281,7 @@ def _next_generation(
                     is_own = generation_of(snapshot.facts["tags"]) >= epoch.tries
             # What costs nothing is not ended, but its end is waited for: the next one takes its place.
             if isinstance(kind, OwnedKind) and (snapshot.state == kind.ending or (kind.key in OWNED and not is_own)):
-                snapshot = yield from _see_out(ctx, kind, ids, snapshot)
+                snapshot = yield from _end_and_wait(ctx, kind, ids, snapshot)
         except EmrError as error:
             error.facts = {**ids, **error.facts}
             raise
@@ -307,7 +310,7 @@ def _requests(
         yield generation, {**own, "client_token": token(seed, generation)}
 
 
-def _take_over(
+def _adopt_active(
     ctx: RunContext,
     kind: ClaimedKind[State],
     request: Mapping[str, Any],
@@ -332,13 +335,15 @@ def _take_over(
             ctx.log.info("%s of an earlier try is %s: going on with it", kind.label(ids), snapshot.state)
             own = snapshot
         elif owned is not None:
-            yield from _see_out(ctx, owned, ids, snapshot)
+            yield from _end_and_wait(ctx, owned, ids, snapshot)
         else:
             ctx.log.warning("%s of an earlier try is %s, and stays", kind.label(ids), snapshot.state)
     return own
 
 
-def _see_out(ctx: RunContext, kind: OwnedKind[State], ids: Mapping[str, str], snapshot: Snapshot) -> Effects[Snapshot]:
+def _end_and_wait(
+    ctx: RunContext, kind: OwnedKind[State], ids: Mapping[str, str], snapshot: Snapshot
+) -> Effects[Snapshot]:
     """End what an earlier try has left, unless it ends already, and wait until it is over."""
     if snapshot.state.is_terminal:
         return snapshot

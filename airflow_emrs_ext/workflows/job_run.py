@@ -14,7 +14,7 @@ from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows import ShowDriverLogs
 from airflow_emrs_ext.workflows.driver_logs.following import Follower
 from airflow_emrs_ext.workflows.driver_logs.reports import LONGEST_EXCERPT, Excerpt, excerpt
-from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, await_owned, briefly, request_end
+from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, request_end, wait_for_billable, with_timeout
 from airflow_emrs_ext.workflows.report import defaults_of, report
 
 """What of the drivers' logs is written to the log of a task, and when."""
@@ -23,7 +23,7 @@ from airflow_emrs_ext.workflows.report import defaults_of, report
 _MOST_ATTEMPTS = 10
 
 
-def follow_job_run(
+def wait_for_job_run(
     ctx: RunContext,
     *,
     kind: str,
@@ -43,7 +43,7 @@ def follow_job_run(
     targets = [job_run.states.parse(state) for state in target_states]
     follower = None
     if show_driver_logs == "live":
-        brief = briefly(ctx, REPORT_SECONDS)
+        brief = with_timeout(ctx, REPORT_SECONDS)
         follower = Follower(brief, job_run, lambda: defaults_of(brief, job_run, ids))
     try:
         return (
@@ -75,7 +75,7 @@ def _follow(
     rest = follower.rest if follower else sleep
     try:
         wait = await_state(kind, ids, targets, ctx, rest)
-        snapshot = yield from await_owned(ctx, kind, ids, wait, end_on_timeout=cancel_on_timeout)
+        snapshot = yield from wait_for_billable(ctx, kind, ids, wait, end_on_timeout=cancel_on_timeout)
     except EmrError as error:
         yield from _conclude(ctx, kind, error, show, follower)
         raise
@@ -86,7 +86,7 @@ def _follow(
 def conclude_job_run(
     ctx: RunContext, error: EmrError, *, kind: str, show_driver_logs: ShowDriverLogs = "on_failure", **_: Any
 ) -> Effects[Facts]:
-    """Let the error that has ended a wait elsewhere say all that :func:`follow_job_run`'s would.
+    """Let the error that has ended a wait elsewhere say all that :func:`wait_for_job_run`'s would.
 
     :param error: changed
     """
@@ -116,7 +116,7 @@ def cancel_job_run(
         ctx, kind=kind, ids=ids, shutdown_grace_period_seconds=shutdown_grace_period_seconds
     )
     ended = [str(state) for state in JOB_RUNS[kind].states if state.is_terminal]
-    return (yield from follow_job_run(ctx, kind=kind, ids=ids, target_states=ended))
+    return (yield from wait_for_job_run(ctx, kind=kind, ids=ids, target_states=ended))
 
 
 def request_cancellation(
@@ -172,7 +172,7 @@ def _excerpts(
     ctx: RunContext, kind: JobRunKind[State], facts: Facts, *, failed: bool, waits: bool
 ) -> Effects[list[Excerpt]]:
     """What matters of the logs of each attempt; the newest is read first, in case none can be."""
-    brief = briefly(ctx, REPORT_SECONDS)
+    brief = with_timeout(ctx, REPORT_SECONDS)
     attempts = facts["attempts"] or [facts]
     found: list[Excerpt] = []
     for attempt in reversed(attempts[-_MOST_ATTEMPTS:]):

@@ -36,7 +36,7 @@ END_SECONDS = 60.0
 deadline."""
 
 
-def await_owned(
+def wait_for_billable(
     ctx: RunContext, kind: OwnedKind[State], ids: Mapping[str, str], wait: Effects[T], *, end_on_timeout: bool
 ) -> Effects[T]:
     """Wait for a resource that somebody has to end.
@@ -50,11 +50,11 @@ def await_owned(
     except EmrError as error:
         error.facts = {**ids, **error.facts}
         if end_on_timeout and isinstance(error, WaitTimeout) and not is_over(kind, error.facts.get("state")):
-            yield from abandon(ctx, kind=kind.key, ids=dict(ids))
+            yield from request_end_best_effort(ctx, kind=kind.key, ids=dict(ids))
         raise
 
 
-def follow(
+def wait_for_state(
     ctx: RunContext, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
 ) -> Effects[Facts]:
     """Wait until a resource is in one of ``target_states``.
@@ -67,11 +67,11 @@ def follow(
     targets = [claimed.states.parse(state) for state in target_states]
     wait = await_state(claimed, ids, targets, ctx)
     if end_on_timeout:
-        wait = await_owned(ctx, OWNED[kind], ids, wait, end_on_timeout=True)
+        wait = wait_for_billable(ctx, OWNED[kind], ids, wait, end_on_timeout=True)
     return (yield from wait).facts
 
 
-def watch(
+def wait_until_changed(
     ctx: RunContext, *, kind: str, ids: Mapping[str, str], target_states: Iterable[str], end_on_timeout: bool = False
 ) -> Effects[Facts]:
     """Wait until a look at a resource is worth its calls: it is in one of ``target_states``, or cannot be any more.
@@ -86,7 +86,7 @@ def watch(
     targets = [claimed.states.parse(state) for state in target_states]
     wait = await_news(claimed, ids, targets, ctx)
     if end_on_timeout:
-        wait = await_owned(ctx, OWNED[kind], ids, wait, end_on_timeout=True)
+        wait = wait_for_billable(ctx, OWNED[kind], ids, wait, end_on_timeout=True)
     yield from wait
     return dict(ids)
 
@@ -120,10 +120,10 @@ def end(ctx: RunContext, *, kind: str, ids: Mapping[str, str], wait_for_completi
 def request_end(ctx: RunContext, kind: OwnedKind[State], ids: Mapping[str, str], **members: Any) -> Effects[Facts]:
     """End a resource without waiting for it; one that has ended, or ends meanwhile, is left as it is."""
     request = named(ctx, kind.end(ids, **members), *kind.members(ids))
-    return (yield from insist(ctx, kind, ids, request, kind.on_the_way_out()))
+    return (yield from request_transition(ctx, kind, ids, request, kind.on_the_way_out()))
 
 
-def abandon(
+def request_end_best_effort(
     ctx: RunContext, *, kind: str, ids: Mapping[str, str], seconds: float = END_SECONDS, raises: bool = False
 ) -> Effects[Facts]:
     """Request the end of what nobody waits for any more, and say so if it cannot be had.
@@ -135,9 +135,9 @@ def abandon(
     owned = OWNED[kind]
     ctx.log.info("%s: %s it, because nothing waits for it any more", owned.label(ids), owned.verb)
     try:
-        with ctx.notes.ending("end_unowned", {"kind": kind, "ids": dict(ids)}):
+        with ctx.notes.ending("end_if_orphaned", {"kind": kind, "ids": dict(ids)}):
             try:
-                return (yield from request_end(briefly(ctx, seconds), owned, ids))
+                return (yield from request_end(with_timeout(ctx, seconds), owned, ids))
             except ResourceNotFound:
                 return dict(ids)
     except EmrError as error:
@@ -148,19 +148,19 @@ def abandon(
         return dict(ids)
 
 
-def end_unowned(
+def end_if_orphaned(
     ctx: RunContext,
     *,
     kind: str,
     ids: Mapping[str, str],
-    spared: Iterable[str] = (),
+    except_states: Iterable[str] = (),
     seconds: float = KILL_SECONDS,
     is_here: Callable[[str], bool] = lambda deployment: True,
 ) -> Effects[Facts]:
     """End what a task has left that was ended while it was deferred, however long the service's quota makes it take.
 
     :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
-    :param spared: states in which it is left alone
+    :param except_states: states in which it is left alone
     :param seconds: how long each request is repeated
     :param is_here: whether an identity that its tags name is one of this Airflow
     :raises OtherDeployment: it is another Airflow's
@@ -168,10 +168,10 @@ def end_unowned(
     """
     owned = OWNED[kind]
     try:
-        snapshot = yield from look(owned, ids, briefly(ctx, seconds))
+        snapshot = yield from look(owned, ids, with_timeout(ctx, seconds))
     except ResourceNotFound:
         return dict(ids)
-    if snapshot.state in owned.on_the_way_out() or snapshot.state in frozenset(spared):
+    if snapshot.state in owned.on_the_way_out() or snapshot.state in frozenset(except_states):
         return snapshot.facts
     deployment = owner(snapshot.facts.get("tags") or {}).get("deployment")
     if deployment is not None and not is_here(deployment):
@@ -179,10 +179,10 @@ def end_unowned(
             f"{owned.label(ids)} carries the tag of another Airflow, {deployment}, and is left to it. Give each "
             "Airflow a journal of its own ([emrs_ext] journal_folder). If that one is no more, end it by hand."
         )
-    return (yield from abandon(ctx, kind=kind, ids=ids, seconds=seconds, raises=True))
+    return (yield from request_end_best_effort(ctx, kind=kind, ids=ids, seconds=seconds, raises=True))
 
 
-def insist(
+def request_transition(
     ctx: RunContext,
     kind: ResourceKind[State],
     ids: Mapping[str, str],
@@ -202,7 +202,7 @@ def insist(
     except (RequestRejected, RequestConflict, ServiceUnavailable) as error:
         is_unheard = isinstance(error, ServiceUnavailable)
         try:
-            snapshot = yield from look(kind, ids, briefly(ctx, REPORT_SECONDS) if is_unheard else ctx)
+            snapshot = yield from look(kind, ids, with_timeout(ctx, REPORT_SECONDS) if is_unheard else ctx)
         except (ServiceUnavailable, AccessDenied):
             if is_unheard:
                 raise error from error.__cause__
@@ -219,7 +219,7 @@ def insist(
     return dict(ids)
 
 
-def briefly(ctx: RunContext, seconds: float) -> RunContext:
+def with_timeout(ctx: RunContext, seconds: float) -> RunContext:
     """RunContext for what is done after the wait, whose deadline may have passed."""
     wait_policy = replace(ctx.wait_policy, call_patience=seconds, access_patience=seconds, deadline=None)
     return replace(ctx, wait_policy=wait_policy, settles_starts=False)

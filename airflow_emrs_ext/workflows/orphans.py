@@ -15,7 +15,7 @@ from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
 from airflow_emrs_ext.resources import OWNED, ClaimedKind, Snapshot
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows import KILL_SECONDS
-from airflow_emrs_ext.workflows.lifecycle import Facts, abandon, briefly
+from airflow_emrs_ext.workflows.lifecycle import Facts, request_end_best_effort, with_timeout
 
 # Answers are dated in whole seconds.
 _SECOND = 1.0
@@ -32,7 +32,7 @@ def end_active_of_task(
     *,
     kind: str,
     request: Mapping[str, Any],
-    spared: Iterable[str] = (),
+    except_states: Iterable[str] = (),
     seconds: float = KILL_SECONDS,
     before: float | None = None,
     is_service_time: bool = False,
@@ -41,7 +41,7 @@ def end_active_of_task(
 
     :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
     :param request: the name and the tags of what was started, and the ids of what it runs on
-    :param spared: states in which it is left alone
+    :param except_states: states in which it is left alone
     :param seconds: how long each call is repeated
     :param before: what was created later may be another's, as of a DAG run that was made again with the same id: in
         seconds since the epoch; ``None``: now
@@ -49,7 +49,7 @@ def end_active_of_task(
     :return: how many there were
     :raises EmrError: something could not be ended
     """
-    owned, brief, kept = OWNED[kind], briefly(ctx, seconds), frozenset(spared)
+    owned, brief, kept = OWNED[kind], with_timeout(ctx, seconds), frozenset(except_states)
     if not owner_tags(request.get("tags") or {}):
         ctx.log.warning("What task has started %s is not known: it has no tags ([emrs_ext] default_tags)", request)
         return {"ended": 0}
@@ -66,7 +66,7 @@ def end_active_of_task(
         if snapshot.state not in (*owned.on_the_way_out(), *kept) and created_at(snapshot) <= until + _SECOND
     ]
     for ids in found:
-        yield from abandon(ctx, kind=kind, ids=ids, seconds=seconds, raises=True)
+        yield from request_end_best_effort(ctx, kind=kind, ids=ids, seconds=seconds, raises=True)
     return {"ended": len(found)}
 
 
@@ -112,7 +112,7 @@ def name_left(
     :param seconds: how long each call is repeated
     """
     try:
-        left = yield from left_active(briefly(ctx, seconds), kind, request, True, 0.0)
+        left = yield from left_active(with_timeout(ctx, seconds), kind, request, True, 0.0)
     except EmrError:
         return
     if left:

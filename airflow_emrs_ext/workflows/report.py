@@ -14,7 +14,7 @@ from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, JobRunKind, attempt_facts
 from airflow_emrs_ext.shared.states import State
-from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, briefly
+from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, with_timeout
 
 # How old what is known of an application may be, in seconds; what it has for defaults is changed while it is at rest.
 _RECENT_SECONDS = 60.0
@@ -25,7 +25,7 @@ def report(ctx: RunContext, kind: JobRunKind[State], facts: Facts) -> Effects[Fa
 
     What may not be read is left out: the outcome of the run is worth more than its decoration.
     """
-    brief = briefly(ctx, REPORT_SECONDS)
+    brief = with_timeout(ctx, REPORT_SECONDS)
     attempts: list[Facts] = []
     about: Facts = {}
     try:

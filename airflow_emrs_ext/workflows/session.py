@@ -8,7 +8,7 @@ from airflow_emrs_ext.aws import serverless as api
 from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.resources import SESSION
-from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, briefly, end
+from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, end, with_timeout
 
 
 def terminate_session(ctx: RunContext, *, ids: Mapping[str, str], wait_for_completion: bool = True) -> Effects[Facts]:
@@ -25,7 +25,7 @@ def terminate_session(ctx: RunContext, *, ids: Mapping[str, str], wait_for_compl
 def _architecture(ctx: RunContext, application_id: str) -> Effects[str | None]:
     """What the prices of an application's workers depend on; what may not be read is left out."""
     try:
-        application = yield from api.get_application(briefly(ctx, REPORT_SECONDS), application_id)
+        application = yield from api.get_application(with_timeout(ctx, REPORT_SECONDS), application_id)
     except EmrError as error:
         ctx.log.warning("The architecture of application %s is not known: %s", application_id, error)
         return None

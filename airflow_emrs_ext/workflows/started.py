@@ -13,7 +13,7 @@ from airflow_emrs_ext.core.service_clock import answered_at, moment
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.resources import ClaimedKind, Snapshot
 from airflow_emrs_ext.shared.states import State
-from airflow_emrs_ext.workflows.lifecycle import briefly
+from airflow_emrs_ext.workflows.lifecycle import with_timeout
 
 # How long after its start something may not be found yet, in seconds, and how often it is looked for.
 _APPEARANCE_SECONDS = 60.0
@@ -47,7 +47,7 @@ def count_as(ctx: RunContext, kind: ClaimedKind[State], started: Mapping[str, An
     tags = generation_tag(generation)
     call = make_call(kind.service, "tag_resource", resource_arn=started.get("arn"), tags=tags)
     try:
-        yield from patiently(call, briefly(ctx, _TAG_SECONDS), lambda response: response)
+        yield from patiently(call, with_timeout(ctx, _TAG_SECONDS), lambda response: response)
     except EmrError as error:
         ctx.log.warning(
             "%s could not be tagged with %s: if this try is lost, the next one takes it for one from before the clear, "

@@ -153,9 +153,9 @@ def _anothers(answer: Answer, request: Request) -> Answer:
 
     def of(document: dict[str, Any]) -> dict[str, Any]:
         # Of what is described it is another one on the same application, which has failed.
-        spared = ("applicationId", "virtualClusterId") if any(_described(document)) else ()
+        except_states = ("applicationId", "virtualClusterId") if any(_described(document)) else ()
         for one in list(_described(document)) or [document]:
-            one.update({name: other(one[name]) for name in OWN_IDS if name in one and name not in spared})
+            one.update({name: other(one[name]) for name in OWN_IDS if name in one and name not in except_states})
             if "state" in one:
                 one["state"] = "FAILED"
         return document

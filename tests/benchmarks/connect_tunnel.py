@@ -79,7 +79,7 @@ def start_session(hook: Any) -> dict[str, Any]:
     )
     ids = {"application_id": started["applicationId"], "session_id": started["sessionId"]}
     ready = ["STARTED", "IDLE", "BUSY"]
-    return dict(hook.run(WORKFLOWS["follow"](hook.run_context, kind="session", ids=ids, target_states=ready)))
+    return dict(hook.run(WORKFLOWS["wait_for_state"](hook.run_context, kind="session", ids=ids, target_states=ready)))
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from tests.simulation.histories import draw, shrunk
 
 Change = tuple[Any, str, Any]
 
-_await_owned = lifecycle.await_owned
+_await_owned = lifecycle.wait_for_billable
 _parse = State.parse.__func__  # type: ignore[attr-defined]
 _pause_after = retry.Attempts.pause_after
 _began = retry.Attempts.__init__
@@ -52,7 +52,7 @@ def _ends_at(*errors: type[EmrError]) -> Iterator[Change]:
             return (yield from _await_owned(ctx, kind, ids, wait, end_on_timeout=end_on_timeout))
         except errors:
             if end_on_timeout:
-                yield from lifecycle.abandon(ctx, kind=kind.key, ids=dict(ids))
+                yield from lifecycle.request_end_best_effort(ctx, kind=kind.key, ids=dict(ids))
             raise
 
     yield lifecycle, "await_owned", await_owned
@@ -185,11 +185,11 @@ def _shutdown_ends() -> Iterator[Change]:
 
 
 def _deadline_ends_nothing() -> Iterator[Change]:
-    @wraps(lifecycle.watch)
+    @wraps(lifecycle.wait_until_changed)
     def watch(ctx: Any, **arguments: Any) -> Any:
-        return lifecycle.watch(ctx, **{**arguments, "end_on_timeout": False})
+        return lifecycle.wait_until_changed(ctx, **{**arguments, "end_on_timeout": False})
 
-    yield runner, "WORKFLOWS", {**runner.WORKFLOWS, "watch": watch}
+    yield runner, "WORKFLOWS", {**runner.WORKFLOWS, "wait_until_changed": watch}
 
 
 def _no_pause() -> Iterator[Change]:

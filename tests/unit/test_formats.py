@@ -253,5 +253,5 @@ def test_an_event_of_a_newer_format_fails_the_try_and_leaves_the_job_run(emr: Lo
 
 def test_every_workflow_says_what_it_takes() -> None:
     given = {"kind": "job_run", "request": {}, "seed": "", "end_on_timeout": True, "an_addition": 1}
-    assert known(WORKFLOWS["claim_owned"], given).keys() == given.keys() - {"an_addition"}
+    assert known(WORKFLOWS["idempotent_start_billable"], given).keys() == given.keys() - {"an_addition"}
     assert {name for name in WORKFLOWS if known(WORKFLOWS[name], {"an_addition": 1})} == set()

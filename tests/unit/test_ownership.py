@@ -20,7 +20,7 @@ from airflow_emrs_ext.aws.ownership_tags import (
 from airflow_emrs_ext.exceptions import AccessDenied, RequestConflict, ServiceUnavailable
 from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, ClaimedKind
 from airflow_emrs_ext.shared.states import State
-from airflow_emrs_ext.workflows.idempotent_start import claim
+from airflow_emrs_ext.workflows.idempotent_start import idempotent_start
 from tests.unit.stepping import Stepper, client_error
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
@@ -106,7 +106,7 @@ EARLIER = datetime(2026, 5, 1, 11, tzinfo=timezone.utc)
 def claimed(answers: list[Any], request: dict[str, Any] = REQUEST, **more: Any) -> tuple[str, Stepper]:
     stepper = Stepper(answers, now=NOW.timestamp())
     given = {"try_number": 2, **more}
-    facts = stepper.run(lambda ctx: claim(ctx, kind="session", request=request, seed="seed", **given))
+    facts = stepper.run(lambda ctx: idempotent_start(ctx, kind="session", request=request, seed="seed", **given))
     return facts["session_id"], stepper
 
 
@@ -199,7 +199,7 @@ def test_a_success_counts_if_nobody_has_cleared_it(tries: int, began: float | No
     ]
     stepper = Stepper(answers, now=NOW.timestamp() + skew)
     facts = stepper.run(
-        lambda ctx: claim(
+        lambda ctx: idempotent_start(
             ctx,
             kind="job_run",
             request={**request, "execution_role_arn": "role", "job_driver": {}},
@@ -224,7 +224,9 @@ def test_no_clock_of_a_worker_ends_what_is_active(tries: int, skew: float) -> No
         answers += [started("a"), described("a", "TERMINATED", EARLIER), started("b"), described("b", "SUBMITTED", NOW)]
     stepper = Stepper(answers, now=NOW.timestamp() + skew)
     epoch = {"tries": tries, "began": NOW.timestamp() - 60, "ends": tries == 2}
-    facts = stepper.run(lambda ctx: claim(ctx, kind="session", request=REQUEST, seed="seed", try_number=3, epoch=epoch))
+    facts = stepper.run(
+        lambda ctx: idempotent_start(ctx, kind="session", request=REQUEST, seed="seed", try_number=3, epoch=epoch)
+    )
     assert facts["session_id"] == ("b" if tries == 2 else "a")
     assert ("terminate_session" in dict(operations(stepper))) == (tries == 2)
 
@@ -234,7 +236,9 @@ def test_what_a_try_has_just_started_is_its_own_whatever_its_clock_and_number(sk
     # Tries that failed before they started anything have made no generation, and count all the same.
     epoch = {"tries": 2, "began": NOW.timestamp() - 60, "ends": True}
     stepper = Stepper([started("a"), described("a", "SUBMITTED", NOW)], now=NOW.timestamp() + skew)
-    facts = stepper.run(lambda ctx: claim(ctx, kind="session", request=REQUEST, seed="seed", try_number=3, epoch=epoch))
+    facts = stepper.run(
+        lambda ctx: idempotent_start(ctx, kind="session", request=REQUEST, seed="seed", try_number=3, epoch=epoch)
+    )
     assert facts["session_id"] == "a"
     assert "terminate_session" not in dict(operations(stepper))
 
@@ -250,7 +254,7 @@ def test_a_first_try_is_not_served_by_a_dag_run_that_was_deleted(state: str) -> 
     stepper = Stepper(answers, now=NOW.timestamp())
     request = {"application_id": "00fapp", "execution_role_arn": "role", "job_driver": {}}
     epoch = {"began": NOW.timestamp() - 10}
-    facts = stepper.run(lambda ctx: claim(ctx, kind="job_run", request=request, seed="seed", epoch=epoch))
+    facts = stepper.run(lambda ctx: idempotent_start(ctx, kind="job_run", request=request, seed="seed", epoch=epoch))
     assert facts["job_run_id"] == "b"
 
 
@@ -268,7 +272,7 @@ def test_what_another_process_of_the_same_try_has_asked_for_is_its_own() -> None
             """Forget it."""
 
     facts = stepper.run(
-        lambda ctx: claim(
+        lambda ctx: idempotent_start(
             replace(ctx, notes=Asked()),
             kind="job_run",
             request=request,
@@ -288,7 +292,7 @@ def test_a_start_that_had_its_effect_at_a_lost_answer_is_new() -> None:
     stepper = Stepper(answers, now=NOW.timestamp())
     request = {"application_id": "00fapp", "execution_role_arn": "role", "job_driver": {}}
     answers[6]["ResponseMetadata"] = {"HTTPHeaders": {"date": "Fri, 01 May 2026 12:00:51 GMT"}}
-    facts = stepper.run(lambda ctx: claim(ctx, kind="job_run", request=request, seed="seed", epoch={}))
+    facts = stepper.run(lambda ctx: idempotent_start(ctx, kind="job_run", request=request, seed="seed", epoch={}))
     assert facts["job_run_id"] == "a"
 
 
@@ -302,7 +306,7 @@ def test_a_worker_whose_clock_is_behind_lists_what_is_too_old_for_its_token() ->
         described("old", "IDLE", old, tags=tags),
     ]
     stepper = Stepper(answers, now=NOW.timestamp() - 7200)
-    facts = stepper.run(lambda ctx: claim(ctx, kind="session", request=request, seed="seed", try_number=2))
+    facts = stepper.run(lambda ctx: idempotent_start(ctx, kind="session", request=request, seed="seed", try_number=2))
     assert facts["session_id"] == "old"
     assert stepper.calls[1].parameters["createdAtBefore"] >= NOW - timedelta(hours=1)
 

@@ -31,7 +31,7 @@ from airflow_emrs_ext.exceptions import (
 from airflow_emrs_ext.resources import JOB_RUN
 from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
 from airflow_emrs_ext.shared.states import JobRunState
-from airflow_emrs_ext.workflows.lifecycle import briefly, end
+from airflow_emrs_ext.workflows.lifecycle import end, with_timeout
 
 from .stepping import Stepper, client_error
 
@@ -131,7 +131,7 @@ class TestPatiently:
         with pytest.raises(WaitTimeout):
             Stepper([lost] * 500).run(lambda ctx: patiently(start, ctx), call_patience=10, deadline=4000.0)
         with pytest.raises(ServiceUnavailable):
-            Stepper([lost] * 500).run(lambda ctx: patiently(start, briefly(ctx, 10)))
+            Stepper([lost] * 500).run(lambda ctx: patiently(start, with_timeout(ctx, 10)))
 
     def test_a_start_that_never_reached_the_service_is_repeated_like_any_call(self) -> None:
         start = Call("start_job_run", {"applicationId": "00fapp", "clientToken": "t"})

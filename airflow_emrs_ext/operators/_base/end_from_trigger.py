@@ -35,7 +35,7 @@ def ending(operator: Any, workflow: str | None, arguments: Mapping[str, Any], **
     if needs:
         operator.log.info("`end_from_trigger` is set, but a worker will end this task: %s", "; ".join(needs))
         return None
-    if workflow == "follow_job_run" and arguments.get("show_driver_logs", "on_failure") == "on_failure":
+    if workflow == "wait_for_job_run" and arguments.get("show_driver_logs", "on_failure") == "on_failure":
         # A worker looks at a failure once more, and shows its log then.
         arguments = {**arguments, "show_driver_logs": "never"}
     xcoms = "none" if not operator.do_xcom_push else "each" if operator.multiple_outputs else "whole"

@@ -63,7 +63,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
 
         :raises ConfigurationError: neither a session is given nor what one is started with
         """
-        from airflow_emrs_ext.workflows.lifecycle import follow
+        from airflow_emrs_ext.workflows.lifecycle import wait_for_state
 
         self.hook.wait_policy = self._wait_policy(context)
         if self.session is not None:
@@ -72,7 +72,7 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
             ids = kind.pick(given)
             self.show_links(context, kind.key, ids)
             ready = [str(state) for state in kind.states if state.is_success]
-            self._run(follow, kind=kind.key, ids=ids, target_states=ready)
+            self._run(wait_for_state, kind=kind.key, ids=ids, target_states=ready)
             # Credentials of a managed endpoint may be asked for another role than its own.
             yield {name: given[name] for name in (*kind.id_names, "execution_role_arn") if name in given}
             return

@@ -82,11 +82,11 @@ class StartingJobRunOperator(OwningOperator):
             return as_xcoms(self, self._follow_claimed(context, outcome.result or {}, then["targets"]))
 
     def _defer_submission(self, context: Context, request: Mapping[str, Any], targets: Sequence[str]) -> None:
-        from airflow_emrs_ext.workflows.idempotent_start import abandon_claim
+        from airflow_emrs_ext.workflows.idempotent_start import end_uncertain_start
 
         arguments = self.claim_arguments(context, request)
         claim, self._claim = self._claim, {}
-        at_kill = on_kill(abandon_claim, **claim, seconds=KILL_SECONDS) if claim and self._ends_on("kill") else {}
+        at_kill = on_kill(end_uncertain_start, **claim, seconds=KILL_SECONDS) if claim and self._ends_on("kill") else {}
         wait_policy = self.hook.wait_policy.as_arguments()
         self.log.info("Submitting from the triggerer, when its turn comes")
         self.defer(
@@ -101,14 +101,14 @@ class StartingJobRunOperator(OwningOperator):
         )
 
     def _follow_claimed(self, context: Context, claimed: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
-        from airflow_emrs_ext.workflows.job_run import follow_job_run
+        from airflow_emrs_ext.workflows.job_run import wait_for_job_run
 
         self.own(context, self.kind.pick(claimed))
         if not targets:
             return {**self._ids, "arn": claimed["arn"]}
         return self.follow(
             context,
-            follow_job_run,
+            wait_for_job_run,
             kind=self.kind.key,
             ids=self._ids,
             target_states=targets,

@@ -115,7 +115,7 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
             watched = watch_of(name, arguments)
             self.defer(
                 trigger=self._trigger(
-                    workflow=name if watched is None else "watch",
+                    workflow=name if watched is None else "wait_until_changed",
                     arguments=arguments if watched is None else watched,
                     wait_policy=wait_policy,
                     ending=ending(self, None if watched is None else name, arguments, concludes=True),

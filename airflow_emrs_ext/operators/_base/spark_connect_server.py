@@ -73,7 +73,7 @@ class StartingServingOperator(OwningOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Start it or find the task's own, then wait for it."""
-        from airflow_emrs_ext.workflows.lifecycle import follow
+        from airflow_emrs_ext.workflows.lifecycle import wait_for_state
 
         claimed = self.claim(context, self.request(context))
         ids = self.kind.pick(claimed)
@@ -82,7 +82,7 @@ class StartingServingOperator(OwningOperator):
             return claimed
         return self.follow(
             context,
-            follow,
+            wait_for_state,
             kind=self.kind.key,
             ids=ids,
             target_states=[str(state) for state in self.kind.states if state.is_success],

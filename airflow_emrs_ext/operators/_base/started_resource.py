@@ -74,9 +74,9 @@ class ClaimingOperator(EmrOperator):
         return self._run(self._claim_workflow(), **self.claim_arguments(context, request))
 
     def _claim_workflow(self) -> Workflow[...]:
-        from airflow_emrs_ext.workflows.idempotent_start import claim
+        from airflow_emrs_ext.workflows.idempotent_start import idempotent_start
 
-        return claim
+        return idempotent_start
 
     def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of the workflow that claims it."""
@@ -142,9 +142,9 @@ class OwningOperator(ClaimingOperator):
         self._notes: Endings | None = None
 
     def _claim_workflow(self) -> Workflow[...]:
-        from airflow_emrs_ext.workflows.idempotent_start import claim_owned
+        from airflow_emrs_ext.workflows.idempotent_start import idempotent_start_billable
 
-        return claim_owned
+        return idempotent_start_billable
 
     def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         """As the base's, with what becomes of it if the deadline comes before it is the task's."""
@@ -229,12 +229,12 @@ class OwningOperator(ClaimingOperator):
 
     def _leave_to_airflow(self) -> None:
         """Leave what was started to the next try, or, if Airflow says later that there is none, to a triggerer."""
-        from airflow_emrs_ext.workflows.lifecycle import end_unowned
+        from airflow_emrs_ext.workflows.lifecycle import end_if_orphaned
         from airflow_emrs_ext.workflows.orphans import end_active_of_task
 
         kind = self.kind.key
         if self._ids:
-            self._noted().keep(*named(end_unowned, kind=kind, ids=self._ids))
+            self._noted().keep(*named(end_if_orphaned, kind=kind, ids=self._ids))
         elif self._claim:
             by_tags = found_by(self._claim["request"])
             self._noted().keep(*named(end_active_of_task, kind=kind, request=by_tags, before=time.time()))
@@ -271,16 +271,16 @@ class OwningOperator(ClaimingOperator):
             self._end()
 
     def _end(self) -> None:
-        from airflow_emrs_ext.workflows.lifecycle import abandon
+        from airflow_emrs_ext.workflows.lifecycle import request_end_best_effort
 
         ids, self._ids, self._claim = self._ids, {}, {}
-        self._run(abandon, kind=self.kind.key, ids=ids)
+        self._run(request_end_best_effort, kind=self.kind.key, ids=ids)
 
     def _abandon_claim(self, event: Event) -> None:
-        from airflow_emrs_ext.workflows.idempotent_start import abandon_claim
+        from airflow_emrs_ext.workflows.idempotent_start import end_uncertain_start
 
         if self._claim and self._ends_on(event):
-            self._run(abandon_claim, **self._claim)
+            self._run(end_uncertain_start, **self._claim)
 
     def _noted(self) -> Endings:
         from airflow_emrs_ext.triggers.journal import Endings, Journal
@@ -299,6 +299,6 @@ class OwningOperator(ClaimingOperator):
     def _on_kill_in_triggerer(self) -> dict[str, Any]:
         if not self._ends_on("kill"):
             return {}
-        from airflow_emrs_ext.workflows.lifecycle import end_unowned
+        from airflow_emrs_ext.workflows.lifecycle import end_if_orphaned
 
-        return on_kill(end_unowned, kind=self.kind.key, ids=self._ids)
+        return on_kill(end_if_orphaned, kind=self.kind.key, ids=self._ids)

@@ -19,7 +19,7 @@ from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
-from airflow_emrs_ext.workflows.job_run import follow_job_run
+from airflow_emrs_ext.workflows.job_run import wait_for_job_run
 from tests.polling import eventually
 from tests.running import TaskInstance
 
@@ -93,7 +93,7 @@ def following(ids: Mapping[str, str], asynchronous: bool, notes: Notes | None = 
     ctx = RunContext(wait_policy=PATIENCE, log=lines, notes=notes or OwnNotes())
 
     def follow() -> None:
-        steps = follow_job_run(ctx, kind="job_run", ids=ids, target_states=["SUCCESS"], show_driver_logs="live")
+        steps = wait_for_job_run(ctx, kind="job_run", ids=ids, target_states=["SUCCESS"], show_driver_logs="live")
         try:
             one.result = asyncio.run(hook.arun(steps)) if asynchronous else hook.run(steps)
         except EmrError as error:
@@ -190,7 +190,7 @@ def test_what_cannot_be_followed_is_shown_at_the_end(emr: LocalEmr) -> None:
 
 def trigger(ids: Mapping[str, str], try_number: int = 1) -> tuple[WorkflowTrigger, Lines]:
     one = WorkflowTrigger(
-        workflow="follow_job_run",
+        workflow="wait_for_job_run",
         arguments={"kind": "job_run", "ids": ids, "target_states": ["SUCCESS"], "show_driver_logs": "live"},
         wait_policy=asdict(PATIENCE),
         hook={"aws_conn_id": "aws_default"},

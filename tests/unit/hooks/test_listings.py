@@ -26,7 +26,7 @@ from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 from airflow_emrs_ext.runtime.shared_driver import shared_driver
 from airflow_emrs_ext.shared import service_model
 from airflow_emrs_ext.shared.quotas import Quota
-from airflow_emrs_ext.workflows.lifecycle import watch
+from airflow_emrs_ext.workflows.lifecycle import wait_until_changed
 from tests.polling import eventually
 
 ROLE = "arn:aws:iam::123456789012:role/job"
@@ -330,7 +330,7 @@ def runs(emr: LocalEmr) -> list[dict[str, str]]:
 async def watched(ids: dict[str, str], **patience: Any) -> dict[str, Any]:
     ctx = RunContext(wait_policy=WaitPolicy(**{"waiter_delay": 0.2, **patience}))
     async with shared_driver({"aws_conn_id": "aws_default"}, EmrHook) as driver:
-        return await driver.run(watch(ctx, kind="job_run", ids=ids, target_states=["SUCCESS"]))
+        return await driver.run(wait_until_changed(ctx, kind="job_run", ids=ids, target_states=["SUCCESS"]))
 
 
 @pytest.mark.airflow
@@ -400,7 +400,9 @@ class TestShared:
         async with shared_driver({"aws_conn_id": "aws_default"}, EmrHook) as driver:
 
             async def see(ids: dict[str, str]) -> dict[str, Any]:
-                return await driver.run(watch(RunContext(), kind="job_run", ids=ids, target_states=["SUCCESS"]))
+                return await driver.run(
+                    wait_until_changed(RunContext(), kind="job_run", ids=ids, target_states=["SUCCESS"])
+                )
 
             assert await see(runs[0]) == runs[0]
             emr.inject("GetJobRun", "error", times=1, status=403, code="ExpiredTokenException")

@@ -168,7 +168,7 @@ async def watch(application_id: str, job_run_ids: list[str], queue: str) -> list
     async with shared_driver({"aws_conn_id": "aws_default"}, EmrHook) as driver:
         waits = (
             driver.run(
-                WORKFLOWS["watch"](
+                WORKFLOWS["wait_until_changed"](
                     ctx,
                     kind="job_run",
                     ids={"application_id": application_id, "job_run_id": job_run_id},

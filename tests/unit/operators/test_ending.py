@@ -79,7 +79,7 @@ def in_a_dag(**arguments: Any) -> Any:
 )
 def test_what_only_a_worker_does_keeps_the_end_there(arguments: dict[str, Any], reason: str, said: Said) -> None:
     task = in_a_dag(**arguments)
-    assert ending(task, "follow_job_run", {}) is None
+    assert ending(task, "wait_for_job_run", {}) is None
     assert reason in said()
 
 
@@ -92,7 +92,7 @@ def test_so_does_what_airflow_is_configured_to_do(
     variable: str, reason: str, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
     monkeypatch.setenv(f"AIRFLOW__{variable}", "True")
-    assert ending(in_a_dag(), "follow_job_run", {}) is None
+    assert ending(in_a_dag(), "wait_for_job_run", {}) is None
     assert reason in said()
 
 
@@ -115,7 +115,7 @@ def listener() -> Iterator[None]:
 @where_it_can
 @pytest.mark.usefixtures("listener")
 def test_so_does_a_listener(said: Said) -> None:
-    assert ending(in_a_dag(), "follow_job_run", {}) is None
+    assert ending(in_a_dag(), "wait_for_job_run", {}) is None
     assert "listeners want to know of its success (lineage)" in said()
 
 
@@ -130,7 +130,7 @@ def test_so_does_a_task_that_is_mapped_over_the_result(said: Said) -> None:
     with DAG("a_dag", schedule=None):
         started = operator()
         each.expand(pair=started.output)
-    assert ending(started, "follow_job_run", {}) is None
+    assert ending(started, "wait_for_job_run", {}) is None
     assert "mapped over its result" in said()
 
 
@@ -140,18 +140,18 @@ def test_so_does_a_task_that_is_mapped_over_the_result(said: Said) -> None:
     [({}, "whole"), ({"multiple_outputs": True}, "each"), ({"do_xcom_push": False}, "none")],
 )
 def test_the_trigger_stores_what_the_task_is_to_store(arguments: dict[str, Any], xcoms: str) -> None:
-    found = ending(in_a_dag(**arguments), "follow", {"kind": "session"}, concludes=True)
-    assert found == {"workflow": "follow", "arguments": {"kind": "session"}, "xcoms": xcoms, "concludes": True}
+    found = ending(in_a_dag(**arguments), "wait_for_state", {"kind": "session"}, concludes=True)
+    assert found == {"workflow": "wait_for_state", "arguments": {"kind": "session"}, "xcoms": xcoms, "concludes": True}
 
 
 def test_nobody_says_anything_who_was_not_asked(said: Said) -> None:
-    assert ending(operator(end_from_trigger=False, on_success_callback=print), "follow_job_run", {}) is None
+    assert ending(operator(end_from_trigger=False, on_success_callback=print), "wait_for_job_run", {}) is None
     assert not said()
 
 
 @pytest.mark.skipif(CAN_END_IN_TRIGGER, reason="an older Airflow")
 def test_an_older_airflow_ends_it_in_a_worker(said: Said) -> None:
-    assert ending(operator(), "follow_job_run", {}) is None
+    assert ending(operator(), "wait_for_job_run", {}) is None
     assert "it takes Airflow 3.3" in said()
 
 

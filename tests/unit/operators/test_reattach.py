@@ -20,6 +20,7 @@ from airflow_emrs_ext.operators.application import (
 )
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.workflows import idempotent_start
+from airflow_emrs_ext.workflows.idempotent_start import end_uncertain_start
 from tests.polling import eventually, let_it_age
 from tests.running import TaskInstance, TaskRun, context_of, run_task
 
@@ -167,7 +168,7 @@ def test_a_lost_answer_is_told_from_what_the_next_try_starts(
         task.execute(context_of(TaskInstance(**CLEARED)))
     second = ids(emr)[1]
     # Another process, without the notes of this one.
-    operator(application_id)._run("abandon_claim", **{**task._claim, "try_number": try_number})
+    operator(application_id)._run(end_uncertain_start, **{**task._claim, "try_number": try_number})
     states = {one["jobRunId"]: one["state"] for one in emr.job_runs()}
     assert states[first] == "CANCELLED"
     assert (not states[second].startswith("CANCEL")) is (try_number == 1)

@@ -35,6 +35,7 @@ from airflow_emrs_ext.operators.session import (
     EmrServerlessTerminateSessionOperator,
 )
 from airflow_emrs_ext.sensors.serverless import EmrServerlessSessionSensor
+from airflow_emrs_ext.workflows.lifecycle import request_end_best_effort
 from tests.polling import eventually, let_it_age
 from tests.running import TaskInstance, TaskRun, context_of, run_task
 
@@ -278,7 +279,7 @@ def test_the_late_kill_of_an_earlier_try_costs_the_next_one_nothing(
         eventually(lambda: emr.calls("ListSessions"))
         emr.script(session=ScriptedSession())
         ids = {"application_id": application_id, "session_id": first["sessionId"]}
-        killed._run("abandon", kind="session", ids=ids)
+        killed._run(request_end_best_effort, kind="session", ids=ids)
 
     killer = threading.Thread(target=kill)
     killer.start()

@@ -68,11 +68,11 @@ def ids(emr: LocalEmr) -> dict[str, str]:
 def entry(ids: dict[str, str], *, targets: Any = ("SUCCESS",), **more: Any) -> journal.Journal:
     """The entry of a trigger that runs in this process."""
     trigger: Any = WorkflowTrigger(
-        workflow="follow_job_run",
+        workflow="wait_for_job_run",
         arguments={"kind": "job_run", "ids": ids, "target_states": list(targets)},
         wait_policy={},
         hook={"aws_conn_id": "aws_default"},
-        on_kill_workflow="end_unowned",
+        on_kill_workflow="end_if_orphaned",
         on_kill_arguments={"kind": "job_run", "ids": ids},
         **more,
     )
@@ -131,7 +131,7 @@ def test_what_a_task_left_that_was_ended_meanwhile_is_ended(
         ((TaskRow("failed", None, 1, has_resumed=True),), {}, False),
         ((TaskRow("failed", None, 2, has_resumed=False),), {}, False),
         ((TaskRow("running", None, 2, has_resumed=True),), {}, False),
-        ((TaskRow("success", None, 1, has_resumed=False),), {"ending": {"workflow": "follow"}}, False),
+        ((TaskRow("success", None, 1, has_resumed=False),), {"ending": {"workflow": "wait_for_state"}}, False),
         ((None,), {"targets": ["RUNNING", "SUCCESS"]}, False),
     ],
     ids=[
@@ -222,7 +222,7 @@ def test_what_a_killed_worker_left_is_ended_once_airflow_says_who_killed_it(
     task = SimpleNamespace(**TASK, try_number=1)
     worker = journal.Journal.of_worker(task, {"aws_conn_id": "aws_default"}, {})
     if is_known:
-        worker.keep("end_unowned", {"kind": "job_run", "ids": ids})
+        worker.keep("end_if_orphaned", {"kind": "job_run", "ids": ids})
     else:
         request = {"application_id": ids["application_id"], "tags": tags, "name": None}
         worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": time.time()})

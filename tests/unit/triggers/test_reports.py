@@ -101,7 +101,7 @@ def test_a_worker_tells_of_what_has_a_log(
 ) -> None:
     emr.script([attempt])
     event = asyncio.run(event_of(trigger_of(starting(application_id, **arguments), TaskInstance())))
-    assert event["then"]["workflow"] == "follow_job_run"
+    assert event["then"]["workflow"] == "wait_for_job_run"
     assert set(event["result"]) == {"application_id", "job_run_id"}
 
 
@@ -110,7 +110,7 @@ def test_an_event_that_would_be_too_long_leaves_it_to_the_worker(
 ) -> None:
     monkeypatch.setattr(workflow, "_LONGEST_REPORT", 100)
     event = asyncio.run(event_of(trigger_of(starting(application_id), TaskInstance())))
-    assert event["then"]["workflow"] == "follow_job_run"
+    assert event["then"]["workflow"] == "wait_for_job_run"
 
 
 def test_reports_share_what_is_known_of_their_application(emr: LocalEmr, application_id: str) -> None:

@@ -34,11 +34,11 @@ def ids(emr: LocalEmr) -> dict[str, str]:
 
 def waiting(ids: dict[str, str]) -> Any:
     trigger: Any = workflow.WorkflowTrigger(
-        workflow="follow",
+        workflow="wait_for_state",
         arguments={"kind": "session", "ids": ids, "target_states": ["STARTED"]},
         wait_policy={"waiter_delay": 0.1},
         hook={"aws_conn_id": "aws_default"},
-        on_kill_workflow="end_unowned",
+        on_kill_workflow="end_if_orphaned",
         on_kill_arguments={"kind": "session", "ids": ids},
     )
     trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id="gone", task_id="a_task", map_index=-1, try_number=1)
