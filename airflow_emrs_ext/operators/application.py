@@ -163,8 +163,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Claim
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: ``application_id``, ``arn``, ``name``, ``type``, ``release_label``, ``architecture``, ``state``,
-        ``state_details``, ``created_at``, ``updated_at``, ``tags``
+    :return: :class:`~airflow_emrs_ext.results.ApplicationResult`
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
@@ -333,7 +332,7 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: as :class:`EmrServerlessCreateApplicationOperator`
+    :return: :class:`~airflow_emrs_ext.results.ApplicationResult`
     """
 
     template_fields: Sequence[str] = aws_template_fields(
@@ -456,7 +455,7 @@ class EmrServerlessStartApplicationOperator(_ExistingApplicationOperator):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: as :class:`EmrServerlessCreateApplicationOperator`
+    :return: :class:`~airflow_emrs_ext.results.ApplicationResult`
     """
 
     def __init__(
@@ -529,7 +528,7 @@ class EmrServerlessStopApplicationOperator(_ExistingApplicationOperator):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: as :class:`EmrServerlessCreateApplicationOperator`
+    :return: :class:`~airflow_emrs_ext.results.ApplicationResult`
     """
 
     def __init__(

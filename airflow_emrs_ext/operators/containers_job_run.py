@@ -83,13 +83,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: ``virtual_cluster_id``, ``job_run_id``, ``arn``, ``name``, ``type``, ``state``, ``state_details``,
-        ``failure_reason``, ``attempt``, ``attempts`` (each with ``attempt``, ``state``, ``state_details``,
-        ``created_at``, ``updated_at``, ``log_locations``; the service counts attempts and says no more of those before
-        the latest), ``diagnosis`` (of a failure: ``exception``, ``place``, ``why``, ``advice``), ``driver_logs`` (what
-        was shown at the end, for each attempt: ``attempt``, ``places``, ``text``, ``note``), ``created_at``,
-        ``created_by``, ``ended_at``, ``updated_at`` (the latest of these that the service tells), ``release_label``,
-        ``execution_role_arn``, ``log_locations``, ``retry_policy``, ``monitoring_configuration``, ``tags``
+    :return: :class:`~airflow_emrs_ext.results.EksJobRunResult`
     :raises JobRunFailed: it ended FAILED
     :raises JobRunCancelled: it was cancelled from outside
     :raises WaitTimeout: the deadline passed
@@ -266,7 +260,7 @@ class EmrContainersCancelJobRunOperator(CancellingJobRunOperator, ContainersMixi
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: as :class:`EmrContainersStartJobRunOperator`; ``state`` tells how it ended
+    :return: :class:`~airflow_emrs_ext.results.EksJobRunResult`; ``state`` tells how it ended
     """
 
     template_fields: Sequence[str] = aws_template_fields(

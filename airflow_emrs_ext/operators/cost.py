@@ -54,11 +54,7 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
     :raises ConfigurationError: ``[emrs_ext] default_tags`` is off
-    :return: ``billed_resource_utilization`` (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``cost``
-        (``amount``, ``currency``; ``None`` where a price is not known, see ``[emrs_ext] prices``), ``unbilled`` (how
-        many have no figures yet), and ``parts``: a list with ``task_id``, ``map_index`` (of an iteration of a
-        loop, too, which has a ``region_id``), ``kind`` (``job_run``, ``session``), ids, ``state`` and the figures of
-        each
+    :return: :class:`~airflow_emrs_ext.results.CostResult`
     """
 
     template_fields: Sequence[str] = aws_template_fields("application_ids")

@@ -82,15 +82,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: ``application_id``, ``job_run_id``, ``arn``, ``name``, ``mode``, ``type``, ``state``, ``state_details``,
-        ``attempt``, ``attempts`` (each with ``attempt``, ``state``, ``state_details``, ``created_at``, ``updated_at``,
-        ``log_locations``), ``diagnosis`` (of a failure: ``exception``, ``place``, ``why``, ``advice``), ``driver_logs``
-        (what was shown at the end, for each attempt: ``attempt``, ``places``, ``text``, ``note``),
-        ``created_at``, ``started_at``, ``ended_at``, ``updated_at``, ``queued_duration_milliseconds``,
-        ``total_execution_duration_seconds``, ``total_resource_utilization`` and ``billed_resource_utilization``
-        (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``cost`` (``amount``, ``currency``; ``None`` without
-        ``[emrs_ext] prices``), ``architecture``, ``log_locations``, ``retry_policy``, ``monitoring_configuration``,
-        ``tags``
+    :return: :class:`~airflow_emrs_ext.results.JobRunResult`
     :raises JobRunFailed: it ended FAILED
     :raises JobRunCancelled: it was cancelled from outside, or by the service at its time limit
     :raises WaitTimeout: the deadline passed
@@ -259,7 +251,7 @@ class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator, ServerlessMixi
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: as :class:`EmrServerlessStartJobRunOperator`; ``state`` tells how it ended
+    :return: :class:`~airflow_emrs_ext.results.JobRunResult`; ``state`` tells how it ended
     """
 
     template_fields: Sequence[str] = aws_template_fields(

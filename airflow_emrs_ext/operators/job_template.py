@@ -49,7 +49,7 @@ class EmrContainersCreateJobTemplateOperator(EmrContainersOperator):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: ``job_template_id``, ``arn``, ``name``, ``created_at``
+    :return: :class:`~airflow_emrs_ext.results.JobTemplateResult`
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 

@@ -61,9 +61,7 @@ class EmrContainersCreateManagedEndpointOperator(StartingServingOperator, Contai
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: ``virtual_cluster_id``, ``endpoint_id``, ``arn``, ``name``, ``type``, ``state``, ``state_details``,
-        ``failure_reason``, ``release_label``, ``execution_role_arn``, ``created_at``, ``tags``: a reference to the
-        endpoint for other tasks, without any secret
+    :return: :class:`~airflow_emrs_ext.results.ManagedEndpointResult`
     :raises SessionEnded: it ended before it was ready
     :raises WaitTimeout: the deadline passed
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
@@ -177,7 +175,7 @@ class EmrContainersDeleteManagedEndpointOperator(EmrContainersOperator):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: as :class:`EmrContainersCreateManagedEndpointOperator`
+    :return: :class:`~airflow_emrs_ext.results.ManagedEndpointResult`
     """
 
     template_fields: Sequence[str] = aws_template_fields(

@@ -68,11 +68,7 @@ class EmrServerlessStartSessionOperator(StartingServingOperator, ServerlessMixin
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: ``application_id``, ``session_id``, ``arn``, ``name``, ``state``, ``state_details``, ``release_label``,
-        ``execution_role_arn``, ``created_by``, ``created_at``, ``updated_at``, ``started_at``, ``ended_at``,
-        ``idle_since``, ``idle_timeout_minutes``, ``total_execution_duration_seconds``, ``total_resource_utilization``
-        and ``billed_resource_utilization`` (``vcpu_hour``, ``memory_gb_hour``, ``storage_gb_hour``), ``tags``: a
-        reference to the session for other tasks, without any secret
+    :return: :class:`~airflow_emrs_ext.results.SessionResult`
     :raises SessionEnded: it ended before it was ready
     :raises WaitTimeout: the deadline passed
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
@@ -214,8 +210,7 @@ class EmrServerlessTerminateSessionOperator(_SessionOperator):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: as :class:`EmrServerlessStartSessionOperator`, with ``architecture``, and ``cost`` (``amount``,
-        ``currency``; ``None`` without ``[emrs_ext] prices``)
+    :return: :class:`~airflow_emrs_ext.results.SessionResult`
     """
 
     counts_cost = True
@@ -292,8 +287,7 @@ class EmrServerlessListSessionsOperator(EmrServerlessOperator):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: ``sessions``: a list with ``application_id``, ``session_id``, ``arn``, ``name``, ``state``,
-        ``state_details``, ``release_label``, ``execution_role_arn``, ``created_by``, ``created_at``, ``updated_at``
+    :return: :class:`~airflow_emrs_ext.results.SessionsResult`
     """
 
     template_fields: Sequence[str] = aws_template_fields(

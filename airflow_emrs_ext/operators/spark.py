@@ -66,9 +66,7 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: ``application_id``, ``session_id``; ``statements``: for each its ``statement`` in short, the ``seconds``
-        it took and the ``row_count`` that was fetched; ``columns`` and ``rows`` of the last one, each row a list in
-        the order of the columns; ``truncated``: whether there were more; ``output``: the table or path
+    :return: :class:`~airflow_emrs_ext.results.SqlResult`
     :raises SessionEnded: the session ended before the statements did
     """
 

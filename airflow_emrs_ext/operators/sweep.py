@@ -146,10 +146,7 @@ class EmrServerlessSweepOperator(SweepingOperator, ServerlessMixin):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: ``orphans``: a list with ``kind`` (``session``, ``job_run``), ``application_id``, ``session_id`` or
-        ``job_run_id``, ``name``, ``state``, ``created_at``, ``owner`` (``dag_id``, ``run_id``, ``task_id``,
-        ``deployment``, and of a mapped task or an iteration of a loop ``map_index`` and perhaps ``region_id``),
-        ``dag_run`` (``over``, ``unknown``), ``ended`` (whether its end was requested)
+    :return: :class:`~airflow_emrs_ext.results.SweepResult`
     """
 
     place = "application_id"
@@ -227,8 +224,7 @@ class EmrContainersSweepOperator(SweepingOperator, ContainersMixin):
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: ``orphans``: as :class:`EmrServerlessSweepOperator`, with ``kind`` (``eks_job_run``, ``managed_endpoint``),
-        ``virtual_cluster_id``, ``job_run_id`` or ``endpoint_id``
+    :return: :class:`~airflow_emrs_ext.results.SweepResult`
     """
 
     place = "virtual_cluster_id"

@@ -50,8 +50,7 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator, ContainersMixi
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
         Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
         callbacks, listeners and outlets. Default ``False``
-    :return: ``virtual_cluster_id``, ``arn``, ``name``, ``state``, ``state_details``, ``eks_cluster``, ``namespace``,
-        ``created_at``, ``tags``
+    :return: :class:`~airflow_emrs_ext.results.VirtualClusterResult`
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 

@@ -31,7 +31,7 @@ class EmrContainersJobRunSensor(EmrSensor, ContainersMixin):
     :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
         none; default ``[emrs_ext] notification_queue``
     :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
-    :return: as :class:`~airflow_emrs_ext.operators.containers_job_run.EmrContainersStartJobRunOperator`
+    :return: :class:`~airflow_emrs_ext.results.EksJobRunResult`
     :raises JobRunFailed, JobRunCancelled: it ended another way
     """
 
@@ -92,7 +92,7 @@ class EmrContainersVirtualClusterSensor(EmrSensor, ContainersMixin):
     :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
         none; default ``[emrs_ext] notification_queue``
     :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
-    :return: as :class:`~airflow_emrs_ext.operators.virtual_cluster.EmrContainersCreateVirtualClusterOperator`
+    :return: :class:`~airflow_emrs_ext.results.VirtualClusterResult`
     """
 
     template_fields: Sequence[str] = aws_template_fields("virtual_cluster_id", "target_states")
@@ -149,7 +149,7 @@ class EmrContainersManagedEndpointSensor(EmrSensor, ContainersMixin):
     :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
         none; default ``[emrs_ext] notification_queue``
     :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
-    :return: as :class:`~airflow_emrs_ext.operators.managed_endpoint.EmrContainersCreateManagedEndpointOperator`
+    :return: :class:`~airflow_emrs_ext.results.ManagedEndpointResult`
     :raises SessionEnded: it ended instead
     """
 

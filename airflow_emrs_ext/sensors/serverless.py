@@ -31,7 +31,7 @@ class EmrServerlessApplicationSensor(EmrSensor, ServerlessMixin):
     :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
         none; default ``[emrs_ext] notification_queue``
     :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
-    :return: as :class:`~airflow_emrs_ext.operators.application.EmrServerlessCreateApplicationOperator`
+    :return: :class:`~airflow_emrs_ext.results.ApplicationResult`
     """
 
     template_fields: Sequence[str] = aws_template_fields("application_id", "target_states", "notification_queue")
@@ -88,7 +88,7 @@ class EmrServerlessJobRunSensor(EmrSensor, ServerlessMixin):
     :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
         none; default ``[emrs_ext] notification_queue``
     :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
-    :return: as :class:`~airflow_emrs_ext.operators.job_run.EmrServerlessStartJobRunOperator`
+    :return: :class:`~airflow_emrs_ext.results.JobRunResult`
     :raises JobRunFailed, JobRunCancelled: it ended another way
     """
 
@@ -151,7 +151,7 @@ class EmrServerlessSessionSensor(EmrSensor, ServerlessMixin):
     :param notification_queue: URL of the SQS queue that tells a deferred sensor of changes of state; an empty one:
         none; default ``[emrs_ext] notification_queue``
     :param end_from_trigger: as of :class:`~airflow_emrs_ext.operators._base.operator.EmrOperator`
-    :return: as :class:`~airflow_emrs_ext.operators.session.EmrServerlessStartSessionOperator`
+    :return: :class:`~airflow_emrs_ext.results.SessionResult`
     :raises SessionEnded: it ended instead
     """
 

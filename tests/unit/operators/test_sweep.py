@@ -14,9 +14,11 @@ from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.managed_endpoint import EmrContainersCreateManagedEndpointOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
 from airflow_emrs_ext.operators.sweep import EmrContainersSweepOperator, EmrServerlessSweepOperator
+from airflow_emrs_ext.results import SweepResult
 from tests.polling import eventually
 from tests.running import TaskInstance, run_task
 from tests.services import CONTAINERS
+from tests.typed import misfits
 
 pytestmark = [
     pytest.mark.airflow,
@@ -73,7 +75,9 @@ def start_job_run(application_id: str, run_id: str, map_index: int = -1, **argum
 
 def sweep(**arguments: Any) -> list[dict[str, Any]]:
     operator = EmrServerlessSweepOperator(**{"task_id": "sweep", **arguments})
-    orphans: list[dict[str, Any]] = operator.execute({"ti": Asking()})["orphans"]
+    result = operator.execute({"ti": Asking()})
+    assert not list(misfits(result, SweepResult))
+    orphans: list[dict[str, Any]] = result["orphans"]
     return orphans
 
 
