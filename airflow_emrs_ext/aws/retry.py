@@ -55,7 +55,7 @@ class Attempts:
         if meaning is Meaning.REFUSED:
             raise refusal(call.operation, call.parameters, failure, call.service) from failure
         self._failures += 1
-        self._is_unsettled = self._is_unsettled or (self._may_settle and may_have_had_effect(failure))
+        self._is_unsettled = self._is_unsettled or (self._may_settle and may_have_had_effect(failure, call.service))
         is_new = meaning is Meaning.ACCESS and self._denied_since is None
         if meaning is not Meaning.ACCESS:
             self._denied_since = None

@@ -36,7 +36,7 @@ class Call:
 
     operation: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    service: str = "emr-serverless"
+    service: str = field(kw_only=True)
     sink: Callable[[], Sink] | None = None
 
 

@@ -69,8 +69,8 @@ class EmrHook(AwsBaseHook):
         ``region_name``, ``verify``, ``config``
     """
 
-    service: ClassVar[str] = "emr-serverless"
-    """botocore's name of the service that ``conn`` is a client of."""
+    service: ClassVar[str] = ""
+    """botocore's name of the service that ``conn`` is a client of; a hook of none has no ``conn``."""
 
     def __init__(self, *args: Any, wait_policy: WaitPolicy | None = None, **kwargs: Any) -> None:
         kwargs["client_type"] = self.service

@@ -172,7 +172,7 @@ def is_throttling(error: ClientError) -> bool:
     return error.response.get("Error", {}).get("Code") in _THROTTLING or status == 429
 
 
-def meaning_of(error: Exception, service: str = "emr-serverless") -> Meaning:
+def meaning_of(error: Exception, service: str) -> Meaning:
     """What the error of a call means.
 
     :param error: whatever making the call, or reading its answer, has raised
@@ -193,22 +193,22 @@ def meaning_of(error: Exception, service: str = "emr-serverless") -> Meaning:
     return Meaning.ACCESS if isinstance(error, (BotoCoreError, AirflowException)) else Meaning.TRANSIENT
 
 
-def is_passing(error: Exception) -> bool:
+def is_passing(error: Exception, service: str) -> bool:
     """Whether the same call may well succeed later by itself."""
-    return meaning_of(error) is Meaning.TRANSIENT
+    return meaning_of(error, service) is Meaning.TRANSIENT
 
 
-def is_about_access(error: Exception, service: str = "emr-serverless") -> bool:
+def is_about_access(error: Exception, service: str) -> bool:
     """Whether other credentials, of a connection that is read anew, may be better."""
     code = code_of(error)
     return code in _CREDENTIALS or (service in _IDS and meaning_of(error, service) is Meaning.ACCESS)
 
 
-def may_have_had_effect(error: Exception) -> bool:
+def may_have_had_effect(error: Exception, service: str) -> bool:
     """Whether the service may have done what a call asked for although the call has failed."""
     if isinstance(error, ClientError):
         return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500 and not is_throttling(error)
-    return meaning_of(error) is Meaning.TRANSIENT and not _was_not_sent(error)
+    return meaning_of(error, service) is Meaning.TRANSIENT and not _was_not_sent(error)
 
 
 def _was_not_sent(error: Exception) -> bool:
@@ -249,9 +249,7 @@ def naming(ids: Mapping[str, str]) -> str:
     return f" ({', '.join(f'{name} {value}' for name, value in ids.items())})" if ids else ""
 
 
-def refusal(
-    operation: str, parameters: Mapping[str, Any], error: Exception, service: str = "emr-serverless"
-) -> EmrError:
+def refusal(operation: str, parameters: Mapping[str, Any], error: Exception, service: str) -> EmrError:
     """The error to raise for a call that is not repeated (any more), with ids, code and remedy.
 
     :param error: what was said last; Airflow tries again unless it is the service's own word on the request

@@ -323,7 +323,7 @@ class Diagnosis:
 
 
 def diagnose(
-    state: str, details: str, *, exception: str = "", place: str = "", log: str = "", service: str = _SERVERLESS
+    state: str, details: str, *, exception: str = "", place: str = "", log: str = "", service: str
 ) -> Diagnosis:
     """Why a job run has failed.
 

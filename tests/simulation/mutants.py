@@ -82,7 +82,7 @@ def _unreadable_answer_ends() -> Iterator[Change]:
 
 def _denied_access_ends() -> Iterator[Change]:
     def pause_after(self: Any, failure: Exception) -> float:
-        if api_errors.meaning_of(failure) is api_errors.Meaning.ACCESS:
+        if api_errors.meaning_of(failure, "emr-serverless") is api_errors.Meaning.ACCESS:
             raise RequestRejected("access is denied")
         return _pause_after(self, failure)
 

@@ -9,6 +9,8 @@ import pytest
 
 from airflow_emrs_ext.resources.diagnosis import JOB_RUN_FAILURES, Diagnosis, diagnose
 
+SERVERLESS = "emr-serverless"
+
 COMPLETE_LOGS = (
     "Job failed, please check complete logs in configured logging destination. ExitCode: 1. Last few exceptions: "
 )
@@ -157,20 +159,25 @@ def test_a_known_failure_says_why_and_what_to_do(service: str, said: str, advise
 
 def test_each_entry_has_an_example_of_its_own() -> None:
     shown = {diagnose("FAILED", said, service=service).why for service, said, _ in EVERYTHING_SAID}
-    shown |= {diagnose("CANCELLED", "").why}
+    shown |= {diagnose("CANCELLED", "", service=SERVERLESS).why}
     assert [remedy.why for remedy in JOB_RUN_FAILURES if remedy.why not in shown] == []
 
 
 @pytest.mark.parametrize("said", ["ValueError: boom", "Job failed.", "ZeroDivisionError: division by zero", ""])
 def test_what_is_the_jobs_own_is_left_to_its_own_words(said: str) -> None:
-    assert diagnose("FAILED", said) == Diagnosis()
+    assert diagnose("FAILED", said, service=SERVERLESS) == Diagnosis()
 
 
 def test_the_exception_counts_more_than_the_services_words_and_those_more_than_the_log() -> None:
     details, log = "Job failed as application has exceeded maximumCapacity settings.", "java.lang.OutOfMemoryError"
-    assert "--py-files" in diagnose("FAILED", details, exception="No module named 'x'", log=log).advice
-    assert "`maximum_capacity`" in diagnose("FAILED", details, exception="ValueError: 1", log=log).advice
-    assert "memory" in diagnose("FAILED", "Job failed.", log=log).advice
+    assert (
+        "--py-files" in diagnose("FAILED", details, exception="No module named 'x'", log=log, service=SERVERLESS).advice
+    )
+    assert (
+        "`maximum_capacity`"
+        in diagnose("FAILED", details, exception="ValueError: 1", log=log, service=SERVERLESS).advice
+    )
+    assert "memory" in diagnose("FAILED", "Job failed.", log=log, service=SERVERLESS).advice
 
 
 @pytest.mark.parametrize(
@@ -195,20 +202,22 @@ def test_the_exception_counts_more_than_the_services_words_and_those_more_than_t
 def test_what_failed_is_one_sentence_that_says_nothing_twice(
     details: str, exception: str, place: str, sentence: str
 ) -> None:
-    assert diagnose("FAILED", details, exception=exception, place=place).sentences(details) == sentence
+    assert (
+        diagnose("FAILED", details, exception=exception, place=place, service=SERVERLESS).sentences(details) == sentence
+    )
 
 
 def test_what_the_service_has_cut_is_not_said_twice() -> None:
     exception = "AnalysisException: " + "long " * 60 + "end"
-    said = diagnose("FAILED", f"{exception[:255]}…", exception=exception, place="job.py, line 1").sentences(
-        f"{exception[:255]}…"
-    )
+    said = diagnose(
+        "FAILED", f"{exception[:255]}…", exception=exception, place="job.py, line 1", service=SERVERLESS
+    ).sentences(f"{exception[:255]}…")
     assert "The driver said" not in said
     assert "(job.py, line 1)" in said
 
 
 def test_it_is_plain_json() -> None:
-    diagnosis = diagnose("FAILED", "x", exception="ValueError: 1")
+    diagnosis = diagnose("FAILED", "x", exception="ValueError: 1", service=SERVERLESS)
     assert Diagnosis(**diagnosis.as_facts()) == diagnosis
     assert asdict(diagnosis) == {"exception": "ValueError: 1", "place": "", "why": "", "advice": ""}
 

@@ -26,6 +26,8 @@ from airflow_emrs_ext.resources.remedies import REMEDIES
 
 from .stepping import client_error
 
+SERVERLESS = "emr-serverless"
+
 PARAMETERS = {"applicationId": "00fapp", "jobRunId": "00frun"}
 
 
@@ -45,7 +47,7 @@ PARAMETERS = {"applicationId": "00fapp", "jobRunId": "00frun"}
     ],
 )
 def test_a_refusal_names_the_parameter_and_the_remedy(said: str, advice: str) -> None:
-    error = refusal("start_job_run", PARAMETERS, client_error("ValidationException", said))
+    error = refusal("start_job_run", PARAMETERS, client_error("ValidationException", said), SERVERLESS)
     assert isinstance(error, RequestRejected)
     assert advice in error.message
     assert said in error.message
@@ -69,7 +71,7 @@ def test_a_refusal_names_the_parameter_and_the_remedy(said: str, advice: str) ->
     ],
 )
 def test_airflow_retries_only_what_may_pass(code: str, status: int, error_class: type[EmrError], retried: bool) -> None:
-    error = refusal("start_job_run", PARAMETERS, client_error(code, "no", status))
+    error = refusal("start_job_run", PARAMETERS, client_error(code, "no", status), SERVERLESS)
     assert type(error) is error_class
     assert isinstance(error, AirflowFailException) is not retried
 
@@ -78,7 +80,9 @@ def test_airflow_retries_only_what_may_pass(code: str, status: int, error_class:
 def test_the_services_own_words_are_those_of_its_model(service: str) -> None:
     model = botocore.session.get_session().get_service_model(service)
     meanings = {
-        shape.error_code: meaning_of(client_error(shape.error_code, status=shape.metadata["error"]["httpStatusCode"]))
+        shape.error_code: meaning_of(
+            client_error(shape.error_code, status=shape.metadata["error"]["httpStatusCode"]), service
+        )
         for shape in model.error_shapes
     }
     assert Meaning.ACCESS not in meanings.values()
@@ -96,18 +100,18 @@ def test_what_other_services_say_is_for_whoever_asks_them(service: str) -> None:
 
 
 def test_the_page_of_a_proxy_is_not_for_the_log() -> None:
-    error = refusal("get_job_run", PARAMETERS, client_error("403", "<html>" * 10_000, 403))
+    error = refusal("get_job_run", PARAMETERS, client_error("403", "<html>" * 10_000, 403), SERVERLESS)
     assert len(error.message) < 2_000
 
 
 def test_a_parameter_that_botocore_is_too_old_for() -> None:
     report = 'Parameter validation failed:\nUnknown parameter in input: "aNewMember", must be one of: …'
-    error = refusal("start_job_run", PARAMETERS, ParamValidationError(report=report))
+    error = refusal("start_job_run", PARAMETERS, ParamValidationError(report=report), SERVERLESS)
     assert "upgrade boto3" in error.message
 
 
 def test_a_missing_region_is_a_matter_of_the_connection() -> None:
-    error = refusal("get_job_run", {}, NoRegionError())
+    error = refusal("get_job_run", {}, NoRegionError(), SERVERLESS)
     assert "`aws_conn_id`, `region_name`" in error.message
     assert error.facts == {"operation": "get_job_run", "code": "NoRegionError"}
 
@@ -130,4 +134,4 @@ def test_each_remedy_names_a_parameter_or_an_action() -> None:
     ],
 )
 def test_a_connection_that_broke_is_none_that_was_refused(cause: Exception, had: bool) -> None:
-    assert may_have_had_effect(EndpointConnectionError(endpoint_url="http://127.0.0.1", error=cause)) is had
+    assert may_have_had_effect(EndpointConnectionError(endpoint_url="http://127.0.0.1", error=cause), SERVERLESS) is had

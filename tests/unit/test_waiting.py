@@ -36,7 +36,7 @@ from airflow_emrs_ext.workflows.lifecycle import end, with_timeout
 from .stepping import Stepper, client_error
 
 IDS = {"application_id": "00fapp", "job_run_id": "00frun"}
-CALL = Call("get_job_run", {"applicationId": "00fapp", "jobRunId": "00frun"})
+CALL = Call("get_job_run", {"applicationId": "00fapp", "jobRunId": "00frun"}, service="emr-serverless")
 THROTTLED = client_error("ThrottlingException", "Rate exceeded", 429)
 
 
@@ -123,7 +123,7 @@ class TestPatiently:
         ids=lambda error: type(error).__name__,
     )
     def test_a_start_that_may_have_had_its_effect_is_repeated_until_it_is_known(self, lost: Exception) -> None:
-        start = Call("start_job_run", {"applicationId": "00fapp", "clientToken": "t"})
+        start = Call("start_job_run", {"applicationId": "00fapp", "clientToken": "t"}, service="emr-serverless")
         denied = client_error("AccessDeniedException", "", 403)
         stepper = Stepper([lost, *[denied] * 500, {"jobRunId": "00frun"}])
         found = stepper.run(lambda ctx: patiently(start, ctx), call_patience=10, access_patience=10)
@@ -134,7 +134,7 @@ class TestPatiently:
             Stepper([lost] * 500).run(lambda ctx: patiently(start, with_timeout(ctx, 10)))
 
     def test_a_start_that_never_reached_the_service_is_repeated_like_any_call(self) -> None:
-        start = Call("start_job_run", {"applicationId": "00fapp", "clientToken": "t"})
+        start = Call("start_job_run", {"applicationId": "00fapp", "clientToken": "t"}, service="emr-serverless")
         for failure in (EndpointConnectionError(endpoint_url="http://gone"), THROTTLED):
             with pytest.raises(ServiceUnavailable):
                 Stepper([failure] * 500).run(lambda ctx: patiently(start, ctx), call_patience=10)

@@ -181,7 +181,7 @@ class RunView(ABC):
 
     @property
     def _client(self) -> Any:
-        return self.hook.conn
+        return self.hook.client(self.kind.service)
 
     @property
     def console(self) -> str:

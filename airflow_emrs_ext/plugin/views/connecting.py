@@ -37,11 +37,6 @@ class PageHook(EmrHook):
         wrapper.botocore_config = (wrapper.botocore_config or Config()).merge(_IN_SECONDS).merge(self._more)
         return wrapper
 
-    @lockless_property
-    def conn(self) -> Any:
-        """The client of the hook's own service."""
-        return self.client(self.service)
-
     def client(self, service: str) -> Any:
         """A new client of a service."""
         return self._make_client(service, asynchronous=False)

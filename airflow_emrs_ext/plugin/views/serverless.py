@@ -78,7 +78,7 @@ class ServerlessJobRunWork(ServerlessWork, JobRunWork):
     def _describe(self) -> Call:
         described = self.kind.describe(self.ids)
         attempt = {} if self.attempt is None else {"attempt": self.attempt}
-        return Call(described.operation, {**described.parameters, **attempt})
+        return Call(described.operation, {**described.parameters, **attempt}, service=described.service)
 
     @property
     def attempts(self) -> list[dict[str, Any]]:

@@ -91,7 +91,7 @@ def test_what_has_no_quota_is_not_paced() -> None:
 )
 def test_it_heeds_throttling_and_nothing_else(error: Exception, slower: bool) -> None:
     rate_limiter = RateLimiter({SERVICE: {"get_job_run": Quota(10, 50)}}, Clock())
-    rate_limiter.heed(Call("get_job_run"), error)
+    rate_limiter.heed(Call("get_job_run", service="emr-serverless"), error)
     assert (rate_limiter.take(SERVICE, "get_job_run") > 0) is slower
 
 
@@ -145,7 +145,7 @@ class TestAccounts:
     def test_throttling_of_one_slows_both_down(self) -> None:
         one, other, _ = self.governors()
         other.take(SERVICE, "start_job_run")
-        other.heed(Call("start_job_run"), client_error("ThrottlingException"))
+        other.heed(Call("start_job_run", service="emr-serverless"), client_error("ThrottlingException"))
         one.hear(answer("100000000003"))
         one.take(SERVICE, "start_job_run")
         other.hear(answer("100000000003"))

@@ -49,7 +49,7 @@ def test_limits_of_seconds_whatever_the_connection_says(monkeypatch: pytest.Monk
     connection = {"conn_type": "aws", "login": "a", "password": "b", "extra": {"config_kwargs": said}}
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(connection))
     hook = PageHook(aws_conn_id="mine", region_name="eu-west-1")
-    for client in (hook.conn, hook.client("s3"), PageHook(aws_conn_id="mine", region_name="eu-west-1").client("logs")):
-        config = client.meta.config
+    for service in ("emr-serverless", "s3", "logs"):
+        config = hook.client(service).meta.config
         assert (config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"]) == (2, 4, 1)
         assert "mine" in config.user_agent_extra
