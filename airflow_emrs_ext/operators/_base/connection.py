@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from airflow_emrs_ext.exceptions import ConfigurationError
 
@@ -99,20 +99,26 @@ class AwsConnectionMixin:
 class ServerlessMixin(AwsConnectionMixin):
     """What uses EMR Serverless."""
 
+    aws_hook_class: ClassVar[type[EmrServerlessHook] | None] = None
+    """The hook of a class of a user's own; default: the service's."""
+
     @cached_property
     def hook(self) -> EmrServerlessHook:
         """The hook, made when a task first needs it."""
         from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 
-        return EmrServerlessHook(**self._hook_parameters)
+        return (self.aws_hook_class or EmrServerlessHook)(**self._hook_parameters)
 
 
 class ContainersMixin(AwsConnectionMixin):
     """What uses EMR on EKS."""
+
+    aws_hook_class: ClassVar[type[EmrContainersHook] | None] = None
+    """The hook of a class of a user's own; default: the service's."""
 
     @cached_property
     def hook(self) -> EmrContainersHook:
         """The hook, made when a task first needs it."""
         from airflow_emrs_ext.hooks.containers import EmrContainersHook
 
-        return EmrContainersHook(**self._hook_parameters)
+        return (self.aws_hook_class or EmrContainersHook)(**self._hook_parameters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, TaskKilled
@@ -50,12 +50,14 @@ class WorkingOperator(EmrServerlessStartSessionOperator):
         super().__init__(application_id=application_id, execution_role_arn=execution_role_arn, **{**kwargs, **_FIXED})
         self.session = session
 
+    aws_hook_class: ClassVar[type[EmrServerlessSparkConnectHook] | None] = None
+
     @cached_property
     def hook(self) -> EmrServerlessSparkConnectHook:
         """The hook, made when a task first needs it."""
         from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
 
-        return EmrServerlessSparkConnectHook(**self._hook_parameters)
+        return (self.aws_hook_class or EmrServerlessSparkConnectHook)(**self._hook_parameters)
 
     @contextmanager
     def session_to_work_in(self, context: Context) -> Iterator[dict[str, Any]]:
