@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity
 from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.operators._base.connection import aws_template_fields
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, request_of
 from airflow_emrs_ext.operators._base.started_resource import ClaimingOperator
 from airflow_emrs_ext.shared.states import ApplicationState
@@ -212,34 +212,17 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Claim
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
         super().__init__(
-            architecture=architecture,
-            auto_start_configuration=auto_start_configuration,
-            auto_stop_configuration=auto_stop_configuration,
-            disk_encryption_configuration=disk_encryption_configuration,
-            identity_center_configuration=identity_center_configuration,
-            image_configuration=image_configuration,
-            initial_capacity=initial_capacity,
-            interactive_configuration=interactive_configuration,
-            job_level_cost_allocation_configuration=job_level_cost_allocation_configuration,
-            maximum_capacity=maximum_capacity,
-            monitoring_configuration=monitoring_configuration,
-            network_configuration=network_configuration,
-            release_label=release_label,
-            runtime_configuration=runtime_configuration,
-            scheduler_configuration=scheduler_configuration,
-            worker_type_specifications=worker_type_specifications,
-            reattach=reattach,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
+            **passed_on(
+                locals(),
+                "job_type",
+                "name",
+                "tags",
+                "reuse_existing",
+                "start_application",
+                "wait_for_completion",
+                "client_request_token",
+                "config",
+            )
         )
         self.job_type = job_type
         self.name = name
@@ -373,35 +356,7 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            architecture=architecture,
-            auto_start_configuration=auto_start_configuration,
-            auto_stop_configuration=auto_stop_configuration,
-            disk_encryption_configuration=disk_encryption_configuration,
-            identity_center_configuration=identity_center_configuration,
-            image_configuration=image_configuration,
-            initial_capacity=initial_capacity,
-            interactive_configuration=interactive_configuration,
-            job_level_cost_allocation_configuration=job_level_cost_allocation_configuration,
-            maximum_capacity=maximum_capacity,
-            monitoring_configuration=monitoring_configuration,
-            network_configuration=network_configuration,
-            release_label=release_label,
-            runtime_configuration=runtime_configuration,
-            scheduler_configuration=scheduler_configuration,
-            worker_type_specifications=worker_type_specifications,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "application_id", "config", "client_request_token"))
         self.application_id = application_id
         self.config = config
         self.client_request_token = client_request_token
@@ -475,21 +430,7 @@ class EmrServerlessStartApplicationOperator(_ExistingApplicationOperator):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            application_id=application_id,
-            wait_for_completion=wait_for_completion,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals()))
 
     def act(self, context: Context) -> dict[str, Any]:
         """Request the start, then wait."""
@@ -549,21 +490,7 @@ class EmrServerlessStopApplicationOperator(_ExistingApplicationOperator):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            application_id=application_id,
-            wait_for_completion=wait_for_completion,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "force_stop"))
         self.force_stop = force_stop
 
     def act(self, context: Context) -> dict[str, Any]:
@@ -624,22 +551,7 @@ class EmrServerlessDeleteApplicationOperator(EmrServerlessStopApplicationOperato
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            force_stop=force_stop,
-            application_id=application_id,
-            wait_for_completion=wait_for_completion,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals()))
 
     def act(self, context: Context) -> dict[str, Any]:
         """Stop it, request the deletion, then wait."""

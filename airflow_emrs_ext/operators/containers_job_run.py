@@ -10,7 +10,7 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields
+from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.job_run import (
     CancellingJobRunOperator,
     StartingJobRunOperator,
@@ -162,28 +162,18 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
         super().__init__(
-            name=name,
-            tags=tags,
-            wait_for=wait_for,
-            wait_for_completion=wait_for_completion,
-            show_driver_logs=show_driver_logs,
-            cancel_on_kill=cancel_on_kill,
-            cancel_on_timeout=cancel_on_timeout,
-            client_request_token=client_request_token,
-            submit_from=submit_from,
-            config=config,
-            reattach=reattach,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
+            **passed_on(
+                locals(),
+                "virtual_cluster_id",
+                "execution_role_arn",
+                "release_label",
+                "job_driver",
+                "configuration_overrides",
+                "job_template_id",
+                "job_template_parameters",
+                "retry_policy_configuration",
+                "job_retry_max_attempts",
+            )
         )
         self.virtual_cluster_id = virtual_cluster_id
         self.execution_role_arn = execution_role_arn
@@ -292,19 +282,6 @@ class EmrContainersCancelJobRunOperator(CancellingJobRunOperator, ContainersMixi
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            wait_for_completion=wait_for_completion,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "virtual_cluster_id", "job_run_id"))
         self.virtual_cluster_id = virtual_cluster_id
         self.job_run_id = job_run_id

@@ -11,7 +11,7 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, owner, owner_tags
 from airflow_emrs_ext.core import cost, settings
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.operators._base.connection import aws_template_fields
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of
 
 if TYPE_CHECKING:
@@ -75,19 +75,7 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "application_ids"))
         self.application_ids = application_ids
 
     def act(self, context: Context) -> dict[str, Any]:

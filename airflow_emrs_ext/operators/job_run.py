@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields
+from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.job_run import (
     CancellingJobRunOperator,
     StartingJobRunOperator,
@@ -160,37 +160,24 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         end_from_trigger: bool = False,
         **kwargs: Unpack[JobRunOperatorArgs],
     ) -> None:
+        given = passed_on(
+            locals(),
+            "application_id",
+            "execution_role_arn",
+            "job_driver",
+            "configuration_overrides",
+            "mode",
+            "retry_policy",
+            "job_retry_policy",
+            "execution_iam_policy",
+            "execution_timeout_minutes",
+        )
         # Airflow 3.3 gave every operator a retry_policy of its own, an object that evaluates exceptions.
-        of_airflow: dict[str, Any] = {}
         if hasattr(retry_policy, "evaluate"):
-            of_airflow["retry_policy"] = retry_policy
+            given["retry_policy"] = retry_policy
         elif retry_policy is not None:
             job_retry_policy = retry_policy
-        super().__init__(
-            name=name,
-            tags=tags,
-            wait_for=wait_for,
-            wait_for_completion=wait_for_completion,
-            show_driver_logs=show_driver_logs,
-            cancel_on_kill=cancel_on_kill,
-            cancel_on_timeout=cancel_on_timeout,
-            client_request_token=client_request_token,
-            submit_from=submit_from,
-            config=config,
-            reattach=reattach,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **of_airflow,
-            **kwargs,
-        )
+        super().__init__(**given)
         self.application_id = application_id
         self.execution_role_arn = execution_role_arn
         self.job_driver = job_driver
@@ -284,20 +271,7 @@ class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator, ServerlessMixi
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            wait_for_completion=wait_for_completion,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "application_id", "job_run_id", "shutdown_grace_period_seconds"))
         self.application_id = application_id
         self.job_run_id = job_run_id
         self.shutdown_grace_period_seconds = shutdown_grace_period_seconds

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_emrs_ext._compat import Context, tries_before_cleared
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, token
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
-from airflow_emrs_ext.operators._base.connection import aws_template_fields
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, id_of
 
 Structure = Mapping[str, Any]
@@ -75,19 +75,7 @@ class EmrContainersCreateJobTemplateOperator(EmrContainersOperator):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "job_template_data", "name", "kms_key_arn", "tags"))
         self.job_template_data = job_template_data
         self.name = name
         self.kms_key_arn = kms_key_arn
@@ -169,19 +157,7 @@ class EmrContainersDeleteJobTemplateOperator(EmrContainersOperator):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "job_template_id"))
         self.job_template_id = job_template_id
 
     def act(self, context: Context) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields
+from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, id_of
 from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, Structure, wrapped
 from airflow_emrs_ext.operators._base.started_resource import Event
@@ -112,25 +112,7 @@ class EmrContainersCreateManagedEndpointOperator(StartingServingOperator, Contai
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
         super().__init__(
-            execution_role_arn=execution_role_arn,
-            name=name,
-            runtime_configuration=runtime_configuration,
-            configuration_overrides=configuration_overrides,
-            tags=tags,
-            wait_for_completion=wait_for_completion,
-            config=config,
-            reattach=reattach,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
+            **passed_on(locals(), "virtual_cluster_id", "release_label", "type", "delete_on_kill", "delete_on_timeout")
         )
         self.virtual_cluster_id = virtual_cluster_id
         self.release_label = release_label
@@ -201,19 +183,7 @@ class EmrContainersDeleteManagedEndpointOperator(EmrContainersOperator):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "endpoint", "virtual_cluster_id", "endpoint_id", "wait_for_completion"))
         self.endpoint = endpoint
         self.virtual_cluster_id = virtual_cluster_id
         self.endpoint_id = endpoint_id

@@ -13,7 +13,7 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
-from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields
+from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, whole_number
 from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, wrapped
 from airflow_emrs_ext.operators._base.started_resource import Event
@@ -117,25 +117,7 @@ class EmrServerlessStartSessionOperator(StartingServingOperator, ServerlessMixin
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
         super().__init__(
-            execution_role_arn=execution_role_arn,
-            name=name,
-            runtime_configuration=runtime_configuration,
-            configuration_overrides=configuration_overrides,
-            tags=tags,
-            wait_for_completion=wait_for_completion,
-            config=config,
-            reattach=reattach,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
+            **passed_on(locals(), "application_id", "idle_timeout_minutes", "terminate_on_kill", "terminate_on_timeout")
         )
         self.application_id = application_id
         self.idle_timeout_minutes = idle_timeout_minutes
@@ -234,22 +216,7 @@ class EmrServerlessTerminateSessionOperator(_SessionOperator):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            session=session,
-            application_id=application_id,
-            session_id=session_id,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "wait_for_completion"))
         self.wait_for_completion = wait_for_completion
 
     def act(self, context: Context) -> dict[str, Any]:
@@ -313,19 +280,7 @@ class EmrServerlessListSessionsOperator(EmrServerlessOperator):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "application_id", "states", "created_at_after", "created_at_before"))
         self.application_id = application_id
         self.states = states
         self.created_at_after = created_at_after

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.operators._base.connection import passed_on
 from airflow_emrs_ext.operators._base.in_session import WorkingOperator
 from airflow_emrs_ext.operators._base.operator import whole_number
 from airflow_emrs_ext.operators._base.spark_connect_server import Structure
@@ -117,26 +118,16 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
         super().__init__(
-            session=session,
-            application_id=application_id,
-            execution_role_arn=execution_role_arn,
-            idle_timeout_minutes=idle_timeout_minutes,
-            name=name,
-            runtime_configuration=runtime_configuration,
-            configuration_overrides=configuration_overrides,
-            tags=tags,
-            config=config,
-            reattach=reattach,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
+            **passed_on(
+                locals(),
+                "sql",
+                "parameters",
+                "row_limit",
+                "output_table",
+                "output_path",
+                "output_format",
+                "output_mode",
+            )
         )
         self.sql = sql
         self.parameters = parameters

@@ -11,7 +11,7 @@ from airflow_emrs_ext._compat import Context, count_dag_runs
 from airflow_emrs_ext.aws.ownership_tags import owner
 from airflow_emrs_ext.core.deployment import deployment_of
 from airflow_emrs_ext.exceptions import EmrError
-from airflow_emrs_ext.operators._base.connection import ContainersMixin, ServerlessMixin, aws_template_fields
+from airflow_emrs_ext.operators._base.connection import ContainersMixin, ServerlessMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrOperator, flag, id_of, seconds
 from airflow_emrs_ext.shared.states import ApplicationState, VirtualClusterState
 
@@ -171,22 +171,7 @@ class EmrServerlessSweepOperator(SweepingOperator, ServerlessMixin):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            end=end,
-            end_unknown_after=end_unknown_after,
-            keep_streaming=keep_streaming,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "application_ids"))
         self.application_ids = application_ids
 
     def places(self) -> list[str]:
@@ -249,22 +234,7 @@ class EmrContainersSweepOperator(SweepingOperator, ContainersMixin):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            end=end,
-            end_unknown_after=end_unknown_after,
-            keep_streaming=keep_streaming,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "virtual_cluster_ids"))
         self.virtual_cluster_ids = virtual_cluster_ids
 
     def places(self) -> list[str]:

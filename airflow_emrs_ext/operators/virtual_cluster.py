@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields
+from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, flag, id_of, request_of
 from airflow_emrs_ext.operators._base.started_resource import ClaimingOperator
 from airflow_emrs_ext.shared.states import VirtualClusterState
@@ -91,18 +91,17 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator, ContainersMixi
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
         super().__init__(
-            reattach=reattach,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
+            **passed_on(
+                locals(),
+                "eks_cluster_name",
+                "eks_namespace",
+                "eks_node_label",
+                "name",
+                "reuse_existing",
+                "tags",
+                "client_request_token",
+                "config",
+            )
         )
         self.eks_cluster_name = eks_cluster_name
         self.eks_namespace = eks_namespace
@@ -199,19 +198,7 @@ class EmrContainersDeleteVirtualClusterOperator(EmrContainersOperator):
         end_from_trigger: bool = False,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            wait_timeout=wait_timeout,
-            waiter_max_attempts=waiter_max_attempts,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "virtual_cluster_id", "force_delete", "wait_for_completion"))
         self.virtual_cluster_id = virtual_cluster_id
         self.force_delete = force_delete
         self.wait_for_completion = wait_for_completion

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields
+from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.sensors.base import EmrSensor
 from airflow_emrs_ext.shared.states import EksJobRunState, ManagedEndpointState, VirtualClusterState
 
@@ -62,18 +62,7 @@ class EmrContainersJobRunSensor(EmrSensor, ContainersMixin):
         end_from_trigger: bool = False,
         **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(
-            target_states=target_states,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "virtual_cluster_id", "job_run_id"))
         self.virtual_cluster_id = virtual_cluster_id
         self.job_run_id = job_run_id
 
@@ -119,18 +108,7 @@ class EmrContainersVirtualClusterSensor(EmrSensor, ContainersMixin):
         end_from_trigger: bool = False,
         **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(
-            target_states=target_states,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "virtual_cluster_id"))
         self.virtual_cluster_id = virtual_cluster_id
 
 
@@ -178,17 +156,6 @@ class EmrContainersManagedEndpointSensor(EmrSensor, ContainersMixin):
         end_from_trigger: bool = False,
         **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(
-            target_states=target_states,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "virtual_cluster_id", "endpoint_id"))
         self.virtual_cluster_id = virtual_cluster_id
         self.endpoint_id = endpoint_id

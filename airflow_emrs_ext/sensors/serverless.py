@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields
+from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators.session import session_ids
 from airflow_emrs_ext.sensors.base import EmrSensor
 from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, SessionState
@@ -58,18 +58,7 @@ class EmrServerlessApplicationSensor(EmrSensor, ServerlessMixin):
         end_from_trigger: bool = False,
         **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(
-            target_states=target_states,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "application_id"))
         self.application_id = application_id
 
 
@@ -119,18 +108,7 @@ class EmrServerlessJobRunSensor(EmrSensor, ServerlessMixin):
         end_from_trigger: bool = False,
         **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(
-            target_states=target_states,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "application_id", "job_run_id"))
         self.application_id = application_id
         self.job_run_id = job_run_id
 
@@ -181,18 +159,7 @@ class EmrServerlessSessionSensor(EmrSensor, ServerlessMixin):
         end_from_trigger: bool = False,
         **kwargs: Unpack[SensorArgs],
     ) -> None:
-        super().__init__(
-            target_states=target_states,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
-            waiter_delay=waiter_delay,
-            deferrable=deferrable,
-            notification_queue=notification_queue,
-            end_from_trigger=end_from_trigger,
-            **kwargs,
-        )
+        super().__init__(**passed_on(locals(), "session", "application_id", "session_id"))
         self.session = session
         self.application_id = application_id
         self.session_id = session_id

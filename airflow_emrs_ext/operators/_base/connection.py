@@ -46,6 +46,16 @@ def refuse_words_of_others(given: Iterable[str]) -> None:
             raise ConfigurationError(f"`{name}` is a parameter of the Amazon provider's operators; {_ELSEWHERE[name]}.")
 
 
+def passed_on(given: Mapping[str, Any], /, *own: str) -> dict[str, Any]:
+    """What a constructor hands on to that of its base: all that it was given but its own parameters.
+
+    :param given: its ``locals()``, before it has any but its parameters
+    :param own: their names
+    """
+    kept = {name: value for name, value in given.items() if name not in ("self", "kwargs", "__class__", *own)}
+    return {**kept, **given["kwargs"]}
+
+
 def check_choice(parameter: str, value: Any, choices: Any, *, will_be_rendered: bool = False) -> None:
     """Check a value that is one of a few.
 

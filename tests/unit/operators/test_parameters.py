@@ -36,6 +36,15 @@ OPERATORS = [
     and one.__module__ == module.__name__
 ]
 JOB: dict[str, Any] = {"application_id": "00f", "execution_role_arn": "role", "job_driver": {}}
+# Of what is not taken as it is.
+GIVEN: dict[str, Any] = {
+    "wait_for": "running",
+    "show_driver_logs": "live",
+    "submit_from": "triggerer",
+    "waiter_delay": 1.5,
+    "deferrable": True,
+    "target_states": ["RUNNING"],
+}
 
 
 def parameters_of(operator: type) -> dict[str, inspect.Parameter]:
@@ -98,6 +107,23 @@ def test_a_wrong_parameter_is_refused_when_the_dag_file_is_parsed(operator: Any,
 def test_a_template_is_checked_when_it_is_rendered(given: Any) -> None:
     operator = EmrServerlessStartJobRunOperator(task_id="task", **JOB, **given)
     assert operator.show_driver_logs == given["show_driver_logs"]
+
+
+RENAMED = {"end_from_trigger": "ends_in_trigger", "retry_policy": "job_retry_policy", "waiter_delay": "poke_interval"}
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_each_parameter_arrives(operator: Any) -> None:
+    """A constructor that forgets to hand one on would leave the default of its base."""
+    given = {name: GIVEN.get(name, f"a value of {name}") for name in parameters_of(operator)}
+    task = operator(task_id="task", **given)
+    arrived = {
+        name: getattr(task, RENAMED[name] if name in RENAMED and not hasattr(task, name) else name) for name in given
+    }
+    if "retry_policy" in given:
+        arrived["retry_policy"], arrived["job_retry_policy"] = given["retry_policy"], given["job_retry_policy"]
+        assert task.job_retry_policy == given["retry_policy"]
+    assert arrived == given
 
 
 def test_default_args_reach_every_parameter() -> None:
