@@ -13,6 +13,7 @@ import pytest
 import airflow_emrs_ext
 from airflow_emrs_ext._compat import BaseOperator
 from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.operators import emr_containers, emr_serverless
 from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs, SensorArgs
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
@@ -57,6 +58,11 @@ def parameters_of(operator: type) -> dict[str, inspect.Parameter]:
 
 def test_there_are_operators() -> None:
     assert len(OPERATORS) > 25
+
+
+def test_two_modules_have_all_operators_of_their_services() -> None:
+    there = {one for module in (emr_serverless, emr_containers) for one in map(vars(module).get, module.__all__)}
+    assert {one for one in OPERATORS if one.__module__.startswith("airflow_emrs_ext.operators.")} <= there
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
