@@ -22,11 +22,14 @@ class EmrError(AirflowException):
     """
 
     _by_name: ClassVar[dict[str, type[EmrError]]] = {}
+    message: str
+    facts: dict[str, Any]
+    args: tuple[Any, ...]
 
     def __init__(self, message: str, facts: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.facts: dict[str, Any] = dict(facts or {})
+        self.facts = dict(facts or {})
 
     def restate(self, message: str, facts: Mapping[str, Any]) -> None:
         """Say it better, once more is known."""

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_emrs_ext._compat import count_metric
 from airflow_emrs_ext.core import settings
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 UNITS: Mapping[str, str] = {
     "vcpu_hour": "vCPU-hours",

@@ -33,8 +33,8 @@ class ServiceClock:
     """
 
     def __init__(self) -> None:
-        self.ahead = 0.0
-        self.is_known = False
+        self.ahead: float = 0.0
+        self.is_known: bool = False
 
     def note(self, response: Mapping[str, Any], now: float) -> None:
         """Learn from an answer.

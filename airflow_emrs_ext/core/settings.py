@@ -13,7 +13,7 @@ from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.provider_info import OPTIONS, SECTION
 from airflow_emrs_ext.shared.quotas import Quotas, amended
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 
 def _float(option: str) -> float:

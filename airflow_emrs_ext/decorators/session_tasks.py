@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.decorators import calling
@@ -24,7 +24,7 @@ class SessionTask(DecoratedOperator, PythonOperator, WorkingOperator):
 
     custom_operator_name = NAME
     template_fields: Sequence[str] = (*WorkingOperator.template_fields, *PythonOperator.template_fields)
-    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
+    template_fields_renderers: ClassVar[dict[str, str]] = {
         **WorkingOperator.template_fields_renderers,
         **PythonOperator.template_fields_renderers,
     }

@@ -75,7 +75,7 @@ class EmrHook(AwsBaseHook):
     def __init__(self, *args: Any, wait_policy: WaitPolicy | None = None, **kwargs: Any) -> None:
         kwargs["client_type"] = self.service
         super().__init__(*args, **kwargs)
-        self.wait_policy = wait_policy or default_wait_policy()
+        self.wait_policy: WaitPolicy = wait_policy or default_wait_policy()
         self._clients: dict[str, Any] = {}
         self._has_connected = False
         self._has_connection = False

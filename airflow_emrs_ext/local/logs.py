@@ -17,7 +17,7 @@ from typing import Any
 from airflow_emrs_ext.local.aws import AwsTarget
 from airflow_emrs_ext.local.runner import CloudWatchLogs, DriverSpec, S3Logs
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 _IN_MEMORY_BYTES = 8 << 20
 # CloudWatch Logs is fed in near real time, unlike S3.

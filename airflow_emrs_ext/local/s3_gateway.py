@@ -17,7 +17,7 @@ from airflow_emrs_ext.local.s3_paths import FileStatus, FileSystemError, S3Path,
 from airflow_emrs_ext.local.spark.filesystem import MOUNTS_PATH, mount_property, mount_target
 from airflow_emrs_ext.local.webhdfs import BLOCK_BYTES, ClientGone, WebHdfsRequest, as_json, listing
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 

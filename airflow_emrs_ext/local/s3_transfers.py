@@ -43,7 +43,7 @@ class Download:
             self._end = offset
         elif length is None or offset + length > self.object_bytes:
             self._end = self.object_bytes
-        self.length = self._end - offset
+        self.length: int = self._end - offset
 
     def read(self, size: int) -> bytes:
         """The next bytes, at most ``size``; none at the end.

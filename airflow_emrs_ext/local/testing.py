@@ -59,7 +59,7 @@ class LocalEmr:
         s3_endpoint: str | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        self.url = url.rstrip("/")
+        self.url: str = url.rstrip("/")
         self.region = region
         self.s3_endpoint = s3_endpoint
         self._settings = dict(settings or {})

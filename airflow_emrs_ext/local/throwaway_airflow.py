@@ -68,7 +68,7 @@ class ThrowawayAirflow:
         # Nothing of another Airflow or AWS account in the caller's environment may reach this one.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "AWS_"))}
         port = str(_free_port())
-        self.url = f"http://127.0.0.1:{port}{base_path}"
+        self.url: str = f"http://127.0.0.1:{port}{base_path}"
         """Where the API server of Airflow 3 answers, or the web server of Airflow 2 if it runs."""
         self._environ = {
             **inherited,

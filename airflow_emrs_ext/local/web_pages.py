@@ -22,7 +22,7 @@ _BROWSER = "Mozilla/"
 # A document of the endpoint's own origin, such as an object with HTML in S3, could do what the endpoint's user can.
 _SANDBOX = (b"content-security-policy", b"sandbox")
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 
 class WebPageFilter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
@@ -110,7 +110,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
         "config",
         "show_driver_logs",
     )
-    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
+    template_fields_renderers: ClassVar[dict[str, str]] = {
         "job_driver": "json",
         "configuration_overrides": "json",
         "job_template_parameters": "json",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext._compat import Context, tries_before_cleared
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, token
@@ -54,7 +54,7 @@ class EmrContainersCreateJobTemplateOperator(EmrContainersOperator):
     """
 
     template_fields: Sequence[str] = aws_template_fields("job_template_data", "name", "kms_key_arn", "tags")
-    template_fields_renderers = {"job_template_data": "json", "tags": "json"}  # noqa: RUF012 - Airflow declares it so
+    template_fields_renderers: ClassVar[dict[str, str]] = {"job_template_data": "json", "tags": "json"}
 
     def __init__(
         self,

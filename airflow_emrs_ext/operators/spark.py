@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError
@@ -80,7 +80,7 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
         "output_path",
     )
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
+    template_fields_renderers: ClassVar[dict[str, str]] = {
         **WorkingOperator.template_fields_renderers,
         "sql": "sql",
         "parameters": "json",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import RequestRejected
@@ -57,7 +57,7 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator, ContainersMixi
     template_fields: Sequence[str] = aws_template_fields(
         "eks_cluster_name", "eks_namespace", "eks_node_label", "name", "tags", "client_request_token", "config"
     )
-    template_fields_renderers = {"tags": "json", "config": "json"}  # noqa: RUF012 - Airflow declares it so
+    template_fields_renderers: ClassVar[dict[str, str]] = {"tags": "json", "config": "json"}
 
     @property
     def kind(self) -> VirtualCluster:

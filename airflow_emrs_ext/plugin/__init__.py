@@ -13,7 +13,7 @@ from airflow_emrs_ext.plugin import _compat, listener
 class EmrExtPlugin(AirflowPlugin):
     """The listener that looks after what a triggerer has left that was lost, and the route that the links lead to."""
 
-    name = "emrs_ext"
+    name: str = "emrs_ext"
     # Where anything listens Airflow refuses DAGs with a task that has `end_from_trigger=True`, as its own sensors may.
     listeners = [listener] if "triggerer" in sys.argv else []
     fastapi_apps = _compat.fastapi_apps()

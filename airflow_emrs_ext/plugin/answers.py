@@ -13,7 +13,7 @@ from airflow_emrs_ext.links.runs import LINKS, RunLink, SparkUILink
 from airflow_emrs_ext.plugin.clicks import Click, url_path
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, page
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 HEADERS: Mapping[str, str] = {
     # What an answer leads to is good once, and a secret.

@@ -12,7 +12,7 @@ from airflow.listeners import hookimpl
 
 from airflow_emrs_ext.triggers._compat import TRIGGERS_ARE_FORKED
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 # How long after its start a triggerer looks after what others have left, and how often from then on, in seconds.
 _FIRST_SECONDS = 10.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_emrs_ext.resources.base import (
     JobRunKind,
@@ -44,15 +44,15 @@ class VirtualCluster(ContainersKind[VirtualClusterState]):
     name = "Virtual cluster"
     states = VirtualClusterState
     key = "virtual_cluster"
-    id_names = ("virtual_cluster_id",)
+    id_names: ClassVar[tuple[str, ...]] = ("virtual_cluster_id",)
     starts = "create_virtual_cluster"
     describes = "describe_virtual_cluster"
     lists = "list_virtual_clusters"
     verb = "delete"
     ends = "delete_virtual_cluster"
-    ending = VirtualClusterState.TERMINATING
-    end_state = VirtualClusterState.TERMINATED
-    stuck = VirtualClusterState.ARRESTED
+    ending: ClassVar[VirtualClusterState] = VirtualClusterState.TERMINATING
+    end_state: ClassVar[VirtualClusterState] = VirtualClusterState.TERMINATED
+    stuck: ClassVar[VirtualClusterState] = VirtualClusterState.ARRESTED
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         cluster = response["virtualCluster"]
@@ -78,19 +78,19 @@ class EksJobRun(ContainersKind[EksJobRunState], JobRunKind[EksJobRunState]):
     name = "Job run"
     states = EksJobRunState
     key = "eks_job_run"
-    id_names = ("virtual_cluster_id", "job_run_id")
+    id_names: ClassVar[tuple[str, ...]] = ("virtual_cluster_id", "job_run_id")
     belongs_to = "virtual cluster"
     starts = "start_job_run"
     describes = "describe_job_run"
     lists = "list_job_runs"
     # EventBridge's reference has both names.
-    events = ("EMR Job Run State Change", "EmrContainers Job Run State Change")
+    events: ClassVar[tuple[str, ...]] = ("EMR Job Run State Change", "EmrContainers Job Run State Change")
     verb = "cancel"
     ends = "cancel_job_run"
-    ending = EksJobRunState.CANCEL_PENDING
-    end_state = EksJobRunState.CANCELLED
-    failure = EksJobRunState.FAILED
-    running = EksJobRunState.RUNNING
+    ending: ClassVar[EksJobRunState] = EksJobRunState.CANCEL_PENDING
+    end_state: ClassVar[EksJobRunState] = EksJobRunState.CANCELLED
+    failure: ClassVar[EksJobRunState] = EksJobRunState.FAILED
+    running: ClassVar[EksJobRunState] = EksJobRunState.RUNNING
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         run = response["jobRun"]
@@ -148,17 +148,17 @@ class ManagedEndpoint(ContainersKind[ManagedEndpointState], ServingKind[ManagedE
     name = "Managed endpoint"
     states = ManagedEndpointState
     key = "managed_endpoint"
-    id_names = ("virtual_cluster_id", "endpoint_id")
+    id_names: ClassVar[tuple[str, ...]] = ("virtual_cluster_id", "endpoint_id")
     starts = "create_managed_endpoint"
     describes = "describe_managed_endpoint"
     lists = "list_managed_endpoints"
     verb = "delete"
     ends = "delete_managed_endpoint"
-    ending = ManagedEndpointState.TERMINATING
-    end_state = ManagedEndpointState.TERMINATED
-    failure = ManagedEndpointState.TERMINATED_WITH_ERRORS
+    ending: ClassVar[ManagedEndpointState] = ManagedEndpointState.TERMINATING
+    end_state: ClassVar[ManagedEndpointState] = ManagedEndpointState.TERMINATED
+    failure: ClassVar[ManagedEndpointState] = ManagedEndpointState.TERMINATED_WITH_ERRORS
     belongs_to = "virtual cluster"
-    remedies = (
+    remedies: ClassVar[tuple[Remedy, ...]] = (
         Remedy(r"CLUSTER_UNAVAILABLE", "Look after the EKS cluster; then create another endpoint."),
         Remedy(r"WITH_ERRORS", "The logs of its pods say more (`kubectl logs` in the namespace); then create another."),
         Remedy(r"", "Somebody deleted it: create another."),

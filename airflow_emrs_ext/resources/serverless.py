@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_emrs_ext.resources.base import (
     ClaimedKind,
@@ -27,11 +27,11 @@ class Application(ClaimedKind[ApplicationState]):
     states = ApplicationState
     service = SERVICE
     key = "application"
-    id_names = ("application_id",)
+    id_names: ClassVar[tuple[str, ...]] = ("application_id",)
     starts = "create_application"
     describes = "get_application"
     lists = "list_applications"
-    events = ("EMR Serverless Application State Change",)
+    events: ClassVar[tuple[str, ...]] = ("EMR Serverless Application State Change",)
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         application = response["application"]
@@ -60,18 +60,18 @@ class JobRun(JobRunKind[JobRunState]):
     states = JobRunState
     service = SERVICE
     key = "job_run"
-    id_names = ("application_id", "job_run_id")
+    id_names: ClassVar[tuple[str, ...]] = ("application_id", "job_run_id")
     belongs_to = "application"
     starts = "start_job_run"
     describes = "get_job_run"
     lists = "list_job_runs"
-    events = ("EMR Serverless Job Run State Change",)
+    events: ClassVar[tuple[str, ...]] = ("EMR Serverless Job Run State Change",)
     verb = "cancel"
     ends = "cancel_job_run"
-    ending = JobRunState.CANCELLING
-    end_state = JobRunState.CANCELLED
-    failure = JobRunState.FAILED
-    running = JobRunState.RUNNING
+    ending: ClassVar[JobRunState] = JobRunState.CANCELLING
+    end_state: ClassVar[JobRunState] = JobRunState.CANCELLED
+    failure: ClassVar[JobRunState] = JobRunState.FAILED
+    running: ClassVar[JobRunState] = JobRunState.RUNNING
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         run = response["jobRun"]
@@ -120,17 +120,17 @@ class Session(ServingKind[SessionState], DrivenKind[SessionState]):
     states = SessionState
     service = SERVICE
     key = "session"
-    id_names = ("application_id", "session_id")
+    id_names: ClassVar[tuple[str, ...]] = ("application_id", "session_id")
     starts = "start_session"
     describes = "get_session"
     lists = "list_sessions"
     verb = "terminate"
     ends = "terminate_session"
-    ending = SessionState.TERMINATING
-    end_state = SessionState.TERMINATED
-    failure = SessionState.FAILED
+    ending: ClassVar[SessionState] = SessionState.TERMINATING
+    end_state: ClassVar[SessionState] = SessionState.TERMINATED
+    failure: ClassVar[SessionState] = SessionState.FAILED
     belongs_to = "application"
-    remedies = (
+    remedies: ClassVar[tuple[Remedy, ...]] = (
         Remedy(r"(?i)idle", "Start another; raise `idle_timeout_minutes` if it has to rest for longer."),
         Remedy(
             r"(?i)24 ?h|longest|maximum (life|duration|session)", "Start another: a session lives for 24 hours at most."

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from airflow_emrs_ext.core.effects import Call, Effects, Observation, PollState
 from airflow_emrs_ext.notifications import read_notification
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 Run = Callable[[Effects[dict[str, Any]]], Awaitable[dict[str, Any]]]
 Ask = Callable[[PollState], Awaitable[Observation | None]]

@@ -23,7 +23,7 @@ from airflow_emrs_ext.runtime.poll_schedule import MEMORY_SECONDS, Waited, choos
 from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 from airflow_emrs_ext.shared.states import State
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 Run = Callable[[Effects[list[dict[str, Any]]]], Awaitable[list[dict[str, Any]]]]
 

@@ -84,7 +84,7 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
         self.botocore_config = botocore_config
         self.target_states = target_states
         self.notification_queue = notification_queue
-        self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
+        self.deferrable: bool = settings.default_deferrable() if deferrable is None else deferrable
         self.ends_in_trigger = end_from_trigger
 
     def poke(self, context: Context) -> PokeReturnValue:

@@ -22,7 +22,7 @@ from airflow_emrs_ext.workflows import ASKED, STARTED
 if TYPE_CHECKING:
     from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 
 def _name(entry: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from airflow_emrs_ext.exceptions import EmrError, OtherDeployment
 from airflow_emrs_ext.triggers import journal_entries
 from airflow_emrs_ext.triggers._compat import TaskRow, row_of_task
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 MOST_DAYS = 7
 """How many days the end of something is tried for which nobody may have it."""

@@ -18,7 +18,7 @@ from airflow_emrs_ext.resources import CLAIMED
 from airflow_emrs_ext.runtime.shared_driver import SharedDriver, shared_driver
 from airflow_emrs_ext.workflows.registry import WORKFLOWS
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 _CONNECTION = ("aws_conn_id", "region_name", "verify", "config")
 

@@ -17,7 +17,7 @@ from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.core.deployment._compat import InDatabase, NoAirflow, team_of, variables
 from airflow_emrs_ext.exceptions import DeploymentUnknown
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 VARIABLE = "emrs_ext_deployment"
 """The Variable that holds the identity; a person may set it before the first task does."""

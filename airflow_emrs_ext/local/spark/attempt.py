@@ -15,7 +15,7 @@ from airflow_emrs_ext.local.spark.launch import GuardedProcess
 from airflow_emrs_ext.local.spark.submit import SubmitError
 from airflow_emrs_ext.local.spark_uis import SparkUis
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 _RUNNING_POLL_SECONDS = 0.05
 # A driver that never makes a SparkContext runs all the same.

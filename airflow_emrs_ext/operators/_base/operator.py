@@ -88,7 +88,7 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
         self.waiter_delay = waiter_delay
         self.wait_timeout = wait_timeout
         self.waiter_max_attempts = waiter_max_attempts
-        self.deferrable = settings.default_deferrable() if deferrable is None else deferrable
+        self.deferrable: bool = settings.default_deferrable() if deferrable is None else deferrable
         # Airflow refuses DAGs whose tasks have an attribute of the parameter's name wherever a plugin has a listener.
         self.ends_in_trigger = end_from_trigger
 

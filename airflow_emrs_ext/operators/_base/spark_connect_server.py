@@ -43,7 +43,7 @@ class StartingServingOperator(OwningOperator):
         "tags",
         "config",
     )
-    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance attribute
+    template_fields_renderers: ClassVar[dict[str, str]] = {
         "runtime_configuration": "json",
         "configuration_overrides": "json",
         "tags": "json",
