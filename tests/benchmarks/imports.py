@@ -30,8 +30,8 @@ LIMITS = {"cpu_milliseconds": 15.0, "megabytes": 2.0}
 
 PARTS = ("operators", "sensors", "links", "decorators", "triggers")
 
-# Imported when a function is decorated, as Airflow does with its own.
-NOT_OF_A_DAG_FILE = {"decorators.session_tasks"}
+# Imported when a function is decorated, as Airflow does with its own; and when a trigger runs.
+NOT_OF_A_DAG_FILE = {"decorators.session_tasks", "triggers.runner"}
 
 MEASURE = """
 import gc, json, os, sys, time
