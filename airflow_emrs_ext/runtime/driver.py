@@ -23,7 +23,7 @@ async def drive(
     """Drive steps on the event loop; steps that are interrupted are closed.
 
     :param perform: makes a step other than a pause or a turn, and answers; its errors are for the steps
-    :param rate limiter: gives the turns
+    :param rate_limiter: gives the turns
     """
     answer: Any = None
     with closing(steps):

@@ -53,7 +53,7 @@ class Listings:
     """Answers glances.
 
     :param run: makes the calls of a listing
-    :param rate limiter: paces them
+    :param rate_limiter: paces them
     """
 
     def __init__(self, run: Run, rate_limiter: RateLimiter) -> None:
