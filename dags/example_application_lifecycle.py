@@ -6,10 +6,12 @@ from datetime import datetime, timezone
 
 from airflow_emrs_ext.operators.application import (
     EmrServerlessCreateApplicationOperator,
+    EmrServerlessUpdateApplicationOperator,
+)
+from airflow_emrs_ext.operators.application_state import (
     EmrServerlessDeleteApplicationOperator,
     EmrServerlessStartApplicationOperator,
     EmrServerlessStopApplicationOperator,
-    EmrServerlessUpdateApplicationOperator,
 )
 
 try:

@@ -18,10 +18,8 @@ from pathlib import Path
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 from airflow_emrs_ext.job_spec import spark_submit
-from airflow_emrs_ext.operators.application import (
-    EmrServerlessCreateApplicationOperator,
-    EmrServerlessDeleteApplicationOperator,
-)
+from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
+from airflow_emrs_ext.operators.application_state import EmrServerlessDeleteApplicationOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.session import emr_serverless_session
 from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator

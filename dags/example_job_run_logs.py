@@ -7,10 +7,8 @@ from datetime import datetime, timezone
 from upload_jobs import upload_jobs
 
 from airflow_emrs_ext.job_spec import configuration_overrides, spark_submit
-from airflow_emrs_ext.operators.application import (
-    EmrServerlessCreateApplicationOperator,
-    EmrServerlessDeleteApplicationOperator,
-)
+from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
+from airflow_emrs_ext.operators.application_state import EmrServerlessDeleteApplicationOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 
 try:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from airflow_emrs_ext.operators.application import (
-    EmrServerlessCreateApplicationOperator,
-    EmrServerlessDeleteApplicationOperator,
-)
+from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
+from airflow_emrs_ext.operators.application_state import EmrServerlessDeleteApplicationOperator
 from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
 
 try:

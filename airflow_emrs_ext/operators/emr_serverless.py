@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from airflow_emrs_ext.operators.application import (
     EmrServerlessCreateApplicationOperator,
+    EmrServerlessUpdateApplicationOperator,
+)
+from airflow_emrs_ext.operators.application_state import (
     EmrServerlessDeleteApplicationOperator,
     EmrServerlessStartApplicationOperator,
     EmrServerlessStopApplicationOperator,
-    EmrServerlessUpdateApplicationOperator,
 )
 from airflow_emrs_ext.operators.cost import (
     EmrServerlessCostOperator,

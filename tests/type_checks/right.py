@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow_emrs_ext.operators.application import (
-    EmrServerlessCreateApplicationOperator,
+from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
+from airflow_emrs_ext.operators.application_state import (
     EmrServerlessDeleteApplicationOperator,
     EmrServerlessStartApplicationOperator,
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from airflow_emrs_ext.operators.application import (
     EmrServerlessCreateApplicationOperator,
+    EmrServerlessUpdateApplicationOperator,
+)
+from airflow_emrs_ext.operators.application_state import (
     EmrServerlessDeleteApplicationOperator,
     EmrServerlessStopApplicationOperator,
-    EmrServerlessUpdateApplicationOperator,
 )
 from airflow_emrs_ext.operators.containers_job_run import (
     EmrContainersCancelJobRunOperator,

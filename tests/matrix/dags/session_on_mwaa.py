@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 
-from airflow_emrs_ext.operators.application import (
-    EmrServerlessCreateApplicationOperator,
-    EmrServerlessDeleteApplicationOperator,
-)
+from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
+from airflow_emrs_ext.operators.application_state import EmrServerlessDeleteApplicationOperator
 from airflow_emrs_ext.operators.session import emr_serverless_session
 from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
 

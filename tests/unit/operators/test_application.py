@@ -9,10 +9,12 @@ from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.application import (
     EmrServerlessCreateApplicationOperator,
+    EmrServerlessUpdateApplicationOperator,
+)
+from airflow_emrs_ext.operators.application_state import (
     EmrServerlessDeleteApplicationOperator,
     EmrServerlessStartApplicationOperator,
     EmrServerlessStopApplicationOperator,
-    EmrServerlessUpdateApplicationOperator,
 )
 from tests.polling import eventually
 from tests.running import TaskRun, run_task

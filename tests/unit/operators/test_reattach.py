@@ -14,10 +14,8 @@ from airflow_emrs_ext.exceptions import JobRunCancelled, JobRunFailed, TaskKille
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators._base import started_resource
-from airflow_emrs_ext.operators.application import (
-    EmrServerlessCreateApplicationOperator,
-    EmrServerlessDeleteApplicationOperator,
-)
+from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
+from airflow_emrs_ext.operators.application_state import EmrServerlessDeleteApplicationOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.workflows import idempotent_start
 from airflow_emrs_ext.workflows.idempotent_start import end_uncertain_start

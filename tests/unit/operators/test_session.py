@@ -28,7 +28,7 @@ from airflow_emrs_ext.exceptions import (
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.local.scripts import ScriptedSession
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.operators.application import EmrServerlessStopApplicationOperator
+from airflow_emrs_ext.operators.application_state import EmrServerlessStopApplicationOperator
 from airflow_emrs_ext.operators.session import (
     EmrServerlessListSessionsOperator,
     EmrServerlessStartSessionOperator,
