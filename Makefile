@@ -58,7 +58,7 @@ PYTEST_ARGS ?=
 # Spark's. The links in the web server of each version are for `make test-links`. What kills processes of a real Airflow
 # needs the machine for itself: `make test-faults`.
 select = $(if $(filter $(NEWEST),$(1)),-m "not faults and not answers",-m "(smoke or not spark) and not faults and not \
-	answers" --ignore contract --ignore unit/local --ignore simulation --ignore type_checks --ignore system/test_links.py)
+	answers" --ignore contract --ignore endpoint/local --ignore simulation --ignore type_checks --ignore system/test_links.py)
 
 # uv fetches and installs in seconds what takes pip minutes; where it cannot work, pip does.
 TOOLS := .venv-tools
@@ -72,9 +72,10 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-links test-loops test-browser lint format bench figures docs wheel lock lock-matrix clean
+.PHONY: help demo check test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-links test-loops test-browser lint format bench figures docs wheel lock lock-matrix clean
 help:
 	@echo 'make demo      an Airflow DAG runs real Spark jobs on the local endpoint'
+	@echo 'make check     ruff, mypy, the layers, and the tests that need no process; a minute'
 	@echo 'make test      the tests of the wheel on Airflow $(LEGS)'
 	@echo 'make simulate  $(HISTORIES) histories of faults, kills and clears in virtual time; minutes'
 	@echo 'make simulate-faults  after how many histories each of the known faults is found that is put back'
@@ -162,6 +163,11 @@ resolve = $(UV) pip compile --quiet --no-header --no-annotate --universal --pyth
 
 demo: .venv-airflow-$(NEWEST)/.installed
 	$(newest_bin)/python -m airflow_emrs_ext.local.demo
+
+# What needs neither the endpoint nor an Airflow: of the tree, on the newest leg.
+check: lint .venv-airflow-$(NEWEST)/.installed
+	cd tests && PYTHONPATH="$(CURDIR)" PATH="$(CURDIR)/$(newest_bin):$$PATH" ../$(newest_bin)/pytest --quiet \
+		--numprocesses $(WORKERS) $(PYTEST_ARGS) unit type_checks
 
 test: $(LEGS:%=test-airflow-%)
 

@@ -22,8 +22,8 @@ import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from airflow_emrs_ext.shared.states import JobRunState
+from tests.endpoint.local.test_web_pages import PAGES, ask
 from tests.polling import eventually
-from tests.unit.local.test_web_pages import PAGES, ask
 
 # One group: the tests look at job runs that are submitted once, whatever the number of processes.
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -101,17 +100,12 @@ def test_clicks_that_wait_keep_nobody_else_waiting(site: Site) -> None:
     with ThreadPoolExecutor(CLICKS) as people:
         clicks = [people.submit(site.get, f"/emr/spark-ui/d/r/t/{n}") for n in range(CLICKS)]
         eventually(lambda: site.asked)
-        longest = 0.0
-        for _ in range(20):
-            began = time.monotonic()
-            assert site.get("/health")[0] == 200
-            longest = max(longest, time.monotonic() - began)
+        assert [site.get("/health")[0] for _ in range(20)] == [200] * 20
         waited = sum(not click.done() for click in clicks)
         site.goes_on.set()
         statuses = [click.result()[0] for click in clicks]
-    print(f"health: {longest:.3f} s at most, while {waited} waited")
-    assert longest < 1
-    assert waited > 0
+    # None of them had an answer meanwhile, which comes after ten seconds at the latest.
+    assert waited > 30
     # For the others there was no place.
     assert statuses.count(307) >= 8
     assert set(statuses) == {307, 503}

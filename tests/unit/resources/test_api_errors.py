@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import aiohttp
+import botocore.session
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoRegionError, ParamValidationError
+
+from airflow_emrs_ext._compat import AirflowFailException
+from airflow_emrs_ext.exceptions import (
+    AccessDenied,
+    EmrError,
+    QuotaExceeded,
+    RequestConflict,
+    RequestRejected,
+)
+from airflow_emrs_ext.resources.api_errors import (
+    Meaning,
+    is_about_access,
+    may_have_had_effect,
+    meaning_of,
+    refusal,
+)
+from airflow_emrs_ext.resources.remedies import REMEDIES
+from tests.unit.stepping import client_error
+
+SERVERLESS = "emr-serverless"
+
+PARAMETERS = {"applicationId": "00fapp", "jobRunId": "00frun"}
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("Value 'x' at 'executionRoleArn' failed to satisfy constraint", "`execution_role_arn`"),
+        ("Value at 'executionIamPolicy.policy' is not JSON", "`execution_iam_policy`"),
+        ("retryPolicy.maxFailedAttemptsPerHour is only for STREAMING", "`retry_policy` against `mode`"),
+        ("sparkSubmitParameters cannot be parsed: No closing quotation", "quoted as for a shell"),
+        ("executionTimeoutMinutes cannot be set for streaming", "`execution_timeout_minutes`"),
+        ("Application has active job runs", "`force_stop=True`"),
+        ("jobDriver does not match the application", "`job_driver`"),
+        ("Unsupported release label", "`release_label`"),
+        ("schedulerConfiguration.maxConcurrentRuns must be between 1 and 1000", "`scheduler_configuration`"),
+        ("auto-start is disabled", "EmrServerlessStartApplicationOperator"),
+    ],
+)
+def test_a_refusal_names_the_parameter_and_the_remedy(said: str, advice: str) -> None:
+    error = refusal("start_job_run", PARAMETERS, client_error("ValidationException", said), SERVERLESS)
+    assert isinstance(error, RequestRejected)
+    assert advice in error.message
+    assert said in error.message
+    assert error.facts == {
+        "operation": "start_job_run",
+        "application_id": "00fapp",
+        "job_run_id": "00frun",
+        "code": "ValidationException",
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error_class", "retried"),
+    [
+        ("ValidationException", 400, RequestRejected, False),
+        ("ConflictException", 409, RequestConflict, True),
+        ("ServiceQuotaExceededException", 402, QuotaExceeded, True),
+        ("AccessDeniedException", 403, AccessDenied, True),
+        ("404", 404, AccessDenied, True),
+        ("SomethingNewException", 400, AccessDenied, True),
+    ],
+)
+def test_airflow_retries_only_what_may_pass(code: str, status: int, error_class: type[EmrError], retried: bool) -> None:
+    error = refusal("start_job_run", PARAMETERS, client_error(code, "no", status), SERVERLESS)
+    assert type(error) is error_class
+    assert isinstance(error, AirflowFailException) is not retried
+
+
+@pytest.mark.parametrize("service", ["emr-serverless", "emr-containers"])
+def test_the_services_own_words_are_those_of_its_model(service: str) -> None:
+    model = botocore.session.get_session().get_service_model(service)
+    meanings = {
+        shape.error_code: meaning_of(
+            client_error(shape.error_code, status=shape.metadata["error"]["httpStatusCode"]), service
+        )
+        for shape in model.error_shapes
+    }
+    assert Meaning.ACCESS not in meanings.values()
+    refused = {code for code, meaning in meanings.items() if meaning is Meaning.REFUSED}
+    assert {"ValidationException", "ResourceNotFoundException"} <= refused
+
+
+@pytest.mark.parametrize("service", ["s3", "logs", "sqs"])
+def test_what_other_services_say_is_for_whoever_asks_them(service: str) -> None:
+    for code, status in (("NoSuchKey", 404), ("304", 304), ("AccessDenied", 403)):
+        assert meaning_of(client_error(code, status=status), service) is Meaning.REFUSED
+    assert meaning_of(client_error("SlowDown", status=503), service) is Meaning.TRANSIENT
+    assert is_about_access(client_error("ExpiredToken"), service)
+    assert not is_about_access(client_error("NoSuchKey", status=404), service)
+
+
+def test_the_page_of_a_proxy_is_not_for_the_log() -> None:
+    error = refusal("get_job_run", PARAMETERS, client_error("403", "<html>" * 10_000, 403), SERVERLESS)
+    assert len(error.message) < 2_000
+
+
+def test_a_parameter_that_botocore_is_too_old_for() -> None:
+    report = 'Parameter validation failed:\nUnknown parameter in input: "aNewMember", must be one of: …'
+    error = refusal("start_job_run", PARAMETERS, ParamValidationError(report=report), SERVERLESS)
+    assert "upgrade boto3" in error.message
+
+
+def test_a_missing_region_is_a_matter_of_the_connection() -> None:
+    error = refusal("get_job_run", {}, NoRegionError(), SERVERLESS)
+    assert "`aws_conn_id`, `region_name`" in error.message
+    assert error.facts == {"operation": "get_job_run", "code": "NoRegionError"}
+
+
+def test_each_remedy_names_a_parameter_or_an_action() -> None:
+    assert all("`" in remedy.advice or "upgrade" in remedy.advice for remedy in REMEDIES)
+
+
+@pytest.mark.parametrize(
+    ("cause", "had"),
+    [
+        (aiohttp.ClientOSError(104, "Connection reset by peer"), True),
+        (
+            aiohttp.ClientConnectorError(
+                SimpleNamespace(host="h", port=1, ssl=True), OSError(111, "Connection refused")
+            ),
+            False,
+        ),
+        (OSError(111, "refused"), False),
+    ],
+)
+def test_a_connection_that_broke_is_none_that_was_refused(cause: Exception, had: bool) -> None:
+    assert may_have_had_effect(EndpointConnectionError(endpoint_url="http://127.0.0.1", error=cause), SERVERLESS) is had
