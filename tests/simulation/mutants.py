@@ -55,8 +55,8 @@ def _ends_at(*errors: type[EmrError]) -> Iterator[Change]:
                 yield from lifecycle.request_end_best_effort(ctx, kind=kind.key, ids=dict(ids))
             raise
 
-    yield lifecycle, "await_owned", await_owned
-    yield job_run, "await_owned", await_owned
+    yield lifecycle, "wait_for_billable", await_owned
+    yield job_run, "wait_for_billable", await_owned
 
 
 def _unknown_state_ends() -> Iterator[Change]:
@@ -166,7 +166,7 @@ def _token_of_each_try() -> Iterator[Change]:
         return arguments
 
     yield started_resource.ClaimingOperator, "claim_arguments", claim_arguments
-    yield idempotent_start, "_take_over", _nothing
+    yield idempotent_start, "_adopt_active", _nothing
 
 
 def _nothing(*given: Any, **named: Any) -> Any:
