@@ -141,17 +141,17 @@ def await_news(
     created_at: str | None = None
     while True:
         within = wait_policy.before_deadline(ctx.clock() + wait_policy.progress_interval) - ctx.clock()
-        sight: Observation | None = yield PollState(
+        observation: Observation | None = yield PollState(
             kind.key, ids, state, created_at, wait_policy.waiter_delay, within, wait_policy.notification_queue
         )
         is_late = wait_policy.deadline is not None and ctx.clock() >= wait_policy.deadline
-        if sight is None or is_late:
+        if observation is None or is_late:
             snapshot = yield from look(kind, ids, ctx)
             attempt, created_at = snapshot.attempt, snapshot.facts["created_at"]
-        elif sight.state is None:
+        elif observation.state is None:
             return
         else:
-            snapshot = Snapshot(kind.states.parse(sight.state), "", attempt, {**ids, "state": sight.state})
+            snapshot = Snapshot(kind.states.parse(observation.state), "", attempt, {**ids, "state": observation.state})
         state = snapshot.state
         if state in targets or not state.can_reach(targets):
             return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _SHOWN_IDS = ("application_id", "virtual_cluster_id", "job_run_id", "session_id", "endpoint_id")
 
 
-def conclude(facts: dict[str, Any], log: Log) -> None:
+def log_summary(facts: dict[str, Any], log: Log) -> None:
     """Estimate what it costs if it is over, and say in one line how it stands.
 
     :param facts: gains ``cost``

@@ -61,10 +61,10 @@ class Waited:
         assert self.created is not None
         return self.created
 
-    def reply(self, sight: Observation | None) -> None:
+    def reply(self, observation: Observation | None) -> None:
         """Answer those who ask."""
         if not self.answer.done():
-            self.answer.set_result(sight)
+            self.answer.set_result(observation)
 
     def due(self, now: float, today: float, *, others_start: bool) -> float:
         """When to look at it, by the event loop's clock (see :func:`choose`)."""

@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_emrs_ext.core import formats
 from airflow_emrs_ext.core.outcome import Outcome
-from airflow_emrs_ext.core.summary import conclude
+from airflow_emrs_ext.core.summary import log_summary
 from airflow_emrs_ext.exceptions import Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.triggers._compat import has_owner, store_xcoms
 from airflow_emrs_ext.triggers.journal import Journal
@@ -177,7 +177,7 @@ class WorkflowTrigger(BaseTrigger):
 
     async def _store(self, ending: Mapping[str, Any], facts: dict[str, Any]) -> None:
         if ending["concludes"]:
-            conclude(facts, self.log)
+            log_summary(facts, self.log)
         if ending["xcoms"] != "none":
             each = facts if ending["xcoms"] == "each" else {}
             await store_xcoms(self.task_instance, {**each, "return_value": facts})

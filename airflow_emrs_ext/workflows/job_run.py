@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext.aws.waiting import await_state, sleep
 from airflow_emrs_ext.core.effects import Effects, RunContext
@@ -12,12 +12,13 @@ from airflow_emrs_ext.resources import JOB_RUNS, JobRunKind
 from airflow_emrs_ext.resources.diagnosis import diagnose
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows import ShowDriverLogs
-from airflow_emrs_ext.workflows.driver_logs.following import Follower
-from airflow_emrs_ext.workflows.driver_logs.reports import LONGEST_EXCERPT, Excerpt, excerpt
 from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, request_end, wait_for_billable, with_timeout
 from airflow_emrs_ext.workflows.report import defaults_of, report
 
-"""What of the drivers' logs is written to the log of a task, and when."""
+# A task that is deferred names what waits for its job run, and reads no log.
+if TYPE_CHECKING:
+    from airflow_emrs_ext.workflows.driver_logs.following import Follower
+    from airflow_emrs_ext.workflows.driver_logs.reports import Excerpt
 
 # Of how many attempts the logs are read, the newest.
 _MOST_ATTEMPTS = 10
@@ -44,6 +45,8 @@ def wait_for_job_run(
     follower = None
     if show_driver_logs == "live":
         brief = with_timeout(ctx, REPORT_SECONDS)
+        from airflow_emrs_ext.workflows.driver_logs.following import Follower
+
         follower = Follower(brief, job_run, lambda: defaults_of(brief, job_run, ids))
     try:
         return (
@@ -164,6 +167,8 @@ def _with_logs(
             service=kind.service,
         )
         facts = {**facts, "diagnosis": diagnosis.as_facts()}
+    from airflow_emrs_ext.workflows.driver_logs.reports import LONGEST_EXCERPT
+
     lengths = [LONGEST_EXCERPT // 4] * (len(excerpts) - 1) + [LONGEST_EXCERPT]
     return {**facts, "driver_logs": [one.as_facts(most) for one, most in zip(excerpts, lengths, strict=False)]}
 
@@ -174,6 +179,8 @@ def _excerpts(
     """What matters of the logs of each attempt; the newest is read first, in case none can be."""
     brief = with_timeout(ctx, REPORT_SECONDS)
     attempts = facts["attempts"] or [facts]
+    from airflow_emrs_ext.workflows.driver_logs.reports import excerpt
+
     found: list[Excerpt] = []
     for attempt in reversed(attempts[-_MOST_ATTEMPTS:]):
         # A driver that has never run has no logs to wait for.

@@ -30,13 +30,18 @@ def look_at_started(
     answered = moment(answered_at(started) or ctx.clock())
     wait_policy = ctx.wait_policy
     within = wait_policy.before_deadline(ctx.clock() + wait_policy.progress_interval) - ctx.clock()
-    sight: Observation | None = yield PollState(
+    observation: Observation | None = yield PollState(
         kind.key, ids, None, answered.isoformat(), wait_policy.waiter_delay, within, is_started=True
     )
-    if sight is None or sight.state is None or sight.created is None:
+    if observation is None or observation.state is None or observation.created is None:
         return (yield from _look_at_new(kind, ids, ctx))
-    facts = {**ids, "arn": started.get("arn"), "state": sight.state, "created_at": moment(sight.created).isoformat()}
-    return Snapshot(kind.states.parse(sight.state), "", None, facts)
+    facts = {
+        **ids,
+        "arn": started.get("arn"),
+        "state": observation.state,
+        "created_at": moment(observation.created).isoformat(),
+    }
+    return Snapshot(kind.states.parse(observation.state), "", None, facts)
 
 
 def count_as(ctx: RunContext, kind: ClaimedKind[State], started: Mapping[str, Any], generation: int) -> Effects[None]:

@@ -574,7 +574,7 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield WorkflowTrigger, "log", NO_LOG
     # Links and summaries are not looked at, and would be a tenth of all that is done.
     yield started_resource.OwningOperator, "show_links", lambda self, context, kind, ids: None
-    yield operator, "conclude", lambda facts, log: None
+    yield operator, "log_summary", lambda facts, log: None
     yield base_hooks, "check", _check
     yield driver, "check", _check
     # The same decisions with fewer looks.

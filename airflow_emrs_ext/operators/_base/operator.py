@@ -12,7 +12,7 @@ from airflow_emrs_ext._compat import BaseOperator, Context, as_xcoms
 from airflow_emrs_ext.core import cost, settings
 from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.core.outcome import Outcome, then_of
-from airflow_emrs_ext.core.summary import conclude
+from airflow_emrs_ext.core.summary import log_summary
 from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.operators._base.connection import (
     AwsConnectionMixin,
@@ -171,7 +171,7 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
         if isinstance(outcome.error, InvalidEvent) and (left := self.ids_of_started(context)):
             outcome.error.restate(f"{outcome.error.message} It is left: {left}.", {**outcome.error.facts, **left})
         facts = outcome.error.facts if outcome.error else outcome.result or {}
-        conclude(facts, self.log)
+        log_summary(facts, self.log)
         if self.counts_cost and facts.get("ended_at"):
             cost.count(facts, {"dag_id": context["ti"].dag_id, "task_id": self.task_id})
         if outcome.error is not None:

@@ -89,16 +89,16 @@ async def wait_for(looks: Listings, service: Service, own: str, looked: Counter[
     state: str | None = None
     known = False
     while True:
-        sight = await looks.poll_state(poll_state(own, state=state, known=known))
-        if sight is None:
+        observation = await looks.poll_state(poll_state(own, state=state, known=known))
+        if observation is None:
             looked[own] += 1
             if own not in service.states:
                 return own
             state, known = service.states[own], True
-        elif sight.state is None:
+        elif observation.state is None:
             return own
         else:
-            state = sight.state
+            state = observation.state
 
 
 def waiters(looks: Listings, service: Service, owns: Iterable[str], looked: Counter[str]) -> set[asyncio.Task[str]]:
