@@ -122,12 +122,12 @@ class EmrHook(AwsBaseHook):
                     else:
                         check(client, step.operation, answer)
                     if step.service in SERVICES:
-                        self.rate_limiter.hear(answer)
+                        self.rate_limiter.on_answer(answer)
                 except Exception as error:
                     # Whatever a client raises is for the steps to judge, but a connection that was never there.
                     if isinstance(error, AirflowException) and not self._has_connected:
                         raise
-                    self.rate_limiter.heed(step, error)
+                    self.rate_limiter.on_error(step, error)
                     self._reconsider(step, error)
                     answer = error
 

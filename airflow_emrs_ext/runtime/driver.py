@@ -23,7 +23,7 @@ async def drive(
     """Drive steps on the event loop; steps that are interrupted are closed.
 
     :param perform: makes a step other than a pause or a turn, and answers; its errors are for the steps
-    :param rate_limiter: gives the turns
+    :param rate_limiter: says in how many seconds a call may be made
     """
     answer: Any = None
     with closing(steps):
@@ -41,10 +41,10 @@ async def drive(
                 continue
             try:
                 answer = await perform(step)
-                rate_limiter.hear(answer)
+                rate_limiter.on_answer(answer)
             except Exception as error:
                 # Whatever a client raises is for the steps to judge.
-                rate_limiter.heed(step, error)
+                rate_limiter.on_error(step, error)
                 answer = error
 
 

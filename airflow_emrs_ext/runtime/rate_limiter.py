@@ -124,14 +124,14 @@ class RateLimiter:
         pace = self._pace(service, operation)
         return pace is not None and pace.behind() > 0
 
-    def heed(self, step: Effect, error: Exception) -> None:
+    def on_error(self, step: Effect, error: Exception) -> None:
         """Slow down where a call was throttled."""
         if isinstance(step, Call) and isinstance(error, ClientError) and is_throttling(error):
             for looks in (False, True):
                 if (pace := self._pace(step.service, step.operation, looks=looks)) is not None:
                     pace.slow_down()
 
-    def hear(self, answer: Any) -> None:
+    def on_answer(self, answer: Any) -> None:
         """Learn from an answer of EMR whose quotas are used."""
         account = _account_of(answer)
         if account is None or account == self._account:

@@ -91,7 +91,7 @@ def test_what_has_no_quota_is_not_paced() -> None:
 )
 def test_it_heeds_throttling_and_nothing_else(error: Exception, slower: bool) -> None:
     rate_limiter = RateLimiter({SERVICE: {"get_job_run": Quota(10, 50)}}, Clock())
-    rate_limiter.heed(Call("get_job_run", service="emr-serverless"), error)
+    rate_limiter.on_error(Call("get_job_run", service="emr-serverless"), error)
     assert (rate_limiter.take(SERVICE, "get_job_run") > 0) is slower
 
 
@@ -126,8 +126,8 @@ class TestAccounts:
         one, other, _ = self.governors()
         assert self.at_once(one, 10) == 10
         assert self.at_once(other, 5) == 5
-        one.hear(answer("100000000001"))
-        other.hear(answer("100000000001"))
+        one.on_answer(answer("100000000001"))
+        other.on_answer(answer("100000000001"))
         assert self.at_once(one) == self.SHARED - 15
         assert other.take(SERVICE, "start_job_run") > 0
         assert other.is_behind(SERVICE, "start_job_run")
@@ -135,20 +135,20 @@ class TestAccounts:
 
     def test_what_was_taken_too_much_before_is_waited_for(self) -> None:
         one, other, clock = self.governors()
-        one.hear(answer("100000000002"))
+        one.on_answer(answer("100000000002"))
         assert self.at_once(one) == self.at_once(other) == self.SHARED
         clock.now += 200
         assert self.at_once(other, 20) == self.at_once(one, 20) == 20
-        other.hear(answer("100000000002"))
+        other.on_answer(answer("100000000002"))
         assert one.take(SERVICE, "start_job_run") == pytest.approx((41 - 23.75) / 0.95)
 
     def test_throttling_of_one_slows_both_down(self) -> None:
         one, other, _ = self.governors()
         other.take(SERVICE, "start_job_run")
-        other.heed(Call("start_job_run", service="emr-serverless"), client_error("ThrottlingException"))
-        one.hear(answer("100000000003"))
+        other.on_error(Call("start_job_run", service="emr-serverless"), client_error("ThrottlingException"))
+        one.on_answer(answer("100000000003"))
         one.take(SERVICE, "start_job_run")
-        other.hear(answer("100000000003"))
+        other.on_answer(answer("100000000003"))
         assert one.take(SERVICE, "start_job_run") > 0
 
     @pytest.mark.parametrize(
@@ -156,25 +156,25 @@ class TestAccounts:
     )
     def test_who_asks_another_account_or_region_or_does_not_tell_has_its_own(self, elsewhere: Any) -> None:
         one, other, _ = self.governors()
-        one.hear(answer("100000000004"))
-        other.hear(elsewhere)
+        one.on_answer(answer("100000000004"))
+        other.on_answer(elsewhere)
         assert self.at_once(one) == self.at_once(other) == self.SHARED
 
     def test_a_connection_that_changes_its_account_leaves_the_old_one_behind(self) -> None:
         one, other, _ = self.governors()
-        one.hear(answer("100000000006"))
-        other.hear(answer("100000000006"))
+        one.on_answer(answer("100000000006"))
+        other.on_answer(answer("100000000006"))
         assert self.at_once(one) == self.SHARED
-        other.hear(answer("100000000007"))
+        other.on_answer(answer("100000000007"))
         assert self.at_once(other) == self.SHARED
-        other.hear(answer("100000000006"))
+        other.on_answer(answer("100000000006"))
         assert self.at_once(other) == 0
 
     def test_other_quotas_are_other_quotas(self) -> None:
         one, _, clock = self.governors()
         other = RateLimiter({SERVICE: {}}, clock)
-        one.hear(answer("100000000008"))
-        other.hear(answer("100000000008"))
+        one.on_answer(answer("100000000008"))
+        other.on_answer(answer("100000000008"))
         assert self.at_once(one) == self.SHARED
         assert self.at_once(other) == 100
 
@@ -190,8 +190,8 @@ class TestAccounts:
     )
     def test_each_answer_tells(self, told: dict[str, Any]) -> None:
         one, other, _ = self.governors()
-        one.hear(answer("100000000009"))
-        other.hear(told)
+        one.on_answer(answer("100000000009"))
+        other.on_answer(told)
         self.at_once(one)
         assert self.at_once(other) == 0
 
