@@ -2,8 +2,8 @@
 
 A workflow is a generator that yields what it wants done, a :class:`Call` or a :class:`Sleep`, and is sent the answer
 (or thrown the botocore error). A worker drives it with blocking calls, the triggerer with asynchronous ones
-(:meth:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook.run` and ``arun``), so that both modes take the same
-decisions, log the same lines and raise the same errors.
+(:mod:`airflow_emrs_ext.runtime.driver`), so that both modes take the same decisions, log the same lines and raise the
+same errors.
 """
 
 from __future__ import annotations

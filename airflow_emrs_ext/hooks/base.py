@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
 from functools import cached_property
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook, AwsGenericHook
 from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
@@ -15,23 +13,13 @@ from botocore.config import Config
 
 from airflow_emrs_ext._compat import AirflowException
 from airflow_emrs_ext.core import settings
-from airflow_emrs_ext.core.effects import (
-    AcquireSlot,
-    Call,
-    Effect,
-    Effects,
-    Fetch,
-    PollState,
-    RunContext,
-    Sleep,
-    WaitPolicy,
-)
+from airflow_emrs_ext.core.effects import Call, Effects, Fetch, PollState, RunContext, WaitPolicy
 from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.core.service_clock import ServiceClock
 from airflow_emrs_ext.resources import SERVICES
 from airflow_emrs_ext.resources.api_errors import is_about_access
 from airflow_emrs_ext.runtime.answer_checks import check, check_lengths
-from airflow_emrs_ext.runtime.driver import answer_of, drive, next_step
+from airflow_emrs_ext.runtime.driver import drive_blocking
 from airflow_emrs_ext.runtime.rate_limiter import RateLimiter, rate_limiter_of
 from airflow_emrs_ext.runtime.streams import drain, fetch
 from airflow_emrs_ext.shared.service_model import extend
@@ -92,59 +80,30 @@ class EmrHook(AwsBaseHook):
 
     def run(self, steps: Effects[T]) -> T:
         """Drive steps with blocking clients; steps that are interrupted are closed."""
-        answer: Any = None
-        with closing(steps):
-            while True:
-                try:
-                    step = next_step(steps, answer)
-                except StopIteration as stop:
-                    return cast("T", stop.value)
-                if isinstance(step, Sleep):
-                    time.sleep(step.seconds)
-                    answer = None
-                    continue
-                if isinstance(step, AcquireSlot):
-                    answer = self.rate_limiter.take(step.service, step.operation)
-                    continue
-                if isinstance(step, PollState):
-                    # Only those that wait together have listings that answer for many.
-                    answer = None
-                    continue
-                try:
-                    if isinstance(step, Fetch):
-                        answer = fetch(step)
-                        continue
-                    # Making the client may call STS: its failures are for the steps to judge, too.
-                    client = self._client_of(step.service)
-                    answer = getattr(client, step.operation)(**step.parameters)
-                    if step.sink is not None:
-                        answer["Body"] = drain(answer["Body"], step.sink())
-                    else:
-                        check(client, step.operation, answer)
-                    if step.service in SERVICES:
-                        self.rate_limiter.on_answer(answer)
-                except Exception as error:
-                    # Whatever a client raises is for the steps to judge, but a connection that was never there.
-                    if isinstance(error, AirflowException) and not self._has_connected:
-                        raise
-                    self.rate_limiter.on_error(step, error)
-                    self._reconsider(step, error)
-                    answer = error
+        return drive_blocking(steps, self._perform, self.rate_limiter, is_final=self._was_never_connected)
 
-    async def arun(self, steps: Effects[T]) -> T:
-        """Drive steps with asynchronous clients of their own; steps that are interrupted are closed."""
-        clients: dict[str, Any] = {}
+    def _perform(self, step: Call | Fetch | PollState) -> Any:
+        if isinstance(step, PollState):
+            # Only those that wait together have listings that answer for many.
+            return None
+        if isinstance(step, Fetch):
+            return fetch(step)
+        try:
+            # Making the client may call STS: its failures are for the steps to judge, too.
+            client = self._client_of(step.service)
+            answer = getattr(client, step.operation)(**step.parameters)
+            if step.sink is not None:
+                answer["Body"] = drain(answer["Body"], step.sink())
+            else:
+                check(client, step.operation, answer)
+        except Exception as error:
+            if is_about_access(error, step.service):
+                self.forget_connection()
+            raise
+        return answer
 
-        async def client_of(service: str) -> Any:
-            if service not in clients:
-                clients[service] = await stack.enter_async_context(await self.open_client(service))
-            return clients[service]
-
-        async def perform(step: Call | Fetch | PollState) -> Any:
-            return None if isinstance(step, PollState) else await answer_of(step, client_of)
-
-        async with AsyncExitStack() as stack:
-            return await drive(steps, perform, self.rate_limiter)
+    def _was_never_connected(self, error: Exception) -> bool:
+        return isinstance(error, AirflowException) and not self._has_connected
 
     @lockless_property
     def conn_config(self) -> AwsConnectionWrapper:
@@ -168,10 +127,6 @@ class EmrHook(AwsBaseHook):
         self._clients.clear()
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), _CACHED)]:
             del vars(self)[name]
-
-    def _reconsider(self, step: Effect, error: Exception) -> None:
-        if isinstance(step, Call) and is_about_access(error, step.service):
-            self.forget_connection()
 
     async def open_client(self, service: str) -> Any:
         """An asynchronous client as a context manager that is yet to be entered."""

@@ -14,6 +14,7 @@ from airflow_emrs_ext.exceptions import AccessDenied, ResourceNotFound, ServiceU
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.shared.states import ApplicationState, JobRunState
+from tests.driving import drive_on_loop
 
 pytestmark = pytest.mark.airflow
 
@@ -56,11 +57,11 @@ def test_listings_take_every_page(hook: EmrServerlessHook) -> None:
 async def test_asynchronous_code_runs_the_same_functions(emr: LocalEmr, hook: EmrServerlessHook) -> None:
     created = hook.create_application(release_label="emr-7.9.0", type="SPARK")
     emr.inject("GetApplication", "throttle")
-    application = await hook.arun(api.get_application(hook.run_context, created["applicationId"]))
+    application = await drive_on_loop(hook, api.get_application(hook.run_context, created["applicationId"]))
     assert application["applicationId"] == created["applicationId"]
     assert [call["status"] for call in emr.calls("GetApplication")] == [429, 200]
     with pytest.raises(ResourceNotFound):
-        await hook.arun(api.get_application(hook.run_context, "00fdoesnotexist1"))
+        await drive_on_loop(hook, api.get_application(hook.run_context, "00fdoesnotexist1"))
 
 
 def test_patience_ends_with_an_error_that_says_so(emr: LocalEmr) -> None:

@@ -11,8 +11,9 @@ from airflow_emrs_ext.core.effects import Call
 from airflow_emrs_ext.core.settings import quotas
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.runtime.rate_limiter import Pace, RateLimiter, rate_limiter_of
+from airflow_emrs_ext.runtime.rate_limiter import RateLimiter, TokenBucket, rate_limiter_of
 from airflow_emrs_ext.shared.quotas import QUOTAS, Quota, Quotas, amended
+from tests.driving import drive_on_loop
 from tests.unit.stepping import client_error
 
 SERVICE = "emr-serverless"
@@ -26,44 +27,54 @@ class Clock:
 
 
 def test_a_burst_comes_at_once_and_then_one_after_another() -> None:
-    pace = Pace(2, 3, Clock())
-    assert [pace.take() for _ in range(6)] == [0, 0, 0, 0.5, 1.0, 1.5]
+    bucket = TokenBucket(2, 3, Clock())
+    assert [bucket.take() for _ in range(6)] == [0, 0, 0, 0.5, 1.0, 1.5]
 
 
 def test_a_pause_gives_the_burst_back_and_no_more() -> None:
     clock = Clock()
-    pace = Pace(2, 3, clock)
-    pace.take(3)
+    bucket = TokenBucket(2, 3, clock)
+    bucket.take(3)
     clock.now += 1
-    assert [pace.take() for _ in range(3)] == [0, 0, 0.5]
+    assert [bucket.take() for _ in range(3)] == [0, 0, 0.5]
     clock.now += 3600
-    assert [pace.take() for _ in range(4)] == [0, 0, 0, 0.5]
+    assert [bucket.take() for _ in range(4)] == [0, 0, 0, 0.5]
 
 
 def test_several_turns_are_taken_as_one_after_another() -> None:
-    pace = Pace(1, 2, Clock())
-    assert pace.take(12) == 10
+    bucket = TokenBucket(1, 2, Clock())
+    assert bucket.take(12) == 10
+
+
+def test_asking_when_a_turn_comes_takes_none() -> None:
+    clock = Clock()
+    bucket = TokenBucket(2, 3, clock)
+    assert [bucket.comes_in() for _ in range(9)] == [0] * 9
+    bucket.take(3)
+    assert [bucket.comes_in() for _ in range(9)] == [0.5] * 9
+    clock.now += 0.25
+    assert bucket.comes_in() == bucket.take() == 0.25
 
 
 def test_throttling_slows_down_and_calls_that_pass_speed_up_again() -> None:
     clock = Clock()
-    pace = Pace(1, 5, clock)
-    pace.slow_down()
-    first, second = pace.take(), pace.take()
+    bucket = TokenBucket(1, 5, clock)
+    bucket.slow_down()
+    first, second = bucket.take(), bucket.take()
     assert first > 1 / 0.71
     assert second - first > 1
     for _ in range(100):
         clock.now += 1000
-        pace.take()
-    pace.take(4)
-    assert pace.take() == pytest.approx(1, abs=0.01)
+        bucket.take()
+    bucket.take(4)
+    assert bucket.take() == pytest.approx(1, abs=0.01)
 
 
 def test_throttling_never_stops_it() -> None:
-    pace = Pace(1, 5, Clock())
+    bucket = TokenBucket(1, 5, Clock())
     for _ in range(100):
-        pace.slow_down()
-    assert pace.take() < 11
+        bucket.slow_down()
+    assert bucket.take() < 11
 
 
 def test_looks_that_can_wait_leave_some_to_others() -> None:
@@ -213,7 +224,7 @@ class TestAccounts:
             monkeypatch.setenv(f"AIRFLOW_CONN_{connection.upper()}", "aws://")
             hook = EmrServerlessHook(aws_conn_id=connection)
             if asynchronous:
-                await hook.arun(api.get_application(hook.run_context, application_id))
+                await drive_on_loop(hook, api.get_application(hook.run_context, application_id))
             else:
                 hook.get_application(application_id)
             governors.append(hook.rate_limiter)

@@ -20,6 +20,7 @@ from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
 from airflow_emrs_ext.workflows.job_run import wait_for_job_run
+from tests.driving import drive_on_loop
 from tests.polling import eventually
 from tests.running import TaskInstance
 
@@ -95,7 +96,7 @@ def following(ids: Mapping[str, str], asynchronous: bool, notes: Notes | None = 
     def follow() -> None:
         steps = wait_for_job_run(ctx, kind="job_run", ids=ids, target_states=["SUCCESS"], show_driver_logs="live")
         try:
-            one.result = asyncio.run(hook.arun(steps)) if asynchronous else hook.run(steps)
+            one.result = asyncio.run(drive_on_loop(hook, steps)) if asynchronous else hook.run(steps)
         except EmrError as error:
             one.error = error
 
