@@ -28,7 +28,7 @@ _LEAST_SHARE = 0.1
 _ARN = re.compile(r"arn:[^:]+:emr-(?:serverless|containers):(?P<region>[^:]+):(?P<account>\d{12}):")
 
 
-class Pace:
+class TokenBucket:
     """When the next call may be made; calls are made in the order in which they ask, whoever asks.
 
     :param rate: calls per second
@@ -61,12 +61,18 @@ class Pace:
             self._rate, self._empty_at = rate, empty_at
             return max(0.0, empty_at - now)
 
+    def comes_in(self) -> float:
+        """In how many seconds a turn would come that is taken now."""
+        with self._lock:
+            now = self._clock()
+            return max(0.0, max(self._empty_at, now - self._burst / self._rate) + 1 / self._rate - now)
+
     def behind(self) -> float:
         """In how many seconds the last of those who have taken a turn has it."""
         with self._lock:
             return max(0.0, self._empty_at - self._clock())
 
-    def join(self, other: Pace) -> None:
+    def join(self, other: TokenBucket) -> None:
         """Count what was taken from another bucket, which has turned out to be this one."""
         with other._lock:
             taken = max(0.0, other._empty_at - other._clock() + other._burst / other._rate) * other._rate
@@ -82,54 +88,59 @@ class Pace:
             self._empty_at = max(self._empty_at, self._clock())
 
 
-_Paces = dict[tuple[str, str, bool], Pace | None]
+_Buckets = dict[tuple[str, str, bool], TokenBucket | None]
 
 
 class RateLimiter:
-    """The paces of all operations that have a quota.
+    """The buckets of all operations that have a quota.
 
     A quota is that of an account in a Region. Which these are nobody knows before the first answer, which names them:
-    from then on all connections to them have the same paces, and what each has taken before counts.
+    from then on all connections to them have the same buckets, and what each has taken before counts.
 
     :param quotas: by service and operation
     :param clock: monotonic time in seconds
     """
 
-    _shared: ClassVar[dict[tuple[str, str], tuple[Quotas, _Paces]]] = {}
+    _shared: ClassVar[dict[tuple[str, str], tuple[Quotas, _Buckets]]] = {}
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, quotas: Quotas, clock: Callable[[], float] = time.monotonic) -> None:
         self._quotas = quotas
         self._clock = clock
-        self._paces: _Paces = {}
+        self._buckets: _Buckets = {}
         self._account: tuple[str, str] | None = None
 
     def take(self, service: str, operation: str) -> float:
         """Take the turn of a call; in how many seconds it comes."""
-        pace = self._pace(service, operation)
-        return 0.0 if pace is None else pace.take()
+        bucket = self._bucket(service, operation)
+        return 0.0 if bucket is None else bucket.take()
 
     def take_look(self, service: str, operation: str, pages: int = 1) -> float:
         """Take the turn of a look that can wait, before that of its calls; in how many seconds it comes."""
-        pace = self._pace(service, operation, looks=True)
-        return 0.0 if pace is None else pace.take(pages)
+        bucket = self._bucket(service, operation, looks=True)
+        return 0.0 if bucket is None else bucket.take(pages)
 
     def take_look_within(self, service: str, operation: str, seconds: float) -> float | None:
         """As :meth:`take_look`, unless the turn comes later than in so many seconds."""
-        pace = self._pace(service, operation, looks=True)
-        return 0.0 if pace is None else pace.take_within(seconds)
+        bucket = self._bucket(service, operation, looks=True)
+        return 0.0 if bucket is None else bucket.take_within(seconds)
+
+    def comes_in(self, service: str, operation: str) -> float:
+        """In how many seconds the turn of a call would come that is taken now."""
+        bucket = self._bucket(service, operation)
+        return 0.0 if bucket is None else bucket.comes_in()
 
     def is_behind(self, service: str, operation: str) -> bool:
         """Whether somebody waits for the turn of a call."""
-        pace = self._pace(service, operation)
-        return pace is not None and pace.behind() > 0
+        bucket = self._bucket(service, operation)
+        return bucket is not None and bucket.behind() > 0
 
     def on_error(self, step: Effect, error: Exception) -> None:
         """Slow down where a call was throttled."""
         if isinstance(step, Call) and isinstance(error, ClientError) and is_throttling(error):
             for looks in (False, True):
-                if (pace := self._pace(step.service, step.operation, looks=looks)) is not None:
-                    pace.slow_down()
+                if (bucket := self._bucket(step.service, step.operation, looks=looks)) is not None:
+                    bucket.slow_down()
 
     def on_answer(self, answer: Any) -> None:
         """Learn from an answer of EMR whose quotas are used."""
@@ -137,28 +148,28 @@ class RateLimiter:
         if account is None or account == self._account:
             return
         # What was taken before was taken from an account that is no longer asked, if there was one.
-        taken: _Paces = {} if self._account else self._paces
+        taken: _Buckets = {} if self._account else self._buckets
         self._account = account
         with self._lock:
-            quotas, paces = self._shared.setdefault(account, (self._quotas, taken))
+            quotas, buckets = self._shared.setdefault(account, (self._quotas, taken))
             if quotas != self._quotas:
-                paces = taken
-            for key, pace in taken.items():
-                shared = paces.setdefault(key, pace)
-                if pace is not None and shared is not None and shared is not pace:
-                    shared.join(pace)
-            self._paces = paces
+                buckets = taken
+            for key, bucket in taken.items():
+                shared = buckets.setdefault(key, bucket)
+                if bucket is not None and shared is not None and shared is not bucket:
+                    shared.join(bucket)
+            self._buckets = buckets
 
-    def _pace(self, service: str, operation: str, *, looks: bool = False) -> Pace | None:
+    def _bucket(self, service: str, operation: str, *, looks: bool = False) -> TokenBucket | None:
         key = (service, operation, looks)
-        if key not in self._paces:
+        if key not in self._buckets:
             quota = self._quotas.get(service, {}).get(operation)
             if quota is None:
-                self._paces[key] = None
+                self._buckets[key] = None
             else:
                 share = _SHARE_OF_LOOKS if looks else _SHARE
-                self._paces[key] = Pace(quota.rate * share, quota.burst * share, self._clock)
-        return self._paces[key]
+                self._buckets[key] = TokenBucket(quota.rate * share, quota.burst * share, self._clock)
+        return self._buckets[key]
 
 
 def _account_of(answer: Any) -> tuple[str, str] | None:
@@ -177,7 +188,7 @@ _governors: dict[Hashable, RateLimiter] = {}
 
 
 def rate_limiter_of(connection: Hashable) -> RateLimiter:
-    """The rate limiter of this process for all that is asked with one connection; others may share its paces.
+    """The rate limiter of this process for all that is asked with one connection; others may share its buckets.
 
     :param connection: what tells connections apart
     """

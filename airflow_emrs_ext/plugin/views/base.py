@@ -18,7 +18,6 @@ from airflow_emrs_ext.core.redaction import keep_secrets_out_of_logs
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
 from airflow_emrs_ext.plugin.records import Record
-from airflow_emrs_ext.plugin.turns import Turns
 from airflow_emrs_ext.plugin.views.connecting import PageHook
 from airflow_emrs_ext.resources import OWNED, DrivenKind, Snapshot
 from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
@@ -30,9 +29,6 @@ PATIENCE_SECONDS = 5.0
 """How long the calls of a click are repeated while the service throttles or does not answer; the last may go on."""
 
 _S3_URL_SECONDS = 300
-# EMR Serverless' quota of both operations that mint dashboards, per account and Region; other web servers may use it,
-# too. That of Amazon EMR is not known to be another.
-_DASHBOARDS = Turns(rate=1, burst=2)
 
 
 class LinkUnavailable(Exception):
@@ -229,15 +225,6 @@ class DrivenRunView(RunView):
 
         :raises LinkUnavailable: it has not
         """
-
-    def take_turn(self) -> None:
-        """Wait until a UI may be asked for.
-
-        :raises LinkUnavailable: that takes too long
-        """
-        key = (self.kind.service, self.connection["aws_conn_id"], self.connection["region_name"])
-        if not _DASHBOARDS.take(key, self.seconds_left):
-            raise again(None, "Too many people are opening dashboards at once.", self.record)
 
     @property
     def is_active(self) -> bool:

@@ -61,7 +61,6 @@ class EksJobRunWork(ContainersWork, JobRunWork):
                 "ENABLED, in the `configuration_overrides` of the next one. The logs are where the configuration puts "
                 "them.",
             )
-        self.take_turn()
         virtual_cluster_arn, _, _ = self.facts["arn"].partition("/jobruns/")
         seconds = self.seconds_left
         try:

@@ -13,7 +13,7 @@ from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.exceptions import AccessDenied, RequestRejected
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
-from airflow_emrs_ext.plugin.views.base import DrivenRunView, JobRunWork, LinkUnavailable
+from airflow_emrs_ext.plugin.views.base import DrivenRunView, JobRunWork, LinkUnavailable, again
 from airflow_emrs_ext.resources import attempt_facts
 
 
@@ -49,7 +49,6 @@ class ServerlessWork(DrivenRunView):
                 "The service keeps the Spark UI in its managed storage, which the monitoring configuration of this "
                 "run or of its application switches off. The logs are where that configuration puts them.",
             )
-        self.take_turn()
         try:
             url = self.mint()
         except RequestRejected as error:
@@ -89,7 +88,11 @@ class ServerlessJobRunWork(ServerlessWork, JobRunWork):
         return sorted((attempt_facts(one) for one in listed), key=lambda one: int(one["attempt"]))
 
     def mint(self) -> str | None:
-        return self.ask(api.get_dashboard_for_job_run, *self.ids.values(), attempt=self.attempt)
+        operation = api.get_dashboard_for_job_run
+        # Whoever would wait for too long takes no turn, and leaves it to those who come after.
+        if self.hook.rate_limiter.comes_in(self.kind.service, operation.__name__) > self.seconds_left:
+            raise again(None, "Too many people are opening dashboards at once.", self.record)
+        return self.ask(operation, *self.ids.values(), attempt=self.attempt)
 
 
 class SessionWork(ServerlessWork):

@@ -18,8 +18,6 @@ from airflow_emrs_ext.plugin import _compat, records
 from airflow_emrs_ext.plugin.answers import answer
 from airflow_emrs_ext.plugin.clicks import Click, Place
 from airflow_emrs_ext.plugin.records import Record, record_of
-from airflow_emrs_ext.plugin.turns import Turns
-from airflow_emrs_ext.plugin.views import base
 from tests.unit.plugin.started import CONNECTION, PLACE, TAGS, recorded, tags_of
 
 pytestmark = pytest.mark.airflow
@@ -200,7 +198,6 @@ def test_a_session_is_given_to_a_task_by_the_dag(keep: Keep) -> None:
 
 def test_a_forged_record_shows_nothing(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
     """An XCom that names a job run of another task: AWS is asked whose it is, and for nothing else."""
-    monkeypatch.setattr(base, "_DASHBOARDS", Turns(1000, 1000))
     client = emr.client("emr-serverless")
     application_id = client.create_application(type="SPARK", releaseLabel="emr-7.13.0")["applicationId"]
     for tags in ({}, tags_of(replace(PLACE, dag_id="confidential"))):

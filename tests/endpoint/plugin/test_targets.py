@@ -16,7 +16,6 @@ import pytest
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, ScriptedSession
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.targets import target
-from airflow_emrs_ext.plugin.turns import Turns
 from airflow_emrs_ext.plugin.views import LinkUnavailable, base
 from airflow_emrs_ext.workflows.driver_logs.sources import log_url
 from tests.polling import eventually
@@ -69,9 +68,7 @@ class Fixture:
 
 
 @pytest.fixture
-def work(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> Fixture:
-    # Clicks of other tests are no clicks of this one.
-    monkeypatch.setattr(base, "_DASHBOARDS", Turns(1000, 1000))
+def work(emr: LocalEmr) -> Fixture:
     return Fixture(emr)
 
 
@@ -288,9 +285,11 @@ def test_a_service_that_throttles_for_too_long(work: Fixture, monkeypatch: pytes
 
 
 def test_clicks_share_the_quota(work: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_DASHBOARDS", Turns(0.001, 2))
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__QUOTAS", '{"emr-serverless": {"GetDashboardForJobRun": [0.001, 2.2]}}')
+    monkeypatch.setenv("AIRFLOW_CONN_OF_CLICKS", "aws://")
     work.emr.script(attempts=[HOLD])
-    record = work.job_run(work.application(), "RUNNING")
+    started = work.job_run(work.application(), "RUNNING")
+    record = replace(started, connection={**CONNECTION, "aws_conn_id": "of_clicks"})
     target("spark-ui", record)
     target("spark-ui", record)
     assert no_target(lambda: target("spark-ui", record)).status == 503

@@ -13,7 +13,6 @@ from airflow_emrs_ext.plugin import records
 from airflow_emrs_ext.plugin.answers import answer
 from airflow_emrs_ext.plugin.clicks import Click
 from airflow_emrs_ext.plugin.targets import target
-from airflow_emrs_ext.plugin.turns import Turns
 from airflow_emrs_ext.plugin.views import base
 from tests.endpoint.plugin.eks import Cluster
 from tests.endpoint.plugin.test_targets import no_target, visit
@@ -29,9 +28,7 @@ CONSOLE = "https://us-east-1.console.aws.amazon.com"
 
 
 @pytest.fixture
-def cluster(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    # Clicks of other tests are no clicks of this one.
-    monkeypatch.setattr(base, "_DASHBOARDS", Turns(1000, 1000))
+def cluster(emr: LocalEmr) -> Cluster:
     # Times of files are whole seconds, by which the pods of attempts are told apart.
     emr.configure(eks_retry_seconds=1.1)
     emr.client("s3").create_bucket(Bucket="logs")
