@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from airflow_emrs_ext.resources import CLAIMED
+from airflow_emrs_ext.resources import RESOURCES
 
 NAME = "airflow-emrs-ext"
 """What queue and rule are called unless they are given names."""
@@ -19,7 +19,7 @@ NAME = "airflow-emrs-ext"
 # Of no use later: who begins to wait looks first.
 _RETENTION_SECONDS = 3600
 
-_KINDS = {(f"aws.{kind.service}", event): kind for kind in CLAIMED.values() for event in kind.events}
+_KINDS = {(f"aws.{kind.service}", event): kind for kind in RESOURCES.values() for event in kind.events}
 
 EVENT_PATTERN: Mapping[str, list[str]] = {
     "source": sorted({source for source, _ in _KINDS}),
@@ -31,7 +31,7 @@ EVENT_PATTERN: Mapping[str, list[str]] = {
 class Notification(NamedTuple):
     """What an event says.
 
-    :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.RESOURCES`
     :param ids: of the resource
     :param state: that it is in, as the API spells it
     """

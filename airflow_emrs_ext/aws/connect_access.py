@@ -10,7 +10,7 @@ from typing import Any
 from airflow_emrs_ext.aws import containers, serverless
 from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.resources import MANAGED_ENDPOINT, SESSION, ServingKind
+from airflow_emrs_ext.resources import MANAGED_ENDPOINT, SESSION, EndableKind
 from airflow_emrs_ext.shared.states import State
 
 
@@ -28,7 +28,7 @@ class Access:
     expires_at: datetime
 
 
-def serving_kind(given: Mapping[str, Any]) -> ServingKind[State]:
+def spark_connect_kind(given: Mapping[str, Any]) -> EndableKind[State]:
     """The kind of a session or of a managed endpoint, by its ids.
 
     :param given: a reference to it, e.g. the result of the operator that started it
@@ -49,7 +49,7 @@ def access_to(ctx: RunContext, given: Mapping[str, Any]) -> Effects[Access]:
     :param given: reference to a session, or to a managed endpoint; ``execution_role_arn`` of the latter is the role
         that its credentials are asked for, by default its own
     """
-    return (yield from _ACCESS[serving_kind(given).key](ctx, given))
+    return (yield from _ACCESS[spark_connect_kind(given).key](ctx, given))
 
 
 def _access_to_session(ctx: RunContext, given: Mapping[str, Any]) -> Effects[Access]:

@@ -14,7 +14,7 @@ from airflow_emrs_ext.resources import (
     MANAGED_ENDPOINT,
     SESSION,
     VIRTUAL_CLUSTER,
-    ClaimedKind,
+    ResourceKind,
 )
 from airflow_emrs_ext.shared.states import State
 
@@ -40,17 +40,17 @@ _LISTINGS: Mapping[str, _Listing] = {
 }
 
 
-def start_of(kind: ClaimedKind[State]) -> _Start:
+def start_of(kind: ResourceKind[State]) -> _Start:
     """The function that starts a resource."""
     return _STARTS[kind.key]
 
 
-def listing_of(kind: ClaimedKind[State]) -> _Listing:
+def listing_of(kind: ResourceKind[State]) -> _Listing:
     """The function that lists resources."""
     return _LISTINGS[kind.key]
 
 
-def active(ctx: RunContext, kind: ClaimedKind[State], *scope: str, **filters: Any) -> Effects[list[dict[str, Any]]]:
+def active(ctx: RunContext, kind: ResourceKind[State], *scope: str, **filters: Any) -> Effects[list[dict[str, Any]]]:
     """The entries of a listing of what has not ended.
 
     :param scope: an application's id, for what belongs to one

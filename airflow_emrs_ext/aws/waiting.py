@@ -15,7 +15,7 @@ from typing import Any, TypeVar, overload
 from airflow_emrs_ext.aws.retry import Attempts
 from airflow_emrs_ext.core.effects import AcquireSlot, Call, Effects, Observation, PollState, RunContext, Sleep
 from airflow_emrs_ext.exceptions import EmrError, TargetUnreachable, WaitTimeout
-from airflow_emrs_ext.resources import ClaimedKind, ResourceKind, Snapshot
+from airflow_emrs_ext.resources import ResourceKind, Snapshot
 from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
 from airflow_emrs_ext.shared.states import State
 
@@ -123,7 +123,7 @@ def await_state(
 
 
 def await_news(
-    kind: ClaimedKind[State], ids: Mapping[str, str], targets: Iterable[State], ctx: RunContext
+    kind: ResourceKind[State], ids: Mapping[str, str], targets: Iterable[State], ctx: RunContext
 ) -> Effects[None]:
     """Wait until a look at a resource is worth its calls: it is in one of ``targets``, or can reach none any more.
 

@@ -77,7 +77,7 @@ class PollState:
 
     The answer is a :class:`Observation`, or ``None``: it has to be looked at by itself.
 
-    :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.RESOURCES`
     :param ids: of the resource
     :param state: what was seen last: another one is news
     :param created_at: when it was created, in ISO 8601, as far as is known

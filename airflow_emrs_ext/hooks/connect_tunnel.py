@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import mask_secret
-from airflow_emrs_ext.aws.connect_access import access_to, serving_kind
+from airflow_emrs_ext.aws.connect_access import access_to, spark_connect_kind
 from airflow_emrs_ext.aws.waiting import look
 from airflow_emrs_ext.core.effects import RunContext
 from airflow_emrs_ext.core.redaction import keep_secrets_out_of_logs
@@ -97,7 +97,7 @@ class ConnectTunnel:
         self.ended: EmrError | None = None
         self._hook = hook
         self._session = session
-        self._kind = serving_kind(session)
+        self._kind = spark_connect_kind(session)
         self._ids = self._kind.pick(session)
         self._key = secrets.token_urlsafe(32)
         self._port: int | None = None

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_emrs_ext.aws.connect_access import serving_kind
+from airflow_emrs_ext.aws.connect_access import spark_connect_kind
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.hooks.connect_tunnel import ConnectTunnel, require
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.resources import ServingKind
+from airflow_emrs_ext.resources import EndableKind
 from airflow_emrs_ext.shared.states import State
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
         self._tunnels: set[ConnectTunnel] = set()
 
     @staticmethod
-    def kind_of(session: Mapping[str, Any]) -> ServingKind[State]:
+    def kind_of(session: Mapping[str, Any]) -> EndableKind[State]:
         """The kind of what can be worked in.
 
         :param session: reference to a session or to a managed endpoint
         :raises ConfigurationError: it is none of them
         """
-        return serving_kind(session)
+        return spark_connect_kind(session)
 
     def cut(self, error: EmrError) -> None:
         """End all work over this hook at once: calls fail with ``error`` and are not repeated."""

@@ -43,7 +43,7 @@ def show_links(operator: Any, ti: Any, kind: str, ids: Mapping[str, str]) -> Non
 
     :param operator: an operator of this package
     :param ti: its task instance, which stores plain JSON without any secret
-    :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.BILLABLE`
     :param ids: of what the task has started
     """
     ti.xcom_push(key=RECORD, value={"kind": kind, **ids})
@@ -146,7 +146,7 @@ LINKS: Mapping[str, tuple[EmrLink, ...]] = {
     "eks_job_run": _OF_A_JOB_RUN,
     "managed_endpoint": (RunLink(), ConsoleLink()),
 }
-"""The links of each kind of :data:`~airflow_emrs_ext.resources.OWNED`."""
+"""The links of each kind of :data:`~airflow_emrs_ext.resources.BILLABLE`."""
 
 OPERATORS: Mapping[str, tuple[str, ...]] = {
     "job_run": ("operators.job_run.EmrServerlessStartJobRunOperator",),

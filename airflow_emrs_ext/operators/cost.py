@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_emrs_ext.core.effects import Effects, RunContext
     from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
-    from airflow_emrs_ext.resources import OwnedKind
+    from airflow_emrs_ext.resources import EndableKind
     from airflow_emrs_ext.shared.states import State
 
 # How far the clocks of Airflow and of the service may be apart.
@@ -80,7 +80,7 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Look at each application in turn, and add up."""
-        from airflow_emrs_ext.resources import owned_in
+        from airflow_emrs_ext.resources import billable_in
 
         if not settings.default_tags():
             raise ConfigurationError("Nothing can be found by its tags: set [emrs_ext] default_tags to True.")
@@ -90,7 +90,7 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
         parts: list[dict[str, Any]] = []
         for application_id in self._application_ids():
             architecture = self.hook.get_application(application_id).get("architecture")
-            for kind in owned_in("application_id"):
+            for kind in billable_in("application_id"):
                 found = self.hook.run(_started_by(ctx, kind, application_id, identity, began - _SKEW))
                 parts += [_part(kind, {**facts, "architecture": architecture}) for facts in found]
         summed = {**cost.total(parts), "parts": parts}
@@ -106,7 +106,7 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
 
 
 def _started_by(
-    ctx: RunContext, kind: OwnedKind[State], application_id: str, identity: TaskIdentity, began: datetime
+    ctx: RunContext, kind: EndableKind[State], application_id: str, identity: TaskIdentity, began: datetime
 ) -> Effects[list[dict[str, Any]]]:
     """What the tasks of a DAG run have started on an application since it began."""
     from airflow_emrs_ext.aws.dispatch import listing_of
@@ -126,7 +126,7 @@ def _of_dag_run(tags: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in owner_tags(tags).items() if name.rpartition(":")[2] in _OF_DAG_RUN}
 
 
-def _part(kind: OwnedKind[State], facts: dict[str, Any]) -> dict[str, Any]:
+def _part(kind: EndableKind[State], facts: dict[str, Any]) -> dict[str, Any]:
     task = owner(facts["tags"])
     return {
         "task_id": None,

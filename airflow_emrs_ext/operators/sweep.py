@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_emrs_ext.core.effects import RunContext
     from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
-    from airflow_emrs_ext.resources import OwnedKind, Snapshot
+    from airflow_emrs_ext.resources import EndableKind, Snapshot
     from airflow_emrs_ext.shared.states import State
 
 DagRun = Literal["active", "over", "unknown"]
@@ -63,13 +63,13 @@ class SweepingOperator(EmrOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Look at each in turn; one that cannot be looked at does not hide the others."""
-        from airflow_emrs_ext.resources import owned_in
+        from airflow_emrs_ext.resources import billable_in
 
         ctx = replace(self.hook.run_context, log=self.log)
         orphans: list[dict[str, Any]] = []
         failures: list[EmrError] = []
         for owner_id in self.places():
-            for kind in owned_in(self.place):
+            for kind in billable_in(self.place):
                 try:
                     orphans += self._sweep(context, ctx, kind, owner_id)
                 except EmrError as error:
@@ -81,7 +81,7 @@ class SweepingOperator(EmrOperator):
             raise failures[0]
         return {"orphans": orphans}
 
-    def _sweep(self, context: Context, ctx: RunContext, kind: OwnedKind[State], place: str) -> list[dict[str, Any]]:
+    def _sweep(self, context: Context, ctx: RunContext, kind: EndableKind[State], place: str) -> list[dict[str, Any]]:
         from airflow_emrs_ext.aws.dispatch import active
         from airflow_emrs_ext.aws.waiting import look
         from airflow_emrs_ext.workflows.lifecycle import request_end_best_effort

@@ -78,7 +78,7 @@ def _answer(click: Click) -> Answer:
     from airflow_emrs_ext.plugin.run_view import run_view
     from airflow_emrs_ext.plugin.targets import explained, target
     from airflow_emrs_ext.plugin.views import LinkUnavailable, work_of
-    from airflow_emrs_ext.resources import OWNED
+    from airflow_emrs_ext.resources import BILLABLE
 
     what, place = click.what, click.place
     if not _has(what, *LINKS):
@@ -92,7 +92,7 @@ def _answer(click: Click) -> Answer:
             "somewhere as soon as it has.",
         )
     if not _has(what, record.kind):
-        text = f"{OWNED[record.kind].name}s have no such page."
+        text = f"{BILLABLE[record.kind].name}s have no such page."
         return problem(404, "No such link", text, alternatives=_others(click, record.kind))
     try:
         if what == RunLink.what:

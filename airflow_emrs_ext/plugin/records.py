@@ -17,7 +17,7 @@ from airflow_emrs_ext.core.deployment import deployments_here
 from airflow_emrs_ext.links.runs import RECORD, RunLink
 from airflow_emrs_ext.plugin import _compat
 from airflow_emrs_ext.plugin.clicks import Place
-from airflow_emrs_ext.resources import OWNED
+from airflow_emrs_ext.resources import BILLABLE
 
 CONNECTION = ("aws_conn_id", "region_name", "verify")
 _SESSION = "session"
@@ -37,7 +37,7 @@ class Record:
     """What a task says that it has started.
 
     :param place: the task instance
-    :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.BILLABLE`
     :param ids: of what it has started, or works in
     :param connection: ``aws_conn_id``, ``region_name`` and ``verify`` of the task; ``None``: they are not known
     :param session: what the task was told to work in; ``None``: it is not one that is told
@@ -77,7 +77,7 @@ def record_of(place: Place) -> Record | None:
     :param place: the task instance
     """
     stored = _compat.xcom_of(place.identity, RECORD)
-    kind = OWNED.get(str(stored.get("kind"))) if isinstance(stored, dict) else None
+    kind = BILLABLE.get(str(stored.get("kind"))) if isinstance(stored, dict) else None
     if kind is None or not all(isinstance(stored.get(name), str) for name in kind.id_names):
         return None
     for fields in _fields(place):

@@ -12,7 +12,7 @@ from airflow_emrs_ext.core.cost import estimate
 from airflow_emrs_ext.core.redaction import hidden, hidden_in
 from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded
 from airflow_emrs_ext.plugin.views import DrivenRunView, RunView
-from airflow_emrs_ext.resources import JobRunKind, ServingKind, to_json
+from airflow_emrs_ext.resources import JobRunKind, to_json
 from airflow_emrs_ext.workflows.driver_logs.places import to_follow
 from airflow_emrs_ext.workflows.driver_logs.reports import excerpt
 
@@ -187,7 +187,7 @@ def _kind(work: RunView, facts: Mapping[str, Any]) -> str:
     if not state.is_terminal:
         return "now"
     # What serves succeeds while it lives, and ends without having failed.
-    ended_well = isinstance(work.kind, ServingKind) and state != work.kind.failure
+    ended_well = work.kind.spark_connect is not None and state != work.kind.failure
     return "good" if state.is_success or ended_well else "bad"
 
 

@@ -14,7 +14,7 @@ from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.views import DrivenRunView, LinkUnavailable, work_of
 from airflow_emrs_ext.plugin.views.base import again, refused
-from airflow_emrs_ext.resources import OWNED
+from airflow_emrs_ext.resources import BILLABLE
 from airflow_emrs_ext.resources.api_errors import is_passing
 from airflow_emrs_ext.workflows.driver_logs.sources import log_url
 
@@ -105,6 +105,6 @@ def explained(record: Record) -> Iterator[None]:
             f"{error.message} The service forgets what has ended after a while; the logs on S3 and in CloudWatch stay.",
         ) from error
     except (EmrError, ClientError, BotoCoreError, AirflowException) as error:
-        if isinstance(error, (ClientError, BotoCoreError)) and is_passing(error, OWNED[record.kind].service):
+        if isinstance(error, (ClientError, BotoCoreError)) and is_passing(error, BILLABLE[record.kind].service):
             raise again(error, str(error), record) from error
         raise refused(str(error)) from error

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 
 from airflow_emrs_ext.resources import containers, serverless
 from airflow_emrs_ext.resources.base import (
-    ClaimedKind,
-    DrivenKind,
+    EndableKind,
     JobRunKind,
-    OwnedKind,
     ResourceKind,
-    ServingKind,
     Snapshot,
+    SparkDriver,
     member_name,
     to_json,
 )
@@ -39,48 +37,48 @@ MANAGED_ENDPOINT = ManagedEndpoint()
 JOB_RUNS: Mapping[str, JobRunKind[State]] = {kind.key: kind for kind in (JOB_RUN, EKS_JOB_RUN)}
 """The kinds of job runs."""
 
-OWNED: Mapping[str, OwnedKind[State]] = {kind.key: kind for kind in (JOB_RUN, SESSION, EKS_JOB_RUN, MANAGED_ENDPOINT)}
+BILLABLE: Mapping[str, EndableKind[State]] = {
+    kind.key: kind for kind in (JOB_RUN, SESSION, EKS_JOB_RUN, MANAGED_ENDPOINT)
+}
 """The kinds of resources that operators start, that cost money until they end, and that operators have to end."""
 
-CLAIMED: Mapping[str, ClaimedKind[State]] = {
+RESOURCES: Mapping[str, ResourceKind[State]] = {
     **{kind.key: kind for kind in (APPLICATION, VIRTUAL_CLUSTER)},
-    **OWNED,
+    **BILLABLE,
 }
 """The kinds of resources that operators start once, however often they are tried."""
 
 
-def owned_in(*owner: str) -> list[OwnedKind[State]]:
-    """The kinds of :data:`OWNED` that belong to something with these ids, e.g. ``application_id``."""
-    return [kind for kind in OWNED.values() if kind.id_names[:-1] == owner]
+def billable_in(*owner: str) -> list[EndableKind[State]]:
+    """The kinds of :data:`BILLABLE` that belong to something with these ids, e.g. ``application_id``."""
+    return [kind for kind in BILLABLE.values() if kind.id_names[:-1] == owner]
 
 
 __all__ = [
     "APPLICATION",
-    "CLAIMED",
+    "BILLABLE",
     "EKS_JOB_RUN",
     "JOB_RUN",
     "JOB_RUNS",
     "MANAGED_ENDPOINT",
-    "OWNED",
+    "RESOURCES",
     "SERVICES",
     "SESSION",
     "VIRTUAL_CLUSTER",
     "Application",
-    "ClaimedKind",
-    "DrivenKind",
     "EksJobRun",
+    "EndableKind",
     "JobRun",
     "JobRunKind",
     "ManagedEndpoint",
-    "OwnedKind",
     "ResourceKind",
-    "ServingKind",
     "Session",
     "Snapshot",
+    "SparkDriver",
     "VirtualCluster",
     "attempt_facts",
+    "billable_in",
     "member_name",
-    "owned_in",
     "session_facts",
     "to_json",
 ]

@@ -5,11 +5,12 @@ Operators, sensors and the trigger know only these classes; another resource is 
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from airflow_emrs_ext.core.effects import Call
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, SessionEnded
@@ -38,15 +39,53 @@ class Snapshot:
     facts: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Api:
+    """How the API of a service names what it has.
+
+    :param service: botocore's name of the service
+    :param own_id: the member of its requests that is the own id of anything; default: the name of that id
+    :param longest_name: how many characters a name may have
+    :param not_in_a_name: pattern of the characters that a name may not have
+    """
+
+    service: str
+    own_id: str | None = None
+    longest_name: int = 256
+    not_in_a_name: re.Pattern[str] | None = None
+
+
 class ResourceKind(ABC, Generic[S]):
-    """A kind of resource that can be waited for."""
+    """A kind of resource that a task starts, one at a time, and that can be waited for.
+
+    Its own id comes last among its ids; before it comes that of what it belongs to, if it belongs to anything.
+    """
 
     name: ClassVar[str]
+    """What people call it."""
     states: type[S]
+    """The states that it can be in."""
+    api: ClassVar[Api]
+    """That of its service."""
+    key: ClassVar[str]
+    """The kind's own word, which no other has."""
+    id_names: ClassVar[tuple[str, ...]]
+    """The names of its ids in results and parameters."""
+    starts: ClassVar[str]
+    """The operation that starts it."""
+    describes: ClassVar[str]
+    """The operation that describes it."""
+    lists: ClassVar[str]
+    """The operation that lists it."""
+    events: ClassVar[tuple[str, ...]] = ()
+    """The types of the events that EventBridge has of each change of its state."""
+    failure: ClassVar[str | None] = None
+    """The state in which it has ended by itself, and not well."""
 
-    @abstractmethod
-    def describe(self, ids: Mapping[str, str]) -> Call:
-        """The call that describes the resource."""
+    @property
+    def service(self) -> str:
+        """botocore's name of the service."""
+        return self.api.service
 
     @abstractmethod
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
@@ -66,47 +105,14 @@ class ResourceKind(ABC, Generic[S]):
             raise ValueError(f"it tells of {told}")
         return snapshot
 
-    def ended(self, ids: Mapping[str, str], snapshot: Snapshot) -> EmrError | None:
-        """The kind's own error for a resource that has ended another way than awaited, if it has one."""
-        return None
-
-    def label(self, ids: Mapping[str, str]) -> str:
-        """How log lines and errors name the resource."""
-        *_, own_id = ids.values()
-        return f"{self.name} {own_id}"
-
-
-class ClaimedKind(ResourceKind[S]):
-    """A kind of resource that a task starts, one at a time.
-
-    Its own id comes last among its ids; before it comes that of what it belongs to, if it belongs to anything.
-    """
-
-    service: ClassVar[str]
-    """botocore's name of the service."""
-    key: ClassVar[str]
-    """The kind's own word, which no other has."""
-    id_names: ClassVar[tuple[str, ...]]
-    """The names of its ids in results and parameters."""
-    starts: ClassVar[str]
-    """The operation that starts it."""
-    describes: ClassVar[str]
-    """The operation that describes it."""
-    lists: ClassVar[str]
-    """The operation that lists it."""
-    events: ClassVar[tuple[str, ...]] = ()
-    """The types of the events that EventBridge has of each change of its state."""
-    failure: ClassVar[str | None] = None
-    """The state in which it has ended by itself, and not well."""
-    longest_name: ClassVar[int] = 256
-    """How many characters a name may have."""
-
     def describe(self, ids: Mapping[str, str]) -> Call:
+        """The call that describes the resource."""
         return Call(self.describes, self.members(ids), service=self.service)
 
     def members(self, ids: Mapping[str, str]) -> dict[str, str]:
         """The ids as members of a request."""
-        return {member_name(name): ids[name] for name in self.id_names}
+        *owner, own = self.id_names
+        return {**{member_name(name): ids[name] for name in owner}, self.api.own_id or member_name(own): ids[own]}
 
     def pick(self, given: Mapping[str, Any]) -> dict[str, str]:
         """The ids among other facts."""
@@ -123,9 +129,16 @@ class ClaimedKind(ResourceKind[S]):
         """What a listing is limited to, for a request that starts one."""
         return tuple(request[name] for name in self.id_names[:-1])
 
+    def label(self, ids: Mapping[str, str]) -> str:
+        """How log lines and errors name the resource."""
+        *_, own_id = ids.values()
+        return f"{self.name} {own_id}"
+
     def name_of(self, name: str) -> str:
         """A name as the service allows it."""
-        return name[-self.longest_name :]
+        if self.api.not_in_a_name is not None:
+            name = self.api.not_in_a_name.sub("-", name)
+        return name[-self.api.longest_name :]
 
     def on_the_way_out(self) -> list[S]:
         """The states in which it need not be ended any more."""
@@ -135,9 +148,13 @@ class ClaimedKind(ResourceKind[S]):
         """Whether it does, or may still do, what it was started for."""
         return state.can_reach(one for one in self.states if one.is_success)
 
+    def ended(self, ids: Mapping[str, str], snapshot: Snapshot) -> EmrError | None:
+        """The kind's own error for a resource that has ended another way than awaited, if it has one."""
+        return None
 
-class OwnedKind(ClaimedKind[S]):
-    """A kind of resource that somebody started and that somebody has to end."""
+
+class EndableKind(ResourceKind[S]):
+    """A kind of resource that an operation of the API ends."""
 
     belongs_to: ClassVar[str] = ""
     """What people call what it runs on."""
@@ -151,6 +168,8 @@ class OwnedKind(ClaimedKind[S]):
     """The state that ending it leads to in the end."""
     stuck: ClassVar[State | None] = None
     """The state in which ending it has failed, for a reason that somebody has to remove."""
+    spark_connect: ClassVar[SparkConnect | None] = None
+    """What it is as a server of Spark Connect, if it is one."""
 
     def end(self, ids: Mapping[str, str], **members: Any) -> Call:
         """The call that ends it; ``members`` are further ones of the request."""
@@ -159,11 +178,35 @@ class OwnedKind(ClaimedKind[S]):
     def on_the_way_out(self) -> list[S]:
         return [state for state in self.states if state.is_terminal or state == self.ending]
 
+    def ended(self, ids: Mapping[str, str], snapshot: Snapshot) -> EmrError | None:
+        if self.spark_connect is None or snapshot.state not in self.on_the_way_out():
+            return None
+        owner, _ = ids.values()
+        return SessionEnded(
+            f"{self.label(ids)} of {self.belongs_to} {owner} is {self.spark_connect.end_of(snapshot)}", snapshot.facts
+        )
 
-class DrivenKind(OwnedKind[S]):
+
+@dataclass(frozen=True)
+class SparkConnect:
+    """What serves Spark Connect, until it is ended.
+
+    :param remedies: what to do about one that has ended, by its state and the service's own words; the last fits always
+    """
+
+    remedies: tuple[Remedy, ...]
+
+    def end_of(self, snapshot: Snapshot) -> str:
+        """What an error says of the end: the state, why, and what to do."""
+        details = (snapshot.state_details or "the service gave no details").rstrip(". ")
+        remedy = remedy_for(f"{snapshot.state} {details}", self.remedies)
+        return f"{snapshot.state}: {details}. {remedy.advice if remedy else ''}"
+
+
+@runtime_checkable
+class SparkDriver(Protocol):
     """A kind of resource that a Spark driver works for, which writes logs."""
 
-    @abstractmethod
     def log_locations(self, facts: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
         """Where the driver's logs are, of a job run those of the attempt that ``facts`` name.
 
@@ -173,30 +216,15 @@ class DrivenKind(OwnedKind[S]):
         """
 
 
-class ServingKind(OwnedKind[S]):
-    """A kind of resource that serves Spark Connect, until it is ended."""
-
-    remedies: ClassVar[tuple[Remedy, ...]]
-    """What to do about one that has ended, by its state and the service's own words; the last fits always."""
-
-    def ended(self, ids: Mapping[str, str], snapshot: Snapshot) -> EmrError | None:
-        if snapshot.state not in self.on_the_way_out():
-            return None
-        details = (snapshot.state_details or "the service gave no details").rstrip(". ")
-        remedy = remedy_for(f"{snapshot.state} {details}", self.remedies)
-        owner, _ = ids.values()
-        return SessionEnded(
-            f"{self.label(ids)} of {self.belongs_to} {owner} is {snapshot.state}: {details}. "
-            f"{remedy.advice if remedy else ''}",
-            snapshot.facts,
-        )
-
-
-class JobRunKind(DrivenKind[S]):
+class JobRunKind(EndableKind[S]):
     """A kind of job run: a driver that works through a program, in one attempt or more."""
 
     running: ClassVar[State]
     """The state in which its driver runs."""
+
+    @abstractmethod
+    def log_locations(self, facts: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+        """As of a :class:`SparkDriver`, which it is."""
 
     @abstractmethod
     def has_driver(self, facts: Mapping[str, Any]) -> bool:

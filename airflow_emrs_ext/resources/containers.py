@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from airflow_emrs_ext.resources.base import (
+    Api,
+    EndableKind,
     JobRunKind,
-    OwnedKind,
-    S,
-    ServingKind,
     Snapshot,
+    SparkConnect,
     details_of,
-    member_name,
     to_json,
 )
 from airflow_emrs_ext.resources.diagnosis import Remedy
@@ -21,28 +20,15 @@ from airflow_emrs_ext.shared.states import EksJobRunState, ManagedEndpointState,
 
 SERVICE = "emr-containers"
 
-_NOT_IN_A_NAME = re.compile(r"[^.\-_/#A-Za-z0-9]")
+_API = Api(SERVICE, own_id="id", longest_name=64, not_in_a_name=re.compile(r"[^.\-_/#A-Za-z0-9]"))
 
 
-class ContainersKind(OwnedKind[S]):
-    """A kind of resource of EMR on EKS, whose API calls the own id of each just ``id``."""
-
-    service = SERVICE
-    longest_name = 64
-
-    def members(self, ids: Mapping[str, str]) -> dict[str, str]:
-        *owner, own = self.id_names
-        return {**{member_name(name): ids[name] for name in owner}, "id": ids[own]}
-
-    def name_of(self, name: str) -> str:
-        return super().name_of(_NOT_IN_A_NAME.sub("-", name))
-
-
-class VirtualCluster(ContainersKind[VirtualClusterState]):
+class VirtualCluster(EndableKind[VirtualClusterState]):
     """A virtual cluster: a namespace of an EKS cluster; ids: ``virtual_cluster_id``."""
 
     name = "Virtual cluster"
     states = VirtualClusterState
+    api = _API
     key = "virtual_cluster"
     id_names: ClassVar[tuple[str, ...]] = ("virtual_cluster_id",)
     starts = "create_virtual_cluster"
@@ -72,11 +58,12 @@ class VirtualCluster(ContainersKind[VirtualClusterState]):
         return Snapshot(state, "", None, facts)
 
 
-class EksJobRun(ContainersKind[EksJobRunState], JobRunKind[EksJobRunState]):
+class EksJobRun(JobRunKind[EksJobRunState]):
     """An EMR on EKS job run; ids: ``virtual_cluster_id``, ``job_run_id``."""
 
     name = "Job run"
     states = EksJobRunState
+    api = _API
     key = "eks_job_run"
     id_names: ClassVar[tuple[str, ...]] = ("virtual_cluster_id", "job_run_id")
     belongs_to = "virtual cluster"
@@ -142,11 +129,12 @@ class EksJobRun(ContainersKind[EksJobRunState], JobRunKind[EksJobRunState]):
         }
 
 
-class ManagedEndpoint(ContainersKind[ManagedEndpointState], ServingKind[ManagedEndpointState]):
+class ManagedEndpoint(EndableKind[ManagedEndpointState]):
     """An EMR on EKS managed endpoint; ids: ``virtual_cluster_id``, ``endpoint_id``. Its facts hold no secret."""
 
     name = "Managed endpoint"
     states = ManagedEndpointState
+    api = _API
     key = "managed_endpoint"
     id_names: ClassVar[tuple[str, ...]] = ("virtual_cluster_id", "endpoint_id")
     starts = "create_managed_endpoint"
@@ -158,10 +146,14 @@ class ManagedEndpoint(ContainersKind[ManagedEndpointState], ServingKind[ManagedE
     end_state: ClassVar[ManagedEndpointState] = ManagedEndpointState.TERMINATED
     failure: ClassVar[ManagedEndpointState] = ManagedEndpointState.TERMINATED_WITH_ERRORS
     belongs_to = "virtual cluster"
-    remedies: ClassVar[tuple[Remedy, ...]] = (
-        Remedy(r"CLUSTER_UNAVAILABLE", "Look after the EKS cluster; then create another endpoint."),
-        Remedy(r"WITH_ERRORS", "The logs of its pods say more (`kubectl logs` in the namespace); then create another."),
-        Remedy(r"", "Somebody deleted it: create another."),
+    spark_connect: ClassVar[SparkConnect] = SparkConnect(
+        remedies=(
+            Remedy(r"CLUSTER_UNAVAILABLE", "Look after the EKS cluster; then create another endpoint."),
+            Remedy(
+                r"WITH_ERRORS", "The logs of its pods say more (`kubectl logs` in the namespace); then create another."
+            ),
+            Remedy(r"", "Somebody deleted it: create another."),
+        )
     )
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:

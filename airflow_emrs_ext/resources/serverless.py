@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from airflow_emrs_ext.resources.base import (
-    ClaimedKind,
-    DrivenKind,
+    Api,
+    EndableKind,
     JobRunKind,
-    ServingKind,
+    ResourceKind,
     Snapshot,
+    SparkConnect,
     details_of,
     to_json,
 )
@@ -19,13 +20,15 @@ from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, Sessio
 
 SERVICE = "emr-serverless"
 
+_API = Api(SERVICE)
 
-class Application(ClaimedKind[ApplicationState]):
+
+class Application(ResourceKind[ApplicationState]):
     """An EMR Serverless application; ids: ``application_id``."""
 
     name = "Application"
     states = ApplicationState
-    service = SERVICE
+    api = _API
     key = "application"
     id_names: ClassVar[tuple[str, ...]] = ("application_id",)
     starts = "create_application"
@@ -58,7 +61,7 @@ class JobRun(JobRunKind[JobRunState]):
 
     name = "Job run"
     states = JobRunState
-    service = SERVICE
+    api = _API
     key = "job_run"
     id_names: ClassVar[tuple[str, ...]] = ("application_id", "job_run_id")
     belongs_to = "application"
@@ -113,12 +116,12 @@ class JobRun(JobRunKind[JobRunState]):
         return _log_locations(f"{path}/{facts['type']}_DRIVER", {**defaults, **facts["monitoring_configuration"]})
 
 
-class Session(ServingKind[SessionState], DrivenKind[SessionState]):
+class Session(EndableKind[SessionState]):
     """An EMR Serverless session; ids: ``application_id``, ``session_id``. Its facts hold no secret."""
 
     name = "Session"
     states = SessionState
-    service = SERVICE
+    api = _API
     key = "session"
     id_names: ClassVar[tuple[str, ...]] = ("application_id", "session_id")
     starts = "start_session"
@@ -130,13 +133,16 @@ class Session(ServingKind[SessionState], DrivenKind[SessionState]):
     end_state: ClassVar[SessionState] = SessionState.TERMINATED
     failure: ClassVar[SessionState] = SessionState.FAILED
     belongs_to = "application"
-    remedies: ClassVar[tuple[Remedy, ...]] = (
-        Remedy(r"(?i)idle", "Start another; raise `idle_timeout_minutes` if it has to rest for longer."),
-        Remedy(
-            r"(?i)24 ?h|longest|maximum (life|duration|session)", "Start another: a session lives for 24 hours at most."
-        ),
-        Remedy(r"^FAILED", "Its driver's logs, in its dashboard, say more; then start another."),
-        Remedy(r"", "Somebody ended it: start another."),
+    spark_connect: ClassVar[SparkConnect] = SparkConnect(
+        remedies=(
+            Remedy(r"(?i)idle", "Start another; raise `idle_timeout_minutes` if it has to rest for longer."),
+            Remedy(
+                r"(?i)24 ?h|longest|maximum (life|duration|session)",
+                "Start another: a session lives for 24 hours at most.",
+            ),
+            Remedy(r"^FAILED", "Its driver's logs, in its dashboard, say more; then start another."),
+            Remedy(r"", "Somebody ended it: start another."),
+        )
     )
 
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:

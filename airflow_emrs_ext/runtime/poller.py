@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from airflow_emrs_ext.aws.calls import PAGE_SIZE
 from airflow_emrs_ext.aws.dispatch import active
 from airflow_emrs_ext.core.effects import Effects, Observation, PollState, RunContext, WaitPolicy
-from airflow_emrs_ext.resources import CLAIMED, ClaimedKind
+from airflow_emrs_ext.resources import RESOURCES, ResourceKind
 from airflow_emrs_ext.runtime.poll_schedule import MEMORY_SECONDS, Waited, choose
 from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 from airflow_emrs_ext.shared.states import State
@@ -68,13 +68,13 @@ class Listings:
         *scope, own = step.ids.values()
         key = (step.kind, *scope)
         if key not in self._places:
-            self._places[key] = _Place(self, CLAIMED[step.kind], tuple(scope))
+            self._places[key] = _Place(self, RESOURCES[step.kind], tuple(scope))
         return await self._places[key].ask(own, step)
 
     def tell(self, kind: str, ids: Mapping[str, str], state: str) -> bool:
         """Answer with what is known from elsewhere.
 
-        :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
+        :param kind: key of :data:`~airflow_emrs_ext.resources.RESOURCES`
         :param state: as the API spells it
         :return: whether anybody here waits for it
         """
@@ -107,7 +107,7 @@ class _Entry(NamedTuple):
 class _Place:
     """The resources of a kind on one application or virtual cluster."""
 
-    def __init__(self, listings: Listings, kind: ClaimedKind[State], scope: tuple[str, ...]) -> None:
+    def __init__(self, listings: Listings, kind: ResourceKind[State], scope: tuple[str, ...]) -> None:
         self._listings = listings
         self._kind = kind
         self._scope = scope

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from airflow_emrs_ext.core.effects import Call, Effects, Fetch, Observation, PollState
 from airflow_emrs_ext.core.service_clock import ServiceClock
-from airflow_emrs_ext.resources import CLAIMED
+from airflow_emrs_ext.resources import RESOURCES
 from airflow_emrs_ext.resources.api_errors import is_about_access
 from airflow_emrs_ext.runtime.driver import answer_of, drive
 from airflow_emrs_ext.runtime.event_queue import Notifications
@@ -87,7 +87,7 @@ class SharedDriver:
             raise
 
     async def _poll_state(self, step: PollState) -> Observation | None:
-        if not step.queue or not CLAIMED[step.kind].events:
+        if not step.queue or not RESOURCES[step.kind].events:
             return await self.listings.poll_state(step)
         if step.queue not in self._notifications:
             self._notifications[step.queue] = Notifications(

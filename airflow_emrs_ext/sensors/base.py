@@ -20,7 +20,7 @@ from airflow_emrs_ext.workflows import Facts
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.core.effects import Effects, RunContext, WaitPolicy
-    from airflow_emrs_ext.resources import ClaimedKind
+    from airflow_emrs_ext.resources import ResourceKind
     from airflow_emrs_ext.shared.states import State
 
 
@@ -56,7 +56,7 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
     ui_color = "#ffd08a"
 
     @property
-    def kind(self) -> ClaimedKind[State]:
+    def kind(self) -> ResourceKind[State]:
         """The kind of resource."""
         raise NotImplementedError
 

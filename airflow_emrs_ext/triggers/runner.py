@@ -14,7 +14,7 @@ from airflow_emrs_ext.core.deployment import deployments_here
 from airflow_emrs_ext.core.effects import Log, Notes, OwnNotes, RunContext, WaitPolicy
 from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.hooks.base import EmrHook
-from airflow_emrs_ext.resources import CLAIMED
+from airflow_emrs_ext.resources import RESOURCES
 from airflow_emrs_ext.runtime.shared_driver import SharedDriver, shared_driver
 from airflow_emrs_ext.workflows.registry import WORKFLOWS
 
@@ -86,7 +86,7 @@ async def report(
     :return: ``None``: its turn comes too late
     :raises TimeoutError: it takes too long
     """
-    call = CLAIMED[arguments["kind"]].describe(arguments["ids"])
+    call = RESOURCES[arguments["kind"]].describe(arguments["ids"])
     async with sharing(hook) as driver:
         pause = driver.listings.rate_limiter.take_look_within(call.service, call.operation, TURN_SECONDS)
         if pause is None:

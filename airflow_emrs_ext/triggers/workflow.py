@@ -107,9 +107,9 @@ class WorkflowTrigger(BaseTrigger):
     @property
     def _waits_for_the_end(self) -> bool:
         """Whether nothing is left of what it waits for once the wait has succeeded."""
-        from airflow_emrs_ext.resources import CLAIMED
+        from airflow_emrs_ext.resources import RESOURCES
 
-        kind, targets = CLAIMED.get(self.arguments.get("kind", "")), self.arguments.get("target_states", ())
+        kind, targets = RESOURCES.get(self.arguments.get("kind", "")), self.arguments.get("target_states", ())
         return kind is not None and bool(targets) and all(kind.states.parse(one).is_terminal for one in targets)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

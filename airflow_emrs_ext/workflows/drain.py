@@ -9,7 +9,7 @@ from airflow_emrs_ext.aws.dispatch import active
 from airflow_emrs_ext.aws.waiting import await_state, look
 from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.exceptions import AccessDenied, ResourceNotFound
-from airflow_emrs_ext.resources import SESSION, VIRTUAL_CLUSTER, OwnedKind, owned_in
+from airflow_emrs_ext.resources import SESSION, VIRTUAL_CLUSTER, EndableKind, billable_in
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, end, request_end
 
@@ -19,7 +19,7 @@ def end_all(ctx: RunContext, place: str, place_id: str) -> Effects[None]:
 
     :param place: what the place's id is called, e.g. ``application_id``
     """
-    for kind in owned_in(place):
+    for kind in billable_in(place):
         while running := (yield from _active(ctx, kind, place_id)):
             ctx.log.info("%s %s: %s %d %ss", kind.belongs_to, place_id, kind.verb, len(running), kind.name.lower())
             for ids in running:
@@ -50,7 +50,7 @@ def _is_there(ctx: RunContext, ids: Mapping[str, str]) -> Effects[bool]:
         return False
 
 
-def _active(ctx: RunContext, kind: OwnedKind[State], place_id: str) -> Effects[list[dict[str, str]]]:
+def _active(ctx: RunContext, kind: EndableKind[State], place_id: str) -> Effects[list[dict[str, str]]]:
     if kind is SESSION:
         # A principal that never heard of sessions may lack the permission to list them: the service stops no
         # application that has any.

@@ -25,7 +25,7 @@ from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.core.lineage import with_properties
 from airflow_emrs_ext.core.service_clock import answered_at
 from airflow_emrs_ext.exceptions import AccessDenied, EmrError, RequestConflict, WaitTimeout
-from airflow_emrs_ext.resources import CLAIMED, OWNED, ClaimedKind, OwnedKind, Snapshot
+from airflow_emrs_ext.resources import BILLABLE, RESOURCES, EndableKind, ResourceKind, Snapshot
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows import ASKED, STARTED
 from airflow_emrs_ext.workflows.clear_epochs import Ages, ClearEpoch
@@ -75,7 +75,7 @@ def idempotent_start(
     end. What is too old for its token is found by its tags: if it was started with the same parameters it is the
     task's, else it is ended before something else is started.
 
-    :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.RESOURCES`
     :param request: parameters of the start operation, without the client token
     :param token: a client token of the user's own; what it leads to is the task's, whatever has become of it
     :param seed: what the client tokens are made of
@@ -86,7 +86,7 @@ def idempotent_start(
     :return: the facts of the resource
     :raises RequestConflict: the start conflicts with something else than an earlier try's parameters
     """
-    claimed = CLAIMED[kind]
+    claimed = RESOURCES[kind]
     if token is not None:
         ids = claimed.ids_of((yield from start_of(claimed)(ctx, **request, client_token=token)))
         return (yield from look(claimed, ids, ctx)).facts
@@ -125,7 +125,7 @@ def idempotent_start_billable(
     :param end_on_timeout: ``False``: it is left as it is then, too
     :param arguments: further ones of :func:`idempotent_start`
     """
-    owned = OWNED[arguments["kind"]]
+    owned = BILLABLE[arguments["kind"]]
 
     def ask(call: Call) -> None:
         if call.operation == owned.starts and not ctx.notes.recall().get(ASKED):
@@ -167,7 +167,7 @@ def end_uncertain_start(
 
     :param seconds: how long each request is repeated; ``None``: Airflow does not wait for it, nor asks again
     """
-    owned, notes = CLAIMED[kind], ctx.notes.recall()
+    owned, notes = RESOURCES[kind], ctx.notes.recall()
     how: dict[str, Any] = {"seconds": seconds or END_SECONDS, "raises": seconds is not None}
     by_tags: dict[str, Any] = {"kind": kind, "request": found_by(request), "before": ctx.clock()}
     is_asked, facts = notes.get(ASKED) is not False, {}
@@ -204,7 +204,7 @@ def end_uncertain_start(
     return (yield from request_end_best_effort(ctx, kind=kind, ids=owned.pick(own.facts), **how))
 
 
-def _started_before(ctx: RunContext, kind: ClaimedKind[State], began: float | None) -> Effects[Snapshot | None]:
+def _started_before(ctx: RunContext, kind: ResourceKind[State], began: float | None) -> Effects[Snapshot | None]:
     """What another process of this very try has started, if that is known, and of use.
 
     :param began: when the first try began at the earliest, if this is it
@@ -236,7 +236,7 @@ def _counted(epoch: Mapping[str, Any] | None, try_number: int, reattach: bool) -
 
 def _next_generation(
     ctx: RunContext,
-    kind: ClaimedKind[State],
+    kind: ResourceKind[State],
     request: Mapping[str, Any],
     requests: Iterable[tuple[int, dict[str, Any]]],
     epoch: ClearEpoch,
@@ -280,7 +280,9 @@ def _next_generation(
                     snapshot = yield from look(kind, ids, ctx)
                     is_own = generation_of(snapshot.facts["tags"]) >= epoch.tries
             # What costs nothing is not ended, but its end is waited for: the next one takes its place.
-            if isinstance(kind, OwnedKind) and (snapshot.state == kind.ending or (kind.key in OWNED and not is_own)):
+            if isinstance(kind, EndableKind) and (
+                snapshot.state == kind.ending or (kind.key in BILLABLE and not is_own)
+            ):
                 snapshot = yield from _end_and_wait(ctx, kind, ids, snapshot)
         except EmrError as error:
             error.facts = {**ids, **error.facts}
@@ -312,7 +314,7 @@ def _requests(
 
 def _adopt_active(
     ctx: RunContext,
-    kind: ClaimedKind[State],
+    kind: ResourceKind[State],
     request: Mapping[str, Any],
     epoch: ClearEpoch,
     *,
@@ -326,7 +328,7 @@ def _adopt_active(
     :param age: look only at those that were created so many seconds ago, to spare pages
     """
     own: Snapshot | None = None
-    owned = OWNED.get(kind.key)
+    owned = BILLABLE.get(kind.key)
     for ids, snapshot in (yield from left_active(ctx, kind, request, named, age)):
         tags = snapshot.facts["tags"]
         is_todays = epoch.includes(generation_of(tags), snapshot.state)
@@ -342,7 +344,7 @@ def _adopt_active(
 
 
 def _end_and_wait(
-    ctx: RunContext, kind: OwnedKind[State], ids: Mapping[str, str], snapshot: Snapshot
+    ctx: RunContext, kind: EndableKind[State], ids: Mapping[str, str], snapshot: Snapshot
 ) -> Effects[Snapshot]:
     """End what an earlier try has left, unless it ends already, and wait until it is over."""
     if snapshot.state.is_terminal:

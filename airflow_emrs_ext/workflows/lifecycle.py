@@ -21,7 +21,7 @@ from airflow_emrs_ext.exceptions import (
     TargetUnreachable,
     WaitTimeout,
 )
-from airflow_emrs_ext.resources import CLAIMED, OWNED, OwnedKind, ResourceKind
+from airflow_emrs_ext.resources import BILLABLE, RESOURCES, EndableKind, ResourceKind
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows import KILL_SECONDS
 
@@ -37,7 +37,7 @@ deadline."""
 
 
 def wait_for_billable(
-    ctx: RunContext, kind: OwnedKind[State], ids: Mapping[str, str], wait: Effects[T], *, end_on_timeout: bool
+    ctx: RunContext, kind: EndableKind[State], ids: Mapping[str, str], wait: Effects[T], *, end_on_timeout: bool
 ) -> Effects[T]:
     """Wait for a resource that somebody has to end.
 
@@ -59,15 +59,15 @@ def wait_for_state(
 ) -> Effects[Facts]:
     """Wait until a resource is in one of ``target_states``.
 
-    :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.RESOURCES`
     :param end_on_timeout: request its end if the deadline comes before it is
     :raises SessionEnded: it served Spark Connect, and ended instead
     """
-    claimed = CLAIMED[kind]
+    claimed = RESOURCES[kind]
     targets = [claimed.states.parse(state) for state in target_states]
     wait = await_state(claimed, ids, targets, ctx)
     if end_on_timeout:
-        wait = wait_for_billable(ctx, OWNED[kind], ids, wait, end_on_timeout=True)
+        wait = wait_for_billable(ctx, BILLABLE[kind], ids, wait, end_on_timeout=True)
     return (yield from wait).facts
 
 
@@ -78,15 +78,15 @@ def wait_until_changed(
 
     It looks as cheaply as it can, and says no more than the ids: whoever waits for it looks then.
 
-    :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.RESOURCES`
     :param end_on_timeout: request its end if the deadline comes before
     :raises WaitTimeout: the deadline passed; the facts are those of a full look
     """
-    claimed = CLAIMED[kind]
+    claimed = RESOURCES[kind]
     targets = [claimed.states.parse(state) for state in target_states]
     wait = await_news(claimed, ids, targets, ctx)
     if end_on_timeout:
-        wait = wait_for_billable(ctx, OWNED[kind], ids, wait, end_on_timeout=True)
+        wait = wait_for_billable(ctx, BILLABLE[kind], ids, wait, end_on_timeout=True)
     yield from wait
     return dict(ids)
 
@@ -94,11 +94,11 @@ def wait_until_changed(
 def end(ctx: RunContext, *, kind: str, ids: Mapping[str, str], wait_for_completion: bool = True) -> Effects[Facts]:
     """End a resource and wait until it is over; one that has ended, or is not there, is success.
 
-    :param kind: key of :data:`~airflow_emrs_ext.resources.CLAIMED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.RESOURCES`
     :param wait_for_completion: ``False``: request the end and return
     """
-    owned = CLAIMED[kind]
-    assert isinstance(owned, OwnedKind)
+    owned = RESOURCES[kind]
+    assert isinstance(owned, EndableKind)
     try:
         facts = yield from request_end(ctx, owned, ids)
         if not wait_for_completion:
@@ -117,7 +117,7 @@ def end(ctx: RunContext, *, kind: str, ids: Mapping[str, str], wait_for_completi
     return snapshot.facts
 
 
-def request_end(ctx: RunContext, kind: OwnedKind[State], ids: Mapping[str, str], **members: Any) -> Effects[Facts]:
+def request_end(ctx: RunContext, kind: EndableKind[State], ids: Mapping[str, str], **members: Any) -> Effects[Facts]:
     """End a resource without waiting for it; one that has ended, or ends meanwhile, is left as it is."""
     request = named(ctx, kind.end(ids, **members), *kind.members(ids))
     return (yield from request_transition(ctx, kind, ids, request, kind.on_the_way_out()))
@@ -128,11 +128,11 @@ def request_end_best_effort(
 ) -> Effects[Facts]:
     """Request the end of what nobody waits for any more, and say so if it cannot be had.
 
-    :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.BILLABLE`
     :param seconds: how long the request is repeated
     :param raises: raise the error, too: whoever asks will ask again
     """
-    owned = OWNED[kind]
+    owned = BILLABLE[kind]
     ctx.log.info("%s: %s it, because nothing waits for it any more", owned.label(ids), owned.verb)
     try:
         with ctx.notes.ending("end_if_orphaned", {"kind": kind, "ids": dict(ids)}):
@@ -159,14 +159,14 @@ def end_if_orphaned(
 ) -> Effects[Facts]:
     """End what a task has left that was ended while it was deferred, however long the service's quota makes it take.
 
-    :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.BILLABLE`
     :param except_states: states in which it is left alone
     :param seconds: how long each request is repeated
     :param is_here: whether an identity that its tags name is one of this Airflow
     :raises OtherDeployment: it is another Airflow's
     :raises EmrError: it could not be ended
     """
-    owned = OWNED[kind]
+    owned = BILLABLE[kind]
     try:
         snapshot = yield from look(owned, ids, with_timeout(ctx, seconds))
     except ResourceNotFound:

@@ -12,7 +12,7 @@ from airflow_emrs_ext.aws.waiting import look
 from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.core.service_clock import moment
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
-from airflow_emrs_ext.resources import OWNED, ClaimedKind, Snapshot
+from airflow_emrs_ext.resources import BILLABLE, ResourceKind, Snapshot
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows import KILL_SECONDS
 from airflow_emrs_ext.workflows.lifecycle import Facts, request_end_best_effort, with_timeout
@@ -39,7 +39,7 @@ def end_active_of_task(
 ) -> Effects[Facts]:
     """End everything active that carries the tags of a task: it has started it, and has no answer that says so.
 
-    :param kind: key of :data:`~airflow_emrs_ext.resources.OWNED`
+    :param kind: key of :data:`~airflow_emrs_ext.resources.BILLABLE`
     :param request: the name and the tags of what was started, and the ids of what it runs on
     :param except_states: states in which it is left alone
     :param seconds: how long each call is repeated
@@ -49,7 +49,7 @@ def end_active_of_task(
     :return: how many there were
     :raises EmrError: something could not be ended
     """
-    owned, brief, kept = OWNED[kind], with_timeout(ctx, seconds), frozenset(except_states)
+    owned, brief, kept = BILLABLE[kind], with_timeout(ctx, seconds), frozenset(except_states)
     if not owner_tags(request.get("tags") or {}):
         ctx.log.warning("What task has started %s is not known: it has no tags ([emrs_ext] default_tags)", request)
         return {"ended": 0}
@@ -76,7 +76,7 @@ def created_at(snapshot: Snapshot) -> float:
 
 
 def left_active(
-    ctx: RunContext, kind: ClaimedKind[State], request: Mapping[str, Any], named: bool, age: float
+    ctx: RunContext, kind: ResourceKind[State], request: Mapping[str, Any], named: bool, age: float
 ) -> Effects[list[tuple[dict[str, str], Snapshot]]]:
     """What carries the tags of the request's task and has not ended, the newest first."""
     owner = owner_tags(request.get("tags") or {})
@@ -105,7 +105,7 @@ def left_active(
 
 
 def name_left(
-    ctx: RunContext, kind: ClaimedKind[State], request: Mapping[str, Any], error: EmrError, seconds: float
+    ctx: RunContext, kind: ResourceKind[State], request: Mapping[str, Any], error: EmrError, seconds: float
 ) -> Effects[None]:
     """Say in the error of a try that was not let start anything what earlier tries have left active, if it can be seen.
 

@@ -11,7 +11,7 @@ from airflow_emrs_ext.aws.waiting import look, patiently
 from airflow_emrs_ext.core.effects import Effects, Observation, PollState, RunContext, Sleep
 from airflow_emrs_ext.core.service_clock import answered_at, moment
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
-from airflow_emrs_ext.resources import ClaimedKind, Snapshot
+from airflow_emrs_ext.resources import ResourceKind, Snapshot
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows.lifecycle import with_timeout
 
@@ -24,7 +24,7 @@ _TAG_SECONDS = 10.0
 
 
 def look_at_started(
-    kind: ClaimedKind[State], ids: Mapping[str, str], started: Mapping[str, Any], ctx: RunContext
+    kind: ResourceKind[State], ids: Mapping[str, str], started: Mapping[str, Any], ctx: RunContext
 ) -> Effects[Snapshot]:
     """What a start has led to; where many start, a listing shows those that are new together."""
     answered = moment(answered_at(started) or ctx.clock())
@@ -44,7 +44,7 @@ def look_at_started(
     return Snapshot(kind.states.parse(observation.state), "", None, facts)
 
 
-def count_as(ctx: RunContext, kind: ClaimedKind[State], started: Mapping[str, Any], generation: int) -> Effects[None]:
+def count_as(ctx: RunContext, kind: ResourceKind[State], started: Mapping[str, Any], generation: int) -> Effects[None]:
     """Tag what was started as a later generation than its client token's (TagResource), for the tries after this one.
 
     :param started: the answer to the start
@@ -63,7 +63,7 @@ def count_as(ctx: RunContext, kind: ClaimedKind[State], started: Mapping[str, An
         )
 
 
-def _look_at_new(kind: ClaimedKind[State], ids: Mapping[str, str], ctx: RunContext) -> Effects[Snapshot]:
+def _look_at_new(kind: ResourceKind[State], ids: Mapping[str, str], ctx: RunContext) -> Effects[Snapshot]:
     """A look at what a start has named, which may not be there for everybody at once.
 
     :raises ServiceUnavailable: the service says that it does not exist

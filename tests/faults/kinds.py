@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, SESSION, OwnedKind
+from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, SESSION, EndableKind
 from airflow_emrs_ext.shared.states import State
 
 Record = Mapping[str, Any]
@@ -27,7 +27,7 @@ class Kind:
     :param report: the operations after the end of a wait
     """
 
-    model: OwnedKind[State]
+    model: EndableKind[State]
     start: str
     get: str
     record_id: str

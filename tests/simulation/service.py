@@ -22,7 +22,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from airflow_emrs_ext.resources import OWNED
+from airflow_emrs_ext.resources import BILLABLE
 from airflow_emrs_ext.shared.quotas import QUOTAS
 from tests.simulation.histories import History, Run, Window
 
@@ -95,7 +95,7 @@ class Resource:
 
     def state(self, now: float) -> str:
         """As the API spells it."""
-        model = OWNED[self.kind]
+        model = BILLABLE[self.kind]
         end = _ENDS[self.kind]["failure" if self.run.ends == "failure" else "success"]
         is_lasting = self.kind == "session" and end == "IDLE"
         if self.ended is not None and now >= self.ended:
@@ -180,7 +180,7 @@ class Service:
         if operation == "get_application":
             return LATENCY, {"application": {"applicationId": parameters["applicationId"], "architecture": "X86_64"}}
         kind = _kind_of(service, operation)
-        model = OWNED[kind]
+        model = BILLABLE[kind]
         on = {
             model.starts: "starts",
             model.describes: "describes",
@@ -221,7 +221,7 @@ class Service:
             resource = self._new(caller, kind, given)
             self._tokens[key] = (resource, given)
         resource.askers.append(caller.task)
-        own = resource.ids[OWNED[kind].id_names[-1]]
+        own = resource.ids[BILLABLE[kind].id_names[-1]]
         scope_name, scope = next(iter(parameters_of(resource).items()))
         arn = f"arn:aws:emr:::{own}"
         named = {"job_run": "jobRunId", "session": "sessionId", "eks_job_run": "id"}[kind]
@@ -233,7 +233,7 @@ class Service:
 
     def _new(self, caller: Caller, kind: str, request: Mapping[str, Any]) -> Resource:
         number = len(self.resources)
-        scope_name, own_name = OWNED[kind].id_names
+        scope_name, own_name = BILLABLE[kind].id_names
         scope = request["virtualClusterId" if kind == "eks_job_run" else "applicationId"]
         runs = self.history.runs
         run = runs[number] if number < len(runs) else Run()
@@ -255,7 +255,7 @@ class Service:
     def _describes(self, caller: Caller, kind: str, parameters: Mapping[str, Any], window: Window | None) -> Any:
         resource = self._find(kind, parameters)
         entry = self._entry(resource, self.clock())
-        model = OWNED[kind]
+        model = BILLABLE[kind]
         entry["tags"] = {**resource.request.get("tags", {}), **resource.tags}
         if kind != "eks_job_run":
             entry[{"job_run": "jobRunId", "session": "sessionId"}[kind]] = entry["id"]
@@ -353,7 +353,7 @@ class Service:
 
 def parameters_of(resource: Resource) -> dict[str, str]:
     """The ids as the API spells them, what it belongs to first."""
-    return OWNED[resource.kind].members(resource.ids)
+    return BILLABLE[resource.kind].members(resource.ids)
 
 
 @cache

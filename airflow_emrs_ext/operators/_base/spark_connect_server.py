@@ -13,7 +13,7 @@ from airflow_emrs_ext.operators._base.operator import request_of
 from airflow_emrs_ext.operators._base.started_resource import OwningOperator
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.resources import ServingKind
+    from airflow_emrs_ext.resources import EndableKind
     from airflow_emrs_ext.shared.states import State
 
 Structure = Mapping[str, Any]
@@ -26,7 +26,7 @@ class StartingServingOperator(OwningOperator):
     """Base of the operators that start something that serves Spark Connect, and wait until it is ready."""
 
     @property
-    def kind(self) -> ServingKind[State]:
+    def kind(self) -> EndableKind[State]:
         """The kind of resource."""
         raise NotImplementedError
 

@@ -28,7 +28,7 @@ from airflow_emrs_ext.workflows import Workflow, named
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.core.effects import RunContext
-    from airflow_emrs_ext.resources import ClaimedKind, OwnedKind
+    from airflow_emrs_ext.resources import EndableKind, ResourceKind
     from airflow_emrs_ext.shared.states import State
     from airflow_emrs_ext.triggers.journal import Endings
 
@@ -54,7 +54,7 @@ class ClaimingOperator(EmrOperator):
     """
 
     @property
-    def kind(self) -> ClaimedKind[State]:
+    def kind(self) -> ResourceKind[State]:
         """The kind of resource."""
         raise NotImplementedError
 
@@ -130,7 +130,7 @@ class OwningOperator(ClaimingOperator):
     """
 
     @property
-    def kind(self) -> OwnedKind[State]:
+    def kind(self) -> EndableKind[State]:
         """The kind of resource."""
         raise NotImplementedError
 

@@ -16,7 +16,7 @@ WORKS: Mapping[str, type[RunView]] = {
     EKS_JOB_RUN.key: EksJobRunWork,
     MANAGED_ENDPOINT.key: ManagedEndpointWork,
 }
-"""The class of each kind of :data:`~airflow_emrs_ext.resources.OWNED`."""
+"""The class of each kind of :data:`~airflow_emrs_ext.resources.BILLABLE`."""
 
 
 def work_of(record: Record, attempt: int | None = None) -> RunView:

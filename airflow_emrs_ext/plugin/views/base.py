@@ -19,7 +19,7 @@ from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.views.connecting import PageHook
-from airflow_emrs_ext.resources import OWNED, DrivenKind, Snapshot
+from airflow_emrs_ext.resources import BILLABLE, Snapshot, SparkDriver
 from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
 
 P = ParamSpec("P")
@@ -71,7 +71,7 @@ def refused(text: str) -> LinkUnavailable:
 
 
 class RunView(ABC):
-    """What a task has started; one subclass for each kind of :data:`~airflow_emrs_ext.resources.OWNED`.
+    """What a task has started; one subclass for each kind of :data:`~airflow_emrs_ext.resources.BILLABLE`.
 
     :param record: what the task says of it
     :param attempt: of the job run; default: the latest
@@ -80,7 +80,7 @@ class RunView(ABC):
     def __init__(self, record: Record, attempt: int | None = None) -> None:
         keep_secrets_out_of_logs()
         self.record = record
-        self.kind = OWNED[record.kind]
+        self.kind = BILLABLE[record.kind]
         self.ids = dict(record.ids)
         self.attempt = attempt
         self._until = time.monotonic() + PATIENCE_SECONDS
@@ -209,7 +209,7 @@ class DrivenRunView(RunView):
     @lockless_property
     def locations(self) -> dict[str, Any]:
         """Where the logs are, defaults included."""
-        assert isinstance(self.kind, DrivenKind)
+        assert isinstance(self.kind, SparkDriver)
         return self.kind.log_locations(self.facts, self.defaults)
 
     @property

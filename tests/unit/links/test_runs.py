@@ -23,7 +23,7 @@ from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.plugin.targets import TARGETS
 from airflow_emrs_ext.plugin.views import WORKS
 from airflow_emrs_ext.provider_info import get_provider_info
-from airflow_emrs_ext.resources import OWNED
+from airflow_emrs_ext.resources import BILLABLE
 
 pytestmark = pytest.mark.airflow
 
@@ -48,7 +48,7 @@ def test_a_link_is_below_the_address_of_airflow(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_link_leads_somewhere_and_is_known_to_airflow() -> None:
-    assert set(LINKS) == set(OWNED) == set(WORKS)
+    assert set(LINKS) == set(BILLABLE) == set(WORKS)
     links = [link for of_kind in LINKS.values() for link in of_kind]
     assert {link.what for link in links} == {*TARGETS, RunLink.what}
     classes = {type(link) for link in links}

@@ -18,7 +18,7 @@ from airflow_emrs_ext.aws.ownership_tags import (
     token,
 )
 from airflow_emrs_ext.exceptions import AccessDenied, RequestConflict, ServiceUnavailable
-from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, ClaimedKind
+from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, ResourceKind
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows.idempotent_start import idempotent_start
 from tests.unit.stepping import Stepper, client_error
@@ -57,7 +57,7 @@ def test_names_tell_mapped_tasks_apart_and_fit() -> None:
 
 
 @pytest.mark.parametrize("kind", [JOB_RUN, EKS_JOB_RUN], ids=lambda kind: kind.key)
-def test_a_name_of_ones_own_is_told_from_the_tasks(kind: ClaimedKind[State]) -> None:
+def test_a_name_of_ones_own_is_told_from_the_tasks(kind: ResourceKind[State]) -> None:
     for one in (identity(), identity(map_index=3), identity(dag_id="größe" * 9)):
         assert is_named_after_task({"name": kind.name_of(one.name), "tags": one.tags}, kind.name_of)
         assert not is_named_after_task({"name": "mine", "tags": one.tags}, kind.name_of)
