@@ -11,7 +11,7 @@ from airflow_emrs_ext.aws.ownership_tags import TaskIdentity
 from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.operators._base.connection import aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, request_of
-from airflow_emrs_ext.operators._base.started_resource import ClaimingOperator
+from airflow_emrs_ext.operators._base.started_resource import IdempotentStartOperator
 from airflow_emrs_ext.shared.states import ApplicationState
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class _ApplicationSettingsOperator(EmrServerlessOperator):
         return {name: getattr(self, name) for name in _SETTINGS}
 
 
-class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, ClaimingOperator):
+class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, IdempotentStartOperator):
     """Create an EMR Serverless application and wait until it is ready (CreateApplication).
 
     :param release_label: EMR release, e.g. ``emr-7.9.0``; required
@@ -239,7 +239,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Claim
 
         application_id = self._existing() if self.reuse_existing else None
         if application_id is None:
-            application_id = self.claim(context, self._request(context))["application_id"]
+            application_id = self.start_once(context, self._request(context))["application_id"]
         context["ti"].xcom_push(key="application_id", value=application_id)
         if not self.wait_for_completion:
             ids = {"application_id": application_id}

@@ -12,7 +12,7 @@ from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, id_of
-from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, Structure, wrapped
+from airflow_emrs_ext.operators._base.spark_connect_server import StartingSparkConnectServerOperator, Structure, wrapped
 from airflow_emrs_ext.operators._base.started_resource import Event
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.resources import ManagedEndpoint
 
 
-class EmrContainersCreateManagedEndpointOperator(StartingServingOperator, ContainersMixin):
+class EmrContainersCreateManagedEndpointOperator(StartingSparkConnectServerOperator, ContainersMixin):
     """Create an EMR on EKS managed endpoint and wait until it is ready (CreateManagedEndpoint).
 
     It is what a session is on EMR Serverless: tasks work in it with Spark Connect. A try that follows a lost worker
@@ -70,7 +70,7 @@ class EmrContainersCreateManagedEndpointOperator(StartingServingOperator, Contai
     configurations = "applicationConfiguration"
     operator_extra_links = LinksOf("managed_endpoint")
     template_fields: Sequence[str] = (
-        *StartingServingOperator.template_fields,
+        *StartingSparkConnectServerOperator.template_fields,
         "virtual_cluster_id",
         "release_label",
         "type",

@@ -15,7 +15,7 @@ from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, whole_number
-from airflow_emrs_ext.operators._base.spark_connect_server import StartingServingOperator, wrapped
+from airflow_emrs_ext.operators._base.spark_connect_server import StartingSparkConnectServerOperator, wrapped
 from airflow_emrs_ext.operators._base.started_resource import Event
 from airflow_emrs_ext.shared.states import SessionState
 
@@ -31,7 +31,7 @@ Structure = Mapping[str, Any]
 _IDLE_TIMEOUT_MINUTES = 15
 
 
-class EmrServerlessStartSessionOperator(StartingServingOperator, ServerlessMixin):
+class EmrServerlessStartSessionOperator(StartingSparkConnectServerOperator, ServerlessMixin):
     """Start an EMR Serverless session and wait until it is ready (StartSession).
 
     A try that follows a lost worker finds the session that the earlier try had started. If the task ends before the
@@ -77,7 +77,7 @@ class EmrServerlessStartSessionOperator(StartingServingOperator, ServerlessMixin
     configurations = "runtimeConfiguration"
     operator_extra_links = LinksOf("session")
     template_fields: Sequence[str] = (
-        *StartingServingOperator.template_fields,
+        *StartingSparkConnectServerOperator.template_fields,
         "application_id",
         "idle_timeout_minutes",
     )

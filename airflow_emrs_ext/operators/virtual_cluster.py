@@ -10,7 +10,7 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, flag, id_of, request_of
-from airflow_emrs_ext.operators._base.started_resource import ClaimingOperator
+from airflow_emrs_ext.operators._base.started_resource import IdempotentStartOperator
 from airflow_emrs_ext.shared.states import VirtualClusterState
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.resources import VirtualCluster
 
 
-class EmrContainersCreateVirtualClusterOperator(ClaimingOperator, ContainersMixin):
+class EmrContainersCreateVirtualClusterOperator(IdempotentStartOperator, ContainersMixin):
     """Register a namespace of an EKS cluster with EMR on EKS (CreateVirtualCluster).
 
     :param eks_cluster_name: of the EKS cluster
@@ -122,7 +122,7 @@ class EmrContainersCreateVirtualClusterOperator(ClaimingOperator, ContainersMixi
 
     def _create(self, context: Context) -> dict[str, Any]:
         try:
-            return self.claim(context, self._request(context))
+            return self.start_once(context, self._request(context))
         except RequestRejected:
             # Another task may have been faster with the namespace.
             facts = self._existing() if self.reuse_existing else None

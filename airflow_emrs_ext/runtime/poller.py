@@ -50,7 +50,7 @@ _TERMS = RunContext(wait_policy=WaitPolicy(access_patience=0.0))
 
 
 class Listings:
-    """Answers glances.
+    """Answers polls for a state.
 
     :param run: makes the calls of a listing
     :param rate_limiter: paces them

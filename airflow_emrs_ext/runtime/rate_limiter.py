@@ -184,7 +184,7 @@ def _account_of(answer: Any) -> tuple[str, str] | None:
     return None
 
 
-_governors: dict[Hashable, RateLimiter] = {}
+_rate_limiters: dict[Hashable, RateLimiter] = {}
 
 
 def rate_limiter_of(connection: Hashable) -> RateLimiter:
@@ -192,6 +192,6 @@ def rate_limiter_of(connection: Hashable) -> RateLimiter:
 
     :param connection: what tells connections apart
     """
-    if connection not in _governors:
-        _governors.setdefault(connection, RateLimiter(settings.quotas()))
-    return _governors[connection]
+    if connection not in _rate_limiters:
+        _rate_limiters.setdefault(connection, RateLimiter(settings.quotas()))
+    return _rate_limiters[connection]

@@ -59,7 +59,7 @@ class Journal:
             "on_kill_workflow": None,
             "on_kill_arguments": None,
             # What nobody is going to wait for is not ended later: its task may have succeeded meanwhile.
-            "claims": trigger.arguments["kind"] if trigger.on_kill_workflow and targets else None,
+            "starting": trigger.arguments["kind"] if trigger.on_kill_workflow and targets else None,
             "tagged": found_by(trigger.arguments["request"]),
         }
         return cls(made.path, {**made.entry, **instead})
@@ -115,7 +115,7 @@ class Journal:
         if os.getppid() != self.parent:
             return
         entry = {**self.entry, "notes": dict(notes)}
-        if kind := entry.get("claims"):
+        if kind := entry.get("starting"):
             if STARTED in notes:
                 at_kill = {"kind": kind, "ids": dict(notes[STARTED])}
                 entry.update(on_kill_workflow="end_if_orphaned", on_kill_arguments=at_kill)
@@ -173,7 +173,7 @@ class Journal:
         :param is_over: whether what the task has started has ended; otherwise the entry stays until a worker has gone
             on with the task, which a person may end before
         """
-        if is_over or not (self.entry.get("claims") or self.entry.get("on_kill_workflow")):
+        if is_over or not (self.entry.get("starting") or self.entry.get("on_kill_workflow")):
             self.erase()
         else:
             self.leave()

@@ -86,27 +86,27 @@ def idempotent_start(
     :return: the facts of the resource
     :raises RequestConflict: the start conflicts with something else than an earlier try's parameters
     """
-    claimed = RESOURCES[kind]
+    resource = RESOURCES[kind]
     if token is not None:
-        ids = claimed.ids_of((yield from start_of(claimed)(ctx, **request, client_token=token)))
-        return (yield from look(claimed, ids, ctx)).facts
+        ids = resource.ids_of((yield from start_of(resource)(ctx, **request, client_token=token)))
+        return (yield from look(resource, ids, ctx)).facts
     request = marked(request)
     of, first = _counted(epoch, try_number, reattach)
-    own = yield from _started_before(ctx, claimed, of.began if try_number == 1 else None)
+    own = yield from _started_before(ctx, resource, of.began if try_number == 1 else None)
     if own is not None:
         return own.facts
     if try_number > 1:
         age = _REMEMBERED_SECONDS if reattach else 0.0
-        found = yield from _adopt_active(ctx, claimed, request, of, age=age)
+        found = yield from _adopt_active(ctx, resource, request, of, age=age)
         if found is not None:
-            _note(ctx, {STARTED: claimed.pick(found.facts)})
+            _note(ctx, {STARTED: resource.pick(found.facts)})
             return found.facts
     requests = _requests(request, seed, parents, count(first))
     try:
-        own = yield from _next_generation(ctx, claimed, request, requests, of, try_number - 1)
+        own = yield from _next_generation(ctx, resource, request, requests, of, try_number - 1)
     except AccessDenied as error:
         if try_number > 1:
-            yield from name_left(ctx, claimed, request, error, REPORT_SECONDS)
+            yield from name_left(ctx, resource, request, error, REPORT_SECONDS)
         raise
     assert own is not None, "unreachable: count() does not end"
     return own.facts
@@ -125,10 +125,10 @@ def idempotent_start_billable(
     :param end_on_timeout: ``False``: it is left as it is then, too
     :param arguments: further ones of :func:`idempotent_start`
     """
-    owned = BILLABLE[arguments["kind"]]
+    resource = BILLABLE[arguments["kind"]]
 
     def ask(call: Call) -> None:
-        if call.operation == owned.starts and not ctx.notes.recall().get(ASKED):
+        if call.operation == resource.starts and not ctx.notes.recall().get(ASKED):
             # Dates may be in whole seconds.
             asked = ctx.clock() + ctx.service.ahead - 1.0
             ctx.notes.note({ASKED: asked if ctx.service.is_known else True})
@@ -137,12 +137,12 @@ def idempotent_start_billable(
     try:
         return (yield from idempotent_start(replace(ctx, asks=ask), reattach=reattach, **arguments))
     except WaitTimeout as error:
-        ids = {name: error.facts[name] for name in owned.id_names if name in error.facts}
+        ids = {name: error.facts[name] for name in resource.id_names if name in error.facts}
         if end_on_timeout and "seed" in arguments:
             # An answer that was lost may have been the one of a start.
             yield from end_uncertain_start(ctx, reattach=reattach, **arguments)
-        elif end_on_timeout and len(ids) == len(owned.id_names):
-            yield from request_end_best_effort(ctx, kind=owned.key, ids=ids)
+        elif end_on_timeout and len(ids) == len(resource.id_names):
+            yield from request_end_best_effort(ctx, kind=resource.key, ids=ids)
         raise
 
 
@@ -167,18 +167,18 @@ def end_uncertain_start(
 
     :param seconds: how long each request is repeated; ``None``: Airflow does not wait for it, nor asks again
     """
-    owned, notes = RESOURCES[kind], ctx.notes.recall()
+    resource, notes = RESOURCES[kind], ctx.notes.recall()
     how: dict[str, Any] = {"seconds": seconds or END_SECONDS, "raises": seconds is not None}
     by_tags: dict[str, Any] = {"kind": kind, "request": found_by(request), "before": ctx.clock()}
     is_asked, facts = notes.get(ASKED) is not False, {}
     if not is_asked and try_number == 1:
-        ctx.log.info("No %s has been started yet", owned.name.lower())
+        ctx.log.info("No %s has been started yet", resource.name.lower())
         return {}
     if STARTED in notes:
         facts = yield from request_end_best_effort(ctx, kind=kind, ids=notes[STARTED], **how)
         # It may be an earlier try's, and so may another be that is active.
         has_tags = bool(by_tags["request"]["tags"])
-        if try_number == 1 or not (has_tags or is_over(owned, facts.get("state"))):
+        if try_number == 1 or not (has_tags or is_over(resource, facts.get("state"))):
             return facts
         is_asked = not has_tags
     brief = with_timeout(ctx, seconds or _REPEAT_SECONDS)
@@ -193,15 +193,15 @@ def end_uncertain_start(
             if not is_asked:
                 rest = yield from end_active_of_task(brief, **by_tags, seconds=seconds or _REPEAT_SECONDS)
                 return {**facts, **rest}
-            own = yield from _next_generation(brief, owned, marked(request), requests, of, try_number - 1)
+            own = yield from _next_generation(brief, resource, marked(request), requests, of, try_number - 1)
     except EmrError as error:
         if how["raises"]:
             raise
-        ctx.log.warning("Whether a %s was started is not known: %s", owned.name.lower(), error)
+        ctx.log.warning("Whether a %s was started is not known: %s", resource.name.lower(), error)
         return {}
     if own is None:
         return facts
-    return (yield from request_end_best_effort(ctx, kind=kind, ids=owned.pick(own.facts), **how))
+    return (yield from request_end_best_effort(ctx, kind=kind, ids=resource.pick(own.facts), **how))
 
 
 def _started_before(ctx: RunContext, kind: ResourceKind[State], began: float | None) -> Effects[Snapshot | None]:
@@ -328,7 +328,7 @@ def _adopt_active(
     :param age: look only at those that were created so many seconds ago, to spare pages
     """
     own: Snapshot | None = None
-    owned = BILLABLE.get(kind.key)
+    resource = BILLABLE.get(kind.key)
     for ids, snapshot in (yield from left_active(ctx, kind, request, named, age)):
         tags = snapshot.facts["tags"]
         is_todays = epoch.includes(generation_of(tags), snapshot.state)
@@ -336,8 +336,8 @@ def _adopt_active(
         if own is None and is_todays and is_alike:
             ctx.log.info("%s of an earlier try is %s: going on with it", kind.label(ids), snapshot.state)
             own = snapshot
-        elif owned is not None:
-            yield from _end_and_wait(ctx, owned, ids, snapshot)
+        elif resource is not None:
+            yield from _end_and_wait(ctx, resource, ids, snapshot)
         else:
             ctx.log.warning("%s of an earlier try is %s, and stays", kind.label(ids), snapshot.state)
     return own

@@ -63,9 +63,9 @@ def wait_for_state(
     :param end_on_timeout: request its end if the deadline comes before it is
     :raises SessionEnded: it served Spark Connect, and ended instead
     """
-    claimed = RESOURCES[kind]
-    targets = [claimed.states.parse(state) for state in target_states]
-    wait = await_state(claimed, ids, targets, ctx)
+    resource = RESOURCES[kind]
+    targets = [resource.states.parse(state) for state in target_states]
+    wait = await_state(resource, ids, targets, ctx)
     if end_on_timeout:
         wait = wait_for_billable(ctx, BILLABLE[kind], ids, wait, end_on_timeout=True)
     return (yield from wait).facts
@@ -82,9 +82,9 @@ def wait_until_changed(
     :param end_on_timeout: request its end if the deadline comes before
     :raises WaitTimeout: the deadline passed; the facts are those of a full look
     """
-    claimed = RESOURCES[kind]
-    targets = [claimed.states.parse(state) for state in target_states]
-    wait = await_news(claimed, ids, targets, ctx)
+    resource = RESOURCES[kind]
+    targets = [resource.states.parse(state) for state in target_states]
+    wait = await_news(resource, ids, targets, ctx)
     if end_on_timeout:
         wait = wait_for_billable(ctx, BILLABLE[kind], ids, wait, end_on_timeout=True)
     yield from wait
@@ -97,21 +97,21 @@ def end(ctx: RunContext, *, kind: str, ids: Mapping[str, str], wait_for_completi
     :param kind: key of :data:`~airflow_emrs_ext.resources.RESOURCES`
     :param wait_for_completion: ``False``: request the end and return
     """
-    owned = RESOURCES[kind]
-    assert isinstance(owned, EndableKind)
+    resource = RESOURCES[kind]
+    assert isinstance(resource, EndableKind)
     try:
-        facts = yield from request_end(ctx, owned, ids)
+        facts = yield from request_end(ctx, resource, ids)
         if not wait_for_completion:
             return facts
-        over = [state for state in owned.states if state.is_terminal or state == owned.stuck]
-        snapshot = yield from await_state(owned, ids, over, ctx)
+        over = [state for state in resource.states if state.is_terminal or state == resource.stuck]
+        snapshot = yield from await_state(resource, ids, over, ctx)
     except ResourceNotFound:
-        ctx.log.info("%s does not exist (any more)", owned.label(ids))
-        return {**ids, "state": str(owned.end_state), "state_details": "not found"}
-    if snapshot.state == owned.stuck:
+        ctx.log.info("%s does not exist (any more)", resource.label(ids))
+        return {**ids, "state": str(resource.end_state), "state_details": "not found"}
+    if snapshot.state == resource.stuck:
         raise TargetUnreachable(
-            f"{owned.label(ids)} is {snapshot.state}: the service could not {owned.verb} it, for lack of permissions "
-            "on what it runs on. Give them, then run the task again.",
+            f"{resource.label(ids)} is {snapshot.state}: the service could not {resource.verb} it, for lack of "
+            "permissions on what it runs on. Give them, then run the task again.",
             snapshot.facts,
         )
     return snapshot.facts
@@ -132,16 +132,16 @@ def request_end_best_effort(
     :param seconds: how long the request is repeated
     :param raises: raise the error, too: whoever asks will ask again
     """
-    owned = BILLABLE[kind]
-    ctx.log.info("%s: %s it, because nothing waits for it any more", owned.label(ids), owned.verb)
+    resource = BILLABLE[kind]
+    ctx.log.info("%s: %s it, because nothing waits for it any more", resource.label(ids), resource.verb)
     try:
         with ctx.notes.ending("end_if_orphaned", {"kind": kind, "ids": dict(ids)}):
             try:
-                return (yield from request_end(with_timeout(ctx, seconds), owned, ids))
+                return (yield from request_end(with_timeout(ctx, seconds), resource, ids))
             except ResourceNotFound:
                 return dict(ids)
     except EmrError as error:
-        ctx.log.warning("%s could not be ended and may still run: %s it. %s", owned.label(ids), owned.verb, error)
+        ctx.log.warning("%s could not be ended and may still run: %s it. %s", resource.label(ids), resource.verb, error)
         # Otherwise what ended the wait is the error to raise.
         if raises:
             raise
@@ -166,17 +166,17 @@ def end_if_orphaned(
     :raises OtherDeployment: it is another Airflow's
     :raises EmrError: it could not be ended
     """
-    owned = BILLABLE[kind]
+    resource = BILLABLE[kind]
     try:
-        snapshot = yield from look(owned, ids, with_timeout(ctx, seconds))
+        snapshot = yield from look(resource, ids, with_timeout(ctx, seconds))
     except ResourceNotFound:
         return dict(ids)
-    if snapshot.state in owned.on_the_way_out() or snapshot.state in frozenset(except_states):
+    if snapshot.state in resource.on_the_way_out() or snapshot.state in frozenset(except_states):
         return snapshot.facts
     deployment = owner(snapshot.facts.get("tags") or {}).get("deployment")
     if deployment is not None and not is_here(deployment):
         raise OtherDeployment(
-            f"{owned.label(ids)} carries the tag of another Airflow, {deployment}, and is left to it. Give each "
+            f"{resource.label(ids)} carries the tag of another Airflow, {deployment}, and is left to it. Give each "
             "Airflow a journal of its own ([emrs_ext] journal_folder). If that one is no more, end it by hand."
         )
     return (yield from request_end_best_effort(ctx, kind=kind, ids=ids, seconds=seconds, raises=True))

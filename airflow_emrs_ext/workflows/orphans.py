@@ -49,12 +49,12 @@ def end_active_of_task(
     :return: how many there were
     :raises EmrError: something could not be ended
     """
-    owned, brief, kept = BILLABLE[kind], with_timeout(ctx, seconds), frozenset(except_states)
+    resource, brief, kept = BILLABLE[kind], with_timeout(ctx, seconds), frozenset(except_states)
     if not owner_tags(request.get("tags") or {}):
         ctx.log.warning("What task has started %s is not known: it has no tags ([emrs_ext] default_tags)", request)
         return {"ended": 0}
     until = ctx.clock() if before is None else before
-    left = yield from left_active(brief, owned, request, True, 0.0)
+    left = yield from left_active(brief, resource, request, True, 0.0)
     if before is None:
         # The service has just answered this very process, a second or two late.
         until += ctx.service.ahead + _SECOND
@@ -63,7 +63,7 @@ def end_active_of_task(
     found = [
         ids
         for ids, snapshot in left
-        if snapshot.state not in (*owned.on_the_way_out(), *kept) and created_at(snapshot) <= until + _SECOND
+        if snapshot.state not in (*resource.on_the_way_out(), *kept) and created_at(snapshot) <= until + _SECOND
     ]
     for ids in found:
         yield from request_end_best_effort(ctx, kind=kind, ids=ids, seconds=seconds, raises=True)

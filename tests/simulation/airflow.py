@@ -93,7 +93,7 @@ def _operator(task: histories.Task) -> Any:
             f"{ends}_on_kill": task.end_on_kill,
             f"{ends}_on_timeout": task.end_on_timeout,
             "hook": SimulatedHook(),
-            "_claim": {},
+            "_start": {},
         }
     )
     if task.kind != "session":

@@ -316,17 +316,17 @@ class SimulatedHook(EmrHook):
         self.wait_policy = patience or default_wait_policy()
         self._clients = {}
         self._has_connected = True
-        self._governor: RateLimiter | None = None
+        self._rate_limiter: RateLimiter | None = None
 
     @property
     def rate_limiter(self) -> RateLimiter:
-        if self._governor is None:
+        if self._rate_limiter is None:
             paces = actor().paces
             rate_limiter = getattr(paces, "rate_limiter", None)
             if rate_limiter is None:
                 rate_limiter = paces.rate_limiter = RateLimiter(QUOTAS, actor().world.loop.time)
-            self._governor = rate_limiter
-        return self._governor
+            self._rate_limiter = rate_limiter
+        return self._rate_limiter
 
     def _client_of(self, service: str) -> Any:
         return _CLIENTS[service]
@@ -573,7 +573,7 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield EmrOperator, "log", NO_LOG
     yield WorkflowTrigger, "log", NO_LOG
     # Links and summaries are not looked at, and would be a tenth of all that is done.
-    yield started_resource.OwningOperator, "show_links", lambda self, context, kind, ids: None
+    yield started_resource.EndsWithTaskOperator, "show_links", lambda self, context, kind, ids: None
     yield operator, "log_summary", lambda facts, log: None
     yield base_hooks, "check", _check
     yield driver, "check", _check

@@ -31,7 +31,7 @@ from tests.simulation.histories import draw, shrunk
 
 Change = tuple[Any, str, Any]
 
-_await_owned = lifecycle.wait_for_billable
+_wait_for_billable = lifecycle.wait_for_billable
 _parse = State.parse.__func__  # type: ignore[attr-defined]
 _pause_after = retry.Attempts.pause_after
 _began = retry.Attempts.__init__
@@ -47,16 +47,16 @@ class _Ended(EmrError):
 def _ends_at(*errors: type[EmrError]) -> Iterator[Change]:
     """Let the wait for something end it with other errors than that of a deadline."""
 
-    def await_owned(ctx: Any, kind: Any, ids: Any, wait: Any, *, end_on_timeout: bool) -> Any:
+    def wait_for_billable(ctx: Any, kind: Any, ids: Any, wait: Any, *, end_on_timeout: bool) -> Any:
         try:
-            return (yield from _await_owned(ctx, kind, ids, wait, end_on_timeout=end_on_timeout))
+            return (yield from _wait_for_billable(ctx, kind, ids, wait, end_on_timeout=end_on_timeout))
         except errors:
             if end_on_timeout:
                 yield from lifecycle.request_end_best_effort(ctx, kind=kind.key, ids=dict(ids))
             raise
 
-    yield lifecycle, "wait_for_billable", await_owned
-    yield job_run, "wait_for_billable", await_owned
+    yield lifecycle, "wait_for_billable", wait_for_billable
+    yield job_run, "wait_for_billable", wait_for_billable
 
 
 def _unknown_state_ends() -> Iterator[Change]:
@@ -158,14 +158,14 @@ def _one_generation() -> Iterator[Change]:
 
 
 def _token_of_each_try() -> Iterator[Change]:
-    found = started_resource.ClaimingOperator.claim_arguments
+    found = started_resource.IdempotentStartOperator.start_arguments
 
-    def claim_arguments(self: Any, context: Any, request: Any) -> dict[str, Any]:
+    def start_arguments(self: Any, context: Any, request: Any) -> dict[str, Any]:
         arguments = found(self, context, request)
         arguments["seed"] += str(context["ti"].try_number)
         return arguments
 
-    yield started_resource.ClaimingOperator, "claim_arguments", claim_arguments
+    yield started_resource.IdempotentStartOperator, "start_arguments", start_arguments
     yield idempotent_start, "_adopt_active", _nothing
 
 
@@ -174,7 +174,7 @@ def _nothing(*given: Any, **named: Any) -> Any:
 
 
 def _kill_ends_nothing() -> Iterator[Change]:
-    yield started_resource.OwningOperator, "end_started", lambda self, event="kill": None
+    yield started_resource.EndsWithTaskOperator, "end_started", lambda self, event="kill": None
 
 
 def _shutdown_ends() -> Iterator[Change]:

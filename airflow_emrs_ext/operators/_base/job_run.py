@@ -9,7 +9,7 @@ from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.operators._base.connection import check_choice
 from airflow_emrs_ext.operators._base.operator import EmrOperator, id_of, on_kill, wait_policy_of, whole_number
-from airflow_emrs_ext.operators._base.started_resource import Event, OwningOperator
+from airflow_emrs_ext.operators._base.started_resource import EndsWithTaskOperator, Event
 from airflow_emrs_ext.workflows import KILL_SECONDS, ShowDriverLogs
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SubmitFrom = Literal["worker", "triggerer"]
 """Where the job run is submitted: a triggerer submits those of hundreds of tasks one by one, as the quota allows."""
 
 
-class StartingJobRunOperator(OwningOperator):
+class StartingJobRunOperator(EndsWithTaskOperator):
     """Base of the operators that start a job run and wait for it."""
 
     @property
@@ -70,7 +70,7 @@ class StartingJobRunOperator(OwningOperator):
         self._warn_of_multiplied_retries()
         if self.submit_from == "triggerer":
             self._defer_submission(context, request, targets)
-        return self._follow_claimed(context, self.claim(context, request), targets)
+        return self._follow_started(context, self.start_once(context, request), targets)
 
     def execute_submitted(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on with what the triggerer has submitted."""
@@ -79,19 +79,19 @@ class StartingJobRunOperator(OwningOperator):
             return as_xcoms(self, self.finish(context, outcome))
         self._ti, self.hook.wait_policy = context["ti"], wait_policy_of(then)
         with self.ends_at_kill():
-            return as_xcoms(self, self._follow_claimed(context, outcome.result or {}, then["targets"]))
+            return as_xcoms(self, self._follow_started(context, outcome.result or {}, then["targets"]))
 
     def _defer_submission(self, context: Context, request: Mapping[str, Any], targets: Sequence[str]) -> None:
         from airflow_emrs_ext.workflows.idempotent_start import end_uncertain_start
 
-        arguments = self.claim_arguments(context, request)
-        claim, self._claim = self._claim, {}
-        at_kill = on_kill(end_uncertain_start, **claim, seconds=KILL_SECONDS) if claim and self._ends_on("kill") else {}
+        arguments = self.start_arguments(context, request)
+        start, self._start = self._start, {}
+        at_kill = on_kill(end_uncertain_start, **start, seconds=KILL_SECONDS) if start and self._ends_on("kill") else {}
         wait_policy = self.hook.wait_policy.as_arguments()
         self.log.info("Submitting from the triggerer, when its turn comes")
         self.defer(
             trigger=self._trigger(
-                workflow=self._claim_workflow().__name__,
+                workflow=self._start_workflow().__name__,
                 arguments=arguments,
                 wait_policy=wait_policy,
                 then={"targets": targets, "wait_policy": wait_policy},
@@ -100,12 +100,12 @@ class StartingJobRunOperator(OwningOperator):
             method_name="execute_submitted",
         )
 
-    def _follow_claimed(self, context: Context, claimed: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
+    def _follow_started(self, context: Context, started: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
         from airflow_emrs_ext.workflows.job_run import wait_for_job_run
 
-        self.own(context, self.kind.pick(claimed))
+        self.own(context, self.kind.pick(started))
         if not targets:
-            return {**self._ids, "arn": claimed["arn"]}
+            return {**self._ids, "arn": started["arn"]}
         return self.follow(
             context,
             wait_for_job_run,

@@ -10,7 +10,7 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators._base.connection import aws_template_fields
 from airflow_emrs_ext.operators._base.operator import request_of
-from airflow_emrs_ext.operators._base.started_resource import OwningOperator
+from airflow_emrs_ext.operators._base.started_resource import EndsWithTaskOperator
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.resources import EndableKind
@@ -22,7 +22,7 @@ Structure = Mapping[str, Any]
 _CONNECTION = ("aws_conn_id", "region_name", "verify", "botocore_config", "deferrable", "waiter_delay", "dag")
 
 
-class StartingServingOperator(OwningOperator):
+class StartingSparkConnectServerOperator(EndsWithTaskOperator):
     """Base of the operators that start something that serves Spark Connect, and wait until it is ready."""
 
     @property
@@ -75,11 +75,11 @@ class StartingServingOperator(OwningOperator):
         """Start it or find the task's own, then wait for it."""
         from airflow_emrs_ext.workflows.lifecycle import wait_for_state
 
-        claimed = self.claim(context, self.request(context))
-        ids = self.kind.pick(claimed)
+        started = self.start_once(context, self.request(context))
+        ids = self.kind.pick(started)
         self.own(context, ids)
         if not self.wait_for_completion:
-            return claimed
+            return started
         return self.follow(
             context,
             wait_for_state,

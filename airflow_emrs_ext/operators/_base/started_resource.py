@@ -46,7 +46,7 @@ class _Killed(BaseException):
     """What the handler of a kill interrupts the task with; no exception that a client would take for a broken call."""
 
 
-class ClaimingOperator(EmrOperator):
+class IdempotentStartOperator(EmrOperator):
     """Base of the operators that start something which another try of the task finds again.
 
     :param reattach: whether a try goes on with what an earlier one has started and left active, as after the loss of a
@@ -64,22 +64,22 @@ class ClaimingOperator(EmrOperator):
     def __init__(self, *, reattach: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.reattach = reattach
-        self._claim: dict[str, Any] = {}
+        self._start: dict[str, Any] = {}
 
-    def claim(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
+    def start_once(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         """The facts of what the task owns: found if an earlier try has started it, else started now.
 
         A request with a client token of the user's own is made with that, and what it leads to is the task's.
         """
-        return self._run(self._claim_workflow(), **self.claim_arguments(context, request))
+        return self._run(self._start_workflow(), **self.start_arguments(context, request))
 
-    def _claim_workflow(self) -> Workflow[...]:
+    def _start_workflow(self) -> Workflow[...]:
         from airflow_emrs_ext.workflows.idempotent_start import idempotent_start
 
         return idempotent_start
 
-    def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of the workflow that claims it."""
+    def start_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the workflow that starts it."""
         if token := self._given_token():
             return {"kind": self.kind.key, "request": request, "token": token}
         ti = context["ti"]
@@ -88,7 +88,7 @@ class ClaimingOperator(EmrOperator):
         parents = self.parents(context)
         # Airflow's time; that of the try may be the worker's.
         began = getattr(context.get("dag_run"), "start_date", None)
-        self._claim = {
+        self._start = {
             "kind": self.kind.key,
             "request": request,
             "seed": TaskIdentity.of(context).seed(*own, *made_as(context)),
@@ -99,10 +99,10 @@ class ClaimingOperator(EmrOperator):
                 "ends": self._ends_on("kill"),
             },
             "parents": parents if self.reattach else parents[-1:],
-            # The first release knows it as an argument of the claim alone, and takes it for true.
+            # The first release knows it as an argument of the start alone, and takes it for true.
             **({} if self.reattach else {"reattach": False}),
         }
-        return {**self._claim, "reattach": self.reattach}
+        return {**self._start, "reattach": self.reattach}
 
     def parents(self, context: Context) -> list[dict[str, str]]:
         """Spark properties that name the parent of what the task starts, for each generation."""
@@ -123,7 +123,7 @@ class ClaimingOperator(EmrOperator):
         return {"name": name, "tags": {**named, **(given.get("tags") or {})}}
 
 
-class OwningOperator(ClaimingOperator):
+class EndsWithTaskOperator(IdempotentStartOperator):
     """Base of the operators that start a job run or a session, and end it when the task ends before its work is done.
 
     Two parameters of each say when (:meth:`_ends_on`), named after the API's word: ``cancel_on_kill`` and the like.
@@ -141,14 +141,14 @@ class OwningOperator(ClaimingOperator):
         self._ti: Any = None
         self._notes: Endings | None = None
 
-    def _claim_workflow(self) -> Workflow[...]:
+    def _start_workflow(self) -> Workflow[...]:
         from airflow_emrs_ext.workflows.idempotent_start import idempotent_start_billable
 
         return idempotent_start_billable
 
-    def claim_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
+    def start_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         """As the base's, with what becomes of it if the deadline comes before it is the task's."""
-        return {**super().claim_arguments(context, request), "end_on_timeout": self._ends_on("timeout")}
+        return {**super().start_arguments(context, request), "end_on_timeout": self._ends_on("timeout")}
 
     def parents(self, context: Context) -> list[dict[str, str]]:
         """OpenLineage's."""
@@ -218,7 +218,7 @@ class OwningOperator(ClaimingOperator):
         elif self._ids:
             self._end()
         else:
-            self._abandon_claim(event)
+            self._end_uncertain_start(event)
 
     def _state_before_another_try(self) -> str | None:
         """The task's state, by which nobody may have asked for its end; ``None``: there is no other try to go on."""
@@ -235,8 +235,8 @@ class OwningOperator(ClaimingOperator):
         kind = self.kind.key
         if self._ids:
             self._noted().keep(*named(end_if_orphaned, kind=kind, ids=self._ids))
-        elif self._claim:
-            by_tags = found_by(self._claim["request"])
+        elif self._start:
+            by_tags = found_by(self._start["request"])
             self._noted().keep(*named(end_active_of_task, kind=kind, request=by_tags, before=time.time()))
         self.log.warning(
             "Airflow does not say whether a person has ended this task: its next try goes on with %s. If there is "
@@ -273,14 +273,14 @@ class OwningOperator(ClaimingOperator):
     def _end(self) -> None:
         from airflow_emrs_ext.workflows.lifecycle import request_end_best_effort
 
-        ids, self._ids, self._claim = self._ids, {}, {}
+        ids, self._ids, self._start = self._ids, {}, {}
         self._run(request_end_best_effort, kind=self.kind.key, ids=ids)
 
-    def _abandon_claim(self, event: Event) -> None:
+    def _end_uncertain_start(self, event: Event) -> None:
         from airflow_emrs_ext.workflows.idempotent_start import end_uncertain_start
 
-        if self._claim and self._ends_on(event):
-            self._run(end_uncertain_start, **self._claim)
+        if self._start and self._ends_on(event):
+            self._run(end_uncertain_start, **self._start)
 
     def _noted(self) -> Endings:
         from airflow_emrs_ext.triggers.journal import Endings, Journal

@@ -166,7 +166,7 @@ def test_a_lost_answer_is_told_from_what_the_next_try_starts(
         task.execute(context_of(TaskInstance(**CLEARED)))
     second = ids(emr)[1]
     # Another process, without the notes of this one.
-    operator(application_id)._run(end_uncertain_start, **{**task._claim, "try_number": try_number})
+    operator(application_id)._run(end_uncertain_start, **{**task._start, "try_number": try_number})
     states = {one["jobRunId"]: one["state"] for one in emr.job_runs()}
     assert states[first] == "CANCELLED"
     assert (not states[second].startswith("CANCEL")) is (try_number == 1)
@@ -293,7 +293,7 @@ def test_a_kill_before_a_start_was_asked_for_starts_nothing_and_ends_what_was_le
     left = lose(emr, application_id, {**FIRST_TRY, "task_id": "a_task"})
     task = operator(application_id)
     task._ti = TaskInstance(try_number=try_number, max_tries=2)
-    task.claim_arguments(context_of(task._ti), task.request(context_of(task._ti)))
+    task.start_arguments(context_of(task._ti), task.request(context_of(task._ti)))
     task._noted().note({"asked": False})
     task.end_started("timeout")
     assert ids(emr) == [left]

@@ -100,13 +100,13 @@ def test_what_has_no_quota_is_not_paced() -> None:
     ],
     ids=["throttled", "by EKS", "server error", "network"],
 )
-def test_it_heeds_throttling_and_nothing_else(error: Exception, slower: bool) -> None:
+def test_it_slows_down_when_throttled_and_nothing_else(error: Exception, slower: bool) -> None:
     rate_limiter = RateLimiter({SERVICE: {"get_job_run": Quota(10, 50)}}, Clock())
     rate_limiter.on_error(Call("get_job_run", service="emr-serverless"), error)
     assert (rate_limiter.take(SERVICE, "get_job_run") > 0) is slower
 
 
-def test_a_process_has_one_governor_for_each_connection() -> None:
+def test_a_process_has_one_rate_limiter_for_each_connection() -> None:
     assert rate_limiter_of(("a", None)) is rate_limiter_of(("a", None))
     assert rate_limiter_of(("a", None)) is not rate_limiter_of(("b", None))
 
@@ -125,7 +125,7 @@ class TestAccounts:
     QUOTAS: ClassVar[Quotas] = {SERVICE: {"start_job_run": Quota(1, 25), "get_job_run": Quota(1, 10)}}
     SHARED = int(25 * 0.95)
 
-    def governors(self) -> tuple[RateLimiter, RateLimiter, Clock]:
+    def rate_limiters(self) -> tuple[RateLimiter, RateLimiter, Clock]:
         clock = Clock()
         return RateLimiter(self.QUOTAS, clock), RateLimiter(self.QUOTAS, clock), clock
 
@@ -134,7 +134,7 @@ class TestAccounts:
         return sum(rate_limiter.take(SERVICE, "start_job_run") == 0 for _ in range(most))
 
     def test_two_connections_share_what_is_left(self) -> None:
-        one, other, _ = self.governors()
+        one, other, _ = self.rate_limiters()
         assert self.at_once(one, 10) == 10
         assert self.at_once(other, 5) == 5
         one.on_answer(answer("100000000001"))
@@ -145,7 +145,7 @@ class TestAccounts:
         assert other.take(SERVICE, "get_job_run") == 0
 
     def test_what_was_taken_too_much_before_is_waited_for(self) -> None:
-        one, other, clock = self.governors()
+        one, other, clock = self.rate_limiters()
         one.on_answer(answer("100000000002"))
         assert self.at_once(one) == self.at_once(other) == self.SHARED
         clock.now += 200
@@ -154,7 +154,7 @@ class TestAccounts:
         assert one.take(SERVICE, "start_job_run") == pytest.approx((41 - 23.75) / 0.95)
 
     def test_throttling_of_one_slows_both_down(self) -> None:
-        one, other, _ = self.governors()
+        one, other, _ = self.rate_limiters()
         other.take(SERVICE, "start_job_run")
         other.on_error(Call("start_job_run", service="emr-serverless"), client_error("ThrottlingException"))
         one.on_answer(answer("100000000003"))
@@ -166,13 +166,13 @@ class TestAccounts:
         "elsewhere", [answer("100000000005"), answer("100000000004", region="us-east-1"), {"arn": "none"}, {}, [], None]
     )
     def test_who_asks_another_account_or_region_or_does_not_tell_has_its_own(self, elsewhere: Any) -> None:
-        one, other, _ = self.governors()
+        one, other, _ = self.rate_limiters()
         one.on_answer(answer("100000000004"))
         other.on_answer(elsewhere)
         assert self.at_once(one) == self.at_once(other) == self.SHARED
 
     def test_a_connection_that_changes_its_account_leaves_the_old_one_behind(self) -> None:
-        one, other, _ = self.governors()
+        one, other, _ = self.rate_limiters()
         one.on_answer(answer("100000000006"))
         other.on_answer(answer("100000000006"))
         assert self.at_once(one) == self.SHARED
@@ -182,7 +182,7 @@ class TestAccounts:
         assert self.at_once(other) == 0
 
     def test_other_quotas_are_other_quotas(self) -> None:
-        one, _, clock = self.governors()
+        one, _, clock = self.rate_limiters()
         other = RateLimiter({SERVICE: {}}, clock)
         one.on_answer(answer("100000000008"))
         other.on_answer(answer("100000000008"))
@@ -200,7 +200,7 @@ class TestAccounts:
         ],
     )
     def test_each_answer_tells(self, told: dict[str, Any]) -> None:
-        one, other, _ = self.governors()
+        one, other, _ = self.rate_limiters()
         one.on_answer(answer("100000000009"))
         other.on_answer(told)
         self.at_once(one)
@@ -218,7 +218,7 @@ class TestAccounts:
         application_id = emr.client("emr-serverless").create_application(type="SPARK", releaseLabel="emr-7.9.0")[
             "applicationId"
         ]
-        governors = []
+        rate_limiters = []
         for name in ("one", "another"):
             connection = f"{name}_{asynchronous}".lower()
             monkeypatch.setenv(f"AIRFLOW_CONN_{connection.upper()}", "aws://")
@@ -227,8 +227,8 @@ class TestAccounts:
                 await drive_on_loop(hook, api.get_application(hook.run_context, application_id))
             else:
                 hook.get_application(application_id)
-            governors.append(hook.rate_limiter)
-        assert [self.at_once(rate_limiter) for rate_limiter in governors] == [self.SHARED, 0]
+            rate_limiters.append(hook.rate_limiter)
+        assert [self.at_once(rate_limiter) for rate_limiter in rate_limiters] == [self.SHARED, 0]
 
 
 class TestQuotas:

@@ -103,7 +103,7 @@ def described(session_id: str, state: str, created_at: datetime, **more: Any) ->
 EARLIER = datetime(2026, 5, 1, 11, tzinfo=timezone.utc)
 
 
-def claimed(answers: list[Any], request: dict[str, Any] = REQUEST, **more: Any) -> tuple[str, Stepper]:
+def start_with(answers: list[Any], request: dict[str, Any] = REQUEST, **more: Any) -> tuple[str, Stepper]:
     stepper = Stepper(answers, now=NOW.timestamp())
     given = {"try_number": 2, **more}
     facts = stepper.run(lambda ctx: idempotent_start(ctx, kind="session", request=request, seed="seed", **given))
@@ -119,7 +119,7 @@ def listed(*session_ids: str) -> dict[str, Any]:
 
 
 def test_the_first_generation_that_serves_is_the_tasks() -> None:
-    found, stepper = claimed(
+    found, stepper = start_with(
         [
             *(started("a"), described("a", "FAILED", EARLIER)),
             *(started("b"), described("b", "TERMINATING", EARLIER), described("b", "TERMINATED", EARLIER)),
@@ -133,7 +133,7 @@ def test_the_first_generation_that_serves_is_the_tasks() -> None:
 
 @pytest.mark.parametrize("try_number", [1, 2])
 def test_one_that_fails_as_soon_as_it_is_started_is_not_followed_by_others(try_number: int) -> None:
-    found, stepper = claimed([started("a"), described("a", "FAILED", NOW)], try_number=try_number)
+    found, stepper = start_with([started("a"), described("a", "FAILED", NOW)], try_number=try_number)
     assert found == "a"
     assert len(stepper.calls) == 2
 
@@ -141,7 +141,7 @@ def test_one_that_fails_as_soon_as_it_is_started_is_not_followed_by_others(try_n
 def test_what_an_earlier_try_has_left_is_gone_on_with_and_the_rest_is_ended() -> None:
     request = {**REQUEST, "tags": identity().tags}
     same, other = marked(request)["tags"], marked({**request, "name": "other"})["tags"]
-    found, stepper = claimed(
+    found, stepper = start_with(
         [
             listed("older", "newer", "changed", "foreign"),
             described("older", "IDLE", EARLIER, tags=same),
@@ -162,7 +162,7 @@ def test_what_an_earlier_try_has_left_is_gone_on_with_and_the_rest_is_ended() ->
 @pytest.mark.parametrize("reattach", [True, False])
 def test_a_retry_lists_only_what_is_too_old_for_its_token(reattach: bool) -> None:
     request = {**REQUEST, "tags": identity().tags}
-    _, stepper = claimed([listed(), started("a"), described("a", "SUBMITTED", NOW)], request, reattach=reattach)
+    _, stepper = start_with([listed(), started("a"), described("a", "SUBMITTED", NOW)], request, reattach=reattach)
     limit = NOW - timedelta(hours=1) if reattach else None
     assert stepper.calls[0].parameters.get("createdAtBefore") == limit
 
@@ -322,22 +322,22 @@ def described_job_run(job_run_id: str, state: str, created_at: datetime) -> dict
 
 def test_a_first_try_looks_for_nothing() -> None:
     request = {**REQUEST, "tags": identity().tags}
-    _, stepper = claimed([started("a"), described("a", "SUBMITTED", NOW)], request, try_number=1)
+    _, stepper = start_with([started("a"), described("a", "SUBMITTED", NOW)], request, try_number=1)
     assert [operation for operation, _ in operations(stepper)] == ["start_session", "get_session"]
 
 
 def test_nothing_is_started_while_what_there_is_cannot_be_listed() -> None:
     request = {**REQUEST, "tags": identity().tags}
     denied = client_error("AccessDeniedException", "no", 403)
-    found, _ = claimed([denied, listed(), started("a"), described("a", "IDLE", EARLIER)], request)
+    found, _ = start_with([denied, listed(), started("a"), described("a", "IDLE", EARLIER)], request)
     assert found == "a"
     with pytest.raises(AccessDenied, match="list_sessions"):
-        claimed([denied] * 100, request)
+        start_with([denied] * 100, request)
 
 
 def test_a_conflict_ends_what_was_started_under_another_name_before_it_leads_on() -> None:
     tags = identity().tags
-    found, stepper = claimed(
+    found, stepper = start_with(
         [
             {"sessions": [{"applicationId": "00fapp", "sessionId": "a", "name": "another"}]},
             client_error("ConflictException", "Idempotency conflict", 409),
@@ -356,27 +356,27 @@ def test_a_conflict_ends_what_was_started_under_another_name_before_it_leads_on(
 
 def test_a_conflict_of_another_kind_is_an_error() -> None:
     with pytest.raises(RequestConflict):
-        claimed([client_error("ConflictException", "The application is being stopped", 409)] * 20)
+        start_with([client_error("ConflictException", "The application is being stopped", 409)] * 20)
 
 
 def test_a_refused_look_says_what_was_started() -> None:
     with pytest.raises(AccessDenied) as refused:
-        claimed([started("a"), *[client_error("AccessDeniedException", "no", 403)] * 100])
+        start_with([started("a"), *[client_error("AccessDeniedException", "no", 403)] * 100])
     assert refused.value.facts["session_id"] == "a"
 
 
 def test_what_was_just_started_may_not_be_found_yet() -> None:
     absent = client_error("ResourceNotFoundException", "no such session", 404)
-    assert claimed([started("a"), absent, absent, described("a", "STARTING", NOW)])[0] == "a"
+    assert start_with([started("a"), absent, absent, described("a", "STARTING", NOW)])[0] == "a"
     with pytest.raises(ServiceUnavailable, match="left as it is") as left:
-        claimed([started("a"), *[absent] * 100])
+        start_with([started("a"), *[absent] * 100])
     assert left.value.facts["session_id"] == "a"
 
 
 def test_a_conflict_of_another_kind_leaves_what_was_started_with_this_request() -> None:
     tags = marked({**REQUEST, "tags": identity().tags})["tags"]
     conflict = client_error("ConflictException", "The application is being stopped", 409)
-    found, stepper = claimed(
+    found, stepper = start_with(
         [listed(), conflict, listed("a"), described("a", "IDLE", EARLIER, tags=tags)],
         {**REQUEST, "tags": identity().tags},
     )
@@ -395,12 +395,12 @@ def test_a_clock_that_is_wrong_starts_no_more_than_one_per_try(wrong: str | None
             described(name, "FAILED", NOW),
         )
     ]
-    _, stepper = claimed(answers, try_number=2)
+    _, stepper = start_with(answers, try_number=2)
     assert len([call for call in stepper.calls if call.operation == "start_session"]) <= 2
 
 
 def test_a_start_whose_answer_cannot_be_read_is_repeated_with_its_token() -> None:
     garbled = {"ResponseMetadata": {"HTTPHeaders": {"content-type": "application/json"}}}
-    found, stepper = claimed([*[garbled] * 300, started("a"), described("a", "SUBMITTED", NOW)], try_number=1)
+    found, stepper = start_with([*[garbled] * 300, started("a"), described("a", "SUBMITTED", NOW)], try_number=1)
     assert found == "a"
     assert {call.parameters["clientToken"] for call in stepper.calls[:301]} == {token("seed", 0)}
