@@ -260,6 +260,7 @@ figures: .venv-figures/.locked
 
 docs: .venv-docs/.installed
 	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
+	AIRFLOW_HOME="$(CURDIR)/docs/_build/airflow" .venv-docs/bin/python docs/check_reference.py docs/_build/html
 	@echo "documentation: docs/_build/html/index.html"
 
 clean:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_emrs_ext.aws.waiting import patiently
@@ -18,10 +18,16 @@ PAGE_SIZE = 50
 _MOST_PAGES = 400
 
 
-def make_call(service: str, operation: str, **parameters: Any) -> Call:
-    """A call whose members are given in snake case; ``None`` leaves one out."""
-    given = {member_name(name): value for name, value in parameters.items() if value is not None}
-    return Call(operation, given, service=service)
+def make_call(service: str, operation: str, arguments: Mapping[str, Any] | None = None, /, **members: Any) -> Call:
+    """A call whose members are given in snake case; ``None`` leaves one out.
+
+    :param arguments: all arguments of a function that makes such a call, whose ``parameters`` are further members
+    :param members: members that are no argument, or are spelled otherwise than it is
+    """
+    given = {name: value for name, value in (arguments or {}).items() if name not in ("ctx", "parameters")}
+    given.update((arguments or {}).get("parameters", {}), **members)
+    request = {member_name(name): value for name, value in given.items() if value is not None}
+    return Call(operation, request, service=service)
 
 
 def named(ctx: RunContext, call: Call, *ids: str) -> Effects[dict[str, Any]]:

@@ -32,14 +32,7 @@ def create_virtual_cluster(
 
     :return: ``id``, ``name`` and ``arn``
     """
-    call = _call(
-        "create_virtual_cluster",
-        name=name,
-        container_provider=container_provider,
-        client_token=client_token,
-        tags=tags,
-        **parameters,
-    )
+    call = _call("create_virtual_cluster", locals())
     return (yield from named(ctx, call, "id"))
 
 
@@ -101,21 +94,7 @@ def start_job_run(
 
     :return: ``id``, ``virtualClusterId``, ``name`` and ``arn``
     """
-    call = _call(
-        "start_job_run",
-        virtual_cluster_id=virtual_cluster_id,
-        client_token=client_token,
-        execution_role_arn=execution_role_arn,
-        release_label=release_label,
-        job_driver=job_driver,
-        configuration_overrides=configuration_overrides,
-        job_template_id=job_template_id,
-        job_template_parameters=job_template_parameters,
-        retry_policy_configuration=retry_policy_configuration,
-        name=name,
-        tags=tags,
-        **parameters,
-    )
+    call = _call("start_job_run", locals())
     return (yield from named(ctx, call, "virtualClusterId", "id"))
 
 
@@ -168,14 +147,7 @@ def create_job_template(
 
     :return: ``id``, ``name``, ``arn`` and ``createdAt``
     """
-    call = _call(
-        "create_job_template",
-        name=name,
-        job_template_data=job_template_data,
-        client_token=client_token,
-        kms_key_arn=kms_key_arn,
-        tags=tags,
-    )
+    call = _call("create_job_template", locals())
     return (yield from named(ctx, call, "id"))
 
 
@@ -224,18 +196,7 @@ def create_managed_endpoint(
 
     :return: ``id``, ``virtualClusterId``, ``name`` and ``arn``
     """
-    call = _call(
-        "create_managed_endpoint",
-        virtual_cluster_id=virtual_cluster_id,
-        name=name,
-        type=type,
-        release_label=release_label,
-        execution_role_arn=execution_role_arn,
-        client_token=client_token,
-        configuration_overrides=configuration_overrides,
-        tags=tags,
-        **parameters,
-    )
+    call = _call("create_managed_endpoint", locals())
     return (yield from named(ctx, call, "virtualClusterId", "id"))
 
 

@@ -38,9 +38,7 @@ def create_application(
 
     :return: ``applicationId``, ``arn`` and ``name``
     """
-    call = _call(
-        "create_application", release_label=release_label, type=type, client_token=client_token, name=name, **parameters
-    )
+    call = _call("create_application", locals())
     return (yield from named(ctx, call, "applicationId"))
 
 
@@ -121,21 +119,7 @@ def start_job_run(
 
     :return: ``applicationId``, ``jobRunId`` and ``arn``
     """
-    call = _call(
-        "start_job_run",
-        application_id=application_id,
-        execution_role_arn=execution_role_arn,
-        client_token=client_token,
-        job_driver=job_driver,
-        configuration_overrides=configuration_overrides,
-        execution_iam_policy=execution_iam_policy,
-        execution_timeout_minutes=execution_timeout_minutes,
-        mode=mode,
-        name=name,
-        retry_policy=retry_policy,
-        tags=tags,
-        **parameters,
-    )
+    call = _call("start_job_run", locals())
     return (yield from named(ctx, call, "applicationId", "jobRunId"))
 
 
@@ -143,7 +127,7 @@ def get_job_run(
     ctx: RunContext, /, application_id: str, job_run_id: str, *, attempt: int | None = None
 ) -> Effects[dict[str, Any]]:
     """GetJobRun: the ``jobRun`` structure of ``attempt`` (default: the latest)."""
-    call = _call("get_job_run", application_id=application_id, job_run_id=job_run_id, attempt=attempt)
+    call = _call("get_job_run", locals())
     return (yield from structure(ctx, call, "jobRun"))
 
 
@@ -158,15 +142,7 @@ def list_job_runs(
     created_at_before: datetime | None = None,
 ) -> Effects[list[dict[str, Any]]]:
     """ListJobRuns, all pages: JobRunSummary structures."""
-    call = _call(
-        "list_job_runs",
-        application_id=application_id,
-        states=names(states),
-        mode=mode,
-        created_at_after=created_at_after,
-        created_at_before=created_at_before,
-        max_results=PAGE_SIZE,
-    )
+    call = _call("list_job_runs", locals(), states=names(states), max_results=PAGE_SIZE)
     return (yield from pages(ctx, call, "jobRuns", "id"))
 
 
@@ -180,12 +156,7 @@ def cancel_job_run(
     ctx: RunContext, /, application_id: str, job_run_id: str, *, shutdown_grace_period_in_seconds: int | None = None
 ) -> Effects[dict[str, Any]]:
     """CancelJobRun; refused for a job run that has ended."""
-    call = _call(
-        "cancel_job_run",
-        application_id=application_id,
-        job_run_id=job_run_id,
-        shutdown_grace_period_in_seconds=shutdown_grace_period_in_seconds,
-    )
+    call = _call("cancel_job_run", locals())
     return (yield from named(ctx, call, "applicationId", "jobRunId"))
 
 
@@ -196,7 +167,7 @@ def get_dashboard_for_job_run(
 
     Refused for an attempt that has not been RUNNING.
     """
-    call = _call("get_dashboard_for_job_run", application_id=application_id, job_run_id=job_run_id, attempt=attempt)
+    call = _call("get_dashboard_for_job_run", locals())
     url: str | None = (yield from patiently(call, ctx)).get("url")
     return url
 
@@ -220,17 +191,7 @@ def start_session(
 
     :return: ``applicationId``, ``sessionId`` and ``arn``
     """
-    call = _call(
-        "start_session",
-        application_id=application_id,
-        execution_role_arn=execution_role_arn,
-        client_token=client_token,
-        configuration_overrides=configuration_overrides,
-        idle_timeout_minutes=idle_timeout_minutes,
-        name=name,
-        tags=tags,
-        **parameters,
-    )
+    call = _call("start_session", locals())
     return (yield from named(ctx, call, "applicationId", "sessionId"))
 
 
@@ -250,14 +211,7 @@ def list_sessions(
     created_at_before: datetime | None = None,
 ) -> Effects[list[dict[str, Any]]]:
     """ListSessions, all pages: SessionSummary structures."""
-    call = _call(
-        "list_sessions",
-        application_id=application_id,
-        states=names(states),
-        created_at_after=created_at_after,
-        created_at_before=created_at_before,
-        max_results=PAGE_SIZE,
-    )
+    call = _call("list_sessions", locals(), states=names(states), max_results=PAGE_SIZE)
     return (yield from pages(ctx, call, "sessions", "applicationId", "sessionId"))
 
 
@@ -284,8 +238,6 @@ def get_resource_dashboard(
     ctx: RunContext, /, application_id: str, resource_id: str, *, resource_type: str = "SESSION"
 ) -> Effects[str | None]:
     """GetResourceDashboard: a URL for one use within the hour, ``None`` where there is none."""
-    call = _call(
-        "get_resource_dashboard", application_id=application_id, resource_id=resource_id, resource_type=resource_type
-    )
+    call = _call("get_resource_dashboard", locals())
     url: str | None = (yield from patiently(call, ctx)).get("url")
     return url

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook, AwsGenericHook
 from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
@@ -24,7 +23,6 @@ from airflow_emrs_ext.runtime.rate_limiter import RateLimiter, rate_limiter_of
 from airflow_emrs_ext.runtime.streams import drain, fetch
 from airflow_emrs_ext.shared.service_model import extend
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 _CACHED = (cached_property, lockless_property)
@@ -34,19 +32,6 @@ _CACHED = (cached_property, lockless_property)
 _BESIDE = Config(connect_timeout=5, read_timeout=10)
 # One call waits for a message as long as SQS allows.
 _LISTENING = Config(connect_timeout=5, read_timeout=30)
-
-
-def verb(
-    steps: Callable[Concatenate[RunContext, P], Effects[T]],
-) -> Callable[Concatenate[EmrHook, P], T]:
-    """A method of the hook that runs the steps of one API operation."""
-
-    def method(self: EmrHook, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.run(steps(self.run_context, *args, **kwargs))
-
-    method.__name__ = steps.__name__
-    method.__doc__ = steps.__doc__
-    return method
 
 
 class EmrHook(AwsBaseHook):
