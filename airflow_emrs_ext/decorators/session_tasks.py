@@ -56,7 +56,7 @@ class SessionTask(DecoratedOperator, PythonOperator, WorkingOperator):
         """Call the function in this interpreter."""
         with self.hook.session(self._working_in) as spark:
             function = self.python_callable
-            self.python_callable = partial(_call, vars(function)["__wrapped__"], spark)
+            self.python_callable: Callable[..., Any] = partial(_call, vars(function)["__wrapped__"], spark)
             try:
                 return super().execute_callable()
             finally:

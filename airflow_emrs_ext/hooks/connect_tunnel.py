@@ -93,7 +93,7 @@ class ConnectTunnel:
     """
 
     def __init__(self, hook: EmrHook, session: Mapping[str, Any]) -> None:
-        self.tokens_minted = 0
+        self.tokens_minted: int = 0
         self.ended: EmrError | None = None
         self._hook = hook
         self._session = session

@@ -90,7 +90,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
     :raises RequestRejected: the service refused a parameter; the message names it and the remedy
     """
 
-    operator_extra_links = LinksOf("eks_job_run")
+    operator_extra_links: Any = LinksOf("eks_job_run")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",

@@ -90,7 +90,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
     """
 
     counts_cost = True
-    operator_extra_links = LinksOf("job_run")
+    operator_extra_links: Any = LinksOf("job_run")
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",

@@ -68,7 +68,7 @@ class EmrContainersCreateManagedEndpointOperator(StartingSparkConnectServerOpera
     """
 
     configurations = "applicationConfiguration"
-    operator_extra_links = LinksOf("managed_endpoint")
+    operator_extra_links: Any = LinksOf("managed_endpoint")
     template_fields: Sequence[str] = (
         *StartingSparkConnectServerOperator.template_fields,
         "virtual_cluster_id",

@@ -75,7 +75,7 @@ class EmrServerlessStartSessionOperator(StartingSparkConnectServerOperator, Serv
     """
 
     configurations = "runtimeConfiguration"
-    operator_extra_links = LinksOf("session")
+    operator_extra_links: Any = LinksOf("session")
     template_fields: Sequence[str] = (
         *StartingSparkConnectServerOperator.template_fields,
         "application_id",

@@ -15,8 +15,8 @@ class EmrExtPlugin(AirflowPlugin):
 
     name: str = "emrs_ext"
     # Where anything listens Airflow refuses DAGs with a task that has `end_from_trigger=True`, as its own sensors may.
-    listeners = [listener] if "triggerer" in sys.argv else []
-    fastapi_apps = _compat.fastapi_apps()
-    external_views = _compat.external_views()
+    listeners: Any = [listener] if "triggerer" in sys.argv else []
+    fastapi_apps: Any = _compat.fastapi_apps()
+    external_views: Any = _compat.external_views()
     operator_extra_links: Any = _compat.LazyLinks()
-    flask_blueprints = _compat.flask_blueprints()
+    flask_blueprints: Any = _compat.flask_blueprints()

@@ -53,8 +53,8 @@ class SharedDriver:
         self.recent: dict[str, tuple[float, Any]] = {}
         """See :class:`~airflow_emrs_ext.core.effects.RunContext`."""
         self._connection = connection
-        self.service = connection.service_clock
-        self.listings = Listings(self.run, connection.rate_limiter)
+        self.service: ServiceClock = connection.service_clock
+        self.listings: Listings = Listings(self.run, connection.rate_limiter)
         self._notifications: dict[str, Notifications] = {}
         self._clients: dict[str, Any] = {}
         self._closing = AsyncExitStack()

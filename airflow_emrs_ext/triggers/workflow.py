@@ -73,14 +73,14 @@ class WorkflowTrigger(BaseTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's is not annotated
         self.workflow = workflow
-        self.arguments = dict(arguments or {})
-        self.wait_policy = dict(wait_policy or {})
-        self.hook_parameters = dict(hook or {})
+        self.arguments: dict[str, Any] = dict(arguments or {})
+        self.wait_policy: dict[str, Any] = dict(wait_policy or {})
+        self.hook_parameters: dict[str, Any] = dict(hook or {})
         self.on_kill_workflow = on_kill_workflow
-        self.on_kill_arguments = dict(on_kill_arguments or {})
+        self.on_kill_arguments: dict[str, Any] = dict(on_kill_arguments or {})
         self.ending = ending
         self.then = then
-        self.added = added if format == 1 else {**added, "format": format}
+        self.added: dict[str, Any] = added if format == 1 else {**added, "format": format}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Where the class is, and its arguments."""

@@ -19,8 +19,9 @@ from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.views.connecting import PageHook
-from airflow_emrs_ext.resources import BILLABLE, Snapshot, SparkDriver
+from airflow_emrs_ext.resources import BILLABLE, EndableKind, Snapshot, SparkDriver
 from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
+from airflow_emrs_ext.shared.states import State
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -80,8 +81,8 @@ class RunView(ABC):
     def __init__(self, record: Record, attempt: int | None = None) -> None:
         keep_secrets_out_of_logs()
         self.record = record
-        self.kind = BILLABLE[record.kind]
-        self.ids = dict(record.ids)
+        self.kind: EndableKind[State] = BILLABLE[record.kind]
+        self.ids: dict[str, str] = dict(record.ids)
         self.attempt = attempt
         self._until = time.monotonic() + PATIENCE_SECONDS
 

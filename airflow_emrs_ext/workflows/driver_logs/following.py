@@ -49,7 +49,7 @@ class Follower:
         self._ended: float | None = None
         self._due = 0.0
         self._failures = 0
-        self.has_shown = bool(self._notes)
+        self.has_shown: bool = bool(self._notes)
 
     def rest(self, snapshot: Snapshot, seconds: float) -> Effects[None]:
         """Spend the pause between two looks at the job run; a :data:`~airflow_emrs_ext.aws.waiting.Rest`."""
