@@ -6,16 +6,55 @@ import inspect
 import types
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, cast, overload
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_emrs_ext.operators._base.airflow_args import SessionTaskArgs
 
 NAME = "@task.emr_serverless_session"
 
 
+class SessionTaskFunction(Protocol):
+    """A decorated function: whoever calls it in a DAG makes a task, and gets the reference to its result."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Make a task.
+
+        :param args: the function's arguments without ``spark``, or references to results
+        :param kwargs: likewise
+        :return: the reference to the result
+        """
+
+    def override(self, **kwargs: Any) -> SessionTaskFunction:
+        """As Airflow's: the function with other parameters of the task."""
+
+    def partial(self, **kwargs: Any) -> SessionTaskFunction:
+        """As Airflow's: some of the arguments of a mapped task."""
+
+    def expand(self, **kwargs: Any) -> Any:
+        """As Airflow's: a mapped task."""
+
+    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> Any:
+        """As Airflow's: a mapped task."""
+
+
+@overload
 def emr_serverless_session_task(
-    python_callable: Callable[..., Any] | None = None,
-    multiple_outputs: bool | None = None,
-    **kwargs: Any,
-) -> Any:
+    **kwargs: Unpack[SessionTaskArgs],
+) -> Callable[[Callable[..., Any]], SessionTaskFunction]: ...
+
+
+@overload
+def emr_serverless_session_task(
+    python_callable: Callable[..., Any], /, **kwargs: Unpack[SessionTaskArgs]
+) -> SessionTaskFunction: ...
+
+
+def emr_serverless_session_task(
+    python_callable: Callable[..., Any] | None = None, multiple_outputs: bool | None = None, **kwargs: Any
+) -> SessionTaskFunction | Callable[[Callable[..., Any]], SessionTaskFunction]:
     """A task that calls a function in a session, with a live ``spark`` argument.
 
     What the function returns is the task's XCom. A DataFrame lives in the session only: collect or write it.
@@ -51,8 +90,8 @@ def emr_serverless_session_task(
         operator = SessionTask
     decorate = task_decorator_factory(multiple_outputs=multiple_outputs, decorated_operator_class=operator, **kwargs)
 
-    def with_session(function: Callable[..., Any]) -> Any:
-        return decorate(_without_spark(function))
+    def with_session(function: Callable[..., Any]) -> SessionTaskFunction:
+        return cast("SessionTaskFunction", decorate(_without_spark(function)))
 
     return with_session if python_callable is None else with_session(python_callable)
 

@@ -18,7 +18,8 @@ from airflow_emrs_ext.operators._base.started_resource import Event
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
+    from airflow_emrs_ext.operators._base.airflow_args import ManagedEndpointArgs, OperatorArgs
+    from airflow_emrs_ext.operators._base.xcom_args import ResultArg
     from airflow_emrs_ext.resources import ManagedEndpoint
 
 
@@ -208,8 +209,8 @@ def emr_containers_managed_endpoint(
     release_label: str,
     task_id: str = "endpoint",
     delete: Mapping[str, Any] | None = None,
-    **parameters: Any,
-) -> Iterator[Any]:
+    **parameters: Unpack[ManagedEndpointArgs],
+) -> Iterator[ResultArg]:
     """Wrap tasks into a managed endpoint of their own: it is created before them and deleted after them.
 
     As :func:`~airflow_emrs_ext.operators.session.emr_serverless_session` does with a session.

@@ -22,7 +22,8 @@ from airflow_emrs_ext.shared.states import SessionState
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
+    from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs, SessionArgs
+    from airflow_emrs_ext.operators._base.xcom_args import ResultArg
     from airflow_emrs_ext.resources import Session
 
 Structure = Mapping[str, Any]
@@ -307,8 +308,8 @@ def emr_serverless_session(
     execution_role_arn: str,
     task_id: str = "session",
     terminate: Mapping[str, Any] | None = None,
-    **parameters: Any,
-) -> Iterator[Any]:
+    **parameters: Unpack[SessionArgs],
+) -> Iterator[ResultArg]:
     """Wrap tasks into a session of their own: it is started before them and terminated after them, whatever happens.
 
     The tasks that are made in the block lie between a setup and a teardown task, as Airflow's own do: the teardown runs

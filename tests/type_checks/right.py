@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+from airflow_emrs_ext.decorators.session import emr_serverless_session_task
 from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
 from airflow_emrs_ext.operators.application_state import (
     EmrServerlessDeleteApplicationOperator,
@@ -11,7 +13,7 @@ from airflow_emrs_ext.operators.application_state import (
 )
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessCancelJobRunOperator, EmrServerlessStartJobRunOperator
-from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
+from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator, emr_serverless_session
 from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
 from airflow_emrs_ext.operators.sweep import EmrServerlessSweepOperator
 from airflow_emrs_ext.operators.virtual_cluster import EmrContainersCreateVirtualClusterOperator
@@ -52,3 +54,19 @@ cluster = EmrContainersCreateVirtualClusterOperator(task_id="cluster", eks_clust
 eks_job = EmrContainersStartJobRunOperator(task_id="eks", virtual_cluster_id=cluster.output, job_template_id="template")
 start = EmrServerlessStartApplicationOperator(task_id="start", application_id=application.output)
 delete = EmrServerlessDeleteApplicationOperator(task_id="delete", application_id="00f", force_stop=True)
+
+
+@emr_serverless_session_task(session=session.output, retries=2, requirements=["pandas"])
+def initials(spark: Any, counts: str) -> dict[str, int]:
+    return {row.letter: row.words for row in spark.read.parquet(counts).collect()}
+
+
+@emr_serverless_session_task(application_id="00f", execution_role_arn="role", idle_timeout_minutes=5)
+def letters(spark: Any, least: int = 1) -> int:
+    return int(spark.range(least).count())
+
+
+initials(job.output["driver_log"])["a"] >> letters.override(task_id="letters")(least=3)
+letters.partial(least=1).expand(least=[1, 2])
+with emr_serverless_session(application_id="00f", execution_role_arn="role", deferrable=True) as reference:
+    EmrServerlessSparkSqlOperator(task_id="inside", sql="SELECT 1", session=reference["session_id"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from airflow_emrs_ext.decorators.session import emr_serverless_session_task
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.operators.application import (
     EmrServerlessCreateApplicationOperator,
     EmrServerlessUpdateApplicationOperator,
@@ -23,6 +25,7 @@ from airflow_emrs_ext.operators.session import (
     EmrServerlessListSessionsOperator,
     EmrServerlessStartSessionOperator,
     EmrServerlessTerminateSessionOperator,
+    emr_serverless_session,
 )
 from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
 from airflow_emrs_ext.operators.sweep import EmrContainersSweepOperator, EmrServerlessSweepOperator
@@ -74,3 +77,9 @@ EmrContainersCreateVirtualClusterOperator(task_id="t", eks_cluster="eks", eks_na
 EmrContainersJobRunSensor(task_id="t", virtual_cluster_id=ID, job_run_id=ID, mode="deferrable")  # wrong
 EmrServerlessApplicationSensor(task_id="t", application_id=ID, target_states=3)  # wrong
 EmrServerlessSessionSensor(task_id="t", session=ID, soft_fail="yes")  # wrong
+emr_serverless_session(application_id=ID, execution_role_arn=ROLE, idle_timeout=3)  # wrong
+emr_serverless_session_task(sesion=ID)  # wrong
+emr_serverless_session_task(session=ID, idle_timeout_minutes="5")  # wrong
+EmrServerlessHook().list_job_runs(ID, mode="STREAM")  # wrong
+EmrServerlessHook().get_job_run(job_run=ID)  # wrong
+EmrServerlessHook().start_job_run(application_id=ID, execution_role_arn=ROLE, job_driver=JOB)  # wrong

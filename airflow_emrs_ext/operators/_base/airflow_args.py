@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
@@ -11,10 +11,9 @@ from typing_extensions import Required, TypedDict
 _Callback: TypeAlias = Any
 
 
-class JobRunOperatorArgs(TypedDict, total=False):
-    """Those of Airflow's ``BaseOperator``, for an operator that has a ``retry_policy`` of its own."""
+class _WithoutTaskId(TypedDict, total=False):
+    """Those of Airflow's ``BaseOperator``, but for ``task_id`` and ``retry_policy``."""
 
-    task_id: Required[str]
     allow_nested_operators: bool
     dag: Any
     default_args: Mapping[str, Any] | None
@@ -71,10 +70,84 @@ class JobRunOperatorArgs(TypedDict, total=False):
     weight_rule: Any
 
 
+class JobRunOperatorArgs(_WithoutTaskId, total=False):
+    """Those of Airflow's ``BaseOperator``, for an operator that has a ``retry_policy`` of its own."""
+
+    task_id: Required[str]
+
+
 class OperatorArgs(JobRunOperatorArgs, total=False):
     """Those of Airflow's ``BaseOperator``."""
 
     retry_policy: Any
+
+
+class SparkConnectServerArgs(_WithoutTaskId, total=False):
+    """Those that a session and a managed endpoint have in common, for the functions that start either."""
+
+    retry_policy: Any
+    name: str | None
+    runtime_configuration: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+    configuration_overrides: Mapping[str, Any] | None
+    tags: Mapping[str, str] | None
+    config: Mapping[str, Any] | None
+    reattach: bool
+    wait_for_completion: bool
+    aws_conn_id: str | None
+    region_name: str | None
+    verify: bool | str | None
+    botocore_config: dict[str, Any] | None
+    waiter_delay: float | None
+    wait_timeout: timedelta | float | None
+    waiter_max_attempts: int | None
+    deferrable: bool | None
+    notification_queue: str | None
+    end_from_trigger: bool
+
+
+class SessionArgs(SparkConnectServerArgs, total=False):
+    """Those of an operator that starts a session, but for the application, the role and ``task_id``."""
+
+    idle_timeout_minutes: int | None
+    terminate_on_kill: bool
+    terminate_on_timeout: bool
+
+
+class ManagedEndpointArgs(SparkConnectServerArgs, total=False):
+    """Those of an operator that creates a managed endpoint, but for cluster, role, release and ``task_id``."""
+
+    type: str
+    delete_on_kill: bool
+    delete_on_timeout: bool
+
+
+class SessionTaskArgs(SessionArgs, total=False):
+    """Those of ``@task.emr_serverless_session``: of Airflow's own decorators of the same interpreters, too."""
+
+    task_id: str
+    session: Any
+    application_id: Any
+    execution_role_arn: str
+    templates_dict: dict[str, Any] | None
+    templates_exts: Sequence[str] | None
+    show_return_value_in_logs: bool
+    python: str
+    requirements: str | Iterable[str]
+    python_version: str | None
+    serializer: Literal["pickle", "cloudpickle", "dill"] | None
+    system_site_packages: bool
+    pip_install_options: list[str] | None
+    index_urls: str | Collection[str] | None
+    index_urls_from_connection_ids: str | Collection[str] | None
+    venv_cache_path: str | None
+    string_args: Iterable[str] | None
+    expect_airflow: bool
+    expect_pendulum: bool
+    skip_on_exit_code: int | Collection[int] | None
+    use_dill: bool
+    env_vars: dict[str, str] | None
+    inherit_env: bool
+    use_airflow_context: bool
 
 
 class SensorArgs(OperatorArgs, total=False):

@@ -12,11 +12,21 @@ import pytest
 
 import airflow_emrs_ext
 from airflow_emrs_ext._compat import BaseOperator
+from airflow_emrs_ext.decorators._compat import ExternalPythonOperator, PythonOperator, PythonVirtualenvOperator
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators import emr_containers, emr_serverless
-from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs, SensorArgs
+from airflow_emrs_ext.operators._base.airflow_args import (
+    ManagedEndpointArgs,
+    OperatorArgs,
+    SensorArgs,
+    SessionArgs,
+    SessionTaskArgs,
+)
+from airflow_emrs_ext.operators._base.in_session import WorkingOperator
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.operators.managed_endpoint import EmrContainersCreateManagedEndpointOperator
+from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
 from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
 from airflow_emrs_ext.sensors._compat import BaseSensorOperator
 from airflow_emrs_ext.sensors.serverless import EmrServerlessApplicationSensor
@@ -36,6 +46,7 @@ OPERATORS = [
     and isinstance(one, type)
     and one.__module__ == module.__name__
 ]
+INTERPRETERS = [PythonOperator, ExternalPythonOperator, PythonVirtualenvOperator]
 JOB: dict[str, Any] = {"application_id": "00f", "execution_role_arn": "role", "job_driver": {}}
 # Of what is not taken as it is.
 GIVEN: dict[str, Any] = {
@@ -88,6 +99,20 @@ def test_each_parameter_of_a_base_is_in_the_signature(operator: type) -> None:
 def test_type_checkers_know_the_parameters_of_this_airflow(base: type, args: Any) -> None:
     known = set(args.__annotations__) | set(OperatorArgs.__annotations__) | set(args.__required_keys__)
     assert parameters_of(base).keys() <= known | {"template_fields"}
+
+
+@pytest.mark.parametrize(
+    ("args", "bases"),
+    [
+        (SessionArgs, [EmrServerlessStartSessionOperator]),
+        (ManagedEndpointArgs, [EmrContainersCreateManagedEndpointOperator]),
+        (SessionTaskArgs, [WorkingOperator, EmrServerlessStartSessionOperator, *INTERPRETERS]),
+    ],
+)
+def test_type_checkers_know_what_functions_hand_on(args: Any, bases: list[type]) -> None:
+    given = {name for base in bases for name in parameters_of(base)} - {"python_callable", "op_args", "op_kwargs"}
+    own = {"application_id", "virtual_cluster_id", "execution_role_arn", "release_label"}
+    assert given - set(args.__annotations__) <= (set() if args is SessionTaskArgs else own)
 
 
 @pytest.mark.parametrize(
