@@ -60,7 +60,7 @@ def extend(session: SessionT, service: str) -> SessionT:
     """
     # boto3 offers its botocore session under no public name.
     botocore_session: Any = getattr(session, "_session", session)
-    paths = botocore_session.get_component("data_loader").search_paths
+    paths = list(botocore_session.get_component("data_loader").search_paths)
     loader = _LOADERS.setdefault((service, *paths), Loader(paths, include_default_search_paths=False))
     botocore_session.register_component("data_loader", loader)
     for feature in _FEATURES:

@@ -15,6 +15,7 @@ from airflow_emrs_ext.aws.ownership_tags import identity_of
 from airflow_emrs_ext.decorators.session_tasks import SessionTask
 from airflow_emrs_ext.links import runs
 from airflow_emrs_ext.links.runs import LINKS, OPERATORS, EmrLink, LinksOf, RunLink, path_of
+from airflow_emrs_ext.operators import emr_containers, emr_serverless
 from airflow_emrs_ext.operators._base.connection import ContainersMixin
 from airflow_emrs_ext.operators._base.in_session import WorkingOperator
 from airflow_emrs_ext.operators._base.job_run import StartingJobRunOperator
@@ -69,6 +70,8 @@ def test_operators_have_the_links_of_what_they_start(place: str, kind: str) -> N
 
 
 def test_every_operator_with_links_is_one_that_the_plugin_knows() -> None:
+    for module in (emr_serverless, emr_containers):
+        assert all(hasattr(module, name) for name in module.__all__)  # which imports them
     names = [operator for operator in _subclasses(EmrOperator) if operator.__module__.startswith("airflow_emrs_ext.")]
     having = {one for one in names if any(isinstance(vars(base).get(LINKS_OF), LinksOf) for base in one.mro())}
     public = {one for one in having if not one.__name__.startswith("_") and one not in (WorkingOperator,)}

@@ -75,8 +75,9 @@ def test_what_one_session_has_loaded_is_there_for_the_next() -> None:
     assert "authProxyUrl" in containers.shape_for("Endpoint").members
 
 
-def test_a_loader_that_sessions_of_others_have_filled_is_left_alone() -> None:
-    shared, untouched = Loader(), Loader()
+def test_a_loader_that_sessions_of_others_have_filled_is_left_alone(tmp_path: Path) -> None:
+    # With a path of its own: no other test has extended such a session in this process.
+    shared, untouched = Loader([str(tmp_path)]), Loader([str(tmp_path)])
     shared.load_service_model("emr-serverless", "service-2")
     session = botocore.session.get_session()
     session.register_component("data_loader", shared)
