@@ -72,31 +72,34 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo check test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-links test-loops test-browser lint format bench figures docs wheel lock lock-matrix clean
+.PHONY: help demo check coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-links test-loops test-browser lint format bench figures docs wheel lock lock-matrix clean
 help:
-	@echo 'make demo      an Airflow DAG runs real Spark jobs on the local endpoint'
-	@echo 'make check     ruff, mypy, the layers, and the tests that need no process; a minute'
-	@echo 'make test      the tests of the wheel on Airflow $(LEGS)'
-	@echo 'make simulate  $(HISTORIES) histories of faults, kills and clears in virtual time; minutes'
-	@echo 'make simulate-faults  after how many histories each of the known faults is found that is put back'
-	@echo 'make test-faults   kill, clear and time out tasks of a real Airflow $(FAULT_LEGS), count what is left running'
-	@echo 'make test-answers  answers that are not the ones of a service, on Airflow $(NEWEST): the matrix, its tables; an hour'
-	@echo 'make test-mwaa     sessions with the packages of each image of Amazon MWAA'
-	@echo 'make test-clients  Spark Connect clients $(CLIENTS) in a session'
-	@echo 'make test-links    the links of tasks in the web servers of $(LINKS)'
-	@echo 'make test-loops    tasks in loops of Airflow $(LOOPS)'
-	@echo 'make test-browser  the links in Chromium (apt-get install chromium), Airflow $(NEWEST), real Spark'
-	@echo 'make lint      ruff, mypy, and the layers of the package'
-	@echo 'make format    let ruff rewrite what it can'
-	@echo 'make bench     the benchmarks, with their tables; over an hour'
-	@echo 'make figures   the pictures and tables of the documentation, from the results of the benchmarks'
-	@echo 'make docs      the documentation, in docs/_build/html'
-	@echo 'make wheel     the wheel, in build/dist'
-	@echo 'make lock      resolve the locks of Airflow $(sort $(LEGS) $(FAULT_LEGS)) and the browser anew'
-	@echo 'make lock-matrix   resolve the locks of the MWAA images, the clients and the web servers, as of their days'
-	@echo 'make clean     remove everything that these targets made'
+	@echo 'make demo             an Airflow DAG runs real Spark jobs on the local endpoint'
+	@echo 'make check            linters, types, layers, tests that need no process; a minute'
+	@echo 'make test             the tests of the wheel on Airflow $(LEGS)'
+	@echo 'make docs             the documentation, in docs/_build/html'
 	@echo
-	@echo 'One leg only: $(LEGS:%=make test-airflow-%) make test-faults-$(NEWEST) make test-mwaa-$(lastword $(MWAA)). More for pytest: make test PYTEST_ARGS="-k name"'
+	@echo 'make lint             ruff, mypy, the layers of the package'
+	@echo 'make format           let ruff rewrite what it can'
+	@echo 'make coverage         which lines the tests without Spark run, in build/coverage'
+	@echo 'make simulate         $(HISTORIES) histories of faults in virtual time; minutes'
+	@echo 'make simulate-faults  in how many histories each known fault is found'
+	@echo 'make test-faults      tasks of Airflow $(FAULT_LEGS) are killed and cleared; hours'
+	@echo 'make test-answers     answers that no service gives, on Airflow $(NEWEST); over an hour'
+	@echo 'make test-mwaa        sessions with the packages of each MWAA image'
+	@echo 'make test-clients     Spark Connect clients $(CLIENTS)'
+	@echo 'make test-links       the links in eight web servers'
+	@echo 'make test-loops       tasks in loops of Airflow $(LOOPS)'
+	@echo 'make test-browser     the links in Chromium (apt-get install chromium)'
+	@echo 'make bench            the benchmarks, with their tables; over an hour'
+	@echo 'make figures          the pictures and tables of the documentation'
+	@echo 'make wheel            the wheel, in build/dist'
+	@echo 'make lock             resolve the locks of the legs anew'
+	@echo 'make lock-matrix      resolve those of images, clients and web servers'
+	@echo 'make clean            remove everything that these targets made'
+	@echo
+	@echo 'One leg:  make $(LEGS:%=test-airflow-%) test-faults-$(NEWEST) test-mwaa-$(lastword $(MWAA))'
+	@echo 'One test: make check PYTEST_ARGS="-k name"'
 
 # --- environments -----------------------------------------------------------------------------------------------------
 
@@ -145,6 +148,9 @@ lock: | $(TOOLS)/.stamp
 		--extra dev --constraint tests/locks/airflow-$(NEWEST).txt --output-file tests/locks/browser.txt \
 		pyproject.toml tests/locks/browser.in
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
+		--extra dev --constraint tests/locks/airflow-$(NEWEST).txt --output-file tests/locks/coverage.txt \
+		pyproject.toml tests/locks/coverage.in
+	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 		--output-file tests/locks/figures.txt tests/locks/figures.in
 
 # The client of an older image is the newest that its other packages admit, whenever it appeared.
@@ -168,6 +174,12 @@ demo: .venv-airflow-$(NEWEST)/.installed
 check: lint .venv-airflow-$(NEWEST)/.installed
 	cd tests && PYTHONPATH="$(CURDIR)" PATH="$(CURDIR)/$(newest_bin):$$PATH" ../$(newest_bin)/pytest --quiet \
 		--numprocesses $(WORKERS) $(PYTEST_ARGS) unit type_checks
+
+# Not of what runs in processes of its own: the endpoint, Spark, and the components of an Airflow.
+coverage: .venv-coverage/.installed
+	cd tests && PYTHONPATH="$(CURDIR)" PATH="$(CURDIR)/.venv-coverage/bin:$$PATH" ../.venv-coverage/bin/pytest --quiet \
+		--numprocesses $(WORKERS) --dist loadgroup -m "not faults and not answers and not spark" $(PYTEST_ARGS) \
+		--cov airflow_emrs_ext --cov-report term:skip-covered --cov-report "html:$(CURDIR)/build/coverage" unit endpoint
 
 test: $(LEGS:%=test-airflow-%)
 
@@ -264,6 +276,6 @@ docs: .venv-docs/.installed
 	@echo "documentation: docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-web-* .venv-browser .venv-docs .venv-figures $(TOOLS) build dist docs/_build .demo .emrs-local \
+	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-web-* .venv-browser .venv-coverage .venv-docs .venv-figures $(TOOLS) build dist docs/_build .demo .emrs-local \
 		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find airflow_emrs_ext tests dags -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
