@@ -25,14 +25,26 @@ class Theirs(AwsBaseOperator[EmrServerlessHook]):
 @pytest.mark.parametrize(
     "make", [EmrServerlessOperator, lambda **kwargs: EmrServerlessApplicationSensor(application_id="a", **kwargs)]
 )
-def test_the_connection_is_what_it_is_in_the_amazon_provider(make: Any, given: dict[str, Any]) -> None:
+def test_the_connection_is_what_it_is_in_the_amazon_provider(
+    make: Any, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_CONN", "aws://")
     ours, theirs = make(task_id="ours", **given), Theirs(task_id="theirs", **given)
-    assert ours._hook_parameters == theirs._hook_parameters
     assert {name: getattr(ours, name) for name in GIVEN} == {name: getattr(theirs, name) for name in GIVEN}
     assert set(theirs.template_fields) <= set(ours.template_fields)
     assert type(ours.hook) is EmrServerlessHook
     assert ours.hook is ours.hook
-    assert (ours.hook.aws_conn_id, ours.hook._region_name) == (theirs.hook.aws_conn_id, theirs.hook._region_name)
+    assert seen(ours.hook) == seen(theirs.hook)
+    assert {"aws_conn_id": ours.hook.aws_conn_id, "region_name": ours.hook.region_name}.items() <= {
+        "aws_conn_id": "aws_default",
+        "region_name": None,
+        **given,
+    }.items()
+
+
+def seen(hook: EmrServerlessHook) -> tuple[Any, ...]:
+    """What a hook makes its clients of."""
+    return hook.aws_conn_id, hook.region_name, hook.verify, hook.config.read_timeout
 
 
 def test_a_class_of_the_users_own_may_name_another_hook() -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
 
 from airflow_emrs_ext.core.effects import AcquireSlot, Call, RunContext, Sleep
 from airflow_emrs_ext.exceptions import RequestRejected
-from airflow_emrs_ext.plugin.views import persistent_uis
 from airflow_emrs_ext.plugin.views.persistent_uis import presigned_url
 
 pytestmark = pytest.mark.airflow
 
-CLUSTER = "arn:aws:emr-containers:us-east-1:123456789012:/virtualclusters/c"
+CLUSTER = "arn:aws:emr-containers:us-east-1:123456789012:/virtualclusters/"
 
 
 def refused(operation: str) -> ClientError:
@@ -29,10 +29,13 @@ def refused(operation: str) -> ClientError:
 class Service:
     """Answers the calls of a click, at a clock that only sleeping moves.
 
+    Of a virtual cluster of its own: what one click leaves is for the next one on the same cluster.
+
     :param looks: how often a new UI is not ready when it is looked at, and then is not when its URL is asked for
     """
 
     def __init__(self, looks: int) -> None:
+        self.cluster = CLUSTER + uuid4().hex
         self.now = 0.0
         self.looks = looks
         self.made = 0
@@ -40,7 +43,8 @@ class Service:
 
     def click(self, patience_seconds: float = 8.0) -> str | None:
         """Where a click leads."""
-        steps = presigned_url(RunContext(clock=lambda: self.now), CLUSTER, "run", patience_seconds=patience_seconds)
+        ctx = RunContext(clock=lambda: self.now)
+        steps = presigned_url(ctx, self.cluster, "run", patience_seconds=patience_seconds)
         answer: Any = None
         while True:
             try:
@@ -59,7 +63,7 @@ class Service:
         assert isinstance(step, Call)
         assert step.service == "emr"
         if step.operation == "create_persistent_app_ui":
-            assert step.parameters == {"TargetResourceArn": CLUSTER, "EMRContainersConfig": {"JobRunId": "run"}}
+            assert step.parameters == {"TargetResourceArn": self.cluster, "EMRContainersConfig": {"JobRunId": "run"}}
             self.made, self.forgotten = self.made + 1, False
             return {"PersistentAppUIId": f"p-{self.made}"}
         if self.forgotten:
@@ -71,11 +75,6 @@ class Service:
         if self.looks == 0:
             return {"PresignedURLReady": False}
         return {"PresignedURLReady": True, "PresignedURL": f"https://p-{self.made}"}
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_pending(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(persistent_uis, "_pending", {})
 
 
 def test_a_click_waits_for_the_ui() -> None:
@@ -103,7 +102,7 @@ def test_a_ui_that_the_service_has_forgotten_is_made_anew() -> None:
 
 
 def test_a_new_ui_that_is_refused_is_an_error() -> None:
-    steps = presigned_url(RunContext(), CLUSTER, "run", patience_seconds=0)
+    steps = presigned_url(RunContext(), f"{CLUSTER}refused", "run", patience_seconds=0)
     next(steps)
     for answer in (0.0, {"PersistentAppUIId": "p-1"}, 0.0):
         steps.send(answer)

@@ -65,11 +65,13 @@ def test_every_client_of_an_extended_session_knows_sessions() -> None:
 
 
 def test_what_one_session_has_loaded_is_there_for_the_next() -> None:
-    one, other = (extend(boto3.session.Session(), "emr-serverless") for _ in range(2))
+    underneath = [botocore.session.get_session() for _ in range(2)]
+    one, other = (extend(boto3.session.Session(botocore_session=each), "emr-serverless") for each in underneath)
     client_of(one)
     # Somebody's client of a service that the session was not extended for.
     one.client("emr-containers", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
-    assert one._session.get_component("data_loader") is other._session.get_component("data_loader")
+    first, second = (each.get_component("data_loader") for each in underneath)
+    assert first is second
     assert hasattr(client_of(other), "get_session_endpoint")
     containers = extend(botocore.session.get_session(), "emr-containers").get_service_model("emr-containers")
     assert "authProxyUrl" in containers.shape_for("Endpoint").members
