@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext._compat import TaskDeferred
+from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.exceptions import JobRunCancelled, JobRunFailed, TaskKilled
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators._base import started_resource
@@ -162,11 +164,14 @@ def test_a_lost_answer_is_told_from_what_the_next_try_starts(
     let_it_age(emr.job_runs())
     emr.script([ScriptedAttempt(hold=True)])
     task = operator(application_id, deferrable=True)
+    context = context_of(TaskInstance(**CLEARED))
     with pytest.raises(TaskDeferred):
-        task.execute(context_of(TaskInstance(**CLEARED)))
+        task.execute(context)
     second = ids(emr)[1]
     # Another process, without the notes of this one.
-    operator(application_id)._run(end_uncertain_start, **{**task._start, "try_number": try_number})
+    start = {**task.start_arguments(context, task.request(context)), "try_number": try_number}
+    hook = EmrServerlessHook()
+    hook.run(end_uncertain_start(hook.run_context, **known(end_uncertain_start, start)))
     states = {one["jobRunId"]: one["state"] for one in emr.job_runs()}
     assert states[first] == "CANCELLED"
     assert (not states[second].startswith("CANCEL")) is (try_number == 1)

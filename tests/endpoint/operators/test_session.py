@@ -268,7 +268,6 @@ def test_the_late_kill_of_an_earlier_try_costs_the_next_one_nothing(
     emr: LocalEmr, application_id: str, deferrable: bool
 ) -> None:
     emr.script(session=SLOW)
-    killed = operator(application_id)
     with pytest.raises(TaskDeferred):
         operator(application_id, deferrable=True).execute(context_of(TaskInstance()))
     # Launched: what is scripted from now on is for the next one.
@@ -279,7 +278,8 @@ def test_the_late_kill_of_an_earlier_try_costs_the_next_one_nothing(
         eventually(lambda: emr.calls("ListSessions"))
         emr.script(session=ScriptedSession())
         ids = {"application_id": application_id, "session_id": first["sessionId"]}
-        killed._run(request_end_best_effort, kind="session", ids=ids)
+        hook = EmrServerlessHook()
+        hook.run(request_end_best_effort(hook.run_context, kind="session", ids=ids))
 
     killer = threading.Thread(target=kill)
     killer.start()
