@@ -9,6 +9,7 @@ from pathlib import Path
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from tests.airflow_homes import make_home
 
 _DAYS = ("2026-01-01", "2026-01-02")
 _DAGS = """
@@ -77,7 +78,7 @@ class TwoAirflows:
         self.airflows = [ThrowawayAirflow(folder / name, dags, environ) for name in ("a", "b")]
         for airflow in self.airflows:
             # Whatever the caller's environment names its own Airflow.
-            airflow.make_home()
+            make_home(airflow)
 
     def both(self, dag_id: str, day: str) -> None:
         """Run a DAG in both at the same time, as DAG runs with equal ids."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from tests.airflow_homes import make_home
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
 
@@ -15,7 +16,7 @@ def test_members_of_results_reach_other_tasks(tmp_path: Path) -> None:
     airflow = ThrowawayAirflow(
         tmp_path, Path(__file__).with_name("result_dags"), {"AIRFLOW_CONN_AWS_DEFAULT": "aws://"}
     )
-    airflow.make_home()
+    make_home(airflow)
 
     output = airflow.command("dags", "test", "members")
 

@@ -16,6 +16,7 @@ from airflow_emrs_ext._compat import AIRFLOW_3
 from airflow_emrs_ext.local.connect.access import TOKEN_PREFIX
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from tests.airflow_homes import make_home
 from tests.polling import eventually
 from tests.spark_sessions import ROLE, session, start_session
 
@@ -73,7 +74,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             "PACKAGES": sysconfig.get_path("purelib"),
         }
         airflow = ThrowawayAirflow(folder / "airflow", DAGS, environ)
-        airflow.make_home()
+        make_home(airflow)
         with airflow.running():
             airflow.wait_for_dag("session_work")
             airflow.command("dags", "trigger", "session_work")
