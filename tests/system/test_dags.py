@@ -10,28 +10,28 @@ import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
 from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from tests.airflow_homes import make_home
 
 DAGS = Path(__file__).parents[2] / "dags"
 EXAMPLES = sorted(path.stem for path in DAGS.glob("example_*.py"))
+
+# The examples wait as tasks do by default, of job runs that take hours.
+SOON = {"AIRFLOW_CONN_AWS_DEFAULT": "aws://", "AIRFLOW__EMRS_EXT__WAITER_DELAY": "0.2"}
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[LocalEmr]:
-    with local_emr() as emr:
+    with local_emr(application_start_seconds=0.05, scheduling_seconds=0.02) as emr:
         yield emr
 
 
 @pytest.fixture(scope="module")
 def airflow(endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> ThrowawayAirflow:
-    environ = {
-        **endpoint.environ,
-        "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
-        "AIRFLOW__EMRS_EXT__DEPLOYMENT": "tests",
-    }
+    environ = {**endpoint.environ, **SOON, "AIRFLOW__EMRS_EXT__DEPLOYMENT": "tests"}
     airflow = ThrowawayAirflow(tmp_path_factory.mktemp("airflow"), DAGS, environ)
-    airflow.make_home()
+    make_home(airflow)
     return airflow
 
 
@@ -109,8 +109,8 @@ def test_sweep_example_ends_what_finished_dag_runs_left(airflow: ThrowawayAirflo
 @pytest.mark.spark
 def test_session_examples_work_on_spark(tmp_path: Path) -> None:
     with local_emr(runner="spark") as emr:
-        airflow = ThrowawayAirflow(tmp_path / "airflow", DAGS, {**emr.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://"})
-        airflow.make_home()
+        airflow = ThrowawayAirflow(tmp_path / "airflow", DAGS, {**emr.environ, **SOON})
+        make_home(airflow)
         for dag_id in ("example_session_shared", "example_session_work"):
             output = airflow.command("dags", "test", dag_id)
             assert airflow.run_state(dag_id) == "success", output
@@ -123,8 +123,8 @@ def test_session_examples_work_on_spark(tmp_path: Path) -> None:
 @pytest.mark.spark
 def test_examples_of_emr_on_eks_work_on_spark(tmp_path: Path) -> None:
     with local_emr(runner="spark", eks_retry_seconds=0.5) as emr:
-        airflow = ThrowawayAirflow(tmp_path / "airflow", DAGS, {**emr.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://"})
-        airflow.make_home()
+        airflow = ThrowawayAirflow(tmp_path / "airflow", DAGS, {**emr.environ, **SOON})
+        make_home(airflow)
         log = {}
         for dag_id in ("example_eks_job_run", "example_eks_job_template", "example_eks_spark_connect"):
             log[dag_id] = airflow.command("dags", "test", dag_id)
