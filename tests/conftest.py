@@ -30,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
             "AIRFLOW__EMRS_EXT__DEPLOYMENT": "tests",
             # Endpoints without quotas, asked by many tests in one process.
             "AIRFLOW__EMRS_EXT__QUOTAS": '{"emr-serverless": null, "emr-containers": null}',
+            # The endpoint delivers the last of a log before it says that a run has ended: no other upload is to come.
+            "AIRFLOW__EMRS_EXT__DRIVER_LOG_INTERVAL": "1",
             # Credentials, Region and endpoint come from the variables that the fixture sets.
             "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
             "AWS_CONFIG_FILE": os.devnull,

@@ -15,8 +15,12 @@ from tests.airflow_homes import make_home
 DAGS = Path(__file__).parents[2] / "dags"
 EXAMPLES = sorted(path.stem for path in DAGS.glob("example_*.py"))
 
-# The examples wait as tasks do by default, of job runs that take hours.
-SOON = {"AIRFLOW_CONN_AWS_DEFAULT": "aws://", "AIRFLOW__EMRS_EXT__WAITER_DELAY": "0.2"}
+# The examples look as often as it suits job runs that take hours.
+SOON = {
+    "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
+    "AIRFLOW__EMRS_EXT__WAITER_DELAY": "0.2",
+    "AIRFLOW__EMRS_EXT__DRIVER_LOG_INTERVAL": "1",
+}
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
 

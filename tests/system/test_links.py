@@ -21,7 +21,8 @@ from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.links.runs import LINKS, RECORD
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
 from airflow_emrs_ext.local.throwaway_airflow import AirflowDidNotWork, ThrowawayAirflow
-from tests.browsing import FORBIDDEN, IS_3, PERMITTED, Browser, Page, access, make_users
+from tests.airflow_homes import make_home
+from tests.browsing import FORBIDDEN, HAS_FAB, IS_3, PERMITTED, Browser, Page, access, make_users
 from tests.polling import eventually
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
@@ -38,7 +39,7 @@ with DAG("linked", schedule=None, start_date=datetime(2026, 1, 1)):
         application_id="{application_id}",
         execution_role_arn="arn:aws:iam::123456789012:role/job",
         job_driver={{"sparkSubmit": {{"entryPoint": "s3://bucket/job.py"}}}},
-        waiter_delay=1,
+        waiter_delay=0.2,
     )
     mapped = EmrServerlessStartJobRunOperator.partial(task_id="mapped", **common).expand(name=["a", "b"])
     eks = EmrContainersStartJobRunOperator(
@@ -51,7 +52,7 @@ with DAG("linked", schedule=None, start_date=datetime(2026, 1, 1)):
         configuration_overrides={{
             "monitoringConfiguration": {{"s3MonitoringConfiguration": {{"logUri": "s3://logs"}}}}
         }},
-        waiter_delay=1,
+        waiter_delay=0.2,
     )
     mapped >> eks >> EmrServerlessStartJobRunOperator(task_id="held", name="held", **common)
 """
@@ -68,7 +69,7 @@ with DAG("day", schedule=None, start_date=datetime(2026, 1, 1)):
         application_id="{application_id}",
         execution_role_arn="arn:aws:iam::123456789012:role/job",
         job_driver={{"sparkSubmit": {{"entryPoint": "s3://bucket/job.py"}}}},
-        waiter_delay=1,
+        waiter_delay=0.2,
     ).expand_kwargs([{{"name": f"hour-{{n}}", "deferrable": n % 2 == 0}} for n in range(24)])
 """
 REGION = "eu-west-1"
@@ -126,10 +127,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         )
         if IS_3:
             (dags / "day.py").write_text(DAY.format(application_id=application_id))
-        environ = {"AWS_EC2_METADATA_DISABLED": "true", **access(folder / "home")}
+        environ = {
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # A run that has failed has no other log to come.
+            "AIRFLOW__EMRS_EXT__DRIVER_LOG_INTERVAL": "1",
+            **access(folder / "home"),
+        }
         site = Site(emr, folder / "home", dags, environ, virtual_cluster_id, "")
         airflow = site.airflow()
-        airflow.make_home()
+        if HAS_FAB:
+            # Its tables are made with the others.
+            airflow.make_home()
+        else:
+            make_home(airflow)
         make_users(airflow)
         # The connection is in Airflow's database and nowhere else: the web server finds it, and its Region, there.
         endpoints = {service: {"endpoint_url": emr.url} for service in SERVICES}
