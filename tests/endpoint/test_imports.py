@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -14,8 +13,9 @@ import pytest
 import airflow_emrs_ext
 from airflow_emrs_ext.workflows import NAMES
 from airflow_emrs_ext.workflows.registry import WORKFLOWS
+from tests.interpreters import interpreter
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("imports")]
 
 # Imported when a function is decorated, as Airflow does with its own; and when a trigger runs.
 NOT_OF_A_DAG_FILE = {"decorators.session_tasks", "triggers.runner"}
@@ -27,7 +27,7 @@ MODULES = [
     if not module.name.startswith("_") and f"{folder}.{module.name}" not in NOT_OF_A_DAG_FILE
 ]
 
-# What only a running task needs, of others and of our own.
+# What only a running task needs, of others and of our own; and what only the extras bring.
 HEAVY = (
     "boto3",
     "botocore",
@@ -36,7 +36,10 @@ HEAVY = (
     "aiohttp",
     "asgiref",
     "sqlalchemy",
+    "grpc",
+    "moto",
     "pyspark",
+    "uvicorn",
     "airflow.providers.amazon",
     "airflow.providers.standard.operators.python",
     "airflow_emrs_ext.aws.dispatch",
@@ -46,7 +49,7 @@ HEAVY = (
     "airflow_emrs_ext.aws.waiting",
 )
 
-AFTER_AIRFLOW = """
+AIRFLOW = """
 import sys
 from datetime import datetime
 try:
@@ -55,6 +58,15 @@ except ImportError:
     from airflow.models import DAG, BaseOperator
 with DAG("plain", schedule=None, start_date=datetime(2026, 1, 1)):
     BaseOperator(task_id="plain")
+"""
+
+AFTER_AIRFLOW = """
+import sys
+from datetime import datetime
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow.models import DAG
 before = set(sys.modules)
 {body}
 added = set(sys.modules) - before
@@ -87,18 +99,21 @@ assert run.aws_conn_id == "other"
 """
 
 
-def loaded_by(body: str) -> list[str]:
-    code = AFTER_AIRFLOW.format(body=body, heavy=HEAVY)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[-1].split()
+LoadedBy = Callable[[str], list[str]]
 
 
-def test_declarations_import_nothing_heavy() -> None:
+@pytest.fixture(scope="module")
+def loaded_by() -> Iterator[LoadedBy]:
+    """What some code loads of what is heavy, in an Airflow that has a DAG."""
+    with interpreter(AIRFLOW) as run:
+        yield lambda body: run(AFTER_AIRFLOW.format(body=body, heavy=HEAVY))[-1].split()
+
+
+def test_declarations_import_nothing_heavy(loaded_by: LoadedBy) -> None:
     assert loaded_by("\n".join(f"import {module}" for module in MODULES)) == []
 
 
-def test_a_dag_file_imports_nothing_heavy() -> None:
+def test_a_dag_file_imports_nothing_heavy(loaded_by: LoadedBy) -> None:
     assert loaded_by(A_DAG_FILE) == []
 
 
@@ -115,11 +130,11 @@ assert run.execute_complete({"ti": SimpleNamespace(dag_id="d")}, event)["state"]
 """
 
 
-def test_a_worker_that_goes_on_after_a_success_imports_nothing_heavy() -> None:
+def test_a_worker_that_goes_on_after_a_success_imports_nothing_heavy(loaded_by: LoadedBy) -> None:
     assert loaded_by(A_RESUMED_TASK) == []
 
 
-def test_this_test_sees_what_is_heavy() -> None:
+def test_this_test_sees_what_is_heavy(loaded_by: LoadedBy) -> None:
     loaded = loaded_by("import airflow_emrs_ext.hooks.serverless, airflow_emrs_ext.triggers.journal")
     assert {"boto3", "airflow_emrs_ext.hooks.serverless"} <= set(loaded)
     assert "airflow_emrs_ext.triggers.journal" not in loaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -121,11 +121,14 @@ def test_a_session_says_where(emr: LocalEmr) -> None:
     assert "QueueUrls" not in emr.client("sqs").list_queues()
 
 
-def test_the_command_prints_the_url(emr: LocalEmr) -> None:
-    command = [sys.executable, "-m", "airflow_emrs_ext.notifications", "--queue-name", "mine"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules")
+def test_the_command_prints_the_url(
+    emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["-m", "--queue-name", "mine"])
+    runpy.run_module("airflow_emrs_ext.notifications", run_name="__main__")
 
-    *_, printed = done.stdout.splitlines()
+    *_, printed = capsys.readouterr().out.splitlines()
     assert printed == emr.client("sqs").get_queue_url(QueueName="mine")["QueueUrl"]
 
 

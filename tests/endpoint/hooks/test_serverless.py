@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -140,14 +138,5 @@ def test_a_connection_is_read_anew_when_its_credentials_have_expired(
     monkeypatch.setenv("AIRFLOW_CONN_RENEWED", connection("AKIANEW"))
     emr.inject("ListApplications", "error", status=403, code="ExpiredTokenException")
     assert hook.list_applications() == []
-    assert hook.conn._request_signer._credentials.access_key == "AKIANEW"
-
-
-def test_the_core_imports_no_extra() -> None:
-    program = (
-        "import sys, airflow_emrs_ext.operators.job_run, airflow_emrs_ext.operators.application,"
-        " airflow_emrs_ext.sensors.serverless;"
-        "print(sorted({'pyspark', 'moto', 'grpc', 'uvicorn'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().splitlines()[-1] == "[]"
+    # What signs the next request.
+    assert "AKIANEW" in hook.conn.generate_presigned_url("list_applications")

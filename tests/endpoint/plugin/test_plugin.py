@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Iterator
 
 import pytest
 
-pytestmark = pytest.mark.airflow
+from tests.interpreters import Run, interpreter
+
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("plugin")]
 
 WITHOUT_FRAMEWORKS = """
 import sys
-import airflow.plugins_manager
 before = set(sys.modules)
 # As on a worker that has neither; Airflow 2 itself uses Flask everywhere.
 sys.modules.update({name: None for name in ("fastapi", "starlette") if name not in before})
@@ -23,6 +23,16 @@ print(*sorted(name for name in added if name.startswith(heavy)))
 """
 
 
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """What runs in an Airflow that has not looked for its plugins yet."""
+    with interpreter("import airflow.plugins_manager") as run:
+        own = run("import sys; print(*(name for name in sys.modules if name.startswith('airflow_emrs_ext.')))")
+        # Airflow reads what the package says of itself.
+        assert own[-1].split() in ([], ["airflow_emrs_ext.provider_info"])
+        yield run
+
+
 LISTENERS = """
 from airflow_emrs_ext.plugin import EmrExtPlugin
 print(len(EmrExtPlugin.listeners))
@@ -30,10 +40,9 @@ print(len(EmrExtPlugin.listeners))
 
 
 @pytest.mark.parametrize(("component", "listeners"), [("triggerer", 1), ("dag-processor", 0), ("scheduler", 0)])
-def test_it_listens_in_the_triggerer_only(component: str, listeners: int) -> None:
+def test_it_listens_in_the_triggerer_only(run: Run, component: str, listeners: int) -> None:
     """Airflow takes no DAG that has a task with ``end_from_trigger=True`` where anything listens."""
-    done = subprocess.run([sys.executable, "-c", LISTENERS, component], capture_output=True, text=True)
-    assert (done.returncode, done.stdout.split()[-1:]) == (0, [str(listeners)]), done.stderr
+    assert run(LISTENERS, component)[-1] == str(listeners)
 
 
 STARTING = """
@@ -45,12 +54,12 @@ print("airflow_emrs_ext.triggers.runner" in sys.modules and "airflow_emrs_ext.tr
 
 
 @pytest.mark.parametrize(("component", "is_loaded"), [("triggerer", True), ("scheduler", False)])
-def test_a_triggerer_imports_when_it_starts_what_a_thread_needs_later(component: str, is_loaded: bool) -> None:
+def test_a_triggerer_imports_when_it_starts_what_a_thread_needs_later(
+    run: Run, component: str, is_loaded: bool
+) -> None:
     """Two threads that import at once may each find half a module."""
-    done = subprocess.run([sys.executable, "-c", STARTING, component], capture_output=True, text=True)
-    assert (done.returncode, done.stdout.split()[-1:]) == (0, [str(is_loaded)]), done.stderr
+    assert run(STARTING, component)[-1] == str(is_loaded)
 
 
-def test_whoever_does_not_serve_the_links_loads_nothing_for_them() -> None:
-    done = subprocess.run([sys.executable, "-c", WITHOUT_FRAMEWORKS], capture_output=True, text=True)
-    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+def test_whoever_does_not_serve_the_links_loads_nothing_for_them(run: Run) -> None:
+    assert "".join(run(WITHOUT_FRAMEWORKS)[-1:]).split() == []

@@ -102,7 +102,8 @@ def recorded(kind: str, name: str, ids: Mapping[str, str]) -> Any:
     text = RECORDED
     for place, real in {**ids, "<another_job_run_id>": ids["<job_run_id>"]}.items():
         text = text.replace(place, real)
-    return json.loads(text)[kind][name]
+    # The endpoint uploads logs sooner than the service did: nobody need wait for the last lines as long.
+    return json.loads(text.replace('"driver_log_interval": 15.0', '"driver_log_interval": 0.5'))[kind][name]
 
 
 def finish(emr: LocalEmr) -> None:
