@@ -211,11 +211,11 @@ async def _clear_calls(endpoint: Endpoint, _: Request) -> Any:
 
 async def _job_runs(endpoint: Endpoint, request: Request) -> Any:
     application_id = _query(request, "applicationId").get("applicationId")
-    return {"jobRuns": endpoint.serverless.job_run_records(application_id)}
+    return {"jobRuns": endpoint.serverless.job_runs.records(application_id)}
 
 
 async def _applications(endpoint: Endpoint, _: Request) -> Any:
-    return {"applications": endpoint.serverless.application_records()}
+    return {"applications": endpoint.serverless.applications.records()}
 
 
 async def _sessions(endpoint: Endpoint, request: Request) -> Any:

@@ -61,7 +61,7 @@ class PersistentAppUIs:
         run = self._find(params)
         if run.submission.monitoring["persistentAppUI"] == "DISABLED":
             raise _invalid(
-                f"Job run {run.job_run_id} has no persistent application UI: its monitoringConfiguration says that"
+                f"Job run {run.id} has no persistent application UI: its monitoringConfiguration says that"
                 " persistentAppUI is DISABLED"
             )
         known = next((ui for ui in self._by_id.values() if ui.run is run), None)
@@ -93,7 +93,7 @@ class PersistentAppUIs:
         attempt = next((attempt for attempt in reversed(run.attempts) if attempt.started_at), None)
         if attempt is None or (attempt.running and attempt.running.dashboard_url() is None):
             return {"PresignedURLReady": False}
-        name = f"Attempt {attempt.number} of job run {run.job_run_id}"
+        name = f"Attempt {attempt.number} of job run {run.id}"
         return {"PresignedURLReady": True, "PresignedURL": self._dashboards.mint(name, attempt)}
 
     def clear(self) -> None:

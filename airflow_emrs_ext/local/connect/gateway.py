@@ -76,7 +76,7 @@ class ConnectGateway:
     def changed(self, transition: Transition) -> None:
         """Close the connection to a host that has ended; a listener of the services."""
         if isinstance(transition.resource, ConnectHost) and transition.change.state.is_terminal:
-            channel = self._channels.pop(transition.resource.host_id, None)
+            channel = self._channels.pop(transition.resource.id, None)
             if channel is not None:
                 closing = asyncio.ensure_future(channel.close(_END_IS_KNOWN_SECONDS))
                 self._closing.add(closing)
@@ -98,7 +98,7 @@ class ConnectGateway:
             # Its driver has ended, and the host is about to say why.
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(host.gone.wait(), _END_IS_KNOWN_SECONDS)
-            ended = str(gone(host)) if host.gone.is_set() else f"The driver of {host.host_id} has ended"
+            ended = str(gone(host)) if host.gone.is_set() else f"The driver of {host.id} has ended"
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, ended)
         server = host.server.connect
         if server is None:
@@ -127,6 +127,6 @@ class ConnectGateway:
     def _channel(self, host: ConnectHost, address: str) -> grpc.aio.Channel:
         from airflow_emrs_ext.shared.grpc_proxy import open_channel
 
-        if host.host_id not in self._channels:
-            self._channels[host.host_id] = open_channel(f"http://{address}")
-        return self._channels[host.host_id]
+        if host.id not in self._channels:
+            self._channels[host.id] = open_channel(f"http://{address}")
+        return self._channels[host.id]

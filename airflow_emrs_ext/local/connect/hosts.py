@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
+from airflow_emrs_ext.local.resources.collection import OwnedResource
 from airflow_emrs_ext.local.resources.driving import Driven
-from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, now
+from airflow_emrs_ext.local.resources.lifecycle import now
 from airflow_emrs_ext.local.runner import ConnectDriver
 from airflow_emrs_ext.shared.states import State
 
@@ -43,11 +44,9 @@ class HostKind:
 
 
 @dataclass(kw_only=True)
-class ConnectHost(Driven):
+class ConnectHost(Driven, OwnedResource):
     """Something that serves Spark Connect.
 
-    :param host_id: its id, under which clients know it
-    :param life: its state
     :param idle_timeout_minutes: how long it may be without calls, 0: for ever
     :param clock: turns calls into states and time into ends
     :param end: gets its result, why, when the host is to be terminated
@@ -59,8 +58,6 @@ class ConnectHost(Driven):
 
     KIND: ClassVar[HostKind]
 
-    host_id: str
-    life: Lifecycle
     idle_timeout_minutes: int
     clock: ConnectClock
     end: asyncio.Future[str]
@@ -73,27 +70,16 @@ class ConnectHost(Driven):
     is_held_busy: bool = False
     tokens_minted: int = 0
     timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
-    task: asyncio.Task[None] | None = None
 
     @property
     def label(self) -> str:
         """What it is, and which, to begin a sentence with."""
-        return f"{self.KIND.noun.capitalize()} {self.host_id}"
-
-    @property
-    def state(self) -> State:
-        """The state that the host is in."""
-        return self.life.state
+        return f"{self.KIND.noun.capitalize()} {self.id}"
 
     @property
     def is_ready(self) -> bool:
         """Whether clients can connect."""
         return self.state in self.KIND.ready
-
-    @property
-    def created_at(self) -> datetime:
-        """When it was asked for."""
-        return self.life.history[0].at
 
     def move(self, state: State, details: str) -> None:
         """Change the state."""

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from typing import Generic
+from pathlib import Path
+from typing import Any
 
+from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.connect.access import ConnectAccess
 from airflow_emrs_ext.local.connect.walk import ConnectWalker, H
+from airflow_emrs_ext.local.resources.collection import Collection, OwnedCollection
+from airflow_emrs_ext.local.resources.lifecycle import Listener
 
 
-class ConnectHosts(Generic[H]):
-    """Knows the hosts of one kind by their ids.
+class ConnectHosts(OwnedCollection[H]):
+    """All hosts of one kind; see also :class:`~.collection.OwnedCollection`.
 
     :param walker: leads each through its states
     :param access: how clients come in
     """
 
-    def __init__(self, walker: ConnectWalker[H], access: ConnectAccess) -> None:
+    def __init__(
+        self,
+        config: ServiceConfig,
+        listeners: list[Listener],
+        owners: Collection[Any],
+        work_dir: Path,
+        *,
+        walker: ConnectWalker[H],
+        access: ConnectAccess,
+    ) -> None:
+        super().__init__(config, listeners, owners, work_dir)
         self.access = access
         self._walker = walker
-        self._by_id: dict[str, H] = {}
-
-    def __iter__(self) -> Iterator[H]:
-        return iter(self._by_id.values())
-
-    def __contains__(self, host_id: str) -> bool:
-        return host_id in self._by_id
 
     def hold_busy(self, host_id: str, busy: bool) -> None:
         """Keep a host busy as if a client's call were under way, or let it go again; for tests.
@@ -46,14 +51,7 @@ class ConnectHosts(Generic[H]):
         for host in self:
             self._walker.terminate(host, reason)
 
-    async def end_tasks(self) -> None:
-        """Leave every host in the state that it is in."""
-        tasks = [host.task for host in self if host.task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
     def clear(self) -> None:
         """Forget every host and every token."""
-        self._by_id.clear()
+        super().clear()
         self.access.clear()

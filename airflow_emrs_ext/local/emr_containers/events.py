@@ -23,9 +23,9 @@ def events(transition: Transition, config: ServiceConfig) -> Iterator[Event]:
     run, change = transition.resource, transition.change
     if isinstance(run, JobRun):
         detail = filled(
-            id=run.job_run_id,
+            id=run.id,
             name=run.name,
-            virtualClusterId=run.cluster.virtual_cluster_id,
+            virtualClusterId=run.owner.id,
             arn=run.arn,
             state=str(change.state),
             stateDetails=change.details or None,
@@ -33,7 +33,7 @@ def events(transition: Transition, config: ServiceConfig) -> Iterator[Event]:
             releaseLabel=run.submission.release_label,
             executionRoleArn=run.submission.execution_role_arn,
             createdBy=caller_arn(config),
-            createdAt=spelled(run.life.created_at),
+            createdAt=spelled(run.created_at),
             finishedAt=spelled(change.at) if change.state.is_terminal else None,
         )
         yield Event(SOURCE, "EMR Job Run State Change", change.at, detail)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from airflow_emrs_ext.local.emr_containers.submission import Submission
 from airflow_emrs_ext.local.emr_containers.virtual_clusters import VirtualCluster
+from airflow_emrs_ext.local.resources.collection import OwnedResource
 from airflow_emrs_ext.local.resources.driving import Driven
-from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, now, shorten
+from airflow_emrs_ext.local.resources.lifecycle import now, shorten
 from airflow_emrs_ext.shared.states import EksJobRunState as S
 from airflow_emrs_ext.shared.states import State
 
@@ -37,39 +37,20 @@ class Attempt(Driven):
         self.running = None
 
 
-@dataclass
-class JobRun:
+@dataclass(kw_only=True)
+class JobRun(OwnedResource):
     """One job run.
 
-    :param number: place among all job runs of the endpoint, in the order of submission
     :param submission: the request
     :param end: gets its result, why, when the job run is to be cancelled
     :param failure_reason: the API's word for why it failed
     """
 
-    job_run_id: str
-    arn: str
-    number: int
-    cluster: VirtualCluster
+    owner: VirtualCluster
     submission: Submission
-    tags: dict[str, str]
-    life: Lifecycle
-    work_dir: Path
     end: asyncio.Future[str]
     attempts: list[Attempt] = field(default_factory=list)
     failure_reason: str | None = None
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def state(self) -> State:
-        """The state that the job run is in."""
-        return self.life.state
-
-    @property
-    def name(self) -> str | None:
-        """Its name, if it was given one."""
-        name: str | None = self.submission.params.get("name")
-        return name
 
     def move(self, state: S, details: str) -> None:
         """Change the state."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from airflow_emrs_ext.local.emr_containers.submission import TEMPLATED, check_jo
 from airflow_emrs_ext.local.errors import ApiError, validation_error
 from airflow_emrs_ext.local.resources.lifecycle import now
 from airflow_emrs_ext.local.resources.naming import caller_arn
-from airflow_emrs_ext.local.resources.pagination import created_within, listing, page
+from airflow_emrs_ext.local.resources.pagination import created_within, page
 from airflow_emrs_ext.local.resources.tags import check_tags
 from airflow_emrs_ext.local.resources.views import filled
 from airflow_emrs_ext.local.validation import Reader
@@ -32,8 +32,7 @@ class JobTemplate:
     :param params: the request that made it
     """
 
-    job_template_id: str
-    arn: str
+    id: str
     number: int
     params: Mapping[str, Any]
     tags: dict[str, str]
@@ -54,9 +53,6 @@ class JobTemplates:
         self._made = 0
         self._by_id: dict[str, JobTemplate] = {}
 
-    def __iter__(self) -> Iterator[JobTemplate]:
-        return iter(self._by_id.values())
-
     def get(self, job_template_id: str, *, code: str = "ResourceNotFoundException") -> JobTemplate:
         """The job template of that id.
 
@@ -68,7 +64,7 @@ class JobTemplates:
         except KeyError:
             raise ApiError(code, f"Job template {job_template_id} does not exist") from None
 
-    def create(self, params: Mapping[str, Any]) -> JobTemplate:
+    def create(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """CreateJobTemplate."""
         check_tags(params.get("tags") or {})
         data = params["jobTemplateData"]
@@ -82,17 +78,15 @@ class JobTemplates:
                     f"jobTemplateData.parameterConfiguration.{name}.defaultValue",
                 )
         job_template_id = new_numbered_id()
-        arn = job_template_arn(self._config, job_template_id)
         template = JobTemplate(
-            job_template_id=job_template_id,
-            arn=arn,
+            id=job_template_id,
             number=self._made,
             params=params,
             tags=dict(params.get("tags") or {}),
             view=filled(
                 id=job_template_id,
                 name=params["name"],
-                arn=arn,
+                arn=job_template_arn(self._config, job_template_id),
                 createdAt=now(),
                 createdBy=caller_arn(self._config),
                 jobTemplateData=data,
@@ -101,7 +95,7 @@ class JobTemplates:
         )
         self._made += 1
         self._by_id[job_template_id] = template
-        return template
+        return {name: template.view[name] for name in ("id", "name", "arn", "createdAt")}
 
     def view(self, template: JobTemplate) -> dict[str, Any]:
         """The ``JobTemplate`` structure."""
@@ -109,21 +103,17 @@ class JobTemplates:
 
     def page(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """ListJobTemplates: newest first."""
-        shown, token = page(
-            "ListJobTemplates",
-            (
-                template
-                for template in self
-                if created_within(template.view["createdAt"], params.get("createdAfter"), params.get("createdBefore"))
-            ),
-            lambda template: (-template.number,),
+        return page(
+            "templates",
+            (template for template in self._by_id.values() if created_within(template.view["createdAt"], params)),
             params,
+            place=lambda template: (-template.number,),
+            view=self.view,
         )
-        return listing("templates", [self.view(template) for template in shown], token)
 
     def delete(self, template: JobTemplate) -> None:
         """DeleteJobTemplate: the job runs that it made go on."""
-        del self._by_id[template.job_template_id]
+        del self._by_id[template.id]
 
     def instantiate(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """What the job template of a StartJobRun request comes to.
@@ -140,7 +130,7 @@ class JobTemplates:
         for name in TEMPLATED:
             if params.get(name):
                 # Whether the service lets the request win is not known; both at once are a mistake more often.
-                raise validation_error(f"{name}: comes from the job template {template.job_template_id}")
+                raise validation_error(f"{name}: comes from the job template {template.id}")
         data = template.params["jobTemplateData"]
         values = _values(template, params.get(_PARAMETERS) or {})
         filled_in = {name: _substitute(data[name], values) for name in TEMPLATED if name in data}
@@ -166,14 +156,14 @@ def _values(template: JobTemplate, given: Mapping[str, str]) -> dict[str, str]:
     for name in given:
         if name not in known:
             raise validation_error(
-                f"{_PARAMETERS}.{name}: job template {template.job_template_id} has no such parameter; it has"
+                f"{_PARAMETERS}.{name}: job template {template.id} has no such parameter; it has"
                 f" {', '.join(known) or 'none'}"
             )
     values = {name: one["defaultValue"] for name, one in declared.items() if "defaultValue" in one} | dict(given)
     for name in sorted(used):
         if name not in values:
             raise validation_error(
-                f"{_PARAMETERS}.{name}: is required: job template {template.job_template_id} has no default for it"
+                f"{_PARAMETERS}.{name}: is required: job template {template.id} has no default for it"
             )
     for name, value in given.items():
         _check_type(declared.get(name, {}), value, f"{_PARAMETERS}.{name}")

@@ -10,11 +10,10 @@ from typing import Any
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_containers.naming import new_cluster_id, virtual_cluster_arn
 from airflow_emrs_ext.local.emr_containers.transitions import VIRTUAL_CLUSTER
-from airflow_emrs_ext.local.errors import ApiError, validation_error
+from airflow_emrs_ext.local.errors import validation_error
+from airflow_emrs_ext.local.resources.collection import Collection, Resource
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener
-from airflow_emrs_ext.local.resources.pagination import created_within, listing, page
 from airflow_emrs_ext.local.resources.queueing import Queues
-from airflow_emrs_ext.local.resources.records import history, plain
 from airflow_emrs_ext.local.resources.tags import check_tags
 from airflow_emrs_ext.local.resources.views import filled
 from airflow_emrs_ext.shared.states import EksJobRunState, State
@@ -23,8 +22,8 @@ from airflow_emrs_ext.shared.states import VirtualClusterState as S
 DEFAULT_NAMESPACE = "default"
 
 
-@dataclass
-class VirtualCluster:
+@dataclass(kw_only=True)
+class VirtualCluster(Resource):
     """One virtual cluster.
 
     :param params: the request that made it, with what UpdateVirtualCluster changed
@@ -32,20 +31,9 @@ class VirtualCluster:
     :param active_endpoints: the managed endpoints that are in no terminal state
     """
 
-    virtual_cluster_id: str
-    arn: str
-    number: int
     params: dict[str, Any]
-    tags: dict[str, str]
-    life: Lifecycle
     active_runs: dict[str, Lifecycle] = field(default_factory=dict)
     active_endpoints: set[str] = field(default_factory=set)
-    ending: asyncio.Task[None] | None = None
-
-    @property
-    def state(self) -> State:
-        """The state that the virtual cluster is in."""
-        return self.life.state
 
     @property
     def namespace(self) -> tuple[str, str]:
@@ -68,38 +56,22 @@ class VirtualCluster:
         :raises ApiError: it is not
         """
         if self.state is not S.RUNNING:
-            raise validation_error(f"Virtual cluster {self.virtual_cluster_id} is {self.state} and takes no work.")
+            raise validation_error(f"Virtual cluster {self.id} is {self.state} and takes no work.")
 
 
-class VirtualClusters:
-    """All virtual clusters of the account.
+class VirtualClusters(Collection[VirtualCluster]):
+    """All virtual clusters of the account; see also :class:`~.collection.Collection`.
 
-    :param config: how long it takes to delete one
     :param queues: told how many job runs of each may execute at once
-    :param listeners: told of every change of state
     """
 
-    def __init__(self, config: ServiceConfig, queues: Queues, listeners: list[Listener]) -> None:
-        self._config = config
+    NOUN, MEMBER = "Virtual cluster", "virtualClusters"
+
+    def __init__(self, config: ServiceConfig, listeners: list[Listener], queues: Queues) -> None:
+        super().__init__(config, listeners)
         self._queues = queues
-        self._listeners = listeners
-        self._by_id: dict[str, VirtualCluster] = {}
 
-    def __iter__(self) -> Iterator[VirtualCluster]:
-        return iter(self._by_id.values())
-
-    def get(self, virtual_cluster_id: str, *, code: str = "ResourceNotFoundException") -> VirtualCluster:
-        """The virtual cluster of that id.
-
-        :param code: the error where the operation declares another one
-        :raises ApiError: there is none
-        """
-        try:
-            return self._by_id[virtual_cluster_id]
-        except KeyError:
-            raise ApiError(code, f"Virtual cluster {virtual_cluster_id} does not exist") from None
-
-    def create(self, params: Mapping[str, Any]) -> VirtualCluster:
+    def create(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """CreateVirtualCluster: an EKS cluster's namespace has one virtual cluster at most."""
         check_tags(params.get("tags") or {})
         provider = params["containerProvider"]
@@ -108,31 +80,30 @@ class VirtualClusters:
             if other.namespace == wanted and not other.state.is_terminal:
                 raise validation_error(
                     f"containerProvider: the namespace {wanted[1]} of EKS cluster {wanted[0]} has the virtual cluster"
-                    f" {other.virtual_cluster_id} already"
+                    f" {other.id} already"
                 )
         virtual_cluster_id = new_cluster_id()
         cluster = VirtualCluster(
-            virtual_cluster_id=virtual_cluster_id,
+            id=virtual_cluster_id,
             arn=virtual_cluster_arn(self._config, virtual_cluster_id),
-            number=len(self._by_id),
+            name=params["name"],
             params=dict(params),
             tags=dict(params.get("tags") or {}),
             life=Lifecycle(VIRTUAL_CLUSTER, self._listeners),
         )
-        self._by_id[virtual_cluster_id] = cluster
+        self.add(cluster)
         self._allow(cluster)
         cluster.life.move(cluster, S.RUNNING, "")
-        return cluster
+        return {"id": cluster.id, "name": cluster.name, "arn": cluster.arn}
 
-    def update(self, cluster: VirtualCluster, params: Mapping[str, Any]) -> None:
+    def update(self, cluster: VirtualCluster, params: Mapping[str, Any]) -> dict[str, Any]:
         """UpdateVirtualCluster: the scheduler's limits; what the request leaves out of them has no limit any more."""
         if cluster.state is not S.RUNNING:
-            raise validation_error(
-                f"Virtual cluster {cluster.virtual_cluster_id} is {cluster.state} and cannot be updated."
-            )
+            raise validation_error(f"Virtual cluster {cluster.id} is {cluster.state} and cannot be updated.")
         if "schedulerConfiguration" in params:
             cluster.params["schedulerConfiguration"] = params["schedulerConfiguration"]
             self._allow(cluster)
+        return {"virtualCluster": self.summary(cluster)}
 
     def delete(self, cluster: VirtualCluster) -> None:
         """DeleteVirtualCluster: TERMINATING, then TERMINATED; harmless while it is one of these."""
@@ -142,81 +113,53 @@ class VirtualClusters:
         ):
             if active:
                 raise validation_error(
-                    f"Virtual cluster {cluster.virtual_cluster_id} cannot be deleted. It has {len(active)} active"
-                    f" {what}"
+                    f"Virtual cluster {cluster.id} cannot be deleted. It has {len(active)} active {what}"
                 )
         if cluster.state is S.RUNNING:
             cluster.life.move(cluster, S.TERMINATING, "")
-            cluster.ending = asyncio.create_task(self._terminate(cluster))
+            cluster.task = asyncio.create_task(self._terminate(cluster))
 
-    def page(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """ListVirtualClusters: newest first, in every state unless the request names some."""
-        states, provider_id = params.get("states"), params.get("containerProviderId")
-        shown, token = page(
-            "ListVirtualClusters",
-            (
-                cluster
-                for cluster in self
-                if (not states or cluster.state in states)
-                and provider_id in (None, cluster.namespace[0])
-                and created_within(cluster.life.created_at, params.get("createdAfter"), params.get("createdBefore"))
-                # Here every cluster has its access entries.
-                and params.get("eksAccessEntryIntegrated", True)
-            ),
-            lambda cluster: (-cluster.number,),
-            params,
-        )
-        return listing("virtualClusters", [self.view(cluster) for cluster in shown], token)
-
-    def view(self, cluster: VirtualCluster) -> dict[str, Any]:
+    def summary(self, resource: VirtualCluster) -> dict[str, Any]:
         """The ``VirtualCluster`` structure."""
-        params, scheduler = cluster.params, cluster.scheduler
+        params = resource.params
         return filled(
-            id=cluster.virtual_cluster_id,
-            name=params["name"],
-            arn=cluster.arn,
-            state=cluster.state,
+            id=resource.id,
+            name=resource.name,
+            arn=resource.arn,
+            state=resource.state,
             containerProvider=params["containerProvider"],
-            createdAt=cluster.life.created_at,
-            tags=dict(cluster.tags),
+            createdAt=resource.life.created_at,
+            tags=dict(resource.tags),
             securityConfigurationId=params.get("securityConfigurationId"),
             sessionEnabled=params.get("sessionEnabled"),
-            schedulerConfiguration=dict(scheduler) or None,
+            schedulerConfiguration=dict(resource.scheduler) or None,
             schedulerStatus={
-                "currentInQueueJobRuns": cluster.count(EksJobRunState.PENDING, EksJobRunState.SUBMITTED),
-                "currentConcurrentJobRuns": cluster.count(EksJobRunState.RUNNING),
+                "currentInQueueJobRuns": resource.count(EksJobRunState.PENDING, EksJobRunState.SUBMITTED),
+                "currentConcurrentJobRuns": resource.count(EksJobRunState.RUNNING),
             },
         )
 
-    def records(self) -> list[dict[str, Any]]:
-        """Every virtual cluster with all that is known of it, oldest first, as plain JSON.
+    def record(self, resource: VirtualCluster) -> dict[str, Any]:
+        """The ``VirtualCluster`` structure, ``clientToken``, ``activeJobRuns`` and ``activeEndpoints``."""
+        return {
+            **self.summary(resource),
+            "clientToken": resource.params["clientToken"],
+            "activeJobRuns": sorted(resource.active_runs),
+            "activeEndpoints": sorted(resource.active_endpoints),
+        }
 
-        Beside the members of the API: ``clientToken``, ``activeJobRuns``, ``activeEndpoints`` and ``stateHistory``.
-        """
-        return [
-            {
-                **plain(self.view(cluster)),
-                "clientToken": cluster.params["clientToken"],
-                "activeJobRuns": sorted(cluster.active_runs),
-                "activeEndpoints": sorted(cluster.active_endpoints),
-                "stateHistory": history(cluster.life),
-            }
+    def _listed(self, params: Mapping[str, Any]) -> Iterator[VirtualCluster]:
+        provider_id = params.get("containerProviderId")
+        return (
+            cluster
             for cluster in self
-        ]
-
-    async def end_tasks(self) -> None:
-        """Leave every virtual cluster in the state that it is in."""
-        tasks = [cluster.ending for cluster in self if cluster.ending]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def clear(self) -> None:
-        """Forget every virtual cluster."""
-        self._by_id.clear()
+            if provider_id in (None, cluster.namespace[0])
+            # Here every cluster has its access entries.
+            and params.get("eksAccessEntryIntegrated", True)
+        )
 
     def _allow(self, cluster: VirtualCluster) -> None:
-        self._queues.allow(cluster.virtual_cluster_id, cluster.scheduler.get("maxConcurrentJobRuns"))
+        self._queues.allow(cluster.id, cluster.scheduler.get("maxConcurrentJobRuns"))
 
     async def _terminate(self, cluster: VirtualCluster) -> None:
         await asyncio.sleep(self._config.application_start_seconds)

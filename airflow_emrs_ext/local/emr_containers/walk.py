@@ -45,15 +45,15 @@ class Walker:
 
         :param run: a job run that has just been submitted
         """
-        cluster_id = run.cluster.virtual_cluster_id
-        turn = self.queues.enter(cluster_id, run.job_run_id)
+        cluster_id = run.owner.id
+        turn = self.queues.enter(cluster_id, run.id)
         try:
             await self._execute(run, turn)
         except EndRequestedError:
             await self._cancel(run)
         except Exception:
             # A defect must not leave a job run active for ever: whoever waits for it would wait for ever, too.
-            _log.exception("job run %s", run.job_run_id)
+            _log.exception("job run %s", run.id)
             for attempt in run.attempts[-1:]:
                 await attempt.stop(0)
             if not run.state.is_terminal:
@@ -63,7 +63,7 @@ class Walker:
                 else:
                     run.fail("INTERNAL_ERROR", details)
         finally:
-            self.queues.leave(cluster_id, run.job_run_id)
+            self.queues.leave(cluster_id, run.id)
             for attempt in run.attempts[-1:]:
                 await attempt.end_delivering()
 
@@ -108,7 +108,7 @@ class Walker:
             raise
         except Exception as error:
             # Whatever the runner cannot do is the end of this attempt, not of the endpoint.
-            _log.exception("job run %s, attempt %s", run.job_run_id, attempt.number)
+            _log.exception("job run %s, attempt %s", run.id, attempt.number)
             result = AttemptResult(False, str(error) or type(error).__name__)
             await attempt.stop(0)
         if result.succeeded:
@@ -134,14 +134,14 @@ class Walker:
         run.move(S.CANCELLED, run.end.result())
 
     def _spec(self, run: JobRun, attempt: Attempt) -> AttemptSpec:
-        submission, cluster_id = run.submission, run.cluster.virtual_cluster_id
+        submission, cluster_id = run.submission, run.owner.id
         spark_application_id = new_spark_application_id()
         return AttemptSpec(
             product=PRODUCT,
             owner_id=cluster_id,
-            driver_name=f"spark-{run.job_run_id}-driver",
+            driver_name=f"spark-{run.id}-driver",
             ui_id=spark_application_id,
-            job_run_id=run.job_run_id,
+            job_run_id=run.id,
             attempt=attempt.number,
             account_id=self.config.account_id,
             region=self.config.region,
@@ -151,7 +151,7 @@ class Walker:
             job_driver=submission.job_driver,
             classifications=submission.classifications,
             logs=log_destinations(submission.monitoring),
-            log_path=f"{cluster_id}/jobs/{run.job_run_id}/containers/{spark_application_id}",
+            log_path=f"{cluster_id}/jobs/{run.id}/containers/{spark_application_id}",
             driver=submission.pods.driver,
             executor=submission.pods.executor,
             executor_count=submission.pods.executor_count,

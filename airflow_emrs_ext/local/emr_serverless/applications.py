@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,18 +20,24 @@ from airflow_emrs_ext.local.emr_serverless.naming import application_arn, new_id
 from airflow_emrs_ext.local.emr_serverless.releases import parse_release
 from airflow_emrs_ext.local.emr_serverless.transitions import APPLICATION
 from airflow_emrs_ext.local.errors import ApiError, validation_error
+from airflow_emrs_ext.local.resources.collection import Collection, Resource
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener, now
 from airflow_emrs_ext.local.resources.queueing import Queues
 from airflow_emrs_ext.local.resources.releases import Release
+from airflow_emrs_ext.local.resources.tags import check_tags
+from airflow_emrs_ext.local.resources.views import filled
 from airflow_emrs_ext.shared.states import ApplicationState as S
 from airflow_emrs_ext.shared.states import State
 
 AUTO_STOPPING = "AUTO_STOPPING"
 _SETTLES_AS = {S.CREATING: S.CREATED, S.STARTING: S.STARTED, S.STOPPING: S.STOPPED}
 
+_SUMMARY = ("name", "arn", "releaseLabel", "type", "state", "stateDetails", "createdAt", "updatedAt", "architecture")
+"""Members of the ``ApplicationSummary`` structure that the ``Application`` structure has, too."""
 
-@dataclass
-class Application:
+
+@dataclass(kw_only=True)
+class Application(Resource):
     """One application.
 
     :param settings: members of the API's ``Application`` structure that a request can set
@@ -41,15 +47,9 @@ class Application:
     :param start_when_settled: a job run or session that starts it was submitted before it could be started
     """
 
-    application_id: str
-    arn: str
-    number: int
-    name: str | None
     engine: str
     settings: dict[str, Any]
-    tags: dict[str, str]
     client_token: str
-    life: Lifecycle
     updated_at: datetime
     active_runs: set[str] = field(default_factory=set)
     active_sessions: set[str] = field(default_factory=set)
@@ -57,12 +57,6 @@ class Application:
     start_when_settled: bool = False
     idle_since: datetime | None = None
     idle_timer: asyncio.TimerHandle | None = None
-    settling: asyncio.Task[None] | None = None
-
-    @property
-    def state(self) -> State:
-        """The state that the application is in."""
-        return self.life.state
 
     @property
     def release(self) -> Release:
@@ -70,44 +64,29 @@ class Application:
         return parse_release(self.settings["releaseLabel"])
 
 
-class Applications:
-    """All applications of the account.
+class Applications(Collection[Application]):
+    """All applications of the account; see also :class:`~.collection.Collection`.
 
-    :param config: dwell times, the length of a minute
     :param capacity: told what each application may use
     :param queues: told how many job runs of each application may execute at once
-    :param listeners: told of every change of state
     """
 
-    def __init__(self, config: ServiceConfig, capacity: Capacity, queues: Queues, listeners: list[Listener]) -> None:
-        self._config = config
+    NOUN, MEMBER, BY_STATE = "Application", "applications", True
+
+    def __init__(self, config: ServiceConfig, listeners: list[Listener], capacity: Capacity, queues: Queues) -> None:
+        super().__init__(config, listeners)
         self._capacity = capacity
         self._queues = queues
-        self._listeners = listeners
-        self._by_id: dict[str, Application] = {}
 
-    def __iter__(self) -> Iterator[Application]:
-        return iter(self._by_id.values())
-
-    def get(self, application_id: str) -> Application:
-        """The application of that id.
-
-        :raises ApiError: there is none
-        """
-        try:
-            return self._by_id[application_id]
-        except KeyError:
-            raise ApiError("ResourceNotFoundException", f"Application {application_id} does not exist") from None
-
-    def create(self, params: Mapping[str, Any]) -> Application:
+    def create(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """CreateApplication."""
+        check_tags(params.get("tags") or {})
         kind = engine(params["type"])
         settings = settings_of(params, kind, {})
         application_id = new_id()
         application = Application(
-            application_id=application_id,
+            id=application_id,
             arn=application_arn(self._config, application_id),
-            number=len(self._by_id),
             name=params.get("name"),
             engine=kind,
             settings=settings,
@@ -116,13 +95,13 @@ class Applications:
             life=Lifecycle(APPLICATION, self._listeners),
             updated_at=now(),
         )
-        self._by_id[application_id] = application
+        self.add(application)
         self._apply_limits(application)
         self._move(application, S.CREATING)
         self._settle(application)
-        return application
+        return filled(applicationId=application_id, arn=application.arn, name=application.name)
 
-    def update(self, application: Application, params: Mapping[str, Any]) -> None:
+    def update(self, application: Application, params: Mapping[str, Any]) -> dict[str, Any]:
         """UpdateApplication: everything while CREATED or STOPPED, the job concurrency also while STARTED."""
         changed = params.keys() - {"applicationId", "clientToken"}
         allowed = {S.CREATED, S.STOPPED} | ({S.STARTED} if changed <= {"schedulerConfiguration"} else set())
@@ -130,6 +109,7 @@ class Applications:
         application.settings = settings_of(params, application.engine, application.settings)
         application.updated_at = now()
         self._apply_limits(application)
+        return {"application": self.view(application)}
 
     def start(self, application: Application) -> None:
         """StartApplication: CREATED or STOPPED becomes STARTING, then STARTED; harmless while it is one of these."""
@@ -148,10 +128,10 @@ class Applications:
         ):
             if active:
                 raise validation_error(
-                    f"Application {application.application_id} cannot be STOPPED. It has {len(active)} active {what}"
+                    f"Application {application.id} cannot be STOPPED. It has {len(active)} active {what}"
                 )
-        if application.settling:
-            application.settling.cancel()
+        if application.task:
+            application.task.cancel()
         self._disarm(application)
         application.idle_since = None
         application.started.clear()
@@ -174,7 +154,7 @@ class Applications:
         by_itself = application.settings["autoStartConfiguration"]["enabled"]
         if application.state is S.TERMINATED or (not by_itself and application.state is not S.STARTED):
             raise validation_error(
-                f"Application {application.application_id} is {application.state} and takes no {what}."
+                f"Application {application.id} is {application.state} and takes no {what}."
                 + ("" if application.state is S.TERMINATED else " Start it, or turn on its auto-start.")
             )
         if application.state in (S.CREATED, S.STOPPED):
@@ -213,25 +193,61 @@ class Applications:
                 max(0.0, allowed - spent), self.stop, application, AUTO_STOPPING
             )
 
+    def view(self, application: Application) -> dict[str, Any]:
+        """The ``Application`` structure."""
+        return filled(
+            applicationId=application.id,
+            name=application.name,
+            arn=application.arn,
+            type=application.engine,
+            state=application.state,
+            stateDetails=application.life.details or None,
+            createdAt=application.created_at,
+            updatedAt=application.updated_at,
+            tags=dict(application.tags),
+            **application.settings,
+        )
+
+    def summary(self, resource: Application) -> dict[str, Any]:
+        """The ``ApplicationSummary`` structure."""
+        shown = (
+            "name",
+            "arn",
+            "releaseLabel",
+            "type",
+            "state",
+            "stateDetails",
+            "createdAt",
+            "updatedAt",
+            "architecture",
+        )
+        return {"id": resource.id, **{name: value for name, value in self.view(resource).items() if name in shown}}
+
+    def record(self, resource: Application) -> dict[str, Any]:
+        """The ``Application`` structure, ``clientToken``, ``activeJobRuns`` and ``activeSessions``."""
+        return {
+            **self.view(resource),
+            "clientToken": resource.client_token,
+            "activeJobRuns": sorted(resource.active_runs),
+            "activeSessions": sorted(resource.active_sessions),
+        }
+
     async def end_tasks(self) -> None:
         """Leave every application in the state that it is in."""
-        applications = list(self._by_id.values())
-        for application in applications:
+        for application in self:
             self._disarm(application)
-            if application.settling:
-                application.settling.cancel()
-        await asyncio.gather(*(a.settling for a in applications if a.settling), return_exceptions=True)
+        await super().end_tasks()
 
-    def clear(self) -> None:
-        """Forget every application."""
-        self._by_id.clear()
+    def _listed(self, params: Mapping[str, Any]) -> Iterator[Application]:
+        """TERMINATED ones only when ``states`` asks for them."""
+        return (application for application in self if params.get("states") or application.state is not S.TERMINATED)
 
     def _apply_limits(self, application: Application) -> None:
         started = bool(application.life.history) and application.state in (S.STARTING, S.STARTED)
         warm = warm_capacity(application.settings).cpu if started else 0.0
-        self._capacity.allow(application.application_id, limit_of(application.settings), warm)
+        self._capacity.allow(application.id, limit_of(application.settings), warm)
         scheduler = application.settings.get("schedulerConfiguration")
-        self._queues.allow(application.application_id, scheduler["maxConcurrentRuns"] if scheduler else None)
+        self._queues.allow(application.id, scheduler["maxConcurrentRuns"] if scheduler else None)
 
     def _disarm(self, application: Application) -> None:
         if application.idle_timer:
@@ -240,12 +256,12 @@ class Applications:
 
     def _settle(self, application: Application, details: str = "") -> None:
         """Leave CREATING, STARTING or STOPPING after the time that it takes."""
-        application.settling = asyncio.create_task(self._settle_later(application, details))
+        application.task = asyncio.create_task(self._settle_later(application, details))
 
     async def _settle_later(self, application: Application, details: str) -> None:
         await asyncio.sleep(self._config.application_start_seconds)
         state = _SETTLES_AS[S(application.state)]
-        application.settling = None
+        application.task = None
         self._move(application, state, details)
         if state is S.STARTED:
             application.started.set()
@@ -260,7 +276,7 @@ class Applications:
         if self._capacity.used_vcpu + warm > self._capacity.account_vcpu:
             raise ApiError(
                 "ServiceQuotaExceededException",
-                f"The initial capacity of application {application.application_id} takes {warm:g} vCPUs; the"
+                f"The initial capacity of application {application.id} takes {warm:g} vCPUs; the"
                 f" account may use {self._capacity.account_vcpu:g} and uses {self._capacity.used_vcpu:g}",
             )
 
@@ -273,11 +289,11 @@ class Applications:
         application.updated_at = application.life.move(application, state, details).at
 
 
-def _require(application: Application, states: Collection[State], verb: str) -> None:
+def _require(application: Application, states: Container[State], verb: str) -> None:
     """Refuse an operation that the application's state does not allow."""
     if application.state not in states:
         allowed = ", ".join(state for state in S if state in states)
         raise validation_error(
-            f"Application {application.application_id} is {application.state} and cannot be {verb}."
+            f"Application {application.id} is {application.state} and cannot be {verb}."
             f" Applications must be in one of the following statuses: [{allowed}]"
         )

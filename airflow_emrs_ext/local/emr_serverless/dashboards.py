@@ -16,7 +16,7 @@ def of_attempt(dashboards: Dashboards, run: JobRun, attempt: Attempt) -> str:
 
     :raises ApiError: the attempt has no UI, because its driver has not run
     """
-    name = f"Attempt {attempt.number} of job run {run.job_run_id}"
+    name = f"Attempt {attempt.number} of job run {run.id}"
     if attempt.state in _TOO_EARLY or attempt.started_at is None:
         raise validation_error(f"{name} is {attempt.state} and has no dashboard: it has not been RUNNING")
     return dashboards.mint(name, attempt)

@@ -41,7 +41,7 @@ def _event(subject: str, change: Change, detail: dict[str, Any], *resources: str
 def _application(application: Application, change: Change) -> dict[str, Any]:
     auto_stop = application.settings["autoStopConfiguration"]
     return filled(
-        applicationId=application.application_id,
+        applicationId=application.id,
         applicationName=application.name,
         arn=application.arn,
         releaseLabel=application.settings["releaseLabel"],
@@ -56,8 +56,8 @@ def _application(application: Application, change: Change) -> dict[str, Any]:
 
 def _job_run(run: JobRun, change: Change, config: ServiceConfig) -> dict[str, Any]:
     return {
-        "jobRunId": run.job_run_id,
-        "applicationId": run.application.application_id,
+        "jobRunId": run.id,
+        "applicationId": run.owner.id,
         "arn": run.arn,
         "releaseLabel": run.settings["releaseLabel"],
         "createdBy": caller_arn(config),
@@ -86,8 +86,8 @@ def _usage(run: JobRun) -> dict[str, Any] | None:
         return None
     used, billed = utilization.total(usages), utilization.billed(usages)
     return filled(
-        applicationId=run.application.application_id,
-        jobRunId=run.job_run_id,
+        applicationId=run.owner.id,
+        jobRunId=run.id,
         attempt=attempt.number,
         mode=run.submission.mode,
         createdAt=spelled(run.created_at),

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.emr_serverless.applications import Application
 from airflow_emrs_ext.local.emr_serverless.submission import Submission
 from airflow_emrs_ext.local.emr_serverless.utilization import Usage
 from airflow_emrs_ext.local.errors import ApiError
+from airflow_emrs_ext.local.resources.collection import OwnedResource
 from airflow_emrs_ext.local.resources.driving import Driven
-from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, now, shorten
+from airflow_emrs_ext.local.resources.lifecycle import now, shorten
 from airflow_emrs_ext.shared.states import JobRunState as S
 from airflow_emrs_ext.shared.states import State
 
@@ -49,45 +49,21 @@ class Cancellation:
     grace_seconds: float
 
 
-@dataclass
-class JobRun:
+@dataclass(kw_only=True)
+class JobRun(OwnedResource):
     """One job run.
 
-    :param number: place among all job runs of the endpoint, in the order of submission
     :param submission: the request
     :param settings: the application's, as they were at the submission
     :param cancellation: gets its result when the job run is to be cancelled
     """
 
-    job_run_id: str
-    arn: str
-    number: int
-    application: Application
+    owner: Application
     submission: Submission
     settings: Mapping[str, Any]
-    tags: dict[str, str]
-    life: Lifecycle
-    work_dir: Path
     cancellation: asyncio.Future[Cancellation]
     attempts: list[Attempt] = field(default_factory=list)
     timeout: asyncio.TimerHandle | None = None
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def state(self) -> State:
-        """The state that the job run is in."""
-        return self.life.state
-
-    @property
-    def name(self) -> str | None:
-        """Its name, if it was given one."""
-        name: str | None = self.submission.params.get("name")
-        return name
-
-    @property
-    def created_at(self) -> datetime:
-        """When it was submitted."""
-        return self.life.history[0].at
 
     @property
     def attempt(self) -> Attempt:
@@ -102,7 +78,7 @@ class JobRun:
         if number is None:
             return self.attempt
         if not 1 <= number <= len(self.attempts):
-            raise ApiError("ResourceNotFoundException", f"Job run {self.job_run_id} has no attempt {number}")
+            raise ApiError("ResourceNotFoundException", f"Job run {self.id} has no attempt {number}")
         return self.attempts[number - 1]
 
     def move(self, state: S, details: str) -> None:

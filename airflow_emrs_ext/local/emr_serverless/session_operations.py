@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.connect.access import ConnectAccess
 from airflow_emrs_ext.local.connect.registry import ConnectHosts
-from airflow_emrs_ext.local.emr_serverless import records, views
+from airflow_emrs_ext.local.emr_serverless import utilization
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.emr_serverless.naming import new_id, session_arn
 from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
@@ -19,8 +20,9 @@ from airflow_emrs_ext.local.emr_serverless.sessions import Session, read_session
 from airflow_emrs_ext.local.emr_serverless.transitions import SESSION
 from airflow_emrs_ext.local.errors import ApiError, validation_error
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener
-from airflow_emrs_ext.local.resources.pagination import created_within, group, listing, page
+from airflow_emrs_ext.local.resources.naming import caller_arn
 from airflow_emrs_ext.local.resources.tags import check_tags
+from airflow_emrs_ext.local.resources.views import filled
 from airflow_emrs_ext.shared.states import SessionState as S
 
 MOST_SESSIONS = 25
@@ -28,43 +30,25 @@ MOST_SESSIONS = 25
 
 
 class Sessions(ConnectHosts[Session]):
-    """All sessions of the account.
+    """All sessions of the account; see also :class:`~.registry.ConnectHosts`.
 
-    :param config: account, Region, quotas
     :param applications: told which sessions they have
-    :param walker: leads each session through its states
-    :param access: mints what GetSessionEndpoint answers
-    :param listeners: told of every change of state
-    :param work_dir: where the sessions get their directories
     """
+
+    NOUN, MEMBER, BY_STATE = "Session", "sessions", True
 
     def __init__(
         self,
         config: ServiceConfig,
+        listeners: list[Listener],
         applications: Applications,
+        work_dir: Path,
+        *,
         walker: SessionWalker,
         access: ConnectAccess,
-        listeners: list[Listener],
-        work_dir: Path,
     ) -> None:
-        super().__init__(walker, access)
-        self._config = config
+        super().__init__(config, listeners, applications, work_dir, walker=walker, access=access)
         self._applications = applications
-        self._listeners = listeners
-        self._work_dir = work_dir
-
-    def find(self, application_id: str, session_id: str) -> Session:
-        """The session of an application.
-
-        :raises ApiError: there is none
-        """
-        application = self._applications.get(application_id)
-        session = self._by_id.get(session_id)
-        if session is None or session.application is not application:
-            raise ApiError(
-                "ResourceNotFoundException", f"Session {session_id} of application {application_id} does not exist"
-            )
-        return session
 
     def start(self, application: Application, params: Mapping[str, Any]) -> dict[str, Any]:
         """StartSession."""
@@ -75,51 +59,33 @@ class Sessions(ConnectHosts[Session]):
         if len(application.active_sessions) >= most:
             raise ApiError(
                 "ServiceQuotaExceededException",
-                f"Application {application.application_id} has reached the limit of {most:g} active sessions.",
+                f"Application {application.id} has reached the limit of {most:g} active sessions.",
             )
         session_id = new_id()
         session = Session(
-            host_id=session_id,
-            arn=session_arn(self._config, application.application_id, session_id),
-            number=len(self._by_id),
-            application=application,
+            id=session_id,
+            arn=session_arn(self._config, application.id, session_id),
+            name=params.get("name"),
+            owner=application,
             request=request,
             settings=application.settings,
             tags=dict(params.get("tags") or {}),
             life=Lifecycle(SESSION, self._listeners),
             idle_timeout_minutes=request.idle_timeout_minutes,
             clock=self._walker.clock,
-            work_dir=self._work_dir / application.application_id / session_id,
+            work_dir=self._work_dir / application.id / session_id,
             end=asyncio.get_running_loop().create_future(),
         )
         session.move(S.SUBMITTED, "The session has been submitted.")
-        self._by_id[session_id] = session
+        self.add(session)
         self._applications.work_submitted(application, application.active_sessions, session_id)
         session.task = asyncio.create_task(self._walk(session))
-        return {"applicationId": application.application_id, "sessionId": session_id, "arn": session.arn}
-
-    def page(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """ListSessions: newest first, grouped by state when several are asked for."""
-        application = self._applications.get(params["applicationId"])
-        states = params.get("states")
-        shown, token = page(
-            "ListSessions",
-            (
-                session
-                for session in self
-                if session.application is application
-                and (not states or session.state in states)
-                and created_within(session.created_at, params.get("createdAtAfter"), params.get("createdAtBefore"))
-            ),
-            lambda session: (*group(session.state, states), -session.number),
-            params,
-        )
-        return listing("sessions", [views.session_summary(session, self._config) for session in shown], token)
+        return {"applicationId": application.id, "sessionId": session_id, "arn": session.arn}
 
     def terminate(self, session: Session) -> None:
         """TerminateSession: at once TERMINATING; harmless for a session that is TERMINATING already."""
         if session.state.is_terminal:
-            raise validation_error(f"Session {session.session_id} is {session.state} and cannot be TERMINATED.")
+            raise validation_error(f"Session {session.id} is {session.state} and cannot be TERMINATED.")
         self._walker.terminate(session, "Session terminated by request (TerminateSession).")
 
     async def endpoint(self, session: Session) -> dict[str, Any]:
@@ -127,31 +93,75 @@ class Sessions(ConnectHosts[Session]):
         url = await self.access.url()
         if not session.is_ready:
             raise validation_error(
-                f"Session {session.session_id} is {session.state} and has no endpoint; sessions must be in one of the"
+                f"Session {session.id} is {session.state} and has no endpoint; sessions must be in one of the"
                 f" following statuses: [{', '.join(state for state in S if state in session.KIND.ready)}]"
             )
         token, expires_at = self.access.mint(session, self._config.session_token_seconds)
         return {
-            "applicationId": session.application.application_id,
-            "sessionId": session.session_id,
+            "applicationId": session.owner.id,
+            "sessionId": session.id,
             "endpoint": url,
             "authToken": token,
             "authTokenExpiresAt": expires_at,
         }
 
-    def records(self, application_id: str | None = None) -> list[dict[str, Any]]:
-        """Every session with all that is known of it, oldest first, as plain JSON.
+    def view(self, session: Session) -> dict[str, Any]:
+        """The ``Session`` structure."""
+        usages, ended = session.usages(), session.state.is_terminal
+        return filled(
+            **self.summary(session),
+            startedAt=session.started_at,
+            endedAt=session.ended_at if ended else None,
+            idleSince=session.idle_since,
+            configurationOverrides=session.request.params.get("configurationOverrides"),
+            networkConfiguration=session.settings.get("networkConfiguration"),
+            idleTimeoutMinutes=session.request.idle_timeout_minutes,
+            tags=dict(session.tags),
+            totalResourceUtilization=utilization.total(usages) if usages else None,
+            billedResourceUtilization=utilization.billed(usages) if usages else None,
+            totalExecutionDurationSeconds=utilization.duration(usages) if ended else None,
+        )
 
-        :param application_id: only those of one application
+    def summary(self, resource: Session) -> dict[str, Any]:
+        """The ``SessionSummary`` structure."""
+        return filled(
+            applicationId=resource.owner.id,
+            sessionId=resource.id,
+            arn=resource.arn,
+            name=resource.name,
+            state=resource.state,
+            stateDetails=resource.life.details,
+            releaseLabel=resource.settings["releaseLabel"],
+            executionRoleArn=resource.request.params["executionRoleArn"],
+            createdBy=caller_arn(self._config),
+            createdAt=resource.created_at,
+            updatedAt=resource.life.changed_at,
+        )
+
+    def record(self, resource: Session) -> dict[str, Any]:
+        """The ``Session`` structure, the request behind it, and what became of it.
+
+        Beside the members of the API: ``clientToken``, ``classifications`` and ``monitoring`` (both merged),
+        ``demand``, ``executorCount``, ``tokensMinted``, ``callsInFlight``, ``logPath`` and ``workDir``.
         """
-        return [
-            records.session_record(session, self._config)
-            for session in self
-            if application_id in (None, session.application.application_id)
-        ]
+        request = resource.request
+        return {
+            **self.view(resource),
+            "clientToken": request.params["clientToken"],
+            "classifications": request.classifications,
+            "monitoring": request.monitoring,
+            "demand": asdict(request.demand),
+            "executorCount": resource.executor_count,
+            "tokensMinted": resource.tokens_minted,
+            "callsInFlight": resource.in_flight,
+            **resource.paths(),
+        }
+
+    def _listed(self, params: Mapping[str, Any]) -> Iterator[Session]:
+        return self._of(params["applicationId"])
 
     async def _walk(self, session: Session) -> None:
         try:
             await self._walker.walk(session)
         finally:
-            self._applications.work_ended(session.application, session.application.active_sessions, session.session_id)
+            self._applications.work_ended(session.owner, session.owner.active_sessions, session.id)

@@ -31,15 +31,13 @@ class SessionWalker(ConnectWalker[Session]):
 
     async def prepare(self, host: Session) -> ConnectSpec:
         """From SUBMITTED to STARTING, with the workers that it needs."""
-        application, demand = host.application, host.request.demand
+        application, demand = host.owner, host.request.demand
         await until(host.end, asyncio.sleep(self.config.scheduling_seconds))
         await until(host.end, application.started.wait())
         host.move(S.STARTING, "Workers are being allocated.")
         try:
-            self._capacity.check(application.application_id, demand)
-            host.executor_count = await until(
-                host.end, self._capacity.acquire(host.session_id, application.application_id, demand)
-            )
+            self._capacity.check(application.id, demand)
+            host.executor_count = await until(host.end, self._capacity.acquire(host.id, application.id, demand))
         except NeverFitsError as error:
             raise NotLaunchedError(str(error)) from error
         await until(host.end, asyncio.sleep(self.config.session_start_seconds))
@@ -47,17 +45,17 @@ class SessionWalker(ConnectWalker[Session]):
 
     def release(self, host: Session) -> None:
         """Give the workers back."""
-        self._capacity.release(host.session_id)
+        self._capacity.release(host.id)
 
     def _spec(self, session: Session) -> ConnectSpec:
-        request, application = session.request, session.application
+        request, application = session.request, session.owner
         driver_name = DRIVER_NAMES[application.engine]
         return ConnectSpec(
             product=PRODUCT,
-            owner_id=application.application_id,
+            owner_id=application.id,
             driver_name=driver_name,
-            ui_id=session.session_id,
-            host_id=session.session_id,
+            ui_id=session.id,
+            host_id=session.id,
             account_id=self.config.account_id,
             region=self.config.region,
             name=session.name,
@@ -65,7 +63,7 @@ class SessionWalker(ConnectWalker[Session]):
             execution_role_arn=request.params["executionRoleArn"],
             classifications=request.classifications,
             logs=log_destinations(request.monitoring, driver_name),
-            log_path=f"applications/{application.application_id}/sessions/{session.session_id}",
+            log_path=f"applications/{application.id}/sessions/{session.id}",
             driver=request.demand.driver,
             executor=request.demand.executor,
             executor_count=session.executor_count,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.connect.hosts import ConnectHost, HostKind
@@ -47,7 +46,6 @@ class SessionRequest:
 class Session(ConnectHost):
     """One session.
 
-    :param number: place among all sessions of the endpoint, in the order of their start
     :param request: the request
     :param settings: the application's, as they were at the start
     """
@@ -64,25 +62,10 @@ class Session(ConnectHost):
         longest_life_minutes=24 * 60,
     )
 
-    arn: str
-    number: int
-    application: Application
+    owner: Application
     request: SessionRequest
     settings: Mapping[str, Any]
-    tags: dict[str, str]
-    work_dir: Path
     executor_count: int = 0
-
-    @property
-    def session_id(self) -> str:
-        """Its id."""
-        return self.host_id
-
-    @property
-    def name(self) -> str | None:
-        """Its name, if it was given one."""
-        name: str | None = self.request.params.get("name")
-        return name
 
     def became_busy(self) -> None:
         """BUSY, unless it is."""
@@ -110,7 +93,7 @@ def read_session_request(params: Mapping[str, Any], application: Application) ->
     :param application: the application that it names
     :raises ApiError: the application has no sessions, or a parameter is not usable; it is named
     """
-    named = f"Application {application.application_id}"
+    named = f"Application {application.id}"
     if application.engine != SPARK:
         raise validation_error(f"{named} is a {application.engine} application; sessions need a Spark application.")
     if application.release < SESSIONS:
@@ -119,7 +102,7 @@ def read_session_request(params: Mapping[str, Any], application: Application) ->
         )
     if not (application.settings.get("interactiveConfiguration") or {}).get("sessionEnabled"):
         raise validation_error(
-            f"Sessions are not enabled for application {application.application_id}."
+            f"Sessions are not enabled for application {application.id}."
             " Set interactiveConfiguration.sessionEnabled to true."
         )
     overrides = (params.get("configurationOverrides") or {}).get("runtimeConfiguration")

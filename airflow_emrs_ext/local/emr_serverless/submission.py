@@ -74,7 +74,7 @@ def read_submission(params: Mapping[str, Any], application: Application) -> Subm
         raise validation_error(f"jobDriver: is required; a {application.engine} application takes {expected}")
     if expected not in driver:
         raise validation_error(
-            f"jobDriver.{next(iter(driver))}: application {application.application_id} is a {application.engine}"
+            f"jobDriver.{next(iter(driver))}: application {application.id} is a {application.engine}"
             f" application and takes {expected}"
         )
     mode = params.get("mode", BATCH)

@@ -52,7 +52,7 @@ class Walker:
             await self._cancel(run)
         except Exception:
             # A defect must not leave a job run active for ever: whoever waits for it would wait for ever, too.
-            _log.exception("job run %s", run.job_run_id)
+            _log.exception("job run %s", run.id)
             await run.attempt.stop(0)
             if not run.state.is_terminal:
                 end = S.CANCELLED if run.state is S.CANCELLING else S.FAILED
@@ -60,8 +60,8 @@ class Walker:
         finally:
             if run.timeout:
                 run.timeout.cancel()
-            self.capacity.release(run.job_run_id)
-            self.queues.leave(run.application.application_id, run.job_run_id)
+            self.capacity.release(run.id)
+            self.queues.leave(run.owner.id, run.id)
             await run.attempt.end_delivering()
 
     def cancel(self, run: JobRun, details: str, grace: float) -> None:
@@ -98,7 +98,7 @@ class Walker:
 
     async def _get_turn(self, run: JobRun, turn: asyncio.Event) -> bool:
         """Wait in the queue; whether the turn came before the time was up."""
-        scheduler = run.application.settings["schedulerConfiguration"]
+        scheduler = run.owner.settings["schedulerConfiguration"]
         minutes = scheduler["queueTimeoutMinutes"]
         run.move(S.QUEUED, f"Waiting: the application executes {scheduler['maxConcurrentRuns']} job runs at once.")
         try:
@@ -110,14 +110,14 @@ class Walker:
 
     async def _attempt(self, run: JobRun) -> AttemptResult:
         """One attempt, from PENDING to the end of its driver."""
-        application, attempt = run.application, run.attempt
+        application, attempt = run.owner, run.attempt
         run.move(S.PENDING, "The job run is being scheduled for the application.")
         await self._dwell(run)
         await until(run.cancellation, application.started.wait())
         run.move(S.SCHEDULED, "Workers are being allocated.")
-        self.capacity.check(application.application_id, run.submission.demand)
+        self.capacity.check(application.id, run.submission.demand)
         attempt.executor_count = await until(
-            run.cancellation, self.capacity.acquire(run.job_run_id, application.application_id, run.submission.demand)
+            run.cancellation, self.capacity.acquire(run.id, application.id, run.submission.demand)
         )
         await self._dwell(run)
         attempt.spec = self._spec(run)
@@ -127,14 +127,14 @@ class Walker:
             raise
         except Exception as error:
             # Whatever the runner cannot do is the end of this attempt, not of the endpoint.
-            _log.exception("job run %s, attempt %s", run.job_run_id, attempt.number)
+            _log.exception("job run %s, attempt %s", run.id, attempt.number)
             result = AttemptResult(False, str(error) or type(error).__name__)
             await attempt.stop(0)
         attempt.ended_at = now()
         attempt.running = None
         if run.timeout and (result.succeeded or not self._may_retry(run)):
             run.timeout.cancel()
-        self.capacity.release(run.job_run_id)
+        self.capacity.release(run.id)
         if result.succeeded and run.state is S.SCHEDULED:
             self._on_running(run, attempt)
         await attempt.end_delivering(last=True)
@@ -179,15 +179,15 @@ class Walker:
         return failed < submission.retry_policy["maxFailedAttemptsPerHour"]
 
     def _spec(self, run: JobRun) -> AttemptSpec:
-        submission, application, attempt = run.submission, run.application, run.attempt
+        submission, application, attempt = run.submission, run.owner, run.attempt
         driver_name = DRIVER_NAMES[application.engine]
-        path = f"applications/{application.application_id}/jobs/{run.job_run_id}"
+        path = f"applications/{application.id}/jobs/{run.id}"
         return AttemptSpec(
             product=PRODUCT,
-            owner_id=application.application_id,
+            owner_id=application.id,
             driver_name=driver_name,
-            ui_id=f"{run.job_run_id}-{attempt.number}",
-            job_run_id=run.job_run_id,
+            ui_id=f"{run.id}-{attempt.number}",
+            job_run_id=run.id,
             attempt=attempt.number,
             account_id=self.config.account_id,
             region=self.config.region,

@@ -73,6 +73,14 @@ class Driven:
     delivery: LogDelivery | None = None
     delivering: asyncio.Task[None] | None = None
 
+    def paths(self) -> dict[str, str | None]:
+        """Where its logs and its files are, for a record of it: ``logPath`` and ``workDir``."""
+        spec = self.spec
+        return {
+            "logPath": spec.log_path if spec else None,
+            "workDir": str(spec.work_dir) if spec else None,
+        }
+
     def begin_delivering(self, deliver_logs: DeliverLogs | None) -> None:
         """Deliver the logs of the running driver from now on."""
         if self.running:

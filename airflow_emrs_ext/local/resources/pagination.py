@@ -18,45 +18,49 @@ PAGE_SIZE = 50
 
 
 def page(
-    operation: str, items: Iterable[T], key: Callable[[T], tuple[int, ...]], params: Mapping[str, Any]
-) -> tuple[list[T], str | None]:
-    """One page of a listing in the order of ``key``.
+    member: str,
+    items: Iterable[T],
+    params: Mapping[str, Any],
+    *,
+    place: Callable[[T], tuple[int, ...]],
+    view: Callable[[T], dict[str, Any]],
+) -> dict[str, Any]:
+    """The output of an operation that lists: one page, and the token of the next when there are more.
 
-    The token holds the key of the last item shown, not a position, so that items that come or go between two calls
-    neither hide nor repeat others.
+    The token holds the place of the last item shown among all, so that items that come or go between two calls neither
+    hide nor repeat others.
 
-    :param operation: operation of the API; a token of another one is refused
+    :param member: the member of the output that has the items; a token of another listing is refused
     :param items: everything that the filters let through
-    :param key: the place of an item in the listing, without ties
     :param params: the request; ``maxResults`` (default 50) and ``nextToken`` are used here, the rest are the filters
-    :return: the items of the page, and the token of the next page or ``None`` when this is the last
+    :param place: the place of an item in the listing, without ties
+    :param view: the structure that shows an item
     :raises ApiError: ``nextToken`` is no token of this listing
     """
     filters = {name: value for name, value in params.items() if name not in ("nextToken", "maxResults")}
-    listing = hashlib.sha256(json.dumps([operation, filters], sort_keys=True, default=str).encode()).hexdigest()[:16]
-    ordered = sorted(items, key=key)
+    listing = hashlib.sha256(json.dumps([member, filters], sort_keys=True, default=str).encode()).hexdigest()[:16]
+    ordered = sorted(items, key=place)
     if token := params.get("nextToken"):
         after = _read(token, listing)
-        ordered = [item for item in ordered if key(item) > after]
+        ordered = [item for item in ordered if place(item) > after]
     size = params.get("maxResults") or PAGE_SIZE
     shown = ordered[:size]
-    more = len(ordered) > size
-    return shown, _write(key(shown[-1]), listing) if more else None
+    answer: dict[str, Any] = {member: [view(item) for item in shown]}
+    if len(ordered) > size:
+        answer["nextToken"] = _write(place(shown[-1]), listing)
+    return answer
 
 
-def created_within(created_at: datetime, after: datetime | None, before: datetime | None) -> bool:
-    """Whether the filters of a request let something through that was made then."""
+def created_within(created_at: datetime, params: Mapping[str, Any]) -> bool:
+    """Whether the filters of a request let something through that was made then; each API has one of the spellings."""
+    after = params.get("createdAfter") or params.get("createdAtAfter")
+    before = params.get("createdBefore") or params.get("createdAtBefore")
     return (after is None or created_at >= after) and (before is None or created_at <= before)
 
 
 def group(state: str, states: Sequence[str] | None) -> tuple[int, ...]:
     """The place of a state in the filter, so that a listing of several states is grouped by them."""
     return (list(states).index(state),) if states else ()
-
-
-def listing(member: str, items: list[dict[str, Any]], token: str | None) -> dict[str, Any]:
-    """The output of an operation that lists: the items, and the token when there are more."""
-    return {member: items, **({"nextToken": token} if token else {})}
 
 
 def _write(after: tuple[int, ...], listing: str) -> str:

@@ -1,29 +1,69 @@
-"""What the services of the endpoint have in common: a beginning without work, an end, and a new beginning."""
+"""What the services of the endpoint have in common: tags, an end, and a new beginning."""
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 from airflow_emrs_ext.local.config import ServiceConfig
+from airflow_emrs_ext.local.connect.registry import ConnectHosts
 from airflow_emrs_ext.local.errors import ApiError
+from airflow_emrs_ext.local.resources.collection import NOT_FOUND, Collection, OwnedCollection
+from airflow_emrs_ext.local.resources.driving import Driven
 from airflow_emrs_ext.local.resources.idempotency import ClientTokens
 from airflow_emrs_ext.local.resources.lifecycle import Listener
+from airflow_emrs_ext.local.resources.tags import merge_tags
+
+
+class Memory(Protocol):
+    """Something that a reset makes forget."""
+
+    def clear(self) -> None:
+        """Forget everything."""
 
 
 class Service(ABC):
-    """A service, without HTTP.
+    """A service, without HTTP: one coroutine per operation of the API.
+
+    The operations take validated parameters under the API's names and return the members of the output structure; they
+    raise :class:`~airflow_emrs_ext.local.errors.ApiError`. Everything runs on one event loop and changes state between
+    two awaits, so there are no locks.
 
     :param config: settings, read when they are needed
+    :param listeners: called, on the event loop, with every :class:`~.lifecycle.Transition` of every resource
     :param work_dir: where the attempts get their directories
+    :param owners: the applications or virtual clusters
+    :param job_runs: their job runs
+    :param hosts: what serves Spark Connect
+    :param memories: what else a reset makes forget
     """
 
-    def __init__(self, config: ServiceConfig, work_dir: Path) -> None:
+    TOKEN_MISUSED: ClassVar[str]
+    """The error for a client token that comes again with other parameters."""
+    MOST_TAGS: ClassVar[int]
+    """How many tags a resource may have."""
+
+    def __init__(
+        self,
+        config: ServiceConfig,
+        listeners: list[Listener],
+        work_dir: Path,
+        *,
+        owners: Collection[Any],
+        job_runs: OwnedCollection[Any],
+        hosts: ConnectHosts[Any],
+        memories: Sequence[Memory],
+    ) -> None:
         self.config = config
-        self.listeners: list[Listener] = []
-        """Called, on the event loop, with every :class:`~.lifecycle.Transition` of every resource."""
+        self.listeners = listeners
         self._work_dir = work_dir
-        self._tokens = ClientTokens(config)
+        self._owners, self._job_runs, self._hosts = owners, job_runs, hosts
+        self._memories: Sequence[Memory] = (owners, job_runs, hosts, *memories)
+        self._tokens = ClientTokens(config, self.TOKEN_MISUSED)
         self._closed = False
 
     async def close(self) -> None:
@@ -46,14 +86,49 @@ class Service(ABC):
     def config_changed(self) -> None:
         """Apply changed settings to what is already waiting."""
 
-    @abstractmethod
-    async def _forget(self) -> None:
-        """Stop what runs and forget everything."""
+    async def tag_resource(self, **params: Any) -> dict[str, Any]:
+        """TagResource."""
+        owned = self._tags(params["resourceArn"])
+        owned.update(merge_tags(owned, params["tags"], self.MOST_TAGS))
+        return {}
 
-    @abstractmethod
-    async def _end_tasks(self) -> None:
-        """End the tasks that lead resources through their states."""
+    async def untag_resource(self, **params: Any) -> dict[str, Any]:
+        """UntagResource."""
+        owned = self._tags(params["resourceArn"])
+        for key in params["tagKeys"]:
+            owned.pop(key, None)
+        return {}
+
+    async def list_tags_for_resource(self, **params: Any) -> dict[str, Any]:
+        """ListTagsForResource."""
+        return {"tags": dict(self._tags(params["resourceArn"]))}
+
+    def _tags(self, arn: str) -> dict[str, str]:
+        """The tags of what has the ARN; the API models admit no ARN of a job template."""
+        for collection in (self._owners, self._job_runs, self._hosts):
+            for resource in collection:
+                if resource.arn == arn:
+                    tags: dict[str, str] = resource.tags
+                    return tags
+        raise ApiError(NOT_FOUND, f"Resource {arn} does not exist")
 
     def _check_open(self) -> None:
         if self._closed:
             raise ApiError("InternalServerException", "The endpoint is ending and starts nothing more")
+
+    async def _forget(self) -> None:
+        attempts: list[Driven] = [attempt for run in self._job_runs for attempt in run.attempts]
+        running = [driven.running for driven in [*attempts, *self._hosts] if driven.running]
+        self._hosts.terminate_all("The endpoint was reset.")
+        await self._end_tasks()
+        await asyncio.gather(*(driver.stop(0) for driver in running), return_exceptions=True)
+        for owner in self._owners:
+            shutil.rmtree(self._work_dir / owner.id, ignore_errors=True)
+        for memory in self._memories:
+            memory.clear()
+        self._tokens.clear()
+
+    async def _end_tasks(self) -> None:
+        """End the tasks that lead resources through their states."""
+        for collection in (self._job_runs, self._hosts, self._owners):
+            await collection.end_tasks()

@@ -138,9 +138,9 @@ class Lab:
 
     def record(self, kind: str, resource_id: str) -> dict[str, Any]:
         if kind == "application":
-            known = {record["applicationId"]: record for record in self.service.application_records()}
+            known = {record["applicationId"]: record for record in self.service.applications.records()}
         else:
-            known = {record["jobRunId"]: record for record in self.service.job_run_records()}
+            known = {record["jobRunId"]: record for record in self.service.job_runs.records()}
         return known[resource_id]
 
     def path(self, job_run_id: str) -> list[str]:

@@ -138,7 +138,7 @@ async def test_refused(lab: Lab, params: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError, match=message) as caught:
         await lab.service.create_application(**{**NEW, "clientToken": "t", **params})
     assert caught.value.code == "ValidationException"
-    assert lab.service.application_records() == []
+    assert lab.service.applications.records() == []
 
 
 async def test_client_tokens(lab: Lab) -> None:
@@ -147,7 +147,7 @@ async def test_client_tokens(lab: Lab) -> None:
     with pytest.raises(ApiError, match="clientToken: t was used") as caught:
         await lab.service.create_application(**NEW, clientToken="t", name="b")
     assert caught.value.code == "ConflictException"
-    assert len(lab.service.application_records()) == 1
+    assert len(lab.service.applications.records()) == 1
 
 
 async def test_unknown_application(lab: Lab) -> None:

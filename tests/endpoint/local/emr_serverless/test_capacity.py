@@ -114,7 +114,7 @@ async def test_a_waiting_run_is_not_passed_by(make_lab: MakeLab) -> None:
     lab.runner.finish(running)
     await lab.run_in(large, "RUNNING")
     await lab.run_in(small, "RUNNING")
-    order = [t.resource.job_run_id for t in lab.transitions if str(t.change.state) == "RUNNING"]
+    order = [t.resource.id for t in lab.transitions if str(t.change.state) == "RUNNING"]
     assert order == [running, large, small]
 
 
@@ -131,7 +131,7 @@ async def test_a_waiting_run_is_not_passed_by_in_its_application(lab: Lab) -> No
     await lab.run_in(large, "RUNNING")
     lab.runner.finish(large)
     await lab.run_in(small, "RUNNING")
-    order = [t.resource.job_run_id for t in lab.transitions if str(t.change.state) == "RUNNING"]
+    order = [t.resource.id for t in lab.transitions if str(t.change.state) == "RUNNING"]
     assert order == [running, large, small]
 
 
@@ -230,5 +230,5 @@ async def test_most_queued_runs_of_the_account(make_lab: MakeLab) -> None:
     with pytest.raises(ApiError, match="limit of 2 queued job runs") as caught:
         await lab.submit(first_id)
     assert caught.value.code == "ValidationException"
-    assert len(lab.service.job_run_records()) == 4
+    assert len(lab.service.job_runs.records()) == 4
     assert await lab.submit(await lab.application(**full))

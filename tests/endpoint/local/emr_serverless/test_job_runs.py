@@ -90,7 +90,7 @@ async def test_without_auto_start(lab: Lab) -> None:
     with pytest.raises(ApiError, match=r"is CREATED and takes no job runs.*auto-start") as caught:
         await lab.submit(application_id)
     assert caught.value.code == "ValidationException"
-    assert lab.service.job_run_records() == []
+    assert lab.service.job_runs.records() == []
     await lab.service.start_application(applicationId=application_id)
     await lab.application_in(application_id, "STARTED")
     assert (await lab.ended(await lab.submit(application_id)))["state"] == "SUCCESS"
@@ -114,7 +114,7 @@ async def test_the_same_token_is_the_same_run(lab: Lab) -> None:
         await lab.submit(application_id, clientToken="t", name="b")
     assert caught.value.code == "ConflictException"
     assert await lab.submit(other_id, clientToken="t", name="b") != first
-    assert len(lab.service.job_run_records()) == 2
+    assert len(lab.service.job_runs.records()) == 2
 
 
 async def test_a_refused_request_does_not_use_up_its_token(lab: Lab) -> None:
@@ -199,7 +199,7 @@ async def test_refused(lab: Lab, application: dict[str, Any], params: dict[str, 
     with pytest.raises(ApiError, match=message) as caught:
         await lab.submit(application_id, **params)
     assert caught.value.code == "ValidationException"
-    assert lab.service.job_run_records() == []
+    assert lab.service.job_runs.records() == []
     assert (await lab.get_application(application_id))["state"] == "CREATED"
 
 

@@ -172,7 +172,7 @@ async def test_reset(make_lab: MakeLab) -> None:
     work_dir = runner.specs[0].work_dir
     await lab.service.reset()
     assert runner.graces == [0]
-    assert lab.service.application_records() == lab.service.job_run_records() == []
+    assert lab.service.applications.records() == lab.service.job_runs.records() == []
     assert not work_dir.exists()
     with pytest.raises(ApiError, match="expired or was used"):
         await lab.service.dashboards.redeem(token)
@@ -187,9 +187,9 @@ async def test_records_are_plain_json(lab: Lab) -> None:
     other = await lab.submit(await lab.application())
     await lab.ended(run_id)
     await lab.ended(other)
-    for records in (lab.service.application_records(), lab.service.job_run_records()):
+    for records in (lab.service.applications.records(), lab.service.job_runs.records()):
         assert json.loads(json.dumps(records)) == records
-    (record,) = lab.service.job_run_records(application_id)
+    (record,) = lab.service.job_runs.records(application_id)
     assert record["classifications"] == {"c": {"a": "1"}}
     assert [change.keys() for change in record["stateHistory"]] == [{"state", "at", "details", "attempt"}] * 5
 
@@ -212,7 +212,7 @@ async def test_listeners_hear_every_change(lab: Lab) -> None:
     application_id = await lab.application()
     run_id = await lab.submit(application_id, retryPolicy={"maxAttempts": 2})
     await lab.ended(run_id)
-    heard = [t for t in lab.transitions if getattr(t.resource, "job_run_id", None) == run_id]
+    heard = [t for t in lab.transitions if t.resource.id == run_id]
     assert [t.change.state for t in heard] == lab.path(run_id)
     assert [t.previous for t in heard] == [None, *lab.path(run_id)[:-1]]
     assert [t.change.attempt for t in heard] == [1] * 4 + [2] * 5

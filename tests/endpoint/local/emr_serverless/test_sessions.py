@@ -273,7 +273,7 @@ async def test_tokens(make_lab: MakeLab) -> None:
     assert sessions.record(ids)["tokensMinted"] == 2
     assert not any(first["authToken"] in str(record) for record in sessions.service.sessions.records())
     access = sessions.service.sessions.access
-    assert access.read(first["authToken"]).host_id == access.read(second["authToken"]).host_id == ids["sessionId"]
+    assert access.read(first["authToken"]).id == access.read(second["authToken"]).id == ids["sessionId"]
     sessions.lab.config.session_token_seconds = 0.0
     short = await sessions.service.get_session_endpoint(**ids)
     for unusable, reason in ((short["authToken"], "expired"), ("x", "unknown"), (None, "missing")):

@@ -60,7 +60,7 @@ async def test_storm(make_lab: Callable[..., Lab], seed: int) -> None:
         assert lab.record("application", application_id)["activeJobRuns"] == []
     assert lab.service._capacity.used_vcpu == 0
     assert {lab.state(run_id) for run_id in runs} == ENDS
-    internal = [r for r in lab.service.job_run_records() if r["stateDetails"].startswith("Internal error")]
+    internal = [r for r in lab.service.job_runs.records() if r["stateDetails"].startswith("Internal error")]
     assert internal == []
     # Whoever comes now finds the whole account free.
     lab.script(ScriptedAttempt(running_after=0, hold=True), name="last")
