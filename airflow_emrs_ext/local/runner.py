@@ -22,6 +22,15 @@ class WorkerSize:
 
 
 @dataclass(frozen=True)
+class Workers:
+    """The workers of a driver: its own, and so many executors."""
+
+    driver: WorkerSize
+    executor: WorkerSize
+    executor_count: int
+
+
+@dataclass(frozen=True)
 class S3Logs:
     """Where a driver's logs go on S3.
 
@@ -84,9 +93,7 @@ class DriverSpec:
     logs: LogDestinations
     log_path: str
     """Where its logs are delivered, below the URI or prefix that ``logs`` names, in a folder named after the driver."""
-    driver: WorkerSize
-    executor: WorkerSize
-    executor_count: int
+    workers: Workers
     work_dir: Path
     """A directory of this driver's own, made by the service, kept until the endpoint ends."""
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.connect.clock import ConnectClock
 from airflow_emrs_ext.local.connect.hosts import ConnectHost
-from airflow_emrs_ext.local.resources.driving import DeliverLogs, EndRequestedError, until
+from airflow_emrs_ext.local.resources.driving import DeliverLogs, EndRequestedError
 from airflow_emrs_ext.local.resources.lifecycle import now, shorten
-from airflow_emrs_ext.local.runner import AttemptResult, ConnectSpec, Runner
+from airflow_emrs_ext.local.runner import AttemptResult, ConnectDriver, ConnectSpec, Runner
 
 H = TypeVar("H", bound=ConnectHost)
 
@@ -60,9 +60,8 @@ class ConnectWalker(ABC, Generic[H]):
             except NotLaunchedError as error:
                 result = AttemptResult(False, str(error))
             except Exception as error:
-                # Whatever the runner cannot do is the end of this host, not of the endpoint.
+                # A defect must not leave a host active for ever.
                 _log.exception("%s", host.label)
-                await host.stop(0)
                 result = AttemptResult(False, str(error) or type(error).__name__)
             await self._finish(host, result)
         finally:
@@ -83,12 +82,12 @@ class ConnectWalker(ABC, Generic[H]):
 
     async def _execute(self, host: H) -> AttemptResult:
         spec = await self.prepare(host)
-        host.spec = spec
-        spec.work_dir.mkdir(parents=True)
-        host.server = await self._runner.launch_connect(spec, lambda: self._on_ready(host))
-        host.running = host.server
-        host.begin_delivering(self._deliver_logs)
-        return await until(host.end, host.server.wait())
+
+        async def launch() -> ConnectDriver:
+            host.server = await self._runner.launch_connect(spec, lambda: self._on_ready(host))
+            return host.server
+
+        return await host.drive(spec, launch, host.end, self._deliver_logs)
 
     def _on_ready(self, host: H) -> None:
         if not host.gone.is_set():

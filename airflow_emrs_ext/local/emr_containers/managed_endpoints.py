@@ -29,7 +29,7 @@ from airflow_emrs_ext.local.emr_containers.naming import (
     new_numbered_id,
     new_spark_application_id,
 )
-from airflow_emrs_ext.local.emr_containers.pods import Pods, pods_of
+from airflow_emrs_ext.local.emr_containers.pods import pods_of
 from airflow_emrs_ext.local.emr_containers.releases import SPARK_CONNECT_ENDPOINTS, parse_release
 from airflow_emrs_ext.local.emr_containers.transitions import MANAGED_ENDPOINT
 from airflow_emrs_ext.local.emr_containers.virtual_clusters import VirtualCluster
@@ -44,7 +44,7 @@ from airflow_emrs_ext.local.resources.driving import until
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle
 from airflow_emrs_ext.local.resources.tags import check_tags
 from airflow_emrs_ext.local.resources.views import filled
-from airflow_emrs_ext.local.runner import ConnectSpec
+from airflow_emrs_ext.local.runner import ConnectSpec, Workers
 from airflow_emrs_ext.shared.states import ManagedEndpointState as S
 
 SPARK_CONNECT = "SPARK_CONNECT"
@@ -79,7 +79,7 @@ class ManagedEndpoint(ConnectHost):
     params: Mapping[str, Any]
     classifications: Classifications
     monitoring: Mapping[str, Any]
-    pods: Pods
+    pods: Workers
     url: str | None = None
 
 
@@ -105,9 +105,7 @@ class ManagedEndpointWalker(ConnectWalker[ManagedEndpoint]):
             classifications=host.classifications,
             logs=log_destinations(host.monitoring),
             log_path=f"{cluster_id}/endpoints/{host.id}/containers/{spark_application_id}",
-            driver=host.pods.driver,
-            executor=host.pods.executor,
-            executor_count=host.pods.executor_count,
+            workers=host.pods,
             work_dir=host.work_dir,
             tags=host.tags,
         )

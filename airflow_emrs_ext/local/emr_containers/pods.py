@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from airflow_emrs_ext.local.resources.spark_sizes import executor_count, memory_mb, overhead_mb, whole
-from airflow_emrs_ext.local.runner import WorkerSize
+from airflow_emrs_ext.local.runner import Workers, WorkerSize
 
 # Spark's own defaults, unlike EMR Serverless's.
 _DEFAULT_CORES = "1"
@@ -15,22 +14,13 @@ _DEFAULT_EXECUTORS = 2
 _OVERHEAD_FACTOR = "spark.kubernetes.memoryOverheadFactor"
 
 
-@dataclass(frozen=True)
-class Pods:
-    """The pods that a Spark application asks for."""
-
-    driver: WorkerSize
-    executor: WorkerSize
-    executor_count: int
-
-
-def pods_of(properties: Mapping[str, str]) -> Pods:
+def pods_of(properties: Mapping[str, str]) -> Workers:
     """The pods that Spark properties ask for.
 
     :param properties: those in force
     :raises ApiError: one of them is no size or number; it is named
     """
-    return Pods(
+    return Workers(
         _pod(properties, "driver"),
         _pod(properties, "executor"),
         executor_count(properties, default=_DEFAULT_EXECUTORS, dynamic=False),

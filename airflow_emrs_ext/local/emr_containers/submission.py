@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_emrs_ext.local.emr_containers.monitoring import read_monitoring
-from airflow_emrs_ext.local.emr_containers.pods import Pods, pods_of
+from airflow_emrs_ext.local.emr_containers.pods import pods_of
 from airflow_emrs_ext.local.emr_containers.releases import RETRIES, parse_release
 from airflow_emrs_ext.local.errors import validation_error
 from airflow_emrs_ext.local.resources.configuration import (
@@ -17,6 +17,7 @@ from airflow_emrs_ext.local.resources.configuration import (
 )
 from airflow_emrs_ext.local.resources.spark_sizes import submitted_properties
 from airflow_emrs_ext.local.resources.tags import check_tags
+from airflow_emrs_ext.local.runner import Workers
 
 TEMPLATED = ("executionRoleArn", "releaseLabel", "jobDriver", "configurationOverrides")
 """Members of the request that come from the job template, when there is one."""
@@ -46,7 +47,7 @@ class Submission:
     max_attempts: int | None
     classifications: Classifications
     monitoring: dict[str, Any]
-    pods: Pods
+    pods: Workers
 
 
 def read_submission(params: Mapping[str, Any], from_template: Mapping[str, Any] | None) -> Submission:

@@ -98,19 +98,13 @@ class Walker:
             await until(run.end, asyncio.sleep(min(pause, _LONGEST_PAUSE_SECONDS)))
 
     async def _attempt(self, run: JobRun, attempt: Attempt) -> AttemptResult:
-        spec = attempt.spec = self._spec(run, attempt)
-        try:
-            spec.work_dir.mkdir(parents=True)
-            attempt.running = await self.runner.launch(spec, lambda: self._on_running(run, attempt))
-            attempt.begin_delivering(self.deliver_logs)
-            result = await until(run.end, attempt.running.wait())
-        except EndRequestedError:
-            raise
-        except Exception as error:
-            # Whatever the runner cannot do is the end of this attempt, not of the endpoint.
-            _log.exception("job run %s, attempt %s", run.id, attempt.number)
-            result = AttemptResult(False, str(error) or type(error).__name__)
-            await attempt.stop(0)
+        spec = self._spec(run, attempt)
+        result = await attempt.drive(
+            spec,
+            lambda: self.runner.launch(spec, lambda: self._on_running(run, attempt)),
+            run.end,
+            self.deliver_logs,
+        )
         if result.succeeded:
             self._on_running(run, attempt)
         attempt.end(S.COMPLETED if result.succeeded else S.FAILED, result.details)
@@ -152,9 +146,7 @@ class Walker:
             classifications=submission.classifications,
             logs=log_destinations(submission.monitoring),
             log_path=f"{cluster_id}/jobs/{run.id}/containers/{spark_application_id}",
-            driver=submission.pods.driver,
-            executor=submission.pods.executor,
-            executor_count=submission.pods.executor_count,
+            workers=submission.pods,
             work_dir=run.work_dir / f"attempt-{attempt.number}",
             tags=run.tags,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.connect.walk import ConnectWalker, NotLaunchedError
@@ -64,9 +65,7 @@ class SessionWalker(ConnectWalker[Session]):
             classifications=request.classifications,
             logs=log_destinations(request.monitoring, driver_name),
             log_path=f"applications/{application.id}/sessions/{session.id}",
-            driver=request.demand.driver,
-            executor=request.demand.executor,
-            executor_count=session.executor_count,
+            workers=replace(request.demand, executor_count=session.executor_count),
             work_dir=session.work_dir,
             tags=session.tags,
         )

@@ -7,25 +7,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from airflow_emrs_ext.local.emr_serverless.sizes import FREE_DISK_GB
-from airflow_emrs_ext.local.runner import WorkerSize
+from airflow_emrs_ext.local.runner import Workers
 
 LEAST_BILLED_SECONDS = 60
 _DIGITS = 3
 
 
 @dataclass(frozen=True)
-class Usage:
+class Usage(Workers):
     """The workers of one attempt, for as long as it ran.
 
-    :param driver: size of the driver
-    :param executor: size of each executor
-    :param executor_count: how many there were
     :param seconds: from RUNNING to the end
     """
 
-    driver: WorkerSize
-    executor: WorkerSize
-    executor_count: int
     seconds: float
 
 

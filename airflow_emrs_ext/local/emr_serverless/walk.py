@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from airflow_emrs_ext.local.config import ServiceConfig
@@ -120,16 +120,13 @@ class Walker:
             run.cancellation, self.capacity.acquire(run.id, application.id, run.submission.demand)
         )
         await self._dwell(run)
-        attempt.spec = self._spec(run)
-        try:
-            result = await self._run_driver(run, attempt, attempt.spec)
-        except EndRequestedError:
-            raise
-        except Exception as error:
-            # Whatever the runner cannot do is the end of this attempt, not of the endpoint.
-            _log.exception("job run %s, attempt %s", run.id, attempt.number)
-            result = AttemptResult(False, str(error) or type(error).__name__)
-            await attempt.stop(0)
+        spec = self._spec(run)
+        result = await attempt.drive(
+            spec,
+            lambda: self.runner.launch(spec, lambda: self._on_running(run, attempt)),
+            run.cancellation,
+            self.deliver_logs,
+        )
         attempt.ended_at = now()
         attempt.running = None
         if run.timeout and (result.succeeded or not self._may_retry(run)):
@@ -141,13 +138,6 @@ class Walker:
         if run.cancellation.done():
             raise EndRequestedError
         return result
-
-    async def _run_driver(self, run: JobRun, attempt: Attempt, spec: AttemptSpec) -> AttemptResult:
-        spec.work_dir.mkdir(parents=True)
-        running = await self.runner.launch(spec, lambda: self._on_running(run, attempt))
-        attempt.running = running
-        attempt.begin_delivering(self.deliver_logs)
-        return await until(run.cancellation, running.wait())
 
     def _on_running(self, run: JobRun, attempt: Attempt) -> None:
         if run.attempt is not attempt or run.state is not S.SCHEDULED:
@@ -198,9 +188,7 @@ class Walker:
             classifications=submission.classifications,
             logs=log_destinations(submission.monitoring, driver_name),
             log_path=f"{path}/attempts/{attempt.number}" if submission.retries else path,
-            driver=submission.demand.driver,
-            executor=submission.demand.executor,
-            executor_count=attempt.executor_count,
+            workers=replace(submission.demand, executor_count=attempt.executor_count),
             work_dir=run.work_dir / f"attempt-{attempt.number}",
             tags=run.tags,
         )

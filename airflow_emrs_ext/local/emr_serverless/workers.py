@@ -16,7 +16,7 @@ from airflow_emrs_ext.local.resources.spark_sizes import (
     submitted_properties,
     whole,
 )
-from airflow_emrs_ext.local.runner import WorkerSize
+from airflow_emrs_ext.local.runner import Workers, WorkerSize
 
 _SPARK_DEFAULT_CORES = "4"
 _SPARK_DEFAULT_MEMORY = "14G"
@@ -25,12 +25,8 @@ _OVERHEAD_FACTOR = "spark.emr-serverless.memoryOverheadFactor"
 
 
 @dataclass(frozen=True)
-class Demand:
+class Demand(Workers):
     """The workers that a job run asks for; it starts with fewer executors when not all of them fit."""
-
-    driver: WorkerSize
-    executor: WorkerSize
-    executor_count: int
 
     def with_executors(self, count: int) -> Resources:
         """What the driver and so many executors take together."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from airflow_emrs_ext.local import runner as runners
-from airflow_emrs_ext.local.runner import DriverSpec
+from airflow_emrs_ext.local.runner import AttemptResult, DriverSpec
 
 T = TypeVar("T")
 
@@ -81,13 +81,37 @@ class Driven:
             "workDir": str(spec.work_dir) if spec else None,
         }
 
-    def begin_delivering(self, deliver_logs: DeliverLogs | None) -> None:
-        """Deliver the logs of the running driver from now on."""
-        if self.running:
+    async def drive(
+        self,
+        spec: DriverSpec,
+        launch: Callable[[], Awaitable[runners.Attempt]],
+        end: asyncio.Future[Any],
+        deliver_logs: DeliverLogs | None,
+    ) -> AttemptResult:
+        """Launch the driver, and deliver its logs until it has ended.
+
+        :param spec: what the runner is given
+        :param launch: has the runner launch it
+        :param end: done when the work is to end before its time
+        :param deliver_logs: makes what delivers the logs, ``None``: nobody
+        :raises EndRequestedError: the work is to end; the driver may still run
+        """
+        self.spec = spec
+        try:
+            spec.work_dir.mkdir(parents=True)
+            self.running = await launch()
             self.log_files = self.running.log_files
-        if deliver_logs and self.spec and self.running:
-            self.delivery = deliver_logs(self.spec, self.running.log_files)
-            self.delivering = asyncio.create_task(self.delivery.run())
+            if deliver_logs:
+                self.delivery = deliver_logs(spec, self.log_files)
+                self.delivering = asyncio.create_task(self.delivery.run())
+            return await until(end, self.running.wait())
+        except EndRequestedError:
+            raise
+        except Exception as error:
+            # Whatever the runner cannot do is the end of this driver, not of the endpoint.
+            _log.exception("the driver of %s", self._label)
+            await self.stop(0)
+            return AttemptResult(False, str(error) or type(error).__name__)
 
     async def stop(self, grace_seconds: float) -> None:
         """End the driver, if there is one."""

@@ -257,7 +257,7 @@ def configure(spec: DriverSpec, given: Mapping[str, str], app_name: str) -> Sett
 
 def slots(spec: DriverSpec) -> int:
     """How many tasks the attempt runs at once: the cores of all its executors, at most :data:`MAX_SLOTS`."""
-    return max(1, min(MAX_SLOTS, int(spec.executor_count * spec.executor.cpu)))
+    return max(1, min(MAX_SLOTS, int(spec.workers.executor_count * spec.workers.executor.cpu)))
 
 
 def hadoop_properties(classifications: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, LogDestinations, WorkerSize
+from airflow_emrs_ext.local.runner import AttemptResult, AttemptSpec, LogDestinations, Workers, WorkerSize
 from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt
 from airflow_emrs_ext.local.simulated import SimulatedRunner
 
@@ -45,9 +45,7 @@ def spec_in(work_dir: Path, run_id: str = "run", attempt: int = 1, **fields: Any
         attempt=attempt,
         account_id="123456789012",
         region="us-east-1",
-        driver=SIZE,
-        executor=SIZE,
-        executor_count=1,
+        workers=Workers(SIZE, SIZE, 1),
         work_dir=work_dir,
         **given,
     )

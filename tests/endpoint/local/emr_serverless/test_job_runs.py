@@ -234,7 +234,7 @@ async def test_what_the_runner_is_given(make_lab: Callable[..., Lab]) -> None:
     assert spec.classifications == {"spark-defaults": {"a": "1"}}
     assert (spec.logs.s3, spec.logs.cloudwatch) == (S3Logs("s3://logs/app"), None)
     assert spec.log_path == f"applications/{application_id}/jobs/{run_id}"
-    assert (spec.driver.cpu, spec.executor.memory_gb, spec.executor_count) == (1, 2, 1)
+    assert (spec.workers.driver.cpu, spec.workers.executor.memory_gb, spec.workers.executor_count) == (1, 2, 1)
     assert (spec.tags, spec.ui_id) == ({"k": "v"}, f"{run_id}-1")
     assert spec.work_dir.is_dir()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from airflow_emrs_ext.local.runner import AttemptSpec, LogDestinations, WorkerSize
+from airflow_emrs_ext.local.runner import AttemptSpec, LogDestinations, Workers, WorkerSize
 
 
 def spec(work_dir: Path, job_driver: dict[str, Any], **changes: Any) -> AttemptSpec:
@@ -26,9 +26,7 @@ def spec(work_dir: Path, job_driver: dict[str, Any], **changes: Any) -> AttemptS
         "classifications": {},
         "logs": LogDestinations(),
         "log_path": "applications/00app/jobs/00job",
-        "driver": WorkerSize(1, 2, 20),
-        "executor": WorkerSize(1, 2, 20),
-        "executor_count": 2,
+        "workers": Workers(WorkerSize(1, 2, 20), WorkerSize(1, 2, 20), 2),
         "work_dir": work_dir,
     }
     return AttemptSpec(**{**settings, **changes})
