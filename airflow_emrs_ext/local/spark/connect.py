@@ -10,7 +10,7 @@ from airflow_emrs_ext.local.runner import ConnectServer, ConnectSpec
 from airflow_emrs_ext.local.spark import driver as drivers
 from airflow_emrs_ext.local.spark.driver import Driver, Machine
 from airflow_emrs_ext.local.spark.launch import free_port
-from airflow_emrs_ext.local.spark.staging import copy_files, unpack_archives
+from airflow_emrs_ext.local.spark.staging import stage
 from airflow_emrs_ext.local.spark.submit import configure
 
 _MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -29,21 +29,9 @@ def prepare(machine: Machine, spec: ConnectSpec, target: AwsTarget) -> Driver:
     port = free_port()
     # Other users of this machine reach the port as well.
     server = ConnectServer(f"127.0.0.1:{port}", secrets.token_urlsafe(32))
-    driver = drivers.build(
-        machine,
-        spec,
-        [drivers.NO_ENTRY_POINT],
-        main_class=_MAIN_CLASS,
-        properties={
-            **settings.properties,
-            "spark.connect.grpc.binding.address": "127.0.0.1",
-            "spark.connect.grpc.binding.port": str(port),
-        },
-        environ={**settings.environ, _TOKEN_VARIABLE: server.token},
-        log4j=settings.log4j,
-        notes=settings.notes,
-        ui_port=free_port(),
-    )
-    copy_files(settings.properties.get("spark.files", ""), driver.cwd, target)
-    unpack_archives(settings.properties.get("spark.archives", ""), driver.cwd, target)
+    settings.properties["spark.connect.grpc.binding.address"] = "127.0.0.1"
+    settings.properties["spark.connect.grpc.binding.port"] = str(port)
+    settings.environ[_TOKEN_VARIABLE] = server.token
+    driver = drivers.build(machine, spec, [drivers.NO_ENTRY_POINT], settings, main_class=_MAIN_CLASS)
+    stage(settings.properties, driver.cwd, target)
     return replace(driver, connect=server)

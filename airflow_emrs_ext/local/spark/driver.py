@@ -10,8 +10,8 @@ from pathlib import Path
 from airflow_emrs_ext.local.runner import ConnectServer, DriverSpec
 from airflow_emrs_ext.local.spark.filesystem import named_buckets, s3_properties
 from airflow_emrs_ext.local.spark.java import SparkRuntime
-from airflow_emrs_ext.local.spark.launch import java_command
-from airflow_emrs_ext.local.spark.submit import slots
+from airflow_emrs_ext.local.spark.launch import free_port, java_command
+from airflow_emrs_ext.local.spark.submit import Settings, slots
 
 NO_ENTRY_POINT = "spark-internal"
 """What SparkSubmit takes for "the class is on Spark's own class path"."""
@@ -27,7 +27,7 @@ class Machine:
     :param heap_mb: the heap of one driver in MiB
     :param archive: class data sharing archives, if a warm-up has made them
     :param endpoint_url: the local endpoint, which serves the S3 gateway
-    :param event_logs: the directory that the history server reads
+    :param state_dir: what outlives an attempt: event logs, and the metastores of Hive applications
     :param ui_properties: Spark properties of every UI
     """
 
@@ -35,8 +35,13 @@ class Machine:
     heap_mb: int
     archive: str | None
     endpoint_url: str
-    event_logs: Path
+    state_dir: Path
     ui_properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def event_logs(self) -> Path:
+        """The directory that the history server reads."""
+        return self.state_dir / "event-logs"
 
 
 @dataclass(frozen=True)
@@ -65,36 +70,28 @@ def build(
     machine: Machine,
     spec: DriverSpec,
     arguments: Sequence[str],
+    settings: Settings,
     *,
     main_class: str | None,
-    properties: Mapping[str, str],
-    environ: Mapping[str, str],
-    log4j: Mapping[str, str],
-    notes: Sequence[str],
-    ui_port: int,
 ) -> Driver:
-    """The driver that runs ``arguments`` (entry point first) with these properties and those of the machine.
+    """The driver that runs ``arguments`` (entry point first) with these settings and those of the machine.
 
     :param machine: what all drivers share
     :param spec: the attempt
     :param arguments: the entry point and what it is given
+    :param settings: what the job asks for
     :param main_class: the class to run; ``None`` for Python
-    :param properties: Spark properties of the job
-    :param environ: environment variables of the job
-    :param log4j: Log4j 2 properties of the job
-    :param notes: see :class:`Driver`
-    :param ui_port: a free port
     """
     cwd = spec.work_dir / "driver"
     scratch = spec.work_dir / "spark-local"
     for directory in (cwd, scratch, machine.event_logs):
         directory.mkdir(parents=True, exist_ok=True)
-    app_id = spec.ui_id
-    # What follows "properties" belongs to the machine: the job cannot change it.
-    settings = {
+    app_id, ui_port = spec.ui_id, free_port()
+    # What follows the settings' properties belongs to the machine: the job cannot change it.
+    properties = {
         # Task output becomes visible when the task commits, as with the committer of the service, and is copied once.
         "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
-        **properties,
+        **settings.properties,
         **s3_properties(machine.endpoint_url, named_buckets(spec)),
         "spark.master": f"local[{slots(spec)}]",
         "spark.submit.deployMode": "client",
@@ -113,10 +110,10 @@ def build(
         "spark.test.appId": app_id,
     }
     properties_file = spec.work_dir / "spark.properties"
-    write_properties(properties_file, settings)
-    java_options = shlex.split(settings.get("spark.driver.extraJavaOptions", ""))
-    if log4j:
-        java_options.append(f"-Dlog4j2.configurationFile={_write_log4j(spec.work_dir, log4j)}")
+    write_properties(properties_file, properties)
+    java_options = shlex.split(properties.get("spark.driver.extraJavaOptions", ""))
+    if settings.log4j:
+        java_options.append(f"-Dlog4j2.configurationFile={_write_log4j(spec.work_dir, settings.log4j)}")
     command = java_command(
         machine.runtime,
         _SUBMIT,
@@ -128,19 +125,19 @@ def build(
         heap_mb=machine.heap_mb,
         archive=machine.archive,
         java_options=java_options,
-        class_path=[settings["spark.driver.extraClassPath"]] if "spark.driver.extraClassPath" in settings else [],
+        class_path=[properties["spark.driver.extraClassPath"]] if "spark.driver.extraClassPath" in properties else [],
     )
     variables = {
-        **environ,
+        **settings.environ,
         "JAVA_HOME": str(machine.runtime.java.parent.parent),
         "SPARK_HOME": str(machine.runtime.spark_home),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
     }
-    if "spark.driver.extraLibraryPath" in settings:
-        variables["LD_LIBRARY_PATH"] = settings["spark.driver.extraLibraryPath"]
-    return Driver(command, variables, cwd, ui_port, machine.event_logs / f"{app_id}.inprogress", notes)
+    if "spark.driver.extraLibraryPath" in properties:
+        variables["LD_LIBRARY_PATH"] = properties["spark.driver.extraLibraryPath"]
+    return Driver(command, variables, cwd, ui_port, machine.event_logs / f"{app_id}.inprogress", settings.notes)
 
 
 def write_properties(path: Path, properties: Mapping[str, str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from pathlib import Path
 
 from airflow_emrs_ext.local.runner import DriverSpec
 from airflow_emrs_ext.local.spark.driver import Machine, write_properties
@@ -23,15 +22,14 @@ _POLL_SECONDS = 0.1
 class HistoryServer:
     """One history server on a free port of loopback, started when it is first needed.
 
-    :param machine: the runtime and the directory of the event logs
-    :param directory: where its log goes
+    :param machine: the runtime, and the directory of the event logs
     :param uis: Spark's UIs, of which it is one
     """
 
-    def __init__(self, machine: Machine, directory: Path, uis: SparkUis) -> None:
+    def __init__(self, machine: Machine, uis: SparkUis) -> None:
         self._machine = machine
         self._uis = uis
-        self._directory = directory
+        self._directory = machine.state_dir / "history"
         self._lock = asyncio.Lock()
         self._process: GuardedProcess | None = None
         self._port = 0

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
 from airflow_emrs_ext.local.aws import AwsTarget
 from airflow_emrs_ext.local.runner import AttemptSpec
 from airflow_emrs_ext.local.spark import driver as drivers
 from airflow_emrs_ext.local.spark import sql_shell
 from airflow_emrs_ext.local.spark.driver import Driver, Machine
-from airflow_emrs_ext.local.spark.launch import free_port
-from airflow_emrs_ext.local.spark.submit import SubmitError, accepted, hadoop_properties
+from airflow_emrs_ext.local.spark.submit import Settings, SubmitError, accepted, hadoop_properties
 
 _OPTIONS = {"--hiveconf": "--hiveconf", "--hivevar": "--hivevar", "-d": "--hivevar", "--define": "--hivevar"}
 _WAREHOUSE = "hive.metastore.warehouse.dir"
@@ -26,13 +24,12 @@ _SECRET = re.compile(r"password|secret|token", re.IGNORECASE)
 _LAUNCH_ENV = ("hive.emr-serverless.launch.env.", "tez.am.emr-serverless.launch.env.")
 
 
-def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: Path) -> Driver:
+def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget) -> Driver:
     """Make the driver of a ``hive`` job run.
 
     :param machine: what all drivers share
     :param spec: the attempt
     :param target: where S3 is
-    :param state_dir: where the metastores of applications are
     :raises SubmitError: the parameters cannot be run, or a query file is not there
     """
     hive = spec.job
@@ -40,7 +37,7 @@ def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: P
     files = ["-f", _local_query("query", hive["query"], spec, target)]
     if hive.get("initQueryFile"):
         files += ["-i", _local_query("initQueryFile", hive["initQueryFile"], spec, target)]
-    home = state_dir / "hive" / spec.owner_id
+    home = machine.state_dir / "hive" / spec.owner_id
     home.mkdir(parents=True, exist_ok=True)
     asked = {**hadoop_properties(spec.classifications), **spec.classifications.get("spark-defaults", {})}
     asked |= {f"spark.hadoop.{name}": value for name, value in settings.items()}
@@ -53,17 +50,18 @@ def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: P
         machine,
         spec,
         [drivers.NO_ENTRY_POINT, *files, *arguments],
+        Settings(
+            properties=sql_shell.properties(spec, home, properties),
+            environ={
+                name.removeprefix(f"spark.hadoop.{prefix}"): value
+                for prefix in _LAUNCH_ENV
+                for name, value in asked.items()
+                if name.startswith(f"spark.hadoop.{prefix}")
+            },
+            log4j=dict(spec.classifications.get("hive-log4j2", {})),
+            notes=notes,
+        ),
         main_class=sql_shell.MAIN_CLASS,
-        properties=sql_shell.properties(spec, home, properties),
-        environ={
-            name.removeprefix(f"spark.hadoop.{prefix}"): value
-            for prefix in _LAUNCH_ENV
-            for name, value in asked.items()
-            if name.startswith(f"spark.hadoop.{prefix}")
-        },
-        log4j=spec.classifications.get("hive-log4j2", {}),
-        notes=notes,
-        ui_port=free_port(),
     )
 
 

@@ -58,10 +58,10 @@ class SparkRunner:
             heap_mb=heap_mb(),
             archive=find_archive(runtime),
             endpoint_url=self._target.endpoint_url,
-            event_logs=self._state_dir / "event-logs",
+            state_dir=self._state_dir,
             ui_properties=self._uis.properties,
         )
-        self._history = HistoryServer(self._machine, self._state_dir / "history", self._uis)
+        self._history = HistoryServer(self._machine, self._uis)
 
     async def launch(self, spec: AttemptSpec, on_running: Callable[[], None]) -> SparkAttempt:
         """Start an attempt; what cannot be run fails the attempt, with the reason in its details.
@@ -125,7 +125,7 @@ class SparkRunner:
         return self._machine
 
     def _prepare(self, spec: AttemptSpec) -> Driver:
-        return _PREPARE[spec.job_kind](self._ready_machine(), spec, self._target, self._state_dir)
+        return _PREPARE[spec.job_kind](self._ready_machine(), spec, self._target)
 
     def _metastore_lock(self, spec: AttemptSpec) -> asyncio.Lock | None:
         if spec.job_kind != "hive":

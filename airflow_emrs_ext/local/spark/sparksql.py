@@ -13,8 +13,7 @@ from airflow_emrs_ext.local.runner import AttemptSpec
 from airflow_emrs_ext.local.spark import driver as drivers
 from airflow_emrs_ext.local.spark import sql_shell
 from airflow_emrs_ext.local.spark.driver import Driver, Machine
-from airflow_emrs_ext.local.spark.launch import free_port
-from airflow_emrs_ext.local.spark.staging import copy_files
+from airflow_emrs_ext.local.spark.staging import stage
 from airflow_emrs_ext.local.spark.submit import SubmitError, configure, parse_parameters
 
 _PARAMETERS = "sparkSqlParameters"
@@ -25,13 +24,12 @@ _OPTIONS = {
 }
 
 
-def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: Path) -> Driver:
+def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget) -> Driver:
     """Make the driver of a Spark SQL job run.
 
     :param machine: what all drivers share
     :param spec: the attempt
     :param target: where S3 is
-    :param state_dir: not used: tables are where the SQL puts them
     :raises SubmitError: the parameters cannot be run, or the file is not there
     """
     parameters = parse_parameters(spec.job.get(_PARAMETERS) or "", _PARAMETERS, _OPTIONS)
@@ -42,16 +40,9 @@ def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, state_dir: P
     elif not {"-e", "-f"} & set(arguments):
         raise SubmitError("entryPoint: is required, unless sparkSqlParameters have -f or -e")
     settings = configure(spec, parameters.properties, spec.name or Path(entry_point or spec.job_run_id).name)
+    settings.properties = sql_shell.properties(spec, spec.work_dir, settings.properties)
     driver = drivers.build(
-        machine,
-        spec,
-        [drivers.NO_ENTRY_POINT, *arguments],
-        main_class=sql_shell.MAIN_CLASS,
-        properties=sql_shell.properties(spec, spec.work_dir, settings.properties),
-        environ=settings.environ,
-        log4j=settings.log4j,
-        notes=settings.notes,
-        ui_port=free_port(),
+        machine, spec, [drivers.NO_ENTRY_POINT, *arguments], settings, main_class=sql_shell.MAIN_CLASS
     )
-    copy_files(settings.properties.get("spark.files", ""), driver.cwd, target)
+    stage(settings.properties, driver.cwd, target)
     return driver

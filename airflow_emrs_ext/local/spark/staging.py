@@ -6,6 +6,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -91,6 +92,18 @@ def unpack_archives(archives: str, directory: Path, target: AwsTarget) -> None:
                         packed.extractall(destination, filter="fully_trusted")
             except (zipfile.BadZipFile, tarfile.TarError) as error:
                 raise SubmitError(f"spark.archives {uri} is no archive: {error}") from None
+
+
+def stage(properties: Mapping[str, str], directory: Path, target: AwsTarget) -> None:
+    """Bring everything that the properties of a job name to its working directory.
+
+    :param properties: ``spark.files`` and ``spark.archives`` among them
+    :param directory: the working directory
+    :param target: where S3 is
+    :raises SubmitError: something cannot be read
+    """
+    copy_files(properties.get("spark.files", ""), directory, target)
+    unpack_archives(properties.get("spark.archives", ""), directory, target)
 
 
 def copy_files(files: str, directory: Path, target: AwsTarget) -> None:

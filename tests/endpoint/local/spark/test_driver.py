@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from airflow_emrs_ext.local.spark.driver import Driver, Machine, build
 from airflow_emrs_ext.local.spark.filesystem import named_buckets, s3_properties
 from airflow_emrs_ext.local.spark.java import SparkRuntime
+from airflow_emrs_ext.local.spark.submit import Settings
 from tests.endpoint.local.spark.specs import spark_submit, spec
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     runtime = SparkRuntime(Path("/java/bin/java"), 21, Path("/spark"))
-    return Machine(runtime, 1024, "/cache/a.jsa:/cache/b.jsa", "http://127.0.0.1:4568", tmp_path / "event-logs")
+    return Machine(runtime, 1024, "/cache/a.jsa:/cache/b.jsa", "http://127.0.0.1:4568", tmp_path)
 
 
-def built(machine: Machine, tmp_path: Path, **changes: Any) -> Driver:
-    settings: dict[str, Any] = {
-        "main_class": None,
-        "properties": {},
-        "environ": {"A": "b"},
-        "log4j": {},
-        "notes": [],
-        "ui_port": 4040,
-        **changes,
-    }
-    return build(machine, spec(tmp_path, spark_submit()), ["s3://code/job.py", "one"], **settings)
+def built(machine: Machine, tmp_path: Path, main_class: str | None = None, **changes: dict[str, str]) -> Driver:
+    settings = Settings(**{"properties": {}, "environ": {"A": "b"}, "log4j": {}, "notes": [], **changes})
+    arguments = ["s3://code/job.py", "one"]
+    return build(machine, spec(tmp_path, spark_submit()), arguments, settings, main_class=main_class)
 
 
 def properties(tmp_path: Path) -> dict[str, str]:
@@ -38,11 +31,12 @@ def properties(tmp_path: Path) -> dict[str, str]:
 
 
 def test_the_machine_decides_what_belongs_to_it(machine: Machine, tmp_path: Path) -> None:
-    built(machine, tmp_path, properties={"spark.master": "yarn", "spark.ui.port": "1", "spark.hadoop.fs.s3.impl": "x"})
+    asked = {"spark.master": "yarn", "spark.ui.port": "1", "spark.hadoop.fs.s3.impl": "x"}
+    driver = built(machine, tmp_path, properties=asked)
     found = properties(tmp_path)
 
     assert found["spark.master"] == "local[2]"
-    assert found["spark.ui.port"] == "4040"
+    assert found["spark.ui.port"] == str(driver.ui_port) != "1"
     assert found["spark.hadoop.fs.s3.impl"].endswith("ViewFileSystemOverloadScheme")
     assert found["spark.test.appId"] == "00job-1"
 

@@ -27,12 +27,10 @@ def prepare(tmp_path: Path, parameters: str, entry_point: Path | str | None) -> 
         heap_mb=512,
         archive=None,
         endpoint_url="http://127.0.0.1:4568",
-        event_logs=tmp_path / "events",
+        state_dir=tmp_path,
     )
     job = {"sparkSqlParameters": parameters, **({"entryPoint": str(entry_point)} if entry_point else {})}
-    return sparksql.prepare(
-        machine, spec(tmp_path, {"sparkSqlJobDriver": job}), AwsTarget("http://127.0.0.1:9"), tmp_path
-    )
+    return sparksql.prepare(machine, spec(tmp_path, {"sparkSqlJobDriver": job}), AwsTarget("http://127.0.0.1:9"))
 
 
 def arguments(driver: Driver) -> list[str]:
