@@ -35,11 +35,7 @@ from airflow_emrs_ext.local.emr_containers.transitions import MANAGED_ENDPOINT
 from airflow_emrs_ext.local.emr_containers.virtual_clusters import VirtualCluster
 from airflow_emrs_ext.local.emr_containers.walk import PRODUCT
 from airflow_emrs_ext.local.errors import validation_error
-from airflow_emrs_ext.local.resources.configuration import (
-    Classifications,
-    check_configurations,
-    merge_classifications,
-)
+from airflow_emrs_ext.local.resources.configuration import Classifications, merge_classifications
 from airflow_emrs_ext.local.resources.driving import until
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle
 from airflow_emrs_ext.local.resources.tags import check_tags
@@ -242,9 +238,9 @@ def _read_request(params: Mapping[str, Any]) -> dict[str, Any]:
     if minutes is not None and minutes < 1:
         raise validation_error(f"sessionIdleTimeoutInMinutes: must be at least 1, not {minutes}")
     overrides = params.get("configurationOverrides") or {}
-    configurations = overrides.get("applicationConfiguration")
-    check_configurations(configurations, "configurationOverrides.applicationConfiguration")
-    classifications = merge_classifications(None, configurations)
+    classifications = merge_classifications(
+        None, overrides.get("applicationConfiguration"), "configurationOverrides.applicationConfiguration"
+    )
     return {
         "classifications": classifications,
         "monitoring": read_monitoring(overrides.get("monitoringConfiguration")),

@@ -9,13 +9,7 @@ SPARK_CONNECT_ENDPOINTS: Release = (7, 14, 0)
 
 # A label ends with -latest or the date of an image, after a word such as spark-rapids or java17. Without any of them
 # it is taken as well: whether the service does is not known.
-_CATALOG = Catalog("EMR on EKS", {5: (32, 36), 6: (2, 15), 7: (0, None)}, (r"(?:-[0-9A-Za-z_.-]+)?", "-latest"))
-
-
-def parse_release(label: str) -> Release:
-    """The version behind a release label such as ``emr-7.5.0-latest``.
-
-    :param label: ``releaseLabel``
-    :raises ApiError: no release of EMR on EKS has this label
-    """
-    return _CATALOG.parse(label)
+parse_release = Catalog(
+    "EMR on EKS", {5: (32, 36), 6: (2, 15), 7: (0, None)}, (r"(?:-[0-9A-Za-z_.-]+)?", "-latest")
+).parse
+"""The version behind a release label such as ``emr-7.5.0-latest``; see :meth:`~.releases.Catalog.parse`."""

@@ -10,11 +10,7 @@ from airflow_emrs_ext.local.emr_containers.monitoring import read_monitoring
 from airflow_emrs_ext.local.emr_containers.pods import pods_of
 from airflow_emrs_ext.local.emr_containers.releases import RETRIES, parse_release
 from airflow_emrs_ext.local.errors import validation_error
-from airflow_emrs_ext.local.resources.configuration import (
-    Classifications,
-    check_configurations,
-    merge_classifications,
-)
+from airflow_emrs_ext.local.resources.configuration import Classifications, merge_classifications
 from airflow_emrs_ext.local.resources.spark_sizes import submitted_properties
 from airflow_emrs_ext.local.resources.tags import check_tags
 from airflow_emrs_ext.local.runner import Workers
@@ -62,8 +58,9 @@ def read_submission(params: Mapping[str, Any], from_template: Mapping[str, Any] 
     job_driver = templated["jobDriver"]
     kind = check_job_driver(job_driver)
     overrides = templated.get("configurationOverrides") or {}
-    check_configurations(overrides.get("applicationConfiguration"), "configurationOverrides.applicationConfiguration")
-    classifications = merge_classifications(None, overrides.get("applicationConfiguration"))
+    classifications = merge_classifications(
+        None, overrides.get("applicationConfiguration"), "configurationOverrides.applicationConfiguration"
+    )
     parameters = PARAMETERS_OF[kind]
     given = submitted_properties(job_driver[kind].get(parameters), f"jobDriver.{kind}.{parameters}")
     tags = {**templated.get("jobTags", {}), **(params.get("tags") or {})}

@@ -10,13 +10,5 @@ QUEUING_BY_DEFAULT: Release = (7, 3, 0)
 LONGEST_BATCH_TIMEOUT: Release = (7, 11, 0)
 SESSIONS: Release = (7, 13, 0)
 
-_CATALOG = Catalog("EMR Serverless", {6: (6, 15), 7: (0, None)})
-
-
-def parse_release(label: str) -> Release:
-    """The version behind a release label such as ``emr-7.5.0``.
-
-    :param label: ``releaseLabel``
-    :raises ApiError: no release of EMR Serverless has this label
-    """
-    return _CATALOG.parse(label)
+parse_release = Catalog("EMR Serverless", {6: (6, 15), 7: (0, None)}).parse
+"""The version behind a release label such as ``emr-7.5.0``; see :meth:`~.releases.Catalog.parse`."""

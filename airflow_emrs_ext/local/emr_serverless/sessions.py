@@ -14,11 +14,7 @@ from airflow_emrs_ext.local.emr_serverless.releases import SESSIONS
 from airflow_emrs_ext.local.emr_serverless.utilization import Usage
 from airflow_emrs_ext.local.emr_serverless.workers import Demand, session_demand
 from airflow_emrs_ext.local.errors import validation_error
-from airflow_emrs_ext.local.resources.configuration import (
-    Classifications,
-    check_configurations,
-    merge_classifications,
-)
+from airflow_emrs_ext.local.resources.configuration import Classifications, merge_classifications
 from airflow_emrs_ext.shared.states import SessionState as S
 
 _DEFAULT_IDLE_MINUTES = 60
@@ -105,9 +101,11 @@ def read_session_request(params: Mapping[str, Any], application: Application) ->
             f"Sessions are not enabled for application {application.id}."
             " Set interactiveConfiguration.sessionEnabled to true."
         )
-    overrides = (params.get("configurationOverrides") or {}).get("runtimeConfiguration")
-    check_configurations(overrides, "configurationOverrides.runtimeConfiguration")
-    classifications = merge_classifications(application.settings.get("runtimeConfiguration"), overrides)
+    classifications = merge_classifications(
+        application.settings.get("runtimeConfiguration"),
+        (params.get("configurationOverrides") or {}).get("runtimeConfiguration"),
+        "configurationOverrides.runtimeConfiguration",
+    )
     return SessionRequest(
         params=params,
         idle_timeout_minutes=params.get("idleTimeoutMinutes", _DEFAULT_IDLE_MINUTES),

@@ -13,12 +13,7 @@ from airflow_emrs_ext.local.emr_serverless.policies import effective_policy
 from airflow_emrs_ext.local.emr_serverless.releases import LONGEST_BATCH_TIMEOUT, RETRIES
 from airflow_emrs_ext.local.emr_serverless.workers import Demand, demand_of
 from airflow_emrs_ext.local.errors import validation_error
-from airflow_emrs_ext.local.resources.configuration import (
-    Classifications,
-    check_configurations,
-    check_monitoring,
-    merge_classifications,
-)
+from airflow_emrs_ext.local.resources.configuration import Classifications, check_monitoring, merge_classifications
 
 BATCH, STREAMING = "BATCH", "STREAMING"
 
@@ -84,11 +79,12 @@ def read_submission(params: Mapping[str, Any], application: Application) -> Subm
         if application.release < RETRIES:
             raise validation_error("mode: STREAMING is supported from release emr-7.1.0")
     overrides = params.get("configurationOverrides") or {}
-    check_configurations(overrides.get("applicationConfiguration"), "configurationOverrides.applicationConfiguration")
-    check_monitoring(overrides.get("monitoringConfiguration"), "configurationOverrides.monitoringConfiguration")
     classifications = merge_classifications(
-        application.settings.get("runtimeConfiguration"), overrides.get("applicationConfiguration")
+        application.settings.get("runtimeConfiguration"),
+        overrides.get("applicationConfiguration"),
+        "configurationOverrides.applicationConfiguration",
     )
+    check_monitoring(overrides.get("monitoringConfiguration"), "configurationOverrides.monitoringConfiguration")
     return Submission(
         params=params,
         mode=mode,

@@ -30,7 +30,7 @@ def check_configurations(configurations: Sequence[Mapping[str, Any]] | None, mem
 
 
 def merge_classifications(
-    application: Sequence[Mapping[str, Any]] | None, job: Sequence[Mapping[str, Any]] | None
+    application: Sequence[Mapping[str, Any]] | None, job: Sequence[Mapping[str, Any]] | None, member: str
 ) -> Classifications:
     """The properties of each classification that are in force for a job run.
 
@@ -39,8 +39,11 @@ def merge_classifications(
 
     :param application: the application's ``runtimeConfiguration``
     :param job: the job run's ``applicationConfiguration``
+    :param member: the parameter that holds the job's, for the error
     :return: classification to properties; a nested one is named ``outer.inner``
+    :raises ApiError: a classification comes twice in the job's
     """
+    check_configurations(job, member)
     chosen = {configuration["classification"]: configuration for configuration in application or ()}
     chosen.update({configuration["classification"]: configuration for configuration in job or ()})
     return {name: properties for name, properties in _flatten(chosen.values()) if properties}

@@ -53,7 +53,7 @@ def conf(classification: str, *nested: Any, **properties: str) -> dict[str, Any]
     ],
 )
 def test_classifications(application: Any, job: Any, effective: Any) -> None:
-    assert merge_classifications(application, job) == effective
+    assert merge_classifications(application, job, "applicationConfiguration") == effective
 
 
 S3, CLOUDWATCH, MANAGED = (
