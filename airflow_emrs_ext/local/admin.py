@@ -18,6 +18,7 @@ from starlette.routing import Route
 import airflow_emrs_ext
 from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.faults import Fault, known_operations
+from airflow_emrs_ext.local.resources.collection import Collection
 from airflow_emrs_ext.local.scripts import Script
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ Handler = Callable[["Endpoint", Request], Awaitable[Any]]
 
 def admin_application(endpoint: Endpoint) -> Starlette:
     """The administrative API of ``endpoint`` as an ASGI application."""
+    serverless, eks = endpoint.serverless, endpoint.containers
     handlers: Mapping[str, Mapping[str, Handler]] = {
         "/health": {"GET": _health},
         "/config": {"GET": _config, "PATCH": _change_config},
@@ -42,12 +44,12 @@ def admin_application(endpoint: Endpoint) -> Starlette:
         "/write": {"POST": _write},
         "/faults": {"GET": _faults, "POST": _add_fault, "DELETE": _clear_faults},
         "/calls": {"GET": _calls, "DELETE": _clear_calls},
-        "/job-runs": {"GET": _job_runs},
-        "/applications": {"GET": _applications},
-        "/sessions": {"GET": _sessions},
-        "/eks/virtual-clusters": {"GET": _virtual_clusters},
-        "/eks/job-runs": {"GET": _eks_job_runs},
-        "/eks/managed-endpoints": {"GET": _managed_endpoints},
+        "/job-runs": {"GET": _records("jobRuns", serverless.job_runs, "applicationId")},
+        "/applications": {"GET": _records("applications", serverless.applications)},
+        "/sessions": {"GET": _records("sessions", serverless.sessions, "applicationId")},
+        "/eks/virtual-clusters": {"GET": _records("virtualClusters", eks.virtual_clusters)},
+        "/eks/job-runs": {"GET": _records("jobRuns", eks.job_runs, "virtualClusterId")},
+        "/eks/managed-endpoints": {"GET": _records("managedEndpoints", eks.managed_endpoints, "virtualClusterId")},
         "/sessions/{session_id}/end": {"POST": _end_session},
         "/sessions/{session_id}/busy": {"PUT": _busy_session, "DELETE": _idle_session},
         "/reset": {"POST": _reset},
@@ -209,33 +211,18 @@ async def _clear_calls(endpoint: Endpoint, _: Request) -> Any:
     return {}
 
 
-async def _job_runs(endpoint: Endpoint, request: Request) -> Any:
-    application_id = _query(request, "applicationId").get("applicationId")
-    return {"jobRuns": endpoint.serverless.job_runs.records(application_id)}
+def _records(member: str, collection: Collection[Any], *owner: str) -> Handler:
+    """Answers all that is known of the resources of one kind, or of those of one owner.
 
+    :param member: the member of the answer that has them
+    :param collection: the resources
+    :param owner: the parameter that may name their owner, where they have one
+    """
 
-async def _applications(endpoint: Endpoint, _: Request) -> Any:
-    return {"applications": endpoint.serverless.applications.records()}
+    async def answer(_: Endpoint, request: Request) -> Any:
+        return {member: collection.records(*_query(request, *owner).values())}
 
-
-async def _sessions(endpoint: Endpoint, request: Request) -> Any:
-    application_id = _query(request, "applicationId").get("applicationId")
-    return {"sessions": endpoint.serverless.sessions.records(application_id)}
-
-
-async def _virtual_clusters(endpoint: Endpoint, request: Request) -> Any:
-    _query(request)
-    return {"virtualClusters": endpoint.containers.virtual_clusters.records()}
-
-
-async def _eks_job_runs(endpoint: Endpoint, request: Request) -> Any:
-    virtual_cluster_id = _query(request, "virtualClusterId").get("virtualClusterId")
-    return {"jobRuns": endpoint.containers.job_runs.records(virtual_cluster_id)}
-
-
-async def _managed_endpoints(endpoint: Endpoint, request: Request) -> Any:
-    virtual_cluster_id = _query(request, "virtualClusterId").get("virtualClusterId")
-    return {"managedEndpoints": endpoint.containers.managed_endpoints.records(virtual_cluster_id)}
+    return answer
 
 
 async def _end_session(endpoint: Endpoint, request: Request) -> Any:

@@ -7,7 +7,6 @@ attempt of the job run runs it leads to the driver's own UI, afterwards to the h
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,7 @@ from airflow_emrs_ext.local.emr_containers.naming import virtual_cluster_arn
 from airflow_emrs_ext.local.errors import ApiError
 from airflow_emrs_ext.local.resources.dashboards import Dashboards
 from airflow_emrs_ext.local.resources.lifecycle import now
-from airflow_emrs_ext.local.resources.naming import ALPHABET, caller_arn
+from airflow_emrs_ext.local.resources.naming import caller_arn, random_id
 
 SERVICE = "emr"
 """botocore's name of the service whose API has the operations."""
@@ -29,7 +28,6 @@ OPERATIONS = ("CreatePersistentAppUI", "DescribePersistentAppUI", "GetPersistent
 
 _INVALID = "InvalidRequestException"
 _HISTORY_SERVER = "SHS"
-_ID_LENGTH = 13
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class PersistentAppUIs:
             )
         known = next((ui for ui in self._by_id.values() if ui.run is run), None)
         if known is None:
-            ui_id = "p-" + "".join(secrets.choice(ALPHABET.upper()) for _ in range(_ID_LENGTH))
+            ui_id = "p-" + random_id(13).upper()
             known = self._by_id[ui_id] = _PersistentUi(ui_id, run, params.get("Tags") or [], now())
         return {"PersistentAppUIId": known.ui_id, "RuntimeRoleEnabledCluster": False}
 

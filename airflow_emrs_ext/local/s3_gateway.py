@@ -15,7 +15,7 @@ from airflow_emrs_ext.local.aws import AwsTarget
 from airflow_emrs_ext.local.s3_files import S3Files
 from airflow_emrs_ext.local.s3_paths import FileStatus, FileSystemError, S3Path, not_found
 from airflow_emrs_ext.local.spark.filesystem import MOUNTS_PATH, mount_property, mount_target
-from airflow_emrs_ext.local.webhdfs import BLOCK_BYTES, ClientGone, WebHdfsRequest, as_json, listing
+from airflow_emrs_ext.local.webhdfs import BLOCK_BYTES, ClientGone, WebHdfsRequest, as_json, listing, whole_batch
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -104,8 +104,7 @@ class S3Gateway:
         await request.reply_json(listing(await self._run(self._files.children, path)))
 
     async def _list_batch(self, request: WebHdfsRequest, path: S3Path) -> None:
-        partial = listing(await self._run(self._files.children, path))
-        await request.reply_json({"DirectoryListing": {"partialListing": partial, "remainingEntries": 0}})
+        await request.reply_json(whole_batch(await self._run(self._files.children, path)))
 
     async def _summary(self, request: WebHdfsRequest, path: S3Path) -> None:
         directories, files, size = await self._run(self._files.summary, path)
@@ -237,8 +236,7 @@ class S3Gateway:
         elif request.operation == "LISTSTATUS":
             await request.reply_json(listing([status]))
         elif request.operation == "LISTSTATUS_BATCH":
-            partial = {"partialListing": listing([status]), "remainingEntries": 0}
-            await request.reply_json({"DirectoryListing": partial})
+            await request.reply_json(whole_batch([status]))
         elif request.operation == "GETFILEBLOCKLOCATIONS":
             await self._block_locations(request, S3Path("", ""))
         else:

@@ -98,6 +98,7 @@ class Upload:
     def __init__(self, s3: Any, path: S3Path, empty: EmptyDirectories) -> None:
         self._s3 = s3
         self._path = path
+        self._place = {"Bucket": path.bucket, "Key": path.key}
         self._empty = empty
         self._upload_id: str | None = None
         self._parts: list[dict[str, Any]] = []
@@ -109,26 +110,24 @@ class Upload:
 
     def write(self, data: bytes) -> None:
         """Send a part; all but the last have at least :attr:`part_bytes`."""
-        place = {"Bucket": self._path.bucket, "Key": self._path.key}
         with translated(self._path):
             if self._upload_id is None:
-                self._upload_id = self._s3.create_multipart_upload(**place)["UploadId"]
+                self._upload_id = self._s3.create_multipart_upload(**self._place)["UploadId"]
             number = len(self._parts) + 1
-            answer = self._s3.upload_part(**place, UploadId=self._upload_id, PartNumber=number, Body=data)
+            answer = self._s3.upload_part(**self._place, UploadId=self._upload_id, PartNumber=number, Body=data)
             self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
 
     def finish(self, rest: bytes) -> None:
         """Send what is left and make the object."""
-        place = {"Bucket": self._path.bucket, "Key": self._path.key}
         if self._upload_id is None:
             with translated(self._path):
-                self._s3.put_object(**place, Body=rest)
+                self._s3.put_object(**self._place, Body=rest)
         else:
             if rest:
                 self.write(rest)
             with translated(self._path):
                 self._s3.complete_multipart_upload(
-                    **place, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
+                    **self._place, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
                 )
         self._empty.forget_above(self._path)
 
@@ -136,4 +135,4 @@ class Upload:
         """Leave nothing behind."""
         if self._upload_id is not None:
             with contextlib.suppress(ClientError, BotoCoreError):
-                self._s3.abort_multipart_upload(Bucket=self._path.bucket, Key=self._path.key, UploadId=self._upload_id)
+                self._s3.abort_multipart_upload(**self._place, UploadId=self._upload_id)

@@ -189,8 +189,7 @@ class LocalEmr:
 
         :param application_id: only those that are for one application, or virtual cluster
         """
-        faults: list[dict[str, Any]] = self._call("GET", "faults")["faults"]
-        return [one for one in faults if application_id in (None, one["application_id"])]
+        return [one for one in self._known("faults", "faults") if application_id in (None, one["application_id"])]
 
     def clear_faults(self, application_id: str | None = None) -> None:
         """Forget every injected fault.
@@ -213,44 +212,36 @@ class LocalEmr:
 
         :param application_id: only those of one application
         """
-        runs: list[dict[str, Any]] = self._call("GET", "job-runs", applicationId=application_id)["jobRuns"]
-        return runs
+        return self._known("job-runs", "jobRuns", applicationId=application_id)
 
     def applications(self) -> list[dict[str, Any]]:
         """Every application with all that the endpoint recorded of it, oldest first."""
-        applications: list[dict[str, Any]] = self._call("GET", "applications")["applications"]
-        return applications
+        return self._known("applications", "applications")
 
     def sessions(self, application_id: str | None = None) -> list[dict[str, Any]]:
         """Every session with all that the endpoint recorded of it, oldest first.
 
         :param application_id: only those of one application
         """
-        sessions: list[dict[str, Any]] = self._call("GET", "sessions", applicationId=application_id)["sessions"]
-        return sessions
+        return self._known("sessions", "sessions", applicationId=application_id)
 
     def virtual_clusters(self) -> list[dict[str, Any]]:
         """Every virtual cluster with all that the endpoint recorded of it, oldest first."""
-        clusters: list[dict[str, Any]] = self._call("GET", "eks/virtual-clusters")["virtualClusters"]
-        return clusters
+        return self._known("eks/virtual-clusters", "virtualClusters")
 
     def eks_job_runs(self, virtual_cluster_id: str | None = None) -> list[dict[str, Any]]:
         """Every EMR on EKS job run with all that the endpoint recorded of it, oldest first.
 
         :param virtual_cluster_id: only those of one virtual cluster
         """
-        runs: list[dict[str, Any]] = self._call("GET", "eks/job-runs", virtualClusterId=virtual_cluster_id)["jobRuns"]
-        return runs
+        return self._known("eks/job-runs", "jobRuns", virtualClusterId=virtual_cluster_id)
 
     def managed_endpoints(self, virtual_cluster_id: str | None = None) -> list[dict[str, Any]]:
         """Every managed endpoint with all that the endpoint recorded of it, oldest first.
 
         :param virtual_cluster_id: only those of one virtual cluster
         """
-        endpoints: list[dict[str, Any]] = self._call(
-            "GET", "eks/managed-endpoints", virtualClusterId=virtual_cluster_id
-        )["managedEndpoints"]
-        return endpoints
+        return self._known("eks/managed-endpoints", "managedEndpoints", virtualClusterId=virtual_cluster_id)
 
     def calls(
         self, operation: str | None = None, *, application_id: str | None = None, service: str | None = None
@@ -261,15 +252,17 @@ class LocalEmr:
         :param application_id: only those for one application, or virtual cluster
         :param service: only those of one service, e.g. ``emr-containers``
         """
-        query: dict[str, str | None] = {"operation": operation, "applicationId": application_id, "service": service}
-        calls: list[dict[str, Any]] = self._call("GET", "calls", **query)["calls"]
-        return calls
+        return self._known("calls", "calls", operation=operation, applicationId=application_id, service=service)
 
     def reset(self) -> None:
         """Stop what runs and forget all: applications, their work, scripts, faults, calls, settings, S3 objects."""
         self._call("POST", "reset")
         if self._settings:
             self.configure(**self._settings)
+
+    def _known(self, path: str, member: str, **query: str | None) -> list[dict[str, Any]]:
+        known: list[dict[str, Any]] = self._call("GET", path, **query)[member]
+        return known
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, /, **query: str | None) -> Any:
         given = {name: value for name, value in query.items() if value is not None}

@@ -110,6 +110,11 @@ def listing(statuses: list[FileStatus]) -> dict[str, Any]:
     return {"FileStatuses": {"FileStatus": [as_json(status, status.name) for status in statuses]}}
 
 
+def whole_batch(statuses: list[FileStatus]) -> dict[str, Any]:
+    """The content of a directory as WebHDFS writes it to who asks for it in batches: one is enough."""
+    return {"DirectoryListing": {"partialListing": listing(statuses), "remainingEntries": 0}}
+
+
 def as_json(status: FileStatus, name: str) -> dict[str, Any]:
     """The status as WebHDFS writes it; ``name`` is empty where the client knows it."""
     return {

@@ -25,7 +25,7 @@ def events(transition: Transition, config: ServiceConfig) -> Iterator[Event]:
         detail = filled(
             id=run.id,
             name=run.name,
-            virtualClusterId=run.owner.id,
+            virtualClusterId=run.owner_id,
             arn=run.arn,
             state=str(change.state),
             stateDetails=change.details or None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_containers.job_runs import Attempt, JobRun
-from airflow_emrs_ext.local.emr_containers.naming import job_run_arn, new_numbered_id
+from airflow_emrs_ext.local.emr_containers.naming import new_numbered_id
 from airflow_emrs_ext.local.emr_containers.submission import Submission
 from airflow_emrs_ext.local.emr_containers.transitions import JOB_RUN
 from airflow_emrs_ext.local.emr_containers.virtual_clusters import VirtualCluster, VirtualClusters
@@ -56,7 +56,7 @@ class JobRuns(OwnedCollection[JobRun]):
         job_run_id = new_numbered_id()
         run = JobRun(
             id=job_run_id,
-            arn=job_run_arn(self._config, cluster.id, job_run_id),
+            arn=f"{cluster.arn}/jobruns/{job_run_id}",
             name=submission.params.get("name"),
             owner=cluster,
             submission=submission,
@@ -83,7 +83,7 @@ class JobRuns(OwnedCollection[JobRun]):
         return filled(
             id=resource.id,
             name=resource.name,
-            virtualClusterId=resource.owner.id,
+            virtualClusterId=resource.owner_id,
             arn=resource.arn,
             state=resource.state,
             clientToken=submission.params["clientToken"],

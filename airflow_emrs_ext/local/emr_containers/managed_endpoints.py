@@ -24,7 +24,6 @@ from airflow_emrs_ext.local.connect.registry import ConnectHosts
 from airflow_emrs_ext.local.connect.walk import ConnectWalker
 from airflow_emrs_ext.local.emr_containers.monitoring import log_destinations, read_monitoring
 from airflow_emrs_ext.local.emr_containers.naming import (
-    managed_endpoint_arn,
     new_cluster_id,
     new_numbered_id,
     new_spark_application_id,
@@ -85,7 +84,7 @@ class ManagedEndpointWalker(ConnectWalker[ManagedEndpoint]):
     async def prepare(self, host: ManagedEndpoint) -> ConnectSpec:
         """What takes its time in AWS: a driver's pod, and a load balancer in front of it."""
         await until(host.end, asyncio.sleep(self.config.session_start_seconds))
-        params, cluster_id = host.params, host.owner.id
+        params, cluster_id = host.params, host.owner_id
         spark_application_id = new_spark_application_id()
         return ConnectSpec(
             product=PRODUCT,
@@ -121,7 +120,7 @@ class ManagedEndpoints(ConnectHosts[ManagedEndpoint]):
         endpoint_id = new_cluster_id()
         endpoint = ManagedEndpoint(
             id=endpoint_id,
-            arn=managed_endpoint_arn(self._config, cluster.id, endpoint_id),
+            arn=f"{cluster.arn}/endpoints/{endpoint_id}",
             name=params["name"],
             owner=cluster,
             params=params,
@@ -174,7 +173,7 @@ class ManagedEndpoints(ConnectHosts[ManagedEndpoint]):
             id=resource.id,
             name=resource.name,
             arn=resource.arn,
-            virtualClusterId=resource.owner.id,
+            virtualClusterId=resource.owner_id,
             type=params["type"],
             state=resource.state,
             releaseLabel=params["releaseLabel"],

@@ -107,14 +107,8 @@ class VirtualClusters(Collection[VirtualCluster]):
 
     def delete(self, cluster: VirtualCluster) -> None:
         """DeleteVirtualCluster: TERMINATING, then TERMINATED; harmless while it is one of these."""
-        for active, what in (
-            (cluster.active_runs, "job runs; wait for them or cancel them first."),
-            (cluster.active_endpoints, "managed endpoints; delete them first."),
-        ):
-            if active:
-                raise validation_error(
-                    f"Virtual cluster {cluster.id} cannot be deleted. It has {len(active)} active {what}"
-                )
+        self._check_unused(cluster, "deleted", "job runs; wait for them or cancel them first", cluster.active_runs)
+        self._check_unused(cluster, "deleted", "managed endpoints; delete them first", cluster.active_endpoints)
         if cluster.state is S.RUNNING:
             cluster.life.move(cluster, S.TERMINATING, "")
             cluster.task = asyncio.create_task(self._terminate(cluster))

@@ -45,7 +45,7 @@ class Walker:
 
         :param run: a job run that has just been submitted
         """
-        cluster_id = run.owner.id
+        cluster_id = run.owner_id
         turn = self.queues.enter(cluster_id, run.id)
         try:
             await self._execute(run, turn)
@@ -128,7 +128,7 @@ class Walker:
         run.move(S.CANCELLED, run.end.result())
 
     def _spec(self, run: JobRun, attempt: Attempt) -> AttemptSpec:
-        submission, cluster_id = run.submission, run.owner.id
+        submission, cluster_id = run.submission, run.owner_id
         spark_application_id = new_spark_application_id()
         return AttemptSpec(
             product=PRODUCT,

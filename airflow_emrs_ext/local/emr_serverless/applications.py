@@ -122,14 +122,10 @@ class Applications(Collection[Application]):
     def stop(self, application: Application, details: str = "") -> None:
         """StopApplication: STARTING or STARTED becomes STOPPING, then STOPPED, unless something is active."""
         _require(application, {S.STARTING, S.STARTED}, "STOPPED")
-        for active, what in (
-            (application.active_runs, "job runs; wait for them or cancel them first."),
-            (application.active_sessions, "sessions; terminate them first."),
-        ):
-            if active:
-                raise validation_error(
-                    f"Application {application.id} cannot be STOPPED. It has {len(active)} active {what}"
-                )
+        self._check_unused(
+            application, "STOPPED", "job runs; wait for them or cancel them first", application.active_runs
+        )
+        self._check_unused(application, "STOPPED", "sessions; terminate them first", application.active_sessions)
         if application.task:
             application.task.cancel()
         self._disarm(application)

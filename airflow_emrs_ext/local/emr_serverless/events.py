@@ -57,7 +57,7 @@ def _application(application: Application, change: Change) -> dict[str, Any]:
 def _job_run(run: JobRun, change: Change, config: ServiceConfig) -> dict[str, Any]:
     return {
         "jobRunId": run.id,
-        "applicationId": run.owner.id,
+        "applicationId": run.owner_id,
         "arn": run.arn,
         "releaseLabel": run.settings["releaseLabel"],
         "createdBy": caller_arn(config),
@@ -86,7 +86,7 @@ def _usage(run: JobRun) -> dict[str, Any] | None:
         return None
     used, billed = utilization.total(usages), utilization.billed(usages)
     return filled(
-        applicationId=run.owner.id,
+        applicationId=run.owner_id,
         jobRunId=run.id,
         attempt=attempt.number,
         mode=run.submission.mode,

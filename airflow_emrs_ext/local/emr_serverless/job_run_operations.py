@@ -12,7 +12,7 @@ from airflow_emrs_ext.local.config import ServiceConfig
 from airflow_emrs_ext.local.emr_serverless import utilization
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.emr_serverless.job_runs import Attempt, JobRun
-from airflow_emrs_ext.local.emr_serverless.naming import job_run_arn, new_id
+from airflow_emrs_ext.local.emr_serverless.naming import new_id
 from airflow_emrs_ext.local.emr_serverless.submission import grace_seconds, read_submission
 from airflow_emrs_ext.local.emr_serverless.transitions import JOB_RUN
 from airflow_emrs_ext.local.emr_serverless.walk import Walker
@@ -58,7 +58,7 @@ class JobRuns(OwnedCollection[JobRun]):
         turn = self._walker.queues.enter(application.id, job_run_id)
         run = JobRun(
             id=job_run_id,
-            arn=job_run_arn(self._config, application.id, job_run_id),
+            arn=f"{application.arn}/jobruns/{job_run_id}",
             name=params.get("name"),
             owner=application,
             submission=submission,
@@ -99,7 +99,7 @@ class JobRuns(OwnedCollection[JobRun]):
         params, usages = run.submission.params, run.usages()
         ended = run.state.is_terminal
         return filled(
-            applicationId=run.owner.id,
+            applicationId=run.owner_id,
             jobRunId=run.id,
             name=run.name,
             arn=run.arn,
@@ -190,7 +190,7 @@ class JobRuns(OwnedCollection[JobRun]):
 
     def _common(self, run: JobRun) -> dict[str, Any]:
         return {
-            "applicationId": run.owner.id,
+            "applicationId": run.owner_id,
             "id": run.id,
             "name": run.name,
             "mode": run.submission.mode,

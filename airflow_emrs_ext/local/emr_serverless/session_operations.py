@@ -14,7 +14,7 @@ from airflow_emrs_ext.local.connect.access import ConnectAccess
 from airflow_emrs_ext.local.connect.registry import ConnectHosts
 from airflow_emrs_ext.local.emr_serverless import utilization
 from airflow_emrs_ext.local.emr_serverless.applications import Application, Applications
-from airflow_emrs_ext.local.emr_serverless.naming import new_id, session_arn
+from airflow_emrs_ext.local.emr_serverless.naming import new_id
 from airflow_emrs_ext.local.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.emr_serverless.sessions import Session, read_session_request
 from airflow_emrs_ext.local.emr_serverless.transitions import SESSION
@@ -64,7 +64,7 @@ class Sessions(ConnectHosts[Session]):
         session_id = new_id()
         session = Session(
             id=session_id,
-            arn=session_arn(self._config, application.id, session_id),
+            arn=f"{application.arn}/sessions/{session_id}",
             name=params.get("name"),
             owner=application,
             request=request,
@@ -98,7 +98,7 @@ class Sessions(ConnectHosts[Session]):
             )
         token, expires_at = self.access.mint(session, self._config.session_token_seconds)
         return {
-            "applicationId": session.owner.id,
+            "applicationId": session.owner_id,
             "sessionId": session.id,
             "endpoint": url,
             "authToken": token,
@@ -125,7 +125,7 @@ class Sessions(ConnectHosts[Session]):
     def summary(self, resource: Session) -> dict[str, Any]:
         """The ``SessionSummary`` structure."""
         return filled(
-            applicationId=resource.owner.id,
+            applicationId=resource.owner_id,
             sessionId=resource.id,
             arn=resource.arn,
             name=resource.name,

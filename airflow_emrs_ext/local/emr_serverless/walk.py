@@ -61,7 +61,7 @@ class Walker:
             if run.timeout:
                 run.timeout.cancel()
             self.capacity.release(run.id)
-            self.queues.leave(run.owner.id, run.id)
+            self.queues.leave(run.owner_id, run.id)
             await run.attempt.end_delivering()
 
     def cancel(self, run: JobRun, details: str, grace: float) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from airflow_emrs_ext.local.config import ServiceConfig
-from airflow_emrs_ext.local.errors import ApiError
+from airflow_emrs_ext.local.errors import ApiError, validation_error
 from airflow_emrs_ext.local.resources.lifecycle import Lifecycle, Listener
 from airflow_emrs_ext.local.resources.pagination import created_within, group, page
 from airflow_emrs_ext.local.resources.records import history, plain
@@ -47,6 +47,11 @@ class Resource:
         """When it was asked for."""
         return self.life.created_at
 
+    @property
+    def owner_id(self) -> str | None:
+        """The id of what it belongs to, ``None``: to the account."""
+        return None
+
 
 @dataclass(kw_only=True)
 class OwnedResource(Resource):
@@ -58,6 +63,12 @@ class OwnedResource(Resource):
 
     owner: Any
     work_dir: Path
+
+    @property
+    def owner_id(self) -> str:
+        """The id of what it belongs to."""
+        owner_id: str = self.owner.id
+        return owner_id
 
 
 R = TypeVar("R", bound=Resource)
@@ -122,9 +133,16 @@ class Collection(ABC, Generic[R]):
             view=self.summary,
         )
 
-    def records(self) -> list[dict[str, Any]]:
-        """Every one with all that is known of it, oldest first, as plain JSON, for tests."""
-        return [self._full_record(resource) for resource in self]
+    def records(self, owner_id: str | None = None) -> list[dict[str, Any]]:
+        """Every one with all that is known of it, oldest first, as plain JSON, for tests.
+
+        :param owner_id: only those of one application or virtual cluster
+        """
+        return [
+            {**plain(self.record(resource)), "stateHistory": history(resource.life)}
+            for resource in self
+            if owner_id in (None, resource.owner_id)
+        ]
 
     @abstractmethod
     def summary(self, resource: R) -> dict[str, Any]:
@@ -145,13 +163,20 @@ class Collection(ABC, Generic[R]):
         """Forget every one."""
         self._by_id.clear()
 
+    def _check_unused(self, resource: R, done: str, what: str, active: Sized) -> None:
+        """Refuse to end what is in use.
+
+        :param done: what is not done to it
+        :param what: what is in it and what to do about that
+        :param active: those of them that are in no terminal state
+        :raises ApiError: there are some
+        """
+        if active:
+            raise validation_error(f"{self.NOUN} {resource.id} cannot be {done}. It has {len(active)} active {what}.")
+
     def _listed(self, params: Mapping[str, Any]) -> Iterable[R]:
         """What a listing shows unless its filters by state and time say otherwise."""
         return self
-
-    def _full_record(self, resource: R) -> dict[str, Any]:
-        record: dict[str, Any] = plain(self.record(resource))
-        return {**record, "stateHistory": history(resource.life)}
 
 
 class OwnedCollection(Collection[Owned]):
@@ -178,10 +203,6 @@ class OwnedCollection(Collection[Owned]):
         if found is None or found.owner is not owner:
             raise ApiError(code, f"{self.NOUN} {resource_id} of {self._owners.NOUN.lower()} {owner_id} does not exist")
         return found
-
-    def records(self, owner_id: str | None = None) -> list[dict[str, Any]]:
-        """Those of one owner, or of all, with all that is known of them; see :meth:`Collection.records`."""
-        return [self._full_record(resource) for resource in self if owner_id in (None, resource.owner.id)]
 
     def _of(self, owner_id: str, *, code: str = NOT_FOUND) -> Iterator[Owned]:
         """Those of one owner.

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+
 from airflow_emrs_ext.local.config import ServiceConfig
 
-ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
-"""The characters of ids."""
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def random_id(length: int) -> str:
+    """Digits and small letters that nobody has seen before, which ids are made of."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def partition(region: str) -> str:

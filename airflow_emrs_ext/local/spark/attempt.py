@@ -8,8 +8,9 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from airflow_emrs_ext.local.resources.lifecycle import shorten
 from airflow_emrs_ext.local.runner import AttemptResult, ConnectServer, DriverSpec
-from airflow_emrs_ext.local.spark.details import failure_details, shorten
+from airflow_emrs_ext.local.spark.details import failure_details
 from airflow_emrs_ext.local.spark.driver import Driver
 from airflow_emrs_ext.local.spark.launch import GuardedProcess
 from airflow_emrs_ext.local.spark.submit import SubmitError

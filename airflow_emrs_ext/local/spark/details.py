@@ -6,8 +6,7 @@ import re
 import signal
 from pathlib import Path
 
-MAX_LENGTH = 256
-"""Length of ``stateDetails`` at most."""
+from airflow_emrs_ext.local.resources.lifecycle import shorten
 
 _TAIL_BYTES = 256 * 1024
 _TRACEBACK = "Traceback (most recent call last):"
@@ -29,7 +28,7 @@ _WRAPPERS = ("SparkUserAppException", "SparkException: Job aborted", "Py4JJavaEr
 
 
 def failure_details(status: int, stdout: Path, stderr: Path, product: str) -> str:
-    """The last meaningful error line of a driver that failed, at most :data:`MAX_LENGTH` characters.
+    """The last meaningful error line of a driver that failed, short enough for ``stateDetails``.
 
     :param status: exit status of the driver, 128 + n after signal n
     :param stdout: its standard output, where PySpark's tracebacks are
@@ -37,14 +36,14 @@ def failure_details(status: int, stdout: Path, stderr: Path, product: str) -> st
     :param product: the service's name for people, e.g. ``EMR Serverless``
     """
     out, err = _tail(stdout), _tail(stderr)
-    line = _python_error(out) or _python_error(err) or _sql_error(err) or _java_error(err) or _submit_error(err)
+    line = (
+        _python_error(out)
+        or _python_error(err)
+        or _last_message(_SQL_ERROR, err)
+        or _java_error(err)
+        or _last_message(_SUBMIT_ERROR, err)
+    )
     return shorten(_known(line, product) if line else _exit_status(status, out))
-
-
-def shorten(text: str) -> str:
-    """``text`` on one line of at most :data:`MAX_LENGTH` characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
 
 
 def _tail(path: Path) -> list[str]:
@@ -85,20 +84,8 @@ def _java_error(lines: list[str]) -> str | None:
     return None
 
 
-def _sql_error(lines: list[str]) -> str | None:
-    for line in reversed(lines):
-        match = _SQL_ERROR.match(line)
-        if match:
-            return match.group("message")
-    return None
-
-
-def _submit_error(lines: list[str]) -> str | None:
-    for line in reversed(lines):
-        match = _SUBMIT_ERROR.match(line)
-        if match:
-            return match.group("message")
-    return None
+def _last_message(pattern: re.Pattern[str], lines: list[str]) -> str | None:
+    return next((match["message"] for line in reversed(lines) if (match := pattern.match(line))), None)
 
 
 def _known(line: str, product: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_emrs_ext.local.spark.details import MAX_LENGTH, failure_details
+from airflow_emrs_ext.local.resources.lifecycle import DETAILS_LIMIT
+from airflow_emrs_ext.local.spark.details import failure_details
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "job.py", line 3, in <module>\n    main()\n'
 
@@ -143,4 +144,4 @@ def test_it_is_one_line_of_limited_length_however_much_was_written(tmp_path: Pat
     details = failure_details(1, tmp_path / "stdout", tmp_path / "missing", "EMR Serverless")
 
     assert details.startswith("ValueError: yyy")
-    assert len(details) == MAX_LENGTH
+    assert len(details) == DETAILS_LIMIT
