@@ -7,8 +7,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
 from tests.airflow_homes import make_home
 
 _DAYS = ("2026-01-01", "2026-01-02")

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 from urllib.parse import urlsplit
 
-from airflow_emrs_ext.local.endpoint_process import EXIT_WITH_PARENT_VARIABLE
+from airflow_emrs_ext.local.processes.endpoint import EXIT_WITH_PARENT_VARIABLE
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.local.endpoint import Options
+    from airflow_emrs_ext.local.server.endpoint import Options
 
 DEFAULT_PORT = 4568
 
@@ -43,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not _is_loopback(parsed.host):
         _warn_about(parsed.host)
 
-    from airflow_emrs_ext.local.endpoint import Options
-    from airflow_emrs_ext.local.server import PortTakenError
-    from airflow_emrs_ext.local.spark.java import MissingRuntime
+    from airflow_emrs_ext.local.runners.spark.java import MissingRuntime
+    from airflow_emrs_ext.local.server.endpoint import Options
+    from airflow_emrs_ext.local.server.serve import PortTakenError
 
     options = Options(
         host=parsed.host,
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def _serve_and_leave(options: Options, ready: Callable[[str], None]) -> NoReturn:
-    from airflow_emrs_ext.local.server import serve
+    from airflow_emrs_ext.local.server.serve import serve
 
     await serve(options, ready)
     # A thread may be in a long poll of another service, or wait for an S3 that does not answer; the event loop and the

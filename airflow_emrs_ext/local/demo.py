@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from airflow_emrs_ext.local.processes.throwaway_airflow import AirflowDidNotWork, TaskState, ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, LocalEmrError, local_emr
-from airflow_emrs_ext.local.throwaway_airflow import AirflowDidNotWork, TaskState, ThrowawayAirflow
 
 T = TypeVar("T")
 

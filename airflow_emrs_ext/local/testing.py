@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-from airflow_emrs_ext.local.endpoint_process import LocalEmrError, endpoint_process
-from airflow_emrs_ext.local.scripts import Script, ScriptedAttempt, ScriptedSession
+from airflow_emrs_ext.local.processes.endpoint import LocalEmrError, endpoint_process
+from airflow_emrs_ext.local.runners.scripts import Script, ScriptedAttempt, ScriptedSession
 
 __all__ = ["Fault", "LocalEmr", "LocalEmrError", "Script", "ScriptedAttempt", "ScriptedSession", "local_emr"]
 
@@ -48,7 +48,7 @@ class LocalEmr:
     :param region: the Region that clients are given
     :param s3_endpoint: the S3 endpoint that Spark uses, when it is not the endpoint itself
     :param settings: what :meth:`reset` leads back to: fields of
-        :class:`~airflow_emrs_ext.local.config.ServiceConfig`; default: what the endpoint was started with
+        :class:`~airflow_emrs_ext.local.base.config.ServiceConfig`; default: what the endpoint was started with
     """
 
     def __init__(
@@ -201,7 +201,8 @@ class LocalEmr:
     def configure(self, **settings: Any) -> dict[str, Any]:
         """Change settings of the service while it runs.
 
-        :param settings: fields of :class:`~airflow_emrs_ext.local.config.ServiceConfig`, such as ``seconds_per_minute``
+        :param settings: fields of :class:`~airflow_emrs_ext.local.base.config.ServiceConfig`, e.g.
+            ``seconds_per_minute``
         :return: every setting
         """
         changed: dict[str, Any] = self._call("PATCH", "config", settings)
@@ -306,7 +307,8 @@ def local_emr(
     :param allowed_hosts: host names under which it answers, beside ``localhost``, all below that, and addresses
     :param allowed_origins: origins whose web pages may use it, e.g. ``http://localhost:3000``; default: none
     :param moto_api: whether moto's own control paths, ``/moto-api/``, are answered; default: they are not
-    :param settings: fields of :class:`airflow_emrs_ext.local.config.ServiceConfig`, e.g. ``seconds_per_minute=0.05``
+    :param settings: fields of :class:`~airflow_emrs_ext.local.base.config.ServiceConfig`, e.g.
+        ``seconds_per_minute=0.05``
     :raises LocalEmrError: it did not become ready; the error carries the end of its log
     """
     arguments = ["--host", host, "--port", str(port), "--runner", runner, "--quota-scale", str(quota_scale)]

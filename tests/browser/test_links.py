@@ -13,8 +13,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
 from tests.browsing import FORBIDDEN, PERMITTED, access, make_users
 
 pytestmark = [pytest.mark.airflow, pytest.mark.spark, pytest.mark.timeout(900)]

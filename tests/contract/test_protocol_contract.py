@@ -15,11 +15,11 @@ import pytest
 from botocore import xform_name
 from botocore.model import Shape
 
-from airflow_emrs_ext.local.emr_containers.service import EmrContainers
-from airflow_emrs_ext.local.emr_serverless.service import EmrServerless
-from airflow_emrs_ext.local.protocol import Request, RestJson
+from airflow_emrs_ext.local.protocol.rest_json import Request, RestJson
+from airflow_emrs_ext.local.protocol.validation import compile_pattern
+from airflow_emrs_ext.local.services.emr_containers.service import EmrContainers
+from airflow_emrs_ext.local.services.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.testing import LocalEmr
-from airflow_emrs_ext.local.validation import compile_pattern
 from airflow_emrs_ext.shared.service_model import extend
 from tests.contract.wire import send, signed
 

@@ -14,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from airflow_emrs_ext.local.spark import guard
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from airflow_emrs_ext.local.processes import guard
+from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 from tests.polling import eventually
 
 # The server refuses to run as root. Its guard is root, and an interpreter that nobody may read becomes nobody.

@@ -13,8 +13,8 @@ from uuid import UUID
 import pytest
 
 from airflow_emrs_ext._compat import TELLS_LOOPS_APART
+from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
 from tests.browsing import PERMITTED, Browser, access, make_users
 
 pytestmark = [

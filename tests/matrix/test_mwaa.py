@@ -16,8 +16,8 @@ from botocore.model import Shape
 import airflow_emrs_ext
 from airflow_emrs_ext._compat import AIRFLOW_3
 from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
+from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.session import (
     EmrServerlessStartSessionOperator,

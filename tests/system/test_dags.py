@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
 from tests.airflow_homes import make_home
 
 DAGS = Path(__file__).parents[2] / "dags"

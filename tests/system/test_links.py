@@ -19,8 +19,8 @@ import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.links.runs import LINKS, RECORD
+from airflow_emrs_ext.local.processes.throwaway_airflow import AirflowDidNotWork, ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
-from airflow_emrs_ext.local.throwaway_airflow import AirflowDidNotWork, ThrowawayAirflow
 from tests.airflow_homes import make_home
 from tests.browsing import FORBIDDEN, HAS_FAB, IS_3, PERMITTED, Browser, Page, access, make_users
 from tests.polling import eventually

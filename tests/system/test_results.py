@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 from tests.airflow_homes import make_home
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]

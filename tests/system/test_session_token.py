@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 from airflow_emrs_ext.local.testing import local_emr
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
 from tests.airflow_homes import make_home
 from tests.spark_sessions import session, start_session
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_3
-from airflow_emrs_ext.local.connect.access import TOKEN_PREFIX
+from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
+from airflow_emrs_ext.local.services.connect.access import TOKEN_PREFIX
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
 from tests.airflow_homes import make_home
 from tests.polling import eventually
 from tests.spark_sessions import ROLE, session, start_session

@@ -22,7 +22,7 @@ import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from airflow_emrs_ext.shared.states import JobRunState
-from tests.endpoint.local.test_web_pages import PAGES, ask
+from tests.endpoint.local.server.test_web_pages import PAGES, ask
 from tests.polling import eventually
 
 # One group: the tests look at job runs that are submitted once, whatever the number of processes.

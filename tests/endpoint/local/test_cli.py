@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from airflow_emrs_ext.local.endpoint_process import EXIT_WITH_PARENT_VARIABLE
+from airflow_emrs_ext.local.processes.endpoint import EXIT_WITH_PARENT_VARIABLE
 from airflow_emrs_ext.local.testing import LocalEmr
 from tests.contract.wire import SIGNED
 from tests.polling import eventually

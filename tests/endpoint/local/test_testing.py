@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.local.scripts import Script
+from airflow_emrs_ext.local.runners.scripts import Script
 from airflow_emrs_ext.local.testing import LocalEmr, LocalEmrError, ScriptedAttempt, local_emr
 from tests.polling import eventually
 

@@ -26,7 +26,7 @@ from airflow_emrs_ext.exceptions import (
     WaitTimeout,
 )
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
-from airflow_emrs_ext.local.scripts import ScriptedSession
+from airflow_emrs_ext.local.runners.scripts import ScriptedSession
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.application_state import EmrServerlessStopApplicationOperator
 from airflow_emrs_ext.operators.session import (

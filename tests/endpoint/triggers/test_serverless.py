@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_3
-from airflow_emrs_ext.local.scripts import ScriptedSession
+from airflow_emrs_ext.local.runners.scripts import ScriptedSession
 from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.triggers import _compat, workflow
 from tests.polling import eventually

@@ -1,0 +1,142 @@
+"""Sizes and numbers of workers, as Spark's properties and spark-submit's options say them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from airflow_emrs_ext.local.base.errors import validation_error
+
+_FLAGS = {
+    "--driver-cores": "spark.driver.cores",
+    "--driver-memory": "spark.driver.memory",
+    "--executor-cores": "spark.executor.cores",
+    "--executor-memory": "spark.executor.memory",
+    "--num-executors": "spark.executor.instances",
+}
+_LEAST_OVERHEAD_MB = 384.0
+_JVM_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_UNITS_MB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2, "p": 1024.0**3}
+
+
+def submitted_properties(parameters: str | None, member: str) -> dict[str, str]:
+    """The Spark properties among the parameters of spark-submit, its shorthand options for sizes among them.
+
+    :param parameters: as spark-submit takes them, quoted as for a shell
+    :param member: the parameter that holds them, for the error
+    :raises ApiError: a quote is not closed, or ``--conf`` is not followed by ``key=value``
+    """
+    return read_properties(parameters, member, ("--conf", "-c"), _FLAGS)
+
+
+def read_properties(
+    parameters: str | None, member: str, settings: tuple[str, ...], flags: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """The properties among the parameters of a command.
+
+    :param parameters: quoted as for a shell
+    :param member: the parameter that holds them, for the error
+    :param settings: the options that ``key=value`` follows
+    :param flags: options that stand for one property each
+    :raises ApiError: a quote is not closed, or an option lacks what must follow it
+    """
+    try:
+        tokens = iter(shlex.split(parameters or ""))
+    except ValueError as error:
+        raise validation_error(f"{member}: cannot be read as a shell would: {error}") from None
+    found: dict[str, str] = {}
+    for token in tokens:
+        option, joined, value = token.partition("=")
+        if option not in settings and option not in flags:
+            continue
+        if not joined:
+            value = next(tokens, "")
+        if option in flags:
+            if not value:
+                raise validation_error(f"{member}: {option} needs a value")
+            found[flags[option]] = value
+            continue
+        key, separator, setting = value.partition("=")
+        if not separator or not key.strip():
+            raise validation_error(f"{member}: {option} needs key=value, not {value!r}")
+        found[key.strip()] = setting.strip()
+    return found
+
+
+def memory_mb(text: str, name: str, unit: str = "m") -> float:
+    """A memory size as Spark and Hive write it, in MB.
+
+    :param text: e.g. ``4g``, ``512m``; a bare number counts in ``unit``
+    :param name: the property, for the error
+    :param unit: unit of a bare number: ``k``, ``m``, ``g`` or ``t``
+    :raises ApiError: it is no size
+    """
+    match = _JVM_SIZE.fullmatch(text.strip())
+    if match is None:
+        raise validation_error(f"{name}: {text!r} is no size such as 4g or 4096m")
+    return float(match[1]) * _UNITS_MB[match[2].lower() or unit]
+
+
+def whole(text: str, name: str, least: int = 0) -> int:
+    """A whole number from a property.
+
+    :raises ApiError: it is none, or less than ``least``
+    """
+    stripped = text.strip()
+    if not (stripped.isascii() and stripped.isdigit() and len(stripped) <= 9 and int(stripped) >= least):
+        raise validation_error(f"{name}: must be a whole number of at least {least}, not {text!r}")
+    return int(stripped)
+
+
+def overhead_mb(properties: Mapping[str, str], role: str, memory: float, *factors: str) -> float:
+    """The memory in MB that a worker needs beside its heap.
+
+    :param properties: Spark properties
+    :param role: ``driver`` or ``executor``
+    :param memory: the heap in MB
+    :param factors: properties that hold the share of the heap, after the role's own
+    """
+    name = f"spark.{role}.memoryOverhead"
+    if name in properties:
+        return memory_mb(properties[name], name)
+    for factor_name in (f"spark.{role}.memoryOverheadFactor", *factors):
+        if factor_name in properties:
+            factor = _factor(properties[factor_name], factor_name)
+            break
+    else:
+        factor = 0.1
+    return max(_LEAST_OVERHEAD_MB, memory * factor)
+
+
+def executor_count(properties: Mapping[str, str], *, default: int, dynamic: bool) -> int:
+    """How many executors Spark asks for at first; at least one.
+
+    :param properties: Spark properties
+    :param default: how many without a property
+    :param dynamic: whether it allocates them dynamically without a property
+    """
+
+    def number(name: str, default: str = "0") -> int:
+        return whole(properties.get(name, default), name)
+
+    instances, initial = "spark.executor.instances", "spark.dynamicAllocation.initialExecutors"
+    if properties.get("spark.dynamicAllocation.enabled", str(dynamic)).strip().lower() != "true":
+        return max(1, number(instances, str(default)))
+    asked = [number(name) for name in (instances, initial) if name in properties]
+    first = max(number("spark.dynamicAllocation.minExecutors"), *(asked or [default]))
+    most = properties.get("spark.dynamicAllocation.maxExecutors", "infinity")
+    if most.strip().lower() != "infinity":
+        first = min(first, whole(most, "spark.dynamicAllocation.maxExecutors"))
+    return max(1, first)
+
+
+def _factor(text: str, name: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = -1.0
+    if not 0 <= factor < 100:
+        raise validation_error(f"{name}: must be a number such as 0.1, not {text!r}")
+    return factor

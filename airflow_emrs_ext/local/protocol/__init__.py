@@ -1,0 +1,1 @@
+"""The protocols of the AWS APIs, from the side of the server."""

@@ -1,0 +1,1 @@
+"""What executes drivers and delivers their logs: real Spark, or scripts."""

@@ -1,0 +1,207 @@
+"""Delivers the logs of a driver to S3 and CloudWatch Logs, in the services' layout."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from airflow_emrs_ext.local.base.aws import AwsTarget
+from airflow_emrs_ext.local.base.runner import CloudWatchLogs, DriverSpec, S3Logs
+
+log: logging.Logger = logging.getLogger(__name__)
+
+_IN_MEMORY_BYTES = 8 << 20
+# CloudWatch Logs is fed in near real time, unlike S3.
+_CLOUDWATCH_SECONDS = 1.0
+# What PutLogEvents takes at once, and what it counts for each event beside its text.
+_BATCH_BYTES = 1_000_000
+_BATCH_EVENTS = 10_000
+_EVENT_OVERHEAD_BYTES = 26
+_EVENT_BYTES = 250_000
+
+
+class LogDelivery:
+    """Delivers the log files of one driver, again and again while it runs and once more at the end.
+
+    ``<uri>/<log_path>/<driver's name>/stdout.gz`` on S3, and the stream ``<prefix>/<log_path>/<driver's name>/stdout``
+    of the log group in CloudWatch Logs; likewise ``stderr``. What cannot be delivered is reported in the endpoint's log
+    and never fails the driver.
+
+    :param spec: the driver
+    :param log_files: (driver's name, log type) to the file that is being written
+    :param target: where S3 and CloudWatch Logs are
+    :param refresh_seconds: how long until the next delivery to S3, asked before each
+    """
+
+    def __init__(
+        self,
+        spec: DriverSpec,
+        log_files: Mapping[tuple[str, str], Path],
+        target: AwsTarget,
+        refresh_seconds: Callable[[], float],
+    ) -> None:
+        self._refresh_seconds = refresh_seconds
+        self._sinks: list[_S3Sink | _CloudWatchSink] = []
+        logs = spec.logs
+        for (driver_name, log_type), path in log_files.items():
+            name = f"{spec.log_path}/{driver_name}/{log_type.lower()}"
+            if logs.s3:
+                self._sinks.append(_S3Sink(target, logs.s3, f"{name}.gz", path, logs.most_bytes))
+            if logs.cloudwatch and log_type in logs.cloudwatch.log_types:
+                self._sinks.append(_CloudWatchSink(target, logs.cloudwatch, name, path))
+
+    async def run(self) -> None:
+        """Deliver what is new, periodically, until cancelled."""
+        if not self._sinks:
+            return
+        now = time.monotonic()
+        due = {sink: now + self._wait(sink) for sink in self._sinks}
+        while True:
+            await asyncio.sleep(max(0.0, min(due.values()) - time.monotonic()))
+            now = time.monotonic()
+            ready = [sink for sink in self._sinks if due[sink] <= now]
+            await asyncio.gather(*(asyncio.to_thread(sink.deliver) for sink in ready))
+            for sink in ready:
+                due[sink] = time.monotonic() + self._wait(sink)
+
+    async def finish(self) -> None:
+        """Deliver what is new since the last time."""
+        await asyncio.gather(*(asyncio.to_thread(sink.finish) for sink in self._sinks))
+
+    def _wait(self, sink: _S3Sink | _CloudWatchSink) -> float:
+        refresh = max(0.05, self._refresh_seconds())
+        return refresh if isinstance(sink, _S3Sink) else min(_CLOUDWATCH_SECONDS, refresh)
+
+
+class _Sink:
+    """One log file on its way to one place."""
+
+    def __init__(self, path: Path, place: str) -> None:
+        self._path = path
+        self._place = place
+        self._failure: str | None = None
+        # A delivery goes on in its thread when the task that waits for it is cancelled.
+        self._lock = threading.Lock()
+
+    def deliver(self) -> None:
+        """Deliver what is new; report a failure once."""
+        self._try(self._deliver_new)
+
+    def finish(self) -> None:
+        """Deliver what is left."""
+        self._try(self._deliver_last)
+
+    def _try(self, deliver: Callable[[], None]) -> None:
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        with self._lock:
+            if not self._path.exists():
+                return
+            try:
+                deliver()
+            except (Boto3Error, BotoCoreError, ClientError, OSError) as error:
+                if str(error) != self._failure:
+                    self._failure = str(error)
+                    log.warning("logs cannot be delivered to %s: %s", self._place, error)
+
+    def _deliver_new(self) -> None:
+        raise NotImplementedError
+
+    def _deliver_last(self) -> None:
+        self._deliver_new()
+
+
+class _S3Sink(_Sink):
+    def __init__(self, target: AwsTarget, place: S3Logs, name: str, path: Path, most_bytes: int | None) -> None:
+        self._bucket, _, prefix = place.uri.partition("://")[2].partition("/")
+        self._key = f"{prefix.rstrip('/')}/{name}".lstrip("/")
+        super().__init__(path, f"s3://{self._bucket}/{self._key}")
+        self._target = target
+        self._encryption: dict[str, str] = {}
+        if place.kms_key:
+            self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": place.kms_key}
+        self._most_bytes = most_bytes
+        self._delivered_bytes = -1
+
+    def _deliver_new(self) -> None:
+        size = self._path.stat().st_size
+        if size == self._delivered_bytes:
+            return
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as packed, self._path.open("rb") as file:
+            if self._most_bytes is not None:
+                file.seek(max(0, size - self._most_bytes))
+            with gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=6) as gzipped:
+                shutil.copyfileobj(file, gzipped)
+            packed.seek(0)
+            self._target.client("s3").upload_fileobj(
+                packed,
+                self._bucket,
+                self._key,
+                ExtraArgs={"ContentType": "application/x-gzip", **self._encryption},
+            )
+        self._delivered_bytes = size
+
+
+class _CloudWatchSink(_Sink):
+    def __init__(self, target: AwsTarget, place: CloudWatchLogs, stream: str, path: Path) -> None:
+        self._group = place.group
+        # Without a prefix the name begins with the slash all the same.
+        self._stream = f"{place.prefix.rstrip('/')}/{stream}"
+        super().__init__(path, f"log group {self._group}, stream {self._stream}")
+        self._target = target
+        self._kms_key = place.kms_key
+        self._has_stream = False
+        self._position = 0
+
+    def _deliver_new(self) -> None:
+        self._deliver(everything=False)
+
+    def _deliver_last(self) -> None:
+        self._deliver(everything=True)
+
+    def _deliver(self, *, everything: bool) -> None:
+        logs = self._target.client("logs")
+        if not self._has_stream:
+            self._make_stream(logs)
+        for events, end in self._batches(everything=everything):
+            logs.put_log_events(logGroupName=self._group, logStreamName=self._stream, logEvents=events)
+            self._position = end
+
+    def _make_stream(self, logs: Any) -> None:
+        encryption = {"kmsKeyId": self._kms_key} if self._kms_key else {}
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=self._group, **encryption)
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
+        self._has_stream = True
+
+    def _batches(self, *, everything: bool) -> Iterator[tuple[list[dict[str, Any]], int]]:
+        """Batches of events from the new lines, each with the position in the file after it."""
+        events: list[dict[str, Any]] = []
+        size = 0
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            end = self._position
+            while line := file.readline(_EVENT_BYTES):
+                if not everything and not line.endswith(b"\n") and len(line) < _EVENT_BYTES:
+                    break
+                if len(events) == _BATCH_EVENTS or size + len(line) + _EVENT_OVERHEAD_BYTES > _BATCH_BYTES:
+                    yield events, end
+                    events, size = [], 0
+                end = file.tell()
+                size += len(line) + _EVENT_OVERHEAD_BYTES
+                # An event has at least one character.
+                text = line.decode(errors="replace").rstrip("\r\n") or " "
+                events.append({"timestamp": int(time.time() * 1000), "message": text})
+        if events:
+            yield events, end

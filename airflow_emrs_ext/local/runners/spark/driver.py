@@ -1,0 +1,184 @@
+"""What every kind of driver has in common on its way to a command line: properties file, logging, environment."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airflow_emrs_ext.local.base.runner import ConnectServer, DriverSpec
+from airflow_emrs_ext.local.runners.spark.filesystem import named_buckets, s3_properties
+from airflow_emrs_ext.local.runners.spark.java import SparkRuntime
+from airflow_emrs_ext.local.runners.spark.launch import free_port, java_command
+from airflow_emrs_ext.local.runners.spark.submit import Settings, slots
+
+NO_ENTRY_POINT = "spark-internal"
+"""What SparkSubmit takes for "the class is on Spark's own class path"."""
+
+_SUBMIT = "org.apache.spark.deploy.SparkSubmit"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is the same for all drivers of one endpoint.
+
+    :param runtime: the Java and the Spark that they run on
+    :param heap_mb: the heap of one driver in MiB
+    :param archive: class data sharing archives, if a warm-up has made them
+    :param endpoint_url: the local endpoint, which serves the S3 gateway
+    :param state_dir: what outlives an attempt: event logs, and the metastores of Hive applications
+    :param ui_properties: Spark properties of every UI
+    """
+
+    runtime: SparkRuntime
+    heap_mb: int
+    archive: str | None
+    endpoint_url: str
+    state_dir: Path
+    ui_properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def event_logs(self) -> Path:
+        """The directory that the history server reads."""
+        return self.state_dir / "event-logs"
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A driver, ready to be started.
+
+    :param command: executable and arguments
+    :param environ: variables beside the endpoint's own
+    :param cwd: its working directory
+    :param ui_port: where its Spark UI will be
+    :param event_log: the file that appears once Spark runs in it
+    :param notes: what was asked for and is not done, for the driver's log
+    :param connect: the Spark Connect server in it
+    """
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    cwd: Path
+    ui_port: int
+    event_log: Path
+    notes: Sequence[str] = field(default=())
+    connect: ConnectServer | None = None
+
+
+def build(
+    machine: Machine,
+    spec: DriverSpec,
+    arguments: Sequence[str],
+    settings: Settings,
+    *,
+    main_class: str | None,
+) -> Driver:
+    """The driver that runs ``arguments`` (entry point first) with these settings and those of the machine.
+
+    :param machine: what all drivers share
+    :param spec: the attempt
+    :param arguments: the entry point and what it is given
+    :param settings: what the job asks for
+    :param main_class: the class to run; ``None`` for Python
+    """
+    cwd = spec.work_dir / "driver"
+    scratch = spec.work_dir / "spark-local"
+    for directory in (cwd, scratch, machine.event_logs):
+        directory.mkdir(parents=True, exist_ok=True)
+    app_id, ui_port = spec.ui_id, free_port()
+    # What follows the settings' properties belongs to the machine: the job cannot change it.
+    properties = {
+        # Task output becomes visible when the task commits, as with the committer of the service, and is copied once.
+        "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
+        **settings.properties,
+        **s3_properties(machine.endpoint_url, named_buckets(spec)),
+        "spark.master": f"local[{slots(spec)}]",
+        "spark.submit.deployMode": "client",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.local.dir": str(scratch),
+        "spark.ui.port": str(ui_port),
+        **machine.ui_properties,
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": machine.event_logs.as_uri(),
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.eventLog.compress": "false",
+        # A job that makes a second SparkContext continues under the same name.
+        "spark.eventLog.overwrite": "true",
+        # Local mode would name applications after the millisecond they start in.
+        "spark.test.appId": app_id,
+    }
+    properties_file = spec.work_dir / "spark.properties"
+    write_properties(properties_file, properties)
+    java_options = shlex.split(properties.get("spark.driver.extraJavaOptions", ""))
+    if settings.log4j:
+        java_options.append(f"-Dlog4j2.configurationFile={_write_log4j(spec.work_dir, settings.log4j)}")
+    command = java_command(
+        machine.runtime,
+        _SUBMIT,
+        [
+            *("--properties-file", str(properties_file)),
+            *(("--class", main_class) if main_class else ()),
+            *arguments,
+        ],
+        heap_mb=machine.heap_mb,
+        archive=machine.archive,
+        java_options=java_options,
+        class_path=[properties["spark.driver.extraClassPath"]] if "spark.driver.extraClassPath" in properties else [],
+    )
+    variables = {
+        **settings.environ,
+        "JAVA_HOME": str(machine.runtime.java.parent.parent),
+        "SPARK_HOME": str(machine.runtime.spark_home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    if "spark.driver.extraLibraryPath" in properties:
+        variables["LD_LIBRARY_PATH"] = properties["spark.driver.extraLibraryPath"]
+    return Driver(command, variables, cwd, ui_port, machine.event_logs / f"{app_id}.inprogress", settings.notes)
+
+
+def write_properties(path: Path, properties: Mapping[str, str]) -> None:
+    """Write a file that java.util.Properties reads and nobody else may.
+
+    :param path: where
+    :param properties: what
+    """
+    # The file may hold a job's secrets, which therefore are in no process listing.
+    path.touch(mode=0o600)
+    lines = (f"{_escaped(name, is_name=True)}={_escaped(value)}" for name, value in sorted(properties.items()))
+    path.write_text("\n".join(lines) + "\n", encoding="latin-1")
+
+
+def _escaped(text: str, *, is_name: bool = False) -> str:
+    """``text`` as java.util.Properties reads it."""
+    escapes = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
+    if is_name:
+        escapes |= {character: f"\\{character}" for character in " :=#!"}
+    escaped = "".join(escapes.get(c, c) if ord(c) < 0x7F else "".join(f"\\u{u:04x}" for u in _utf16(c)) for c in text)
+    return f"\\{escaped}" if escaped.startswith(" ") else escaped
+
+
+def _utf16(character: str) -> list[int]:
+    raw = character.encode("utf-16-be")
+    return [int.from_bytes(raw[i : i + 2], "big") for i in range(0, len(raw), 2)]
+
+
+def _write_log4j(directory: Path, log4j: Mapping[str, str]) -> str:
+    path = directory / "log4j2.properties"
+    write_properties(
+        path,
+        {
+            "rootLogger.level": "info",
+            "rootLogger.appenderRef.stderr.ref": "stderr",
+            "appender.stderr.type": "Console",
+            "appender.stderr.name": "stderr",
+            "appender.stderr.target": "SYSTEM_ERR",
+            "appender.stderr.layout.type": "PatternLayout",
+            "appender.stderr.layout.pattern": "%d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex",
+            **log4j,
+        },
+    )
+    return path.as_uri()

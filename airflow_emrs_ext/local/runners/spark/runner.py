@@ -1,0 +1,142 @@
+"""The runner that executes everything as Spark driver processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from airflow_emrs_ext.local.base.aws import AwsTarget
+from airflow_emrs_ext.local.base.runner import AttemptSpec, ConnectSpec, DriverSpec
+from airflow_emrs_ext.local.runners.spark import connect, hive, sparksql, sparksubmit
+from airflow_emrs_ext.local.runners.spark.attempt import SparkAttempt, SparkConnectDriver
+from airflow_emrs_ext.local.runners.spark.driver import Driver, Machine
+from airflow_emrs_ext.local.runners.spark.history import HistoryServer
+from airflow_emrs_ext.local.runners.spark.java import find_runtime
+from airflow_emrs_ext.local.runners.spark.launch import heap_mb
+from airflow_emrs_ext.local.runners.spark.uis import SparkUis
+from airflow_emrs_ext.local.runners.spark.warm_up import find_archive
+
+# A job does not depend on the Spark settings of whoever started the endpoint.
+_SPARK_VARIABLES = ("SPARK_", "PYSPARK_", "HADOOP_", "HIVE_", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
+
+_PREPARE = {
+    "sparkSubmit": sparksubmit.prepare,
+    "sparkSubmitJobDriver": sparksubmit.prepare,
+    "sparkSqlJobDriver": sparksql.prepare,
+    "hive": hive.prepare,
+}
+"""What makes the driver of a job, by its kind."""
+
+
+class SparkRunner:
+    """Runs every attempt, session and managed endpoint as a Spark driver process of its own on this machine.
+
+    :param target: the endpoint and the S3 that jobs work with
+    :param state_dir: what outlives an attempt: event logs, and the metastores of Hive applications
+    :param uis: Spark's UIs
+    """
+
+    def __init__(self, target: AwsTarget, state_dir: Path, uis: SparkUis) -> None:
+        self._target = target
+        self._state_dir = state_dir
+        self._uis = uis
+        self._machine: Machine | None = None
+        self._history: HistoryServer | None = None
+        self._attempts: set[SparkAttempt] = set()
+        self._metastore_locks: dict[str, asyncio.Lock] = {}
+
+    async def start(self) -> None:
+        """Find Spark and Java.
+
+        :raises MissingRuntime: one of them is missing; the message names the remedy
+        """
+        runtime = find_runtime()
+        self._machine = Machine(
+            runtime=runtime,
+            heap_mb=heap_mb(),
+            archive=find_archive(runtime),
+            endpoint_url=self._target.endpoint_url,
+            state_dir=self._state_dir,
+            ui_properties=self._uis.properties,
+        )
+        self._history = HistoryServer(self._machine, self._uis)
+
+    async def launch(self, spec: AttemptSpec, on_running: Callable[[], None]) -> SparkAttempt:
+        """Start an attempt; what cannot be run fails the attempt, with the reason in its details.
+
+        :param spec: the attempt
+        :param on_running: called once, on the event loop, when Spark runs in the driver
+        """
+        attempt = SparkAttempt(
+            spec,
+            prepare=lambda: self._prepare(spec),
+            environ=self._target.environ(_inherited()),
+            lock=self._metastore_lock(spec),
+            on_running=on_running,
+            uis=self._uis,
+        )
+        self._begin(attempt)
+        return attempt
+
+    async def launch_connect(self, spec: ConnectSpec, on_ready: Callable[[], None]) -> SparkConnectDriver:
+        """Start a driver that serves Spark Connect; what cannot be run fails it, with the reason in its details.
+
+        :param spec: the session or managed endpoint
+        :param on_ready: called once, on the event loop, when its Spark Connect server takes connections
+        """
+        server = SparkConnectDriver(
+            spec,
+            prepare=lambda: connect.prepare(self._ready_machine(), spec, self._target),
+            environ=self._target.environ(_inherited()),
+            lock=None,
+            on_running=on_ready,
+            uis=self._uis,
+        )
+        self._begin(server)
+        return server
+
+    async def history_url(self, spec: DriverSpec) -> str | None:
+        """The page of a finished attempt in the history server, which the first call starts.
+
+        :param spec: the attempt
+        :return: ``None`` when Spark never ran in it
+        """
+        if self._history is None:
+            return None
+        return await self._history.url(spec)
+
+    async def close(self) -> None:
+        """End every driver and the history server."""
+        await asyncio.gather(*(attempt.stop(0) for attempt in self._attempts))
+        self._attempts.clear()
+        if self._history is not None:
+            await self._history.close()
+
+    def _begin(self, attempt: SparkAttempt) -> None:
+        self._attempts = {known for known in self._attempts if not known.is_over}
+        self._attempts.add(attempt)
+        attempt.begin()
+
+    def _ready_machine(self) -> Machine:
+        if self._machine is None:
+            raise RuntimeError("SparkRunner.start has not been called")
+        return self._machine
+
+    def _prepare(self, spec: AttemptSpec) -> Driver:
+        return _PREPARE[spec.job_kind](self._ready_machine(), spec, self._target)
+
+    def _metastore_lock(self, spec: AttemptSpec) -> asyncio.Lock | None:
+        if spec.job_kind != "hive":
+            return None
+        # Embedded Derby takes one process at a time.
+        return self._metastore_locks.setdefault(spec.owner_id, asyncio.Lock())
+
+
+def _inherited() -> dict[str, str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(_SPARK_VARIABLES)}
+    if not any("utf" in environ.get(name, "").lower() for name in ("LC_ALL", "LC_CTYPE", "LANG")):
+        # Java reads its arguments and the names of files in the encoding of the locale.
+        environ["LC_ALL"] = "C.UTF-8"
+    return environ

@@ -1,0 +1,1 @@
+"""The server: what answers which request, quotas, faults, the administrative API."""

@@ -1,0 +1,215 @@
+"""The endpoint as a whole: all that it owns."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+
+from airflow_emrs_ext.local.base.aws import AwsTarget
+from airflow_emrs_ext.local.base.config import ServiceConfig
+from airflow_emrs_ext.local.base.dashboards import Dashboards
+from airflow_emrs_ext.local.base.runner import DriverSpec, Runner
+from airflow_emrs_ext.local.protocol.aws_json import AwsJson
+from airflow_emrs_ext.local.protocol.rest_json import JsonProtocol, RestJson
+from airflow_emrs_ext.local.runners.logs import LogDelivery
+from airflow_emrs_ext.local.runners.simulated import SimulatedRunner
+from airflow_emrs_ext.local.runners.spark.uis import SparkUis
+from airflow_emrs_ext.local.server.api import CALLS_KEPT, Api
+from airflow_emrs_ext.local.server.faults import Faults
+from airflow_emrs_ext.local.server.quotas import Quotas
+from airflow_emrs_ext.local.services import persistent_uis
+from airflow_emrs_ext.local.services.aws_services import AwsServices
+from airflow_emrs_ext.local.services.connect.access import ConnectAccess
+from airflow_emrs_ext.local.services.connect.gateway import ConnectGateway
+from airflow_emrs_ext.local.services.emr_containers import events as containers_events
+from airflow_emrs_ext.local.services.emr_containers.service import EmrContainers
+from airflow_emrs_ext.local.services.emr_serverless import events as serverless_events
+from airflow_emrs_ext.local.services.emr_serverless.service import EmrServerless
+from airflow_emrs_ext.local.services.event_bus import EventBus
+from airflow_emrs_ext.local.services.persistent_uis import PersistentAppUIs
+from airflow_emrs_ext.shared.quotas import quotas_of
+from airflow_emrs_ext.shared.service_model import extend
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.local.s3.gateway import S3Gateway
+    from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
+    from airflow_emrs_ext.local.services.emr_containers.managed_endpoints import ManagedEndpoint
+    from airflow_emrs_ext.local.services.emr_serverless.sessions import Session
+
+SERVERLESS, CONTAINERS = "emr-serverless", "emr-containers"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says.
+
+    :param host: address to bind
+    :param port: port to bind; 0: a free one
+    :param runner: ``spark`` or ``simulated``
+    :param quota_scale: factor on the service's API quotas; 0: none
+    :param state_dir: where files are kept; ``None``: a directory that is removed at the end
+    :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
+    :param exit_with_parent: end when the process that started the endpoint is gone
+    :param allowed_hosts: further host names, each with all below it, and addresses under which it answers
+    :param allowed_origins: origins whose web pages may use it, e.g. ``http://localhost:3000``
+    :param moto_api: whether moto's own control paths are answered
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4568
+    runner: str = "spark"
+    quota_scale: float = 1.0
+    state_dir: Path | None = None
+    s3_endpoint: str | None = None
+    exit_with_parent: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    moto_api: bool = False
+
+
+class Endpoint:
+    """What answers requests, and all that it needs.
+
+    :param options: what the command line says
+    :param url: where the endpoint can be reached
+    :param state_dir: an existing directory for its files
+    """
+
+    def __init__(self, options: Options, url: str, state_dir: Path) -> None:
+        self.options = options
+        self.config = ServiceConfig(quota_scale=options.quota_scale, endpoint_url=url)
+        self.faults = Faults()
+        self.calls: deque[dict[str, Any]] = deque(maxlen=CALLS_KEPT)
+        self._initial_config = self.config.as_dict()
+        self._target = AwsTarget(url, self.config.region, options.s3_endpoint)
+        self.spark_uis = SparkUis(url)
+        self._runner = self._make_runner(state_dir)
+        access = ConnectAccess(self.config)
+        self._connect = ConnectGateway(access, self.config)
+        access.gateway_url = self._connect.url
+        self.dashboards = Dashboards(self._runner, self.config)
+        self.serverless = EmrServerless(
+            self._runner,
+            config=self.config,
+            work_dir=state_dir,
+            deliver_logs=self._log_delivery,
+            access=access,
+            dashboards=self.dashboards,
+        )
+        models = {
+            name: extend(botocore.session.get_session(), name).get_service_model(name)
+            for name in (SERVERLESS, CONTAINERS, persistent_uis.SERVICE)
+        }
+        self.containers = EmrContainers(
+            self._runner,
+            model=models[CONTAINERS],
+            config=self.config,
+            work_dir=state_dir,
+            deliver_logs=self._log_delivery,
+            access=access,
+        )
+        self._events = EventBus(self.config, serverless_events.events, containers_events.events)
+        for service in (self.serverless, self.containers):
+            service.listeners += [self._connect.changed, self._events.changed]
+        self._persistent_uis = PersistentAppUIs(self.config, self.containers.job_runs, self.dashboards)
+        served: tuple[tuple[JsonProtocol, object, Mapping[str, tuple[float, float]], str], ...] = (
+            (RestJson(models[SERVERLESS]), self.serverless, quotas_of(SERVERLESS), "ThrottlingException"),
+            (RestJson(models[CONTAINERS]), self.containers, quotas_of(CONTAINERS), "EKSRequestThrottledException"),
+            (
+                AwsJson(models[persistent_uis.SERVICE], persistent_uis.OPERATIONS),
+                self._persistent_uis,
+                {},
+                "ThrottlingException",
+            ),
+        )
+        self.apis = {
+            protocol.model.service_name: Api(
+                protocol,
+                service,
+                self.config,
+                Quotas(quotas),
+                self.faults,
+                self.calls,
+                throttling_code=throttling_code,
+            )
+            for protocol, service, quotas, throttling_code in served
+        }
+        self.aws = AwsServices(control=options.moto_api)
+        self.gateway = self._make_gateway()
+
+    async def start(self) -> None:
+        """Make everything ready for requests."""
+        await self._runner.start()
+
+    def started(self) -> None:
+        """What can wait until requests are accepted."""
+        self.aws.load()
+
+    async def close(self) -> None:
+        """End everything that was started; requests are still answered meanwhile, as a job may need its S3."""
+        for api in self.apis.values():
+            api.close()
+        await self._connect.close()
+        await self.serverless.close()
+        await self.containers.close()
+        await self._events.close()
+        await self._runner.close()
+        if self.gateway is not None:
+            self.gateway.close()
+
+    async def reset(self) -> None:
+        """Stop what runs and forget everything."""
+        await self.serverless.reset()
+        await self.containers.reset()
+        self._persistent_uis.clear()
+        await self._connect.reset()
+        self.faults.clear()
+        self.calls.clear()
+        for api in self.apis.values():
+            api.quotas.reset()
+        for name, value in self._initial_config.items():
+            setattr(self.config, name, value)
+        if isinstance(self._runner, SimulatedRunner):
+            self._runner.clear_scripts()
+        if self.gateway is not None:
+            self.gateway.reset()
+        await self.aws.reset()
+
+    def simulated_runner(self) -> SimulatedRunner:
+        """The runner that follows scripts.
+
+        :raises ValueError: the endpoint runs real Spark
+        """
+        if not isinstance(self._runner, SimulatedRunner):
+            raise ValueError("runner: scripts are for an endpoint with --runner simulated; this one runs Spark")
+        return self._runner
+
+    def connect_hosts(self) -> tuple[ConnectHosts[Session], ConnectHosts[ManagedEndpoint]]:
+        """Everything that serves Spark Connect."""
+        return self.serverless.sessions, self.containers.managed_endpoints
+
+    def operations(self) -> dict[str, list[str]]:
+        """The operations of each service."""
+        return {name: api.protocol.operation_names for name, api in self.apis.items()}
+
+    def _make_runner(self, state_dir: Path) -> Runner:
+        if self.options.runner == "simulated":
+            return SimulatedRunner(self.config.endpoint_url)
+        from airflow_emrs_ext.local.runners.spark.runner import SparkRunner
+
+        return SparkRunner(self._target, state_dir, self.spark_uis)
+
+    def _log_delivery(self, spec: DriverSpec, log_files: Mapping[tuple[str, str], Path]) -> LogDelivery:
+        return LogDelivery(spec, log_files, self._target, lambda: self.config.log_refresh_seconds)
+
+    def _make_gateway(self) -> S3Gateway | None:
+        if self.options.runner == "simulated":
+            return None
+        from airflow_emrs_ext.local.s3.gateway import S3Gateway
+
+        return S3Gateway(self._target)

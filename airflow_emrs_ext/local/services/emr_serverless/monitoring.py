@@ -1,0 +1,60 @@
+"""Where the logs of job runs and sessions go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_emrs_ext.local.base.runner import CloudWatchLogs, LogDestinations, S3Logs
+from airflow_emrs_ext.local.services.emr_serverless.application_settings import HIVE, SPARK
+
+PRODUCT = "EMR Serverless"
+DRIVER_NAMES = {SPARK: "SPARK_DRIVER", HIVE: "HIVE_DRIVER"}
+"""The worker type of the driver, by the type of the application."""
+
+DEFAULT_LOG_GROUP = "/aws/emr-serverless"
+"""The log group where ``cloudWatchLoggingConfiguration`` names none."""
+
+
+def merge_monitoring(application: Mapping[str, Any] | None, job: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """The MonitoringConfiguration that is in force for a job run.
+
+    The unit of the merge is the configuration type, such as ``s3MonitoringConfiguration``. An empty one in the job run
+    removes the application's; CloudWatch logging is removed by ``enabled: false``; managed storage is on unless it is
+    turned off, so removing its configuration means on.
+
+    :param application: the application's ``monitoringConfiguration``
+    :param job: the job run's ``monitoringConfiguration``
+    """
+    merged: dict[str, dict[str, Any]] = {
+        kind: dict(settings) for kind, settings in {**(application or {}), **(job or {})}.items() if settings
+    }
+    if not merged.get("cloudWatchLoggingConfiguration", {}).get("enabled", True):
+        del merged["cloudWatchLoggingConfiguration"]
+    managed = merged.get("managedPersistenceMonitoringConfiguration", {})
+    merged["managedPersistenceMonitoringConfiguration"] = {"enabled": True, **managed}
+    return merged
+
+
+def log_destinations(monitoring: Mapping[str, Any], driver_name: str) -> LogDestinations:
+    """Where a driver's logs go.
+
+    :param monitoring: the MonitoringConfiguration that is in force
+    :param driver_name: the worker type of the driver
+    """
+    s3 = monitoring.get("s3MonitoringConfiguration") or {}
+    cloudwatch = monitoring.get("cloudWatchLoggingConfiguration") or {}
+    wanted: dict[str, Any] = {}
+    if cloudwatch.get("logTypes"):
+        wanted["log_types"] = frozenset(name.upper() for name in cloudwatch["logTypes"].get(driver_name, ()))
+    return LogDestinations(
+        s3=S3Logs(s3["logUri"], s3.get("encryptionKeyArn")) if s3.get("logUri") else None,
+        cloudwatch=CloudWatchLogs(
+            cloudwatch.get("logGroupName") or DEFAULT_LOG_GROUP,
+            cloudwatch.get("logStreamNamePrefix") or "",
+            cloudwatch.get("encryptionKeyArn"),
+            **wanted,
+        )
+        if cloudwatch.get("enabled")
+        else None,
+    )

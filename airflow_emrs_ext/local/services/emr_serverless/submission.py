@@ -1,0 +1,143 @@
+"""What StartJobRun and CancelJobRun ask for, checked and completed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_emrs_ext.local.base.configuration import Classifications, check_monitoring, merge_classifications
+from airflow_emrs_ext.local.base.errors import validation_error
+from airflow_emrs_ext.local.services.emr_serverless.application_settings import HIVE, SPARK
+from airflow_emrs_ext.local.services.emr_serverless.applications import Application
+from airflow_emrs_ext.local.services.emr_serverless.monitoring import merge_monitoring
+from airflow_emrs_ext.local.services.emr_serverless.policies import effective_policy
+from airflow_emrs_ext.local.services.emr_serverless.releases import LONGEST_BATCH_TIMEOUT, RETRIES
+from airflow_emrs_ext.local.services.emr_serverless.workers import Demand, demand_of
+
+BATCH, STREAMING = "BATCH", "STREAMING"
+
+_DEFAULT_TIMEOUT_MINUTES = 720
+_LONGEST_TIMEOUT_MINUTES = 10080
+_RETRY_MEMBER = {BATCH: "maxAttempts", STREAMING: "maxFailedAttemptsPerHour"}
+_RETRY_DEFAULT = {BATCH: 1, STREAMING: 5}
+_MOST_RETRIES = 10
+_DRIVER_OF = {SPARK: "sparkSubmit", HIVE: "hive"}
+_DEFAULT_GRACE_SECONDS = {BATCH: 0, STREAMING: 120}
+_GRACE_SECONDS = (15, 1800)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job run as it was asked for and as it will be done.
+
+    :param params: the request
+    :param mode: ``BATCH`` or ``STREAMING``
+    :param timeout_minutes: ``executionTimeoutMinutes``, 0: none
+    :param retry_policy: in the API's form, its one member filled
+    :param classifications: in force, application defaults and overrides merged
+    :param monitoring: in force, likewise
+    :param policy: what the run may do, see :func:`~.policies.effective_policy`
+    :param demand: the workers it asks for
+    """
+
+    params: Mapping[str, Any]
+    mode: str
+    timeout_minutes: int
+    retry_policy: dict[str, int]
+    classifications: Classifications
+    monitoring: dict[str, dict[str, Any]]
+    policy: dict[str, Any]
+    demand: Demand
+
+    @property
+    def retries(self) -> bool:
+        """Whether a failed attempt may be followed by another."""
+        return self.mode == STREAMING or self.retry_policy["maxAttempts"] > 1
+
+
+def read_submission(params: Mapping[str, Any], application: Application) -> Submission:
+    """Check a StartJobRun request.
+
+    :param params: the request
+    :param application: the application that it names
+    :raises ApiError: a parameter is not usable; it is named
+    """
+    driver = params.get("jobDriver")
+    expected = _DRIVER_OF[application.engine]
+    if not driver:
+        raise validation_error(f"jobDriver: is required; a {application.engine} application takes {expected}")
+    if expected not in driver:
+        raise validation_error(
+            f"jobDriver.{next(iter(driver))}: application {application.id} is a {application.engine}"
+            f" application and takes {expected}"
+        )
+    mode = params.get("mode", BATCH)
+    if mode == STREAMING:
+        if application.engine != SPARK:
+            raise validation_error(f"mode: STREAMING needs a Spark application, this is a {application.engine} one")
+        if application.release < RETRIES:
+            raise validation_error("mode: STREAMING is supported from release emr-7.1.0")
+    overrides = params.get("configurationOverrides") or {}
+    classifications = merge_classifications(
+        application.settings.get("runtimeConfiguration"),
+        overrides.get("applicationConfiguration"),
+        "configurationOverrides.applicationConfiguration",
+    )
+    check_monitoring(overrides.get("monitoringConfiguration"), "configurationOverrides.monitoringConfiguration")
+    return Submission(
+        params=params,
+        mode=mode,
+        timeout_minutes=_timeout(params.get("executionTimeoutMinutes"), mode, application),
+        retry_policy=_retry_policy(params.get("retryPolicy"), mode, application),
+        classifications=classifications,
+        monitoring=merge_monitoring(
+            application.settings.get("monitoringConfiguration"), overrides.get("monitoringConfiguration")
+        ),
+        policy=effective_policy(params["executionRoleArn"], params.get("executionIamPolicy")),
+        demand=demand_of(driver, classifications),
+    )
+
+
+def grace_seconds(given: int | None, mode: str) -> int:
+    """The time that a cancelled job run has to end by itself.
+
+    :param given: ``shutdownGracePeriodInSeconds``; default: 0 for BATCH, 120 for STREAMING
+    :param mode: of the job run
+    :raises ApiError: it is neither 0 nor from 15 to 1800
+    """
+    if given is None:
+        return _DEFAULT_GRACE_SECONDS[mode]
+    least, most = _GRACE_SECONDS
+    if given and not least <= given <= most:
+        raise validation_error(f"shutdownGracePeriodInSeconds: must be 0 (none) or from {least} to {most}, not {given}")
+    return given
+
+
+def _timeout(given: int | None, mode: str, application: Application) -> int:
+    if mode == STREAMING:
+        if given:
+            raise validation_error("executionTimeoutMinutes: a STREAMING job run takes no timeout")
+        return 0
+    if given is None:
+        return _DEFAULT_TIMEOUT_MINUTES
+    if given > _LONGEST_TIMEOUT_MINUTES and application.release >= LONGEST_BATCH_TIMEOUT:
+        raise validation_error(
+            f"executionTimeoutMinutes: a BATCH job run has at most {_LONGEST_TIMEOUT_MINUTES} minutes"
+            f" from release emr-7.11.0, not {given}"
+        )
+    return given
+
+
+def _retry_policy(given: Mapping[str, int] | None, mode: str, application: Application) -> dict[str, int]:
+    member = _RETRY_MEMBER[mode]
+    policy = {member: _RETRY_DEFAULT[mode]}
+    for name, value in (given or {}).items():
+        if name != member:
+            raise validation_error(f"retryPolicy.{name}: is not for {mode} job runs, which take {member}")
+        if not 1 <= value <= _MOST_RETRIES:
+            raise validation_error(f"retryPolicy.{name}: must be from 1 to {_MOST_RETRIES}, not {value}")
+        if application.release < RETRIES:
+            raise validation_error(f"retryPolicy.{name}: retries are supported from release emr-7.1.0")
+        policy[name] = value
+    return policy

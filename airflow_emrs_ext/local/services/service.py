@@ -1,0 +1,134 @@
+"""What the services of the endpoint have in common: tags, an end, and a new beginning."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from airflow_emrs_ext.local.base.collection import NOT_FOUND, Collection, OwnedCollection
+from airflow_emrs_ext.local.base.config import ServiceConfig
+from airflow_emrs_ext.local.base.driving import Driven
+from airflow_emrs_ext.local.base.errors import ApiError
+from airflow_emrs_ext.local.base.idempotency import ClientTokens
+from airflow_emrs_ext.local.base.lifecycle import Listener
+from airflow_emrs_ext.local.base.tags import merge_tags
+from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
+
+
+class Memory(Protocol):
+    """Something that a reset makes forget."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+
+
+class Service(ABC):
+    """A service, without HTTP: one coroutine per operation of the API.
+
+    The operations take validated parameters under the API's names and return the members of the output structure; they
+    raise :class:`~airflow_emrs_ext.local.base.errors.ApiError`. Everything runs on one event loop and changes state
+    between two awaits, so there are no locks.
+
+    :param config: settings, read when they are needed
+    :param listeners: called, on the event loop, with every :class:`~.lifecycle.Transition` of every resource
+    :param work_dir: where the attempts get their directories
+    :param owners: the applications or virtual clusters
+    :param job_runs: their job runs
+    :param hosts: what serves Spark Connect
+    :param memories: what else a reset makes forget
+    """
+
+    TOKEN_MISUSED: ClassVar[str]
+    """The error for a client token that comes again with other parameters."""
+    MOST_TAGS: ClassVar[int]
+    """How many tags a resource may have."""
+
+    def __init__(
+        self,
+        config: ServiceConfig,
+        listeners: list[Listener],
+        work_dir: Path,
+        *,
+        owners: Collection[Any],
+        job_runs: OwnedCollection[Any],
+        hosts: ConnectHosts[Any],
+        memories: Sequence[Memory],
+    ) -> None:
+        self.config = config
+        self.listeners = listeners
+        self._work_dir = work_dir
+        self._owners, self._job_runs, self._hosts = owners, job_runs, hosts
+        self._memories: Sequence[Memory] = (owners, job_runs, hosts, *memories)
+        self._tokens = ClientTokens(config, self.TOKEN_MISUSED)
+        self._closed = False
+
+    async def close(self) -> None:
+        """Start nothing more and leave everything as it is; what is known can still be asked for.
+
+        The drivers that run are the runner's to end.
+        """
+        self._closed = True
+        await self._end_tasks()
+
+    async def reset(self) -> None:
+        """Stop what runs and forget everything; nothing is started meanwhile."""
+        was_closed, self._closed = self._closed, True
+        try:
+            await self._forget()
+        finally:
+            self._closed = was_closed
+
+    @abstractmethod
+    def config_changed(self) -> None:
+        """Apply changed settings to what is already waiting."""
+
+    async def tag_resource(self, **params: Any) -> dict[str, Any]:
+        """TagResource."""
+        owned = self._tags(params["resourceArn"])
+        owned.update(merge_tags(owned, params["tags"], self.MOST_TAGS))
+        return {}
+
+    async def untag_resource(self, **params: Any) -> dict[str, Any]:
+        """UntagResource."""
+        owned = self._tags(params["resourceArn"])
+        for key in params["tagKeys"]:
+            owned.pop(key, None)
+        return {}
+
+    async def list_tags_for_resource(self, **params: Any) -> dict[str, Any]:
+        """ListTagsForResource."""
+        return {"tags": dict(self._tags(params["resourceArn"]))}
+
+    def _tags(self, arn: str) -> dict[str, str]:
+        """The tags of what has the ARN; the API models admit no ARN of a job template."""
+        for collection in (self._owners, self._job_runs, self._hosts):
+            for resource in collection:
+                if resource.arn == arn:
+                    tags: dict[str, str] = resource.tags
+                    return tags
+        raise ApiError(NOT_FOUND, f"Resource {arn} does not exist")
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ApiError("InternalServerException", "The endpoint is ending and starts nothing more")
+
+    async def _forget(self) -> None:
+        attempts: list[Driven] = [attempt for run in self._job_runs for attempt in run.attempts]
+        running = [driven.running for driven in [*attempts, *self._hosts] if driven.running]
+        self._hosts.terminate_all("The endpoint was reset.")
+        await self._end_tasks()
+        await asyncio.gather(*(driver.stop(0) for driver in running), return_exceptions=True)
+        for owner in self._owners:
+            shutil.rmtree(self._work_dir / owner.id, ignore_errors=True)
+        for memory in self._memories:
+            memory.clear()
+        self._tokens.clear()
+
+    async def _end_tasks(self) -> None:
+        """End the tasks that lead resources through their states."""
+        for collection in (self._job_runs, self._hosts, self._owners):
+            await collection.end_tasks()
