@@ -47,18 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from airflow_emrs_ext.local.server.endpoint import Options
     from airflow_emrs_ext.local.server.serve import PortTakenError
 
-    options = Options(
-        host=parsed.host,
-        port=parsed.port,
-        runner=parsed.runner,
-        quota_scale=parsed.quota_scale,
-        state_dir=parsed.state_dir,
-        s3_endpoint=parsed.s3_endpoint,
-        allowed_hosts=tuple(parsed.allowed_host),
-        allowed_origins=tuple(parsed.allowed_origin),
-        moto_api=parsed.moto_api,
-        exit_with_parent=bool(os.environ.pop(EXIT_WITH_PARENT_VARIABLE, "")),
-    )
+    options = Options(**vars(parsed), exit_with_parent=bool(os.environ.pop(EXIT_WITH_PARENT_VARIABLE, "")))
 
     def ready(url: str) -> None:
         print(f"ready {url}", file=stdout, flush=True)
@@ -107,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--allowed-host",
+        dest="allowed_hosts",
         action="append",
         default=[],
         metavar="NAME",
@@ -114,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--allowed-origin",
+        dest="allowed_origins",
         action="append",
         default=[],
         type=_origin,

@@ -14,7 +14,7 @@ from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.errors import ApiError, validation_error
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle, Listener
 from airflow_emrs_ext.local.base.pagination import created_within, group, page
-from airflow_emrs_ext.local.base.records import history, plain
+from airflow_emrs_ext.local.base.views import history, plain
 from airflow_emrs_ext.shared.states import State
 
 NOT_FOUND = "ResourceNotFoundException"
@@ -182,16 +182,18 @@ class Collection(ABC, Generic[R]):
 class OwnedCollection(Collection[Owned]):
     """All resources of one kind that belong to applications or virtual clusters; see also :class:`Collection`.
 
-    :param owners: the applications or virtual clusters
+    :param owners: the applications or virtual clusters, told which of these they have
     :param work_dir: where the owners have their directories
+    :param walker: leads each through its states
     """
 
     def __init__(
-        self, config: ServiceConfig, listeners: list[Listener], owners: Collection[Any], work_dir: Path
+        self, config: ServiceConfig, listeners: list[Listener], owners: Collection[Any], work_dir: Path, walker: Any
     ) -> None:
         super().__init__(config, listeners)
         self._owners = owners
         self._work_dir = work_dir
+        self._walker = walker
 
     def find(self, owner_id: str, resource_id: str, *, code: str = NOT_FOUND) -> Owned:
         """The one of an owner.

@@ -49,7 +49,7 @@ def admin_application(endpoint: Endpoint) -> Starlette:
         "/eks/job-runs": {"GET": _records("jobRuns", eks.job_runs, "virtualClusterId")},
         "/eks/managed-endpoints": {"GET": _records("managedEndpoints", eks.managed_endpoints, "virtualClusterId")},
         "/sessions/{session_id}/end": {"POST": _end_session},
-        "/sessions/{session_id}/busy": {"PUT": _busy_session, "DELETE": _idle_session},
+        "/sessions/{session_id}/busy": {"PUT": _hold_busy, "DELETE": _hold_busy},
         "/reset": {"POST": _reset},
         "/dashboards/{token}": {"GET": _dashboard},
         "/dashboards/{token}/logs/{worker_type}/{name}": {"GET": _dashboard_log},
@@ -60,16 +60,13 @@ def admin_application(endpoint: Endpoint) -> Starlette:
         for path, methods in handlers.items()
         for method, handler in methods.items()
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _refuse})
+    refusals = {HTTPException: _refuse, ValueError: _refuse_value, ApiError: _no_dashboard}
+    return Starlette(routes=routes, exception_handlers=refusals)
 
 
 def _bound(endpoint: Endpoint, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        try:
-            result = await handler(endpoint, request)
-        # Every settings object refuses what it cannot use with a ValueError that names the field.
-        except ValueError as error:
-            raise HTTPException(400, str(error)) from None
+        result = await handler(endpoint, request)
         return result if isinstance(result, Response) else JSONResponse(result)
 
     return answer
@@ -78,6 +75,16 @@ def _bound(endpoint: Endpoint, handler: Handler) -> Callable[[Request], Awaitabl
 async def _refuse(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"message": error.detail}, error.status_code, error.headers)
+
+
+async def _refuse_value(_: Request, error: Exception) -> Response:
+    """Every settings object refuses what it cannot use with a ValueError that names the field."""
+    return JSONResponse({"message": str(error)}, 400)
+
+
+async def _no_dashboard(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return HTMLResponse(f"<h1>No dashboard</h1><p>{escape(error.message)}</p>", status_code=error.status or 404)
 
 
 async def _body(request: Request) -> dict[str, Any]:
@@ -231,19 +238,12 @@ async def _end_session(endpoint: Endpoint, request: Request) -> Any:
     return {}
 
 
-async def _busy_session(endpoint: Endpoint, request: Request) -> Any:
-    return _hold_busy(endpoint, request.path_params["session_id"], True)
-
-
-async def _idle_session(endpoint: Endpoint, request: Request) -> Any:
-    return _hold_busy(endpoint, request.path_params["session_id"], False)
-
-
-def _hold_busy(endpoint: Endpoint, host_id: str, busy: bool) -> Any:
+async def _hold_busy(endpoint: Endpoint, request: Request) -> Any:
+    host_id = request.path_params["session_id"]
     hosts = next((known for known in endpoint.connect_hosts() if host_id in known), None)
     if hosts is None:
         raise ValueError(f"sessionId: there is no session or managed endpoint {host_id}")
-    hosts.hold_busy(host_id, busy)
+    hosts.hold_busy(host_id, request.method == "PUT")
     return {}
 
 
@@ -254,29 +254,18 @@ async def _reset(endpoint: Endpoint, _: Request) -> Any:
 
 async def _dashboard(endpoint: Endpoint, request: Request) -> Any:
     _refuse_head(request)
-    try:
-        url = await endpoint.dashboards.redeem(request.path_params["token"])
-    except ApiError as error:
-        return _no_dashboard(error)
-    return RedirectResponse(url, status_code=302)
+    return RedirectResponse(await endpoint.dashboards.redeem(request.path_params["token"]), status_code=302)
 
 
 async def _dashboard_log(endpoint: Endpoint, request: Request) -> Any:
     _refuse_head(request)
-    try:
-        path = endpoint.dashboards.log_file(**request.path_params)
-    except ApiError as error:
-        return _no_dashboard(error)
+    path = endpoint.dashboards.log_file(**request.path_params)
     return Response(await asyncio.to_thread(path.read_bytes), media_type="text/plain; charset=utf-8")
 
 
 def _refuse_head(request: Request) -> None:
     if request.method == "HEAD":
         raise HTTPException(405, "GET only: each visit uses the URL up")
-
-
-def _no_dashboard(error: ApiError) -> Response:
-    return HTMLResponse(f"<h1>No dashboard</h1><p>{escape(error.message)}</p>", status_code=error.status or 404)
 
 
 async def _simulated_ui(_: Endpoint, request: Request) -> Any:

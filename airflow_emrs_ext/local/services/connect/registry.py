@@ -15,9 +15,10 @@ from airflow_emrs_ext.local.services.connect.walk import ConnectWalker, H
 class ConnectHosts(OwnedCollection[H]):
     """All hosts of one kind; see also :class:`~.collection.OwnedCollection`.
 
-    :param walker: leads each through its states
     :param access: how clients come in
     """
+
+    _walker: ConnectWalker[H]
 
     def __init__(
         self,
@@ -25,13 +26,11 @@ class ConnectHosts(OwnedCollection[H]):
         listeners: list[Listener],
         owners: Collection[Any],
         work_dir: Path,
-        *,
         walker: ConnectWalker[H],
         access: ConnectAccess,
     ) -> None:
-        super().__init__(config, listeners, owners, work_dir)
+        super().__init__(config, listeners, owners, work_dir, walker)
         self.access = access
-        self._walker = walker
 
     def hold_busy(self, host_id: str, busy: bool) -> None:
         """Keep a host busy as if a client's call were under way, or let it go again; for tests.

@@ -5,42 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.base.collection import OwnedCollection
-from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.errors import validation_error
-from airflow_emrs_ext.local.base.lifecycle import Lifecycle, Listener
+from airflow_emrs_ext.local.base.lifecycle import Lifecycle
 from airflow_emrs_ext.local.base.naming import caller_arn
 from airflow_emrs_ext.local.base.views import filled
 from airflow_emrs_ext.local.services.emr_containers.job_runs import Attempt, JobRun
 from airflow_emrs_ext.local.services.emr_containers.naming import new_numbered_id
 from airflow_emrs_ext.local.services.emr_containers.submission import Submission
 from airflow_emrs_ext.local.services.emr_containers.transitions import JOB_RUN
-from airflow_emrs_ext.local.services.emr_containers.virtual_clusters import VirtualCluster, VirtualClusters
+from airflow_emrs_ext.local.services.emr_containers.virtual_clusters import VirtualCluster
 from airflow_emrs_ext.local.services.emr_containers.walk import Walker
 from airflow_emrs_ext.shared.states import EksJobRunState as S
 
 
 class JobRuns(OwnedCollection[JobRun]):
-    """All job runs of the account; see also :class:`~.collection.OwnedCollection`.
-
-    :param walker: leads each job run through its states
-    """
+    """All job runs of the account; see also :class:`~.collection.OwnedCollection`."""
 
     NOUN, MEMBER = "Job run", "jobRuns"
 
-    def __init__(
-        self,
-        config: ServiceConfig,
-        listeners: list[Listener],
-        clusters: VirtualClusters,
-        work_dir: Path,
-        walker: Walker,
-    ) -> None:
-        super().__init__(config, listeners, clusters, work_dir)
-        self._walker = walker
+    _walker: Walker
 
     def start(self, cluster: VirtualCluster, submission: Submission) -> dict[str, Any]:
         """StartJobRun.

@@ -62,8 +62,8 @@ class EmrContainers(Service):
             listeners,
             self.virtual_clusters,
             work_dir,
-            walker=ManagedEndpointWalker(runner, config, deliver_logs),
-            access=access or ConnectAccess(config),
+            ManagedEndpointWalker(runner, config, deliver_logs),
+            access or ConnectAccess(config),
         )
         super().__init__(
             config,

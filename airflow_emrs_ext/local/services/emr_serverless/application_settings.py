@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_emrs_ext.local.base.configuration import check_configurations, check_monitoring
 from airflow_emrs_ext.local.base.errors import validation_error
-from airflow_emrs_ext.local.services.emr_serverless.queueing import scheduler_configuration
-from airflow_emrs_ext.local.services.emr_serverless.releases import QUEUING, parse_release
+from airflow_emrs_ext.local.base.releases import Release
+from airflow_emrs_ext.local.services.emr_serverless.releases import QUEUING, QUEUING_BY_DEFAULT, parse_release
 from airflow_emrs_ext.local.services.emr_serverless.sizes import NOTHING, Resources, configured_size, maximum
 
 SPARK, HIVE = "Spark", "Hive"
+
+MOST_QUEUED = 2000
+"""Job runs that may wait in the queues of an account."""
+
+_SCHEDULER = {"queueTimeoutMinutes": 360, "maxConcurrentRuns": 15}
+_SCHEDULER_RANGES = {"queueTimeoutMinutes": (15, 720), "maxConcurrentRuns": (1, 1000)}
 
 _WORKER_TYPES = {
     SPARK: {"DRIVER": "Driver", "EXECUTOR": "Executor"},
@@ -38,6 +45,14 @@ _REMOVED_WHEN_EMPTY = (
 """Members that an update takes away by giving nothing in them."""
 
 _NOT_SETTINGS = ("applicationId", "clientToken", "name", "type", "tags")
+
+
+def most_queued(quota_scale: float) -> float:
+    """How many job runs may wait in the queues of an account.
+
+    :param quota_scale: factor on the quota; 0: none
+    """
+    return MOST_QUEUED * quota_scale if quota_scale else math.inf
 
 
 def engine(given: str) -> str:
@@ -67,7 +82,7 @@ def settings_of(params: Mapping[str, Any], engine_type: str, current: Mapping[st
         settings[name] = {**_DEFAULTS[name], **settings[name]}
     if "schedulerConfiguration" not in given and release < QUEUING:
         settings.pop("schedulerConfiguration", None)  # the application goes back to a release without queuing
-    settings["schedulerConfiguration"] = scheduler_configuration(settings.get("schedulerConfiguration"), release)
+    settings["schedulerConfiguration"] = _scheduler_configuration(settings.get("schedulerConfiguration"), release)
     _check_capacity(settings, engine_type)
     _check_images(settings, engine_type)
     check_configurations(settings.get("runtimeConfiguration"), "runtimeConfiguration")
@@ -90,6 +105,24 @@ def warm_capacity(settings: Mapping[str, Any]) -> Resources:
             count = capacity["workerCount"]
             warm = warm.add(Resources(size.cpu * count, size.memory_gb * count, size.disk_gb * count))
     return warm
+
+
+def _scheduler_configuration(given: Mapping[str, int] | None, release: Release) -> dict[str, int] | None:
+    """The ``schedulerConfiguration`` in force, ``None`` when queuing is off.
+
+    :param given: as in the request; what it leaves open has the service's default
+    :param release: the application's; queuing is on by default from 7.3.0
+    :raises ApiError: the release has no queuing, or a value is out of range; the member is named
+    """
+    if given is None:
+        return dict(_SCHEDULER) if release >= QUEUING_BY_DEFAULT else None
+    if release < QUEUING:
+        raise validation_error("schedulerConfiguration: is supported from release emr-7.0.0")
+    for name, value in given.items():
+        least, most = _SCHEDULER_RANGES[name]
+        if not least <= value <= most:
+            raise validation_error(f"schedulerConfiguration.{name}: must be from {least} to {most}, not {value}")
+    return {**_SCHEDULER, **given}
 
 
 def _check_capacity(settings: Mapping[str, Any], engine_type: str) -> None:

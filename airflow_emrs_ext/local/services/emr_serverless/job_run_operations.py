@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.base.collection import OwnedCollection
-from airflow_emrs_ext.local.base.config import ServiceConfig
+from airflow_emrs_ext.local.base.dashboards import Dashboards
 from airflow_emrs_ext.local.base.errors import ApiError, validation_error
-from airflow_emrs_ext.local.base.lifecycle import Lifecycle, Listener
+from airflow_emrs_ext.local.base.lifecycle import Lifecycle
 from airflow_emrs_ext.local.base.naming import caller_arn
 from airflow_emrs_ext.local.base.pagination import page
 from airflow_emrs_ext.local.base.tags import check_tags
@@ -23,35 +22,25 @@ from airflow_emrs_ext.local.services.emr_serverless.naming import new_id
 from airflow_emrs_ext.local.services.emr_serverless.submission import grace_seconds, read_submission
 from airflow_emrs_ext.local.services.emr_serverless.transitions import JOB_RUN
 from airflow_emrs_ext.local.services.emr_serverless.walk import Walker
+from airflow_emrs_ext.shared.states import JobRunState as S
+
+_TOO_EARLY = (S.SUBMITTED, S.QUEUED, S.PENDING, S.SCHEDULED)
 
 
 class JobRuns(OwnedCollection[JobRun]):
-    """All job runs of the account; see also :class:`~.collection.OwnedCollection`.
-
-    :param applications: told which job runs they have
-    :param walker: leads each job run through its states
-    """
+    """All job runs of the account; see also :class:`~.collection.OwnedCollection`."""
 
     NOUN, MEMBER, BY_STATE = "Job run", "jobRuns", True
 
-    def __init__(
-        self,
-        config: ServiceConfig,
-        listeners: list[Listener],
-        applications: Applications,
-        work_dir: Path,
-        walker: Walker,
-    ) -> None:
-        super().__init__(config, listeners, applications, work_dir)
-        self._applications = applications
-        self._walker = walker
+    _owners: Applications
+    _walker: Walker
 
     def start(self, application: Application, params: Mapping[str, Any]) -> dict[str, Any]:
         """StartJobRun."""
         check_tags(params.get("tags") or {})
         submission = read_submission(params, application)
         try:
-            self._applications.check_takes(application, "job runs")
+            self._owners.check_takes(application, "job runs")
         except ApiError as error:  # the API declares no ServiceQuotaExceededException for this operation
             raise validation_error(error.message) from None
         job_run_id = new_id()
@@ -70,7 +59,7 @@ class JobRuns(OwnedCollection[JobRun]):
         )
         run.begin_attempt("The job run has been submitted.")
         self.add(run)
-        self._applications.work_submitted(application, application.active_runs, job_run_id)
+        self._owners.work_submitted(application, application.active_runs, job_run_id)
         run.task = asyncio.create_task(self._walk(run, turn))
         return {"applicationId": application.id, "jobRunId": job_run_id, "arn": run.arn}
 
@@ -93,6 +82,16 @@ class JobRuns(OwnedCollection[JobRun]):
         if run.state.is_terminal:
             raise validation_error(f"Job run {run.id} is {run.state} and cannot be CANCELLED.")
         self._walker.cancel(run, "Job run cancelled by request (CancelJobRun).", grace)
+
+    def dashboard_url(self, run: JobRun, attempt: Attempt, dashboards: Dashboards) -> str:
+        """A URL of the UI of an attempt.
+
+        :raises ApiError: the attempt has no UI, because its driver has not run
+        """
+        name = f"Attempt {attempt.number} of job run {run.id}"
+        if attempt.state in _TOO_EARLY or attempt.started_at is None:
+            raise validation_error(f"{name} is {attempt.state} and has no dashboard: it has not been RUNNING")
+        return dashboards.mint(name, attempt)
 
     def view(self, run: JobRun, attempt: Attempt) -> dict[str, Any]:
         """The ``JobRun`` structure as one attempt sees it; what is used and billed is the sum of all attempts."""
@@ -205,4 +204,4 @@ class JobRuns(OwnedCollection[JobRun]):
         try:
             await self._walker.walk(run, turn)
         finally:
-            self._applications.work_ended(run.owner, run.owner.active_runs, run.id)
+            self._owners.work_ended(run.owner, run.owner.active_runs, run.id)

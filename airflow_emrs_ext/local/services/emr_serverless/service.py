@@ -12,12 +12,11 @@ from airflow_emrs_ext.local.base.lifecycle import Listener
 from airflow_emrs_ext.local.base.queueing import Queues
 from airflow_emrs_ext.local.base.runner import Runner
 from airflow_emrs_ext.local.services.connect.access import ConnectAccess
-from airflow_emrs_ext.local.services.emr_serverless import dashboards as uis
+from airflow_emrs_ext.local.services.emr_serverless.application_settings import most_queued
 from airflow_emrs_ext.local.services.emr_serverless.applications import Applications
 from airflow_emrs_ext.local.services.emr_serverless.capacity import Capacity
 from airflow_emrs_ext.local.services.emr_serverless.job_run_operations import JobRuns
 from airflow_emrs_ext.local.services.emr_serverless.job_runs import JobRun
-from airflow_emrs_ext.local.services.emr_serverless.queueing import most_queued
 from airflow_emrs_ext.local.services.emr_serverless.session_operations import Sessions
 from airflow_emrs_ext.local.services.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.services.emr_serverless.sessions import Session
@@ -60,8 +59,8 @@ class EmrServerless(Service):
             listeners,
             self.applications,
             work_dir,
-            walker=SessionWalker(runner, config, self._capacity, deliver_logs),
-            access=access or ConnectAccess(config),
+            SessionWalker(runner, config, self._capacity, deliver_logs),
+            access or ConnectAccess(config),
         )
         self.dashboards = dashboards or Dashboards(runner, config)
         super().__init__(
@@ -153,7 +152,7 @@ class EmrServerless(Service):
     async def get_dashboard_for_job_run(self, **params: Any) -> dict[str, Any]:
         """GetDashboardForJobRun: a URL that is good once and for a limited time."""
         run = self._run(params)
-        return {"url": uis.of_attempt(self.dashboards, run, run.attempt_number(params.get("attempt")))}
+        return {"url": self.job_runs.dashboard_url(run, run.attempt_number(params.get("attempt")), self.dashboards)}
 
     # Sessions
 
@@ -184,8 +183,8 @@ class EmrServerless(Service):
 
     async def get_resource_dashboard(self, **params: Any) -> dict[str, Any]:
         """GetResourceDashboard: a URL that is good once and for a limited time; none before the session is STARTED."""
-        url = uis.of_session(self.dashboards, self.sessions.find(params["applicationId"], params["resourceId"]))
-        return {"url": url} if url else {}
+        session = self.sessions.find(params["applicationId"], params["resourceId"])
+        return {"url": self.dashboards.mint(session.label, session)} if session.started_at else {}
 
     def _run(self, params: dict[str, Any]) -> JobRun:
         return self.job_runs.find(params["applicationId"], params["jobRunId"])

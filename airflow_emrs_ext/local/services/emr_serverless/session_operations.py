@@ -6,21 +6,17 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.errors import ApiError, validation_error
-from airflow_emrs_ext.local.base.lifecycle import Lifecycle, Listener
+from airflow_emrs_ext.local.base.lifecycle import Lifecycle
 from airflow_emrs_ext.local.base.naming import caller_arn
 from airflow_emrs_ext.local.base.tags import check_tags
 from airflow_emrs_ext.local.base.views import filled
-from airflow_emrs_ext.local.services.connect.access import ConnectAccess
 from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
 from airflow_emrs_ext.local.services.emr_serverless import utilization
 from airflow_emrs_ext.local.services.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.services.emr_serverless.naming import new_id
-from airflow_emrs_ext.local.services.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.services.emr_serverless.sessions import Session, read_session_request
 from airflow_emrs_ext.local.services.emr_serverless.transitions import SESSION
 from airflow_emrs_ext.shared.states import SessionState as S
@@ -30,31 +26,17 @@ MOST_SESSIONS = 25
 
 
 class Sessions(ConnectHosts[Session]):
-    """All sessions of the account; see also :class:`~.registry.ConnectHosts`.
-
-    :param applications: told which sessions they have
-    """
+    """All sessions of the account; see also :class:`~.registry.ConnectHosts`."""
 
     NOUN, MEMBER, BY_STATE = "Session", "sessions", True
 
-    def __init__(
-        self,
-        config: ServiceConfig,
-        listeners: list[Listener],
-        applications: Applications,
-        work_dir: Path,
-        *,
-        walker: SessionWalker,
-        access: ConnectAccess,
-    ) -> None:
-        super().__init__(config, listeners, applications, work_dir, walker=walker, access=access)
-        self._applications = applications
+    _owners: Applications
 
     def start(self, application: Application, params: Mapping[str, Any]) -> dict[str, Any]:
         """StartSession."""
         check_tags(params.get("tags") or {})
         request = read_session_request(params, application)
-        self._applications.check_takes(application, "sessions")
+        self._owners.check_takes(application, "sessions")
         most = MOST_SESSIONS * self._config.quota_scale if self._config.quota_scale else math.inf
         if len(application.active_sessions) >= most:
             raise ApiError(
@@ -78,7 +60,7 @@ class Sessions(ConnectHosts[Session]):
         )
         session.move(S.SUBMITTED, "The session has been submitted.")
         self.add(session)
-        self._applications.work_submitted(application, application.active_sessions, session_id)
+        self._owners.work_submitted(application, application.active_sessions, session_id)
         session.task = asyncio.create_task(self._walk(session))
         return {"applicationId": application.id, "sessionId": session_id, "arn": session.arn}
 
@@ -164,4 +146,4 @@ class Sessions(ConnectHosts[Session]):
         try:
             await self._walker.walk(session)
         finally:
-            self._applications.work_ended(session.owner, session.owner.active_sessions, session.id)
+            self._owners.work_ended(session.owner, session.owner.active_sessions, session.id)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.local.base.runner import WorkerSize
+from airflow_emrs_ext.local.base.runner import Workers, WorkerSize
 from airflow_emrs_ext.local.runners.spark.submit import MAX_SLOTS, SubmitError, parse_parameters, plan, slots
 from tests.endpoint.local.runners.spark.specs import spark_submit, spec
 
@@ -179,6 +179,6 @@ def test_an_entry_point_that_is_neither_python_nor_a_jar_is_an_error(tmp_path: P
 
 @pytest.mark.parametrize(("count", "cores", "expected"), [(2, 1, 2), (3, 4, 12), (0, 4, 1), (1000, 16, MAX_SLOTS)])
 def test_workers_are_slots(tmp_path: Path, count: int, cores: float, expected: int) -> None:
-    size = WorkerSize(cores, 2, 20)
+    workers = Workers(WorkerSize(1, 2, 20), WorkerSize(cores, 2, 20), count)
 
-    assert slots(spec(tmp_path, spark_submit(), executor=size, executor_count=count)) == expected
+    assert slots(spec(tmp_path, spark_submit(), workers=workers)) == expected
