@@ -71,41 +71,31 @@ class OwnedResource(Resource):
         return owner_id
 
 
+T = TypeVar("T")
 R = TypeVar("R", bound=Resource)
 Owned = TypeVar("Owned", bound=OwnedResource)
 
 
-class Collection(ABC, Generic[R]):
-    """All resources of one kind, by their ids.
+class Registry(Generic[T]):
+    """Everything of one kind, by its id.
 
     :param config: account and Region
-    :param listeners: told of every change of state
     """
 
     NOUN: ClassVar[str]
     """What one is called, to begin a sentence with, e.g. ``Job run``."""
-    MEMBER: ClassVar[str]
-    """The member of a listing that has them, e.g. ``jobRuns``."""
-    BY_STATE: ClassVar[bool] = False
-    """Whether a listing of several states is grouped by them."""
 
-    def __init__(self, config: ServiceConfig, listeners: list[Listener]) -> None:
+    def __init__(self, config: ServiceConfig) -> None:
         self._config = config
-        self._listeners = listeners
-        self._by_id: dict[str, R] = {}
+        self._by_id: dict[str, T] = {}
 
-    def __iter__(self) -> Iterator[R]:
+    def __iter__(self) -> Iterator[T]:
         return iter(self._by_id.values())
 
     def __contains__(self, resource_id: str) -> bool:
         return resource_id in self._by_id
 
-    def add(self, resource: R) -> None:
-        """Know it from now on."""
-        resource.number = len(self._by_id)
-        self._by_id[resource.id] = resource
-
-    def get(self, resource_id: str, *, code: str = NOT_FOUND) -> R:
+    def get(self, resource_id: str, *, code: str = NOT_FOUND) -> T:
         """The one of that id.
 
         :param code: the error where the operation declares another one
@@ -115,6 +105,31 @@ class Collection(ABC, Generic[R]):
             return self._by_id[resource_id]
         except KeyError:
             raise ApiError(code, f"{self.NOUN} {resource_id} does not exist") from None
+
+    def clear(self) -> None:
+        """Forget every one."""
+        self._by_id.clear()
+
+
+class Collection(Registry[R], ABC):
+    """All resources of one kind; see also :class:`Registry`.
+
+    :param listeners: told of every change of state
+    """
+
+    MEMBER: ClassVar[str]
+    """The member of a listing that has them, e.g. ``jobRuns``."""
+    BY_STATE: ClassVar[bool] = False
+    """Whether a listing of several states is grouped by them."""
+
+    def __init__(self, config: ServiceConfig, listeners: list[Listener]) -> None:
+        super().__init__(config)
+        self._listeners = listeners
+
+    def add(self, resource: R) -> None:
+        """Know it from now on."""
+        resource.number = len(self._by_id)
+        self._by_id[resource.id] = resource
 
     def page(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of the operation that lists them: newest first."""
@@ -158,10 +173,6 @@ class Collection(ABC, Generic[R]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    def clear(self) -> None:
-        """Forget every one."""
-        self._by_id.clear()
 
     def _check_unused(self, resource: R, done: str, what: str, active: Sized) -> None:
         """Refuse to end what is in use.

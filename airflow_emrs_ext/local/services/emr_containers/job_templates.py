@@ -9,8 +9,9 @@ from typing import Any
 
 from botocore.model import ServiceModel
 
+from airflow_emrs_ext.local.base.collection import Registry
 from airflow_emrs_ext.local.base.config import ServiceConfig
-from airflow_emrs_ext.local.base.errors import ApiError, validation_error
+from airflow_emrs_ext.local.base.errors import validation_error
 from airflow_emrs_ext.local.base.lifecycle import now
 from airflow_emrs_ext.local.base.naming import caller_arn
 from airflow_emrs_ext.local.base.pagination import created_within, page
@@ -40,29 +41,18 @@ class JobTemplate:
     """The ``JobTemplate`` structure, but for the tags."""
 
 
-class JobTemplates:
-    """All job templates of the account.
+class JobTemplates(Registry[JobTemplate]):
+    """All job templates of the account; see also :class:`~.collection.Registry`.
 
-    :param config: account and Region
     :param model: the API model, whose constraints hold for what a template comes to
     """
 
+    NOUN = "Job template"
+
     def __init__(self, config: ServiceConfig, model: ServiceModel) -> None:
-        self._config = config
+        super().__init__(config)
         self._model = model
         self._made = 0
-        self._by_id: dict[str, JobTemplate] = {}
-
-    def get(self, job_template_id: str, *, code: str = "ResourceNotFoundException") -> JobTemplate:
-        """The job template of that id.
-
-        :param code: the error where the operation declares another one
-        :raises ApiError: there is none
-        """
-        try:
-            return self._by_id[job_template_id]
-        except KeyError:
-            raise ApiError(code, f"Job template {job_template_id} does not exist") from None
 
     def create(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """CreateJobTemplate."""
@@ -105,7 +95,7 @@ class JobTemplates:
         """ListJobTemplates: newest first."""
         return page(
             "templates",
-            (template for template in self._by_id.values() if created_within(template.view["createdAt"], params)),
+            (template for template in self if created_within(template.view["createdAt"], params)),
             params,
             place=lambda template: (-template.number,),
             view=self.view,
@@ -141,10 +131,6 @@ class JobTemplates:
             reader.read(request.members[name], value, name)
         reader.raise_problems()
         return {**filled_in, "jobTags": _substitute(data.get("jobTags") or {}, values)}
-
-    def clear(self) -> None:
-        """Forget every job template."""
-        self._by_id.clear()
 
 
 def _values(template: JobTemplate, given: Mapping[str, str]) -> dict[str, str]:
