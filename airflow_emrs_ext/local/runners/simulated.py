@@ -124,7 +124,7 @@ class SimulatedServer(SimulatedDriver):
 class SimulatedRunner:
     """Runs scripts instead of Spark.
 
-    :param base_url: where the endpoint is reached, for the URLs of the UIs; may be set later
+    :param base_url: where the endpoint is reached, for the URLs of the UIs
     """
 
     def __init__(self, base_url: str = "") -> None:

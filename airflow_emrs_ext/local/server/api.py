@@ -102,7 +102,7 @@ class Api:
             path=scope["raw_path"].decode("latin-1"),
             query=scope["query_string"].decode("latin-1"),
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            body=await _body(scope, receive),
+            body=await _body(receive),
         )
         route = self.protocol.route(request)
         operation = route.operation
@@ -174,7 +174,7 @@ async def _hang_up(scope: Scope, receive: Receive) -> None:
         pass
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes:
     """The whole body.
 
     :raises ApiError: RequestEntityTooLargeException, past the limit
