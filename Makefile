@@ -130,7 +130,7 @@ install = $(UV) pip sync --quiet --python $(1)/bin/python $(2) \
 # Of Spark's classes: takes half a minute, once, and saves every driver of the tests two seconds or more.
 .venv-%/.warmed: .venv-%/.installed
 	@echo "== archive of Spark's classes in $(@D)"
-	@XDG_CACHE_HOME="$(CURDIR)/$(@D)/cache" $(@D)/bin/python -I -m airflow_emrs_ext.local.spark.warm_up > /dev/null \
+	@XDG_CACHE_HOME="$(CURDIR)/$(@D)/cache" $(@D)/bin/python -I -m airflow_emrs_ext.local.runners.spark.warm_up > /dev/null \
 		|| echo 'It cannot be made: Spark starts without, slowly.'
 	@touch $@
 

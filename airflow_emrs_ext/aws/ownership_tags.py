@@ -169,10 +169,10 @@ def found_by(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def owner(tags: Mapping[str, str]) -> dict[str, str]:
-    """What a resource's tags name: ``dag_id``, ``run_id``, ``task_id``, the ``deployment``, ``map_index`` of a mapped
-    task or of an iteration of a loop, and whatever else tells that one from others.
+    """What a resource's tags name, but for what was too long for a tag.
 
-    What was too long for a tag is left out.
+    ``dag_id``, ``run_id``, ``task_id``, the ``deployment``, ``map_index`` of a mapped task or of an iteration of a
+    loop, and whatever else tells that one from others.
     """
     named = {key.removeprefix(_PREFIX): value for key, value in owner_tags(tags).items()}
     return {key: _ESCAPED.sub(_unescaped, value) for key, value in named.items() if _CUT not in value}

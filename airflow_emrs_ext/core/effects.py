@@ -180,11 +180,14 @@ class WaitPolicy:
 class Log(Protocol):
     """What workflows need of a logger; the standard library's and Airflow's structured ones have it."""
 
-    def info(self, message: str, /, *arguments: Any) -> Any: ...
+    def info(self, message: str, /, *arguments: Any) -> Any:
+        """Log what goes well."""
 
-    def warning(self, message: str, /, *arguments: Any) -> Any: ...
+    def warning(self, message: str, /, *arguments: Any) -> Any:
+        """Log what somebody may have to look after."""
 
-    def log(self, level: int, message: str, /, *arguments: Any) -> Any: ...
+    def log(self, level: int, message: str, /, *arguments: Any) -> Any:
+        """Log with a level of the standard library's."""
 
 
 class Notes(Protocol):

@@ -85,10 +85,14 @@ class _ElsewhereTask(SessionTask):
 
 
 class ExternalSessionTask(_ElsewhereTask, ExternalPythonOperator):
+    """A function that runs in another interpreter that is there."""
+
     template_fields: Sequence[str] = (*WorkingOperator.template_fields, *ExternalPythonOperator.template_fields)
 
 
 class VirtualenvSessionTask(_ElsewhereTask, PythonVirtualenvOperator):
+    """A function that runs in a virtual environment of its own."""
+
     template_fields: Sequence[str] = (*WorkingOperator.template_fields, *PythonVirtualenvOperator.template_fields)
 
 

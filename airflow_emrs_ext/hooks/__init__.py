@@ -1,0 +1,1 @@
+"""The hooks of each service, and Spark Connect."""

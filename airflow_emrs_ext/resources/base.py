@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
+from typing_extensions import override
+
 from airflow_emrs_ext.core.effects import Call
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, SessionEnded
 from airflow_emrs_ext.resources.diagnosis import Diagnosis, Remedy, diagnose, remedy_for
@@ -84,7 +86,7 @@ class ResourceKind(ABC, Generic[S]):
 
     @property
     def service(self) -> str:
-        """botocore's name of the service."""
+        """Name of the service, botocore's."""
         return self.api.service
 
     @abstractmethod
@@ -175,9 +177,11 @@ class EndableKind(ResourceKind[S]):
         """The call that ends it; ``members`` are further ones of the request."""
         return Call(self.ends, {**self.members(ids), **members}, service=self.service)
 
+    @override
     def on_the_way_out(self) -> list[S]:
         return [state for state in self.states if state.is_terminal or state == self.ending]
 
+    @override
     def ended(self, ids: Mapping[str, str], snapshot: Snapshot) -> EmrError | None:
         if self.spark_connect is None or snapshot.state not in self.on_the_way_out():
             return None
@@ -230,6 +234,7 @@ class JobRunKind(EndableKind[S]):
     def has_driver(self, facts: Mapping[str, Any]) -> bool:
         """Whether a driver runs, or has run."""
 
+    @override
     def ended(self, ids: Mapping[str, str], snapshot: Snapshot) -> EmrError | None:
         error_class = {self.failure: JobRunFailed, self.end_state: JobRunCancelled}.get(snapshot.state)
         if error_class is None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 from airflow_emrs_ext.resources.base import (
     Api,
     EndableKind,
@@ -40,6 +42,7 @@ class VirtualCluster(EndableKind[VirtualClusterState]):
     end_state: ClassVar[VirtualClusterState] = VirtualClusterState.TERMINATED
     stuck: ClassVar[VirtualClusterState] = VirtualClusterState.ARRESTED
 
+    @override
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         cluster = response["virtualCluster"]
         provider = cluster.get("containerProvider", {})
@@ -79,6 +82,7 @@ class EksJobRun(JobRunKind[EksJobRunState]):
     failure: ClassVar[EksJobRunState] = EksJobRunState.FAILED
     running: ClassVar[EksJobRunState] = EksJobRunState.RUNNING
 
+    @override
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         run = response["jobRun"]
         state = self.states.parse(run["state"])
@@ -110,9 +114,11 @@ class EksJobRun(JobRunKind[EksJobRunState]):
         }
         return Snapshot(state, details, attempt, facts)
 
+    @override
     def has_driver(self, facts: Mapping[str, Any]) -> bool:
         return facts["attempt"] > 1 or facts["state"] not in (EksJobRunState.PENDING, EksJobRunState.SUBMITTED)
 
+    @override
     def log_locations(self, facts: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
         monitoring = {**defaults, **facts["monitoring_configuration"]}
         path = f"{facts['virtual_cluster_id']}/jobs/{facts['job_run_id']}/containers"
@@ -156,6 +162,7 @@ class ManagedEndpoint(EndableKind[ManagedEndpointState]):
         )
     )
 
+    @override
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         endpoint = response["endpoint"]
         state = self.states.parse(endpoint["state"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 from airflow_emrs_ext.resources.base import (
     Api,
     EndableKind,
@@ -36,6 +38,7 @@ class Application(ResourceKind[ApplicationState]):
     lists = "list_applications"
     events: ClassVar[tuple[str, ...]] = ("EMR Serverless Application State Change",)
 
+    @override
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         application = response["application"]
         state = self.states.parse(application["state"])
@@ -76,6 +79,7 @@ class JobRun(JobRunKind[JobRunState]):
     failure: ClassVar[JobRunState] = JobRunState.FAILED
     running: ClassVar[JobRunState] = JobRunState.RUNNING
 
+    @override
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         run = response["jobRun"]
         state = self.states.parse(run["state"])
@@ -105,9 +109,11 @@ class JobRun(JobRunKind[JobRunState]):
         }
         return Snapshot(state, details, attempt, facts)
 
+    @override
     def has_driver(self, facts: Mapping[str, Any]) -> bool:
         return bool(facts["started_at"]) or facts["attempt"] > 1
 
+    @override
     def log_locations(self, facts: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
         path = f"applications/{facts['application_id']}/jobs/{facts['job_run_id']}"
         # The service numbers the folders of streaming job runs and of those that may be retried.
@@ -145,6 +151,7 @@ class Session(EndableKind[SessionState]):
         )
     )
 
+    @override
     def read(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> Snapshot:
         session = response["session"]
         state = self.states.parse(session["state"])
@@ -163,6 +170,7 @@ class Session(EndableKind[SessionState]):
         return Snapshot(state, details, None, facts)
 
     def log_locations(self, facts: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+        """As of a :class:`~airflow_emrs_ext.resources.base.SparkDriver`, which it is."""
         path = f"applications/{facts['application_id']}/sessions/{facts['session_id']}"
         return _log_locations(f"{path}/SPARK_DRIVER", defaults)
 

@@ -1,8 +1,8 @@
-"""A reverse proxy for gRPC that forwards bytes without reading them, for Spark Connect and services like it: a client
-may send and receive streams, but does not wait for an answer before it sends its second message.
+"""A reverse proxy for gRPC that forwards bytes without reading them, for Spark Connect and services like it.
 
-The local endpoint stands behind one (a token leads to the server of its session), and so does each task that talks to a
-session (the token is added behind the client). Needs grpc: ``airflow-emrs-ext[spark]`` or ``[local]``.
+A client may send and receive streams, but does not wait for an answer before it sends its second message. The local
+endpoint stands behind one (a token leads to the server of its session), and so does each task that talks to a session
+(the token is added behind the client). Needs grpc: ``airflow-emrs-ext[spark]`` or ``[local]``.
 """
 
 from __future__ import annotations

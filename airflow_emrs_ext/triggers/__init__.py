@@ -1,0 +1,1 @@
+"""The trigger of everything that is deferred, and its journal."""

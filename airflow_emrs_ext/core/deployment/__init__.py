@@ -48,7 +48,8 @@ class Variables(Protocol):
     """
 
     @property
-    def inserts(self) -> bool: ...
+    def inserts(self) -> bool:
+        """Whether :meth:`put` inserts only."""
 
     def get(self, key: str, /) -> str | None:
         """A Variable's value; ``None``: there is none."""

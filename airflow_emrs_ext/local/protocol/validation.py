@@ -199,10 +199,10 @@ def violations(shape: Shape, document: Mapping[str, Any]) -> list[str]:
 
 @cache
 def compile_pattern(pattern: str) -> re.Pattern[str] | None:
-    """A pattern of a model as Python's own, ``None`` where Python cannot take it.
+    r"""A pattern of a model as Python's own, ``None`` where Python cannot take it.
 
-    The service's expressions are Java's: classes such as ``\\d`` are ASCII. A dot takes line ends too, since queries
-    and parameters of several lines are accepted by the service under ``.*\\S.*``.
+    The service's expressions are Java's: classes such as ``\d`` are ASCII. A dot takes line ends too, since queries
+    and parameters of several lines are accepted by the service under ``.*\S.*``.
     """
     for ambiguous, unambiguous in _AMBIGUOUS.items():
         pattern = pattern.replace(ambiguous, unambiguous)

@@ -126,11 +126,13 @@ class EmptyDirectories:
         self._known: set[tuple[str, str]] = set()
 
     def add(self, path: S3Path) -> None:
+        """Let the directory at ``path`` exist."""
         if path.key:
             with self._lock:
                 self._known.add((path.bucket, path.key))
 
     def clear(self) -> None:
+        """Forget all of them."""
         with self._lock:
             self._known.clear()
 
@@ -151,6 +153,7 @@ class EmptyDirectories:
             ]
 
     def forget_below(self, path: S3Path) -> list[str]:
+        """Let none exist at and below ``path``, and return the keys of those that did."""
         keys = self.below(path)
         with self._lock:
             self._known.difference_update((path.bucket, key) for key in keys)

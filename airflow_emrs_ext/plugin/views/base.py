@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from typing_extensions import override
 
 from airflow_emrs_ext.aws.waiting import patiently
 from airflow_emrs_ext.core.effects import Call, Effects, RunContext, WaitPolicy
@@ -269,6 +270,7 @@ class DrivenRunView(RunView):
 class JobRunWork(DrivenRunView):
     """A job run, which may wait before its driver starts."""
 
+    @override
     def require_start(self) -> None:
         state, running = self.kind.states.parse(self.facts["state"]), self.kind.states("RUNNING")
         if state != running and state.can_reach([running]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
 from airflow_emrs_ext.plugin import console
@@ -17,6 +19,7 @@ from airflow_emrs_ext.workflows.driver_logs.pods import CloudWatchPodLogs, PodLo
 class ContainersWork(RunView):
     """Something that runs in a virtual cluster."""
 
+    @override
     def console_page(self) -> str:
         return console.eks(self.console, self.region, self.ids["virtual_cluster_id"])
 
@@ -25,6 +28,7 @@ class EksJobRunWork(ContainersWork, JobRunWork):
     """A job run of EMR on EKS, which counts its attempts and describes none but the latest."""
 
     @lockless_property
+    @override
     def facts(self) -> dict[str, Any]:
         latest = self.kind.read(self.ids, self.described).facts
         if self.attempt in (None, latest["attempt"]):
@@ -36,6 +40,7 @@ class EksJobRunWork(ContainersWork, JobRunWork):
         return {**latest, "attempt": self.attempt, "state": str(self.kind.failure)}
 
     @lockless_property
+    @override
     def driver_locations(self) -> Mapping[str, Any]:
         locations = self.locations
         pod = (self.facts["attempt"], locations["driver_pod"])
@@ -52,6 +57,7 @@ class EksJobRunWork(ContainersWork, JobRunWork):
         except ResourceNotFound as error:
             raise self.missing(logs.place("stdout")) from error
 
+    @override
     def ui(self) -> str:
         if self.facts["monitoring_configuration"].get("persistentAppUI") == "DISABLED":
             raise LinkUnavailable(

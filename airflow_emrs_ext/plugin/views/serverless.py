@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from airflow_emrs_ext.aws import serverless as api
 from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.core.effects import Call
@@ -33,14 +35,17 @@ class ServerlessWork(DrivenRunView):
             return {}
 
     @property
+    @override
     def about(self) -> Mapping[str, Any]:
         return {"architecture": self.application.get("architecture")}
 
     @property
+    @override
     def defaults(self) -> Mapping[str, Any]:
         monitoring: Mapping[str, Any] = self.application.get("monitoringConfiguration", {})
         return monitoring
 
+    @override
     def ui(self) -> str:
         if not self.locations["managed_storage"]:
             raise LinkUnavailable(
@@ -65,6 +70,7 @@ class ServerlessWork(DrivenRunView):
             )
         return url
 
+    @override
     def console_page(self) -> str:
         if url := settings.studio_url():
             return console.studio(url, *self.ids.values())
@@ -80,6 +86,7 @@ class ServerlessJobRunWork(ServerlessWork, JobRunWork):
         return Call(described.operation, {**described.parameters, **attempt}, service=described.service)
 
     @property
+    @override
     def attempts(self) -> list[dict[str, Any]]:
         try:
             listed = self.ask(api.list_job_run_attempts, *self.ids.values())
@@ -87,6 +94,7 @@ class ServerlessJobRunWork(ServerlessWork, JobRunWork):
             return []  # it may be seen and its attempts not: the page shows the rest
         return sorted((attempt_facts(one) for one in listed), key=lambda one: int(one["attempt"]))
 
+    @override
     def mint(self) -> str | None:
         operation = api.get_dashboard_for_job_run
         # Whoever would wait for too long takes no turn, and leaves it to those who come after.
@@ -98,5 +106,6 @@ class ServerlessJobRunWork(ServerlessWork, JobRunWork):
 class SessionWork(ServerlessWork):
     """A session of EMR Serverless."""
 
+    @override
     def mint(self) -> str | None:
         return self.ask(api.get_resource_dashboard, *self.ids.values())

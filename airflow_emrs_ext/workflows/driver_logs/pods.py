@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from airflow_emrs_ext.aws.waiting import patiently
 from airflow_emrs_ext.core.effects import Call, Effects, RunContext
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
@@ -36,6 +38,7 @@ class PodLogs(Source):
         self._attempt, self._pod = attempt, pod
         self._found: Source | None = None
 
+    @override
     def read(
         self, ctx: RunContext, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
     ) -> Effects[Piece]:
@@ -89,6 +92,7 @@ class S3PodLogs(PodLogs):
         super().__init__(attempt, pod)
         self._folder = folder
 
+    @override
     def place(self, stream: str) -> str:
         return self._found.place(stream) if self._found else f"{self._folder}…/{self._pod}/{stream}.gz"
 
@@ -124,6 +128,7 @@ class CloudWatchPodLogs(PodLogs):
         super().__init__(attempt, pod)
         self._group, self._prefix = group, prefix
 
+    @override
     def place(self, stream: str) -> str:
         if self._found:
             return self._found.place(stream)

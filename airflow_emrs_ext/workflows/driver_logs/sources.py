@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
+from typing_extensions import override
 
 from airflow_emrs_ext.aws import serverless as api
 from airflow_emrs_ext.aws.waiting import patiently
@@ -93,9 +94,11 @@ class S3Logs(Source):
         self._folder = folder
         self._bucket, _, self._prefix = folder.partition("://")[2].partition("/")
 
+    @override
     def place(self, stream: str) -> str:
         return f"{self._folder}{stream}.gz"
 
+    @override
     def read(
         self, ctx: RunContext, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
     ) -> Effects[Piece]:
@@ -150,9 +153,11 @@ class CloudWatchLogs(Source):
     def __init__(self, group: str, prefix: str) -> None:
         self._group, self._prefix = group, prefix
 
+    @override
     def place(self, stream: str) -> str:
         return f"log group {self._group}, stream {self._prefix}/{stream}"
 
+    @override
     def read(
         self, ctx: RunContext, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
     ) -> Effects[Piece]:
@@ -197,9 +202,11 @@ class ManagedLogs(Source):
     def __init__(self, run: Mapping[str, Any]) -> None:
         self._run = run
 
+    @override
     def place(self, stream: str) -> str:
         return f"{stream} in managed storage"
 
+    @override
     def read(
         self, ctx: RunContext, stream: str, mark: Mapping[str, Any] | None = None, *, is_last: bool = False
     ) -> Effects[Piece]:
