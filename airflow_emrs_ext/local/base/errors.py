@@ -27,7 +27,7 @@ class ApiError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-        self.status = status if status is not None else _UNMODELLED_STATUS.get(code)
+        self.status: int | None = status if status is not None else _UNMODELLED_STATUS.get(code)
 
 
 def validation_error(message: str) -> ApiError:

@@ -102,7 +102,8 @@ class LocalDownload:
 
     def __init__(self, file: Path, size: int, offset: int, length: int | None) -> None:
         end = size if length is None else min(size, offset + length)
-        self.length = self._rest = max(0, end - offset)
+        self.length: int = max(0, end - offset)
+        self._rest = self.length
         self._file = file.open("rb")
         self._file.seek(offset)
 

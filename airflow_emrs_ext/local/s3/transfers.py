@@ -34,8 +34,8 @@ class Download:
         self._path = path
         self._position = offset
         self._window = _FIRST_WINDOW_BYTES
-        self.etag = ""
-        self.object_bytes = 0
+        self.etag: str = ""
+        self.object_bytes: int = 0
         self._body: Any = None
         # Until the first answer says how long the object is.
         self._end = offset + (length if length is not None else _FIRST_WINDOW_BYTES)

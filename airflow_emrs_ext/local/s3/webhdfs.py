@@ -31,15 +31,15 @@ class WebHdfsRequest:
         raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         raw_query = scope.get("query_string", b"").decode("latin-1")
         headers = dict(scope["headers"])
-        self.authority = headers.get(b"host", b"").decode("latin-1")
+        self.authority: str = headers.get(b"host", b"").decode("latin-1")
         self.url: str = f"http://{self.authority}{raw_path}?{raw_query}"
         # The undecoded path: an escaped percent sign in a key must be decoded once, and once only.
         self.path: str = unquote_to_bytes(raw_path.partition(PREFIX)[2]).decode(errors="replace").rstrip("/")
         self.query: Mapping[str, str] = {
             unquote(name).lower(): value for name, value in parse_qsl(raw_query, keep_blank_values=True)
         }
-        self.operation = self.query.get("op", "").upper()
-        self.has_started = False
+        self.operation: str = self.query.get("op", "").upper()
+        self.has_started: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.operation} {self.path}"

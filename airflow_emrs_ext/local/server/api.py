@@ -55,7 +55,7 @@ class Api:
         throttling_code: str = "ThrottlingException",
     ) -> None:
         self.protocol = protocol
-        self.name = protocol.model.service_name
+        self.name: Any = protocol.model.service_name
         self.quotas = quotas
         self._service = service
         self._calls = calls

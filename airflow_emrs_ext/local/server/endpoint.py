@@ -82,18 +82,18 @@ class Endpoint:
 
     def __init__(self, options: Options, url: str, state_dir: Path) -> None:
         self.options = options
-        self.config = ServiceConfig(quota_scale=options.quota_scale, endpoint_url=url)
-        self.faults = Faults()
+        self.config: ServiceConfig = ServiceConfig(quota_scale=options.quota_scale, endpoint_url=url)
+        self.faults: Faults = Faults()
         self.calls: deque[dict[str, Any]] = deque(maxlen=CALLS_KEPT)
         self._initial_config = self.config.as_dict()
         self._target = AwsTarget(url, self.config.region, options.s3_endpoint)
-        self.spark_uis = SparkUis(url)
+        self.spark_uis: SparkUis = SparkUis(url)
         self._runner = self._make_runner(state_dir)
         access = ConnectAccess(self.config)
         self._connect = ConnectGateway(access, self.config)
         access.gateway_url = self._connect.url
-        self.dashboards = Dashboards(self._runner, self.config)
-        self.serverless = EmrServerless(
+        self.dashboards: Dashboards = Dashboards(self._runner, self.config)
+        self.serverless: EmrServerless = EmrServerless(
             self._runner,
             config=self.config,
             work_dir=state_dir,
@@ -105,7 +105,7 @@ class Endpoint:
             name: extend(botocore.session.get_session(), name).get_service_model(name)
             for name in (SERVERLESS, CONTAINERS, persistent_uis.SERVICE)
         }
-        self.containers = EmrContainers(
+        self.containers: EmrContainers = EmrContainers(
             self._runner,
             model=models[CONTAINERS],
             config=self.config,
@@ -127,7 +127,7 @@ class Endpoint:
                 "ThrottlingException",
             ),
         )
-        self.apis = {
+        self.apis: dict[Any, Api] = {
             protocol.model.service_name: Api(
                 protocol,
                 service,
@@ -139,8 +139,8 @@ class Endpoint:
             )
             for protocol, service, quotas, throttling_code in served
         }
-        self.aws = AwsServices(control=options.moto_api)
-        self.gateway = self._make_gateway()
+        self.aws: AwsServices = AwsServices(control=options.moto_api)
+        self.gateway: S3Gateway | None = self._make_gateway()
 
     async def start(self) -> None:
         """Make everything ready for requests."""

@@ -33,7 +33,7 @@ class ConnectWalker(ABC, Generic[H]):
     """
 
     def __init__(self, runner: Runner, config: ServiceConfig, deliver_logs: DeliverLogs | None) -> None:
-        self.clock = ConnectClock(config, self.terminate)
+        self.clock: ConnectClock = ConnectClock(config, self.terminate)
         self.config = config
         self._runner = runner
         self._deliver_logs = deliver_logs

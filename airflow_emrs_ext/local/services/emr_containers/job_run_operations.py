@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_emrs_ext.local.base.collection import OwnedCollection
 from airflow_emrs_ext.local.base.errors import validation_error
@@ -24,7 +24,8 @@ from airflow_emrs_ext.shared.states import EksJobRunState as S
 class JobRuns(OwnedCollection[JobRun]):
     """All job runs of the account; see also :class:`~.collection.OwnedCollection`."""
 
-    NOUN, MEMBER = "Job run", "jobRuns"
+    NOUN: ClassVar[str] = "Job run"
+    MEMBER: ClassVar[str] = "jobRuns"
 
     _walker: Walker
 

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from airflow_emrs_ext.local.base import runner as runners
 from airflow_emrs_ext.local.base.collection import OwnedResource
 from airflow_emrs_ext.local.base.driving import Driven
 from airflow_emrs_ext.local.base.lifecycle import now, shorten
@@ -34,7 +35,7 @@ class Attempt(Driven):
     def end(self, state: State, details: str) -> None:
         """It is over."""
         self.state, self.details, self.ended_at = state, shorten(details), now()
-        self.running = None
+        self.running: runners.Attempt | None = None
 
 
 @dataclass(kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.model import ServiceModel
 
@@ -47,7 +47,7 @@ class JobTemplates(Registry[JobTemplate]):
     :param model: the API model, whose constraints hold for what a template comes to
     """
 
-    NOUN = "Job template"
+    NOUN: ClassVar[str] = "Job template"
 
     def __init__(self, config: ServiceConfig, model: ServiceModel) -> None:
         super().__init__(config)

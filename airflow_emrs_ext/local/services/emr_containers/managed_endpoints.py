@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_emrs_ext.local.base.configuration import Classifications, merge_classifications
 from airflow_emrs_ext.local.base.driving import until
@@ -109,7 +109,8 @@ class ManagedEndpointWalker(ConnectWalker[ManagedEndpoint]):
 class ManagedEndpoints(ConnectHosts[ManagedEndpoint]):
     """All managed endpoints of the account; see also :class:`~.registry.ConnectHosts`."""
 
-    NOUN, MEMBER = "Managed endpoint", "endpoints"
+    NOUN: ClassVar[str] = "Managed endpoint"
+    MEMBER: ClassVar[str] = "endpoints"
 
     def create(self, cluster: VirtualCluster, params: Mapping[str, Any]) -> dict[str, Any]:
         """CreateManagedEndpoint.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from airflow_emrs_ext.local.base.releases import Catalog, Release
 
 RETRIES: Release = (6, 9, 0)
@@ -9,7 +11,7 @@ SPARK_CONNECT_ENDPOINTS: Release = (7, 14, 0)
 
 # A label ends with -latest or the date of an image, after a word such as spark-rapids or java17. Without any of them
 # it is taken as well: whether the service does is not known.
-parse_release = Catalog(
+parse_release: Callable[[str], Release] = Catalog(
     "EMR on EKS", {5: (32, 36), 6: (2, 15), 7: (0, None)}, (r"(?:-[0-9A-Za-z_.-]+)?", "-latest")
 ).parse
 """The version behind a release label such as ``emr-7.5.0-latest``; see :meth:`~.releases.Catalog.parse`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.model import ServiceModel
 
@@ -38,8 +38,8 @@ class EmrContainers(Service):
     :param access: how clients of Spark Connect come to the managed endpoints; default: they do not
     """
 
-    TOKEN_MISUSED = _VALIDATION
-    MOST_TAGS = 50
+    TOKEN_MISUSED: ClassVar[str] = _VALIDATION
+    MOST_TAGS: ClassVar[int] = 50
 
     def __init__(
         self,
@@ -53,11 +53,11 @@ class EmrContainers(Service):
     ) -> None:
         listeners: list[Listener] = []
         queues = Queues()
-        self.virtual_clusters = VirtualClusters(config, listeners, queues)
-        self.job_templates = JobTemplates(config, model)
+        self.virtual_clusters: VirtualClusters = VirtualClusters(config, listeners, queues)
+        self.job_templates: JobTemplates = JobTemplates(config, model)
         walker = Walker(runner, config, queues, deliver_logs)
-        self.job_runs = JobRuns(config, listeners, self.virtual_clusters, work_dir, walker)
-        self.managed_endpoints = ManagedEndpoints(
+        self.job_runs: JobRuns = JobRuns(config, listeners, self.virtual_clusters, work_dir, walker)
+        self.managed_endpoints: ManagedEndpoints = ManagedEndpoints(
             config,
             listeners,
             self.virtual_clusters,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_emrs_ext.local.base.collection import Collection, Resource
 from airflow_emrs_ext.local.base.config import ServiceConfig
@@ -65,7 +65,8 @@ class VirtualClusters(Collection[VirtualCluster]):
     :param queues: told how many job runs of each may execute at once
     """
 
-    NOUN, MEMBER = "Virtual cluster", "virtualClusters"
+    NOUN: ClassVar[str] = "Virtual cluster"
+    MEMBER: ClassVar[str] = "virtualClusters"
 
     def __init__(self, config: ServiceConfig, listeners: list[Listener], queues: Queues) -> None:
         super().__init__(config, listeners)

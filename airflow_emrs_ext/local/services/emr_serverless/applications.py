@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_emrs_ext.local.base.collection import Collection, Resource
 from airflow_emrs_ext.local.base.config import ServiceConfig
@@ -71,7 +71,9 @@ class Applications(Collection[Application]):
     :param queues: told how many job runs of each application may execute at once
     """
 
-    NOUN, MEMBER, BY_STATE = "Application", "applications", True
+    NOUN: ClassVar[str] = "Application"
+    MEMBER: ClassVar[str] = "applications"
+    BY_STATE: ClassVar[bool] = True
 
     def __init__(self, config: ServiceConfig, listeners: list[Listener], capacity: Capacity, queues: Queues) -> None:
         super().__init__(config, listeners)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_emrs_ext.local.base.collection import OwnedCollection
 from airflow_emrs_ext.local.base.dashboards import Dashboards
@@ -30,7 +30,9 @@ _TOO_EARLY = (S.SUBMITTED, S.QUEUED, S.PENDING, S.SCHEDULED)
 class JobRuns(OwnedCollection[JobRun]):
     """All job runs of the account; see also :class:`~.collection.OwnedCollection`."""
 
-    NOUN, MEMBER, BY_STATE = "Job run", "jobRuns", True
+    NOUN: ClassVar[str] = "Job run"
+    MEMBER: ClassVar[str] = "jobRuns"
+    BY_STATE: ClassVar[bool] = True
 
     _owners: Applications
     _walker: Walker

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.dashboards import Dashboards
@@ -35,8 +35,8 @@ class EmrServerless(Service):
     :param dashboards: mints the URLs of UIs
     """
 
-    TOKEN_MISUSED = "ConflictException"
-    MOST_TAGS = 200
+    TOKEN_MISUSED: ClassVar[str] = "ConflictException"
+    MOST_TAGS: ClassVar[int] = 200
 
     def __init__(
         self,
@@ -51,10 +51,10 @@ class EmrServerless(Service):
         listeners: list[Listener] = []
         queues = Queues(lambda: most_queued(config.quota_scale))
         self._capacity = Capacity(config)
-        self.applications = Applications(config, listeners, self._capacity, queues)
+        self.applications: Applications = Applications(config, listeners, self._capacity, queues)
         walker = Walker(runner, config, self._capacity, queues, deliver_logs)
-        self.job_runs = JobRuns(config, listeners, self.applications, work_dir, walker)
-        self.sessions = Sessions(
+        self.job_runs: JobRuns = JobRuns(config, listeners, self.applications, work_dir, walker)
+        self.sessions: Sessions = Sessions(
             config,
             listeners,
             self.applications,
@@ -62,7 +62,7 @@ class EmrServerless(Service):
             SessionWalker(runner, config, self._capacity, deliver_logs),
             access or ConnectAccess(config),
         )
-        self.dashboards = dashboards or Dashboards(runner, config)
+        self.dashboards: Dashboards = dashboards or Dashboards(runner, config)
         super().__init__(
             config,
             listeners,

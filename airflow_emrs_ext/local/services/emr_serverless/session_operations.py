@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_emrs_ext.local.base.errors import ApiError, validation_error
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle
@@ -28,7 +28,9 @@ MOST_SESSIONS = 25
 class Sessions(ConnectHosts[Session]):
     """All sessions of the account; see also :class:`~.registry.ConnectHosts`."""
 
-    NOUN, MEMBER, BY_STATE = "Session", "sessions", True
+    NOUN: ClassVar[str] = "Session"
+    MEMBER: ClassVar[str] = "sessions"
+    BY_STATE: ClassVar[bool] = True
 
     _owners: Applications
 

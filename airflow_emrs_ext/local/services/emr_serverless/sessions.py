@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from airflow_emrs_ext.local.base.configuration import Classifications, merge_classifications
@@ -72,7 +73,7 @@ class Session(ConnectHost):
         """IDLE, unless it is."""
         if self.state is not S.IDLE:
             self.move(S.IDLE, "The session is idle.")
-            self.idle_since = self.life.changed_at
+            self.idle_since: datetime | None = self.life.changed_at
 
     def usages(self) -> list[Usage]:
         """Its workers, once it has ended after it was started."""
