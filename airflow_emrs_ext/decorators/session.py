@@ -8,12 +8,12 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Protocol, cast, overload
 
+from airflow_emrs_ext.decorators import NAME
+
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from airflow_emrs_ext.operators._base.airflow_args import SessionTaskArgs
-
-NAME = "@task.emr_serverless_session"
 
 
 class SessionTaskFunction(Protocol):

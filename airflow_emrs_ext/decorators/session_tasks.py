@@ -8,15 +8,14 @@ from functools import partial
 from typing import Any, ClassVar
 
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.decorators import calling
+from airflow_emrs_ext.decorators import NAME, calling
 from airflow_emrs_ext.decorators._compat import (
     DecoratedOperator,
     ExternalPythonOperator,
     PythonOperator,
     PythonVirtualenvOperator,
 )
-from airflow_emrs_ext.decorators.session import NAME
-from airflow_emrs_ext.operators._base.in_session import WorkingOperator
+from airflow_emrs_ext.operators.in_session import WorkingOperator
 
 
 class SessionTask(DecoratedOperator, PythonOperator, WorkingOperator):

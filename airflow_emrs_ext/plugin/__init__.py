@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_emrs_ext.plugin import _compat, listener
+from airflow_emrs_ext.plugin import listener, registration
 
 
 class EmrExtPlugin(AirflowPlugin):
@@ -16,7 +16,7 @@ class EmrExtPlugin(AirflowPlugin):
     name: str = "emrs_ext"
     # Where anything listens Airflow refuses DAGs with a task that has `end_from_trigger=True`, as its own sensors may.
     listeners: Any = [listener] if "triggerer" in sys.argv else []
-    fastapi_apps: Any = _compat.fastapi_apps()
-    external_views: Any = _compat.external_views()
-    operator_extra_links: Any = _compat.LazyLinks()
-    flask_blueprints: Any = _compat.flask_blueprints()
+    fastapi_apps: Any = registration.fastapi_apps()
+    external_views: Any = registration.external_views()
+    operator_extra_links: Any = registration.LazyLinks()
+    flask_blueprints: Any = registration.flask_blueprints()

@@ -11,7 +11,7 @@ from typing import Any
 from airflow_emrs_ext.core.redaction import hidden_in
 from airflow_emrs_ext.links.runs import LINKS, RunLink, SparkUILink
 from airflow_emrs_ext.plugin.clicks import Click, url_path
-from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, page
+from airflow_emrs_ext.plugin.pages import AGAIN_SECONDS, SCRIPT, Alternative, page
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -26,9 +26,6 @@ _PAGE_HEADERS: Mapping[str, str] = {
     # No scripts; in a frame of Airflow's own UI and no other.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
 }
-
-AGAIN_SECONDS = 5
-"""After how many seconds a page tries again where that helps."""
 
 _SOON_SECONDS = 1
 

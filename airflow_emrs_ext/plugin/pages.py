@@ -19,6 +19,9 @@ ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; marg
 """
 
 
+AGAIN_SECONDS = 5
+"""After how many seconds a page tries again where that helps."""
+
 SCRIPT = "<script>"
 """How a script of this package begins in a page. Nobody else's text can: it is escaped."""
 

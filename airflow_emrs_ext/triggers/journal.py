@@ -20,7 +20,7 @@ from airflow_emrs_ext.triggers import journal_entries
 from airflow_emrs_ext.workflows import ASKED, STARTED
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
+    from airflow.triggers.base import BaseTrigger
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -46,21 +46,23 @@ class Journal:
     parent: int = field(default_factory=os.getppid)
 
     @classmethod
-    def of(cls, trigger: WorkflowTrigger) -> Journal:
-        """The entry of a trigger; without a task it is none."""
-        made = cls._of_task(getattr(trigger, "task_instance", None), trigger.serialize()[1])
-        if made.path is None or "request" not in trigger.arguments:
+    def of(cls, trigger: BaseTrigger) -> Journal:
+        """The entry of a :class:`~airflow_emrs_ext.triggers.workflow.WorkflowTrigger`; without a task it is none."""
+        fields = trigger.serialize()[1]
+        arguments = fields["arguments"]
+        made = cls._of_task(getattr(trigger, "task_instance", None), fields)
+        if made.path is None or "request" not in arguments:
             return made
         # A request may hold secrets. Who starts something is found again by the request's client token.
-        digest = sha256(json.dumps(trigger.arguments, sort_keys=True).encode()).hexdigest()
-        targets = (trigger.then or {}).get("targets", ())
+        digest = sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()
+        targets = (fields["then"] or {}).get("targets", ())
         instead = {
             "arguments": {"sha256": digest, "target_states": list(targets)},
             "on_kill_workflow": None,
             "on_kill_arguments": None,
             # What nobody is going to wait for is not ended later: its task may have succeeded meanwhile.
-            "starting": trigger.arguments["kind"] if trigger.on_kill_workflow and targets else None,
-            "tagged": found_by(trigger.arguments["request"]),
+            "starting": arguments["kind"] if fields["on_kill_workflow"] and targets else None,
+            "tagged": found_by(arguments["request"]),
         }
         return cls(made.path, {**made.entry, **instead})
 

@@ -17,7 +17,7 @@ from airflow_emrs_ext.core.effects import Call, Effects, RunContext, WaitPolicy
 from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.core.redaction import keep_secrets_out_of_logs
 from airflow_emrs_ext.plugin import console
-from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
+from airflow_emrs_ext.plugin.pages import AGAIN_SECONDS
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.views.connecting import PageHook
 from airflow_emrs_ext.resources import BILLABLE, EndableKind, Snapshot, SparkDriver

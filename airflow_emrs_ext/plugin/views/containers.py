@@ -10,7 +10,7 @@ from typing_extensions import override
 from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
 from airflow_emrs_ext.plugin import console
-from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
+from airflow_emrs_ext.plugin.pages import AGAIN_SECONDS
 from airflow_emrs_ext.plugin.views.base import JobRunWork, LinkUnavailable, RunView
 from airflow_emrs_ext.plugin.views.persistent_uis import presigned_url
 from airflow_emrs_ext.workflows.driver_logs.pods import CloudWatchPodLogs, PodLogs, S3PodLogs

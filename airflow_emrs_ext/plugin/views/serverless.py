@@ -14,7 +14,7 @@ from airflow_emrs_ext.core.effects import Call
 from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.exceptions import AccessDenied, RequestRejected
 from airflow_emrs_ext.plugin import console
-from airflow_emrs_ext.plugin.answers import AGAIN_SECONDS
+from airflow_emrs_ext.plugin.pages import AGAIN_SECONDS
 from airflow_emrs_ext.plugin.views.base import DrivenRunView, JobRunWork, LinkUnavailable, again
 from airflow_emrs_ext.resources import attempt_facts
 

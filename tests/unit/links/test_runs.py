@@ -17,9 +17,9 @@ from airflow_emrs_ext.links import runs
 from airflow_emrs_ext.links.runs import LINKS, OPERATORS, EmrLink, LinksOf, RunLink, path_of
 from airflow_emrs_ext.operators import emr_containers, emr_serverless
 from airflow_emrs_ext.operators._base.connection import ContainersMixin
-from airflow_emrs_ext.operators._base.in_session import WorkingOperator
 from airflow_emrs_ext.operators._base.job_run import StartingJobRunOperator
 from airflow_emrs_ext.operators._base.operator import EmrOperator
+from airflow_emrs_ext.operators.in_session import WorkingOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.plugin.targets import TARGETS
 from airflow_emrs_ext.plugin.views import WORKS

@@ -22,8 +22,8 @@ from airflow_emrs_ext.operators._base.airflow_args import (
     SessionArgs,
     SessionTaskArgs,
 )
-from airflow_emrs_ext.operators._base.in_session import WorkingOperator
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
+from airflow_emrs_ext.operators.in_session import WorkingOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.managed_endpoint import EmrContainersCreateManagedEndpointOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
