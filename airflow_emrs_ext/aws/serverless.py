@@ -1,4 +1,4 @@
-"""One function per EMR Serverless API operation that the package uses, as steps: typed in, plain botocore answers out.
+"""One function per EMR Serverless API operation that the package uses: typed in, as effects, botocore answers out.
 
 Parameters are the API's in snake case; structures are given in the API's own form. ``None`` leaves a parameter out.
 Every call is patient (:func:`~airflow_emrs_ext.aws.waiting.patiently`), so each may raise

@@ -15,16 +15,16 @@ from airflow_emrs_ext.decorators._compat import (
     PythonOperator,
     PythonVirtualenvOperator,
 )
-from airflow_emrs_ext.operators.in_session import WorkingOperator
+from airflow_emrs_ext.operators.in_session import InSessionOperator
 
 
-class SessionTask(DecoratedOperator, PythonOperator, WorkingOperator):
+class SessionTask(DecoratedOperator, PythonOperator, InSessionOperator):
     """A function that runs in the worker's own interpreter."""
 
     custom_operator_name = NAME
-    template_fields: Sequence[str] = (*WorkingOperator.template_fields, *PythonOperator.template_fields)
+    template_fields: Sequence[str] = (*InSessionOperator.template_fields, *PythonOperator.template_fields)
     template_fields_renderers: ClassVar[dict[str, str]] = {
-        **WorkingOperator.template_fields_renderers,
+        **InSessionOperator.template_fields_renderers,
         **PythonOperator.template_fields_renderers,
     }
 
@@ -48,7 +48,7 @@ class SessionTask(DecoratedOperator, PythonOperator, WorkingOperator):
     def execute(self, context: Context) -> Any:
         """Call the function with a session of Spark in the session."""
         with self.ends_at_kill(), self.session_to_work_in(context) as self._working_in:
-            # Not that of WorkingOperator: Airflow's own operator prepares the arguments, and calls execute_callable.
+            # Not that of InSessionOperator: Airflow's own operator prepares the arguments, and calls execute_callable.
             return DecoratedOperator.execute(self, context)
 
     def execute_callable(self) -> Any:
@@ -86,13 +86,13 @@ class _ElsewhereTask(SessionTask):
 class ExternalSessionTask(_ElsewhereTask, ExternalPythonOperator):
     """A function that runs in another interpreter that is there."""
 
-    template_fields: Sequence[str] = (*WorkingOperator.template_fields, *ExternalPythonOperator.template_fields)
+    template_fields: Sequence[str] = (*InSessionOperator.template_fields, *ExternalPythonOperator.template_fields)
 
 
 class VirtualenvSessionTask(_ElsewhereTask, PythonVirtualenvOperator):
     """A function that runs in a virtual environment of its own."""
 
-    template_fields: Sequence[str] = (*WorkingOperator.template_fields, *PythonVirtualenvOperator.template_fields)
+    template_fields: Sequence[str] = (*InSessionOperator.template_fields, *PythonVirtualenvOperator.template_fields)
 
 
 def _call(function: Callable[..., Any], spark: Any, *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the hooks of the package have in common: clients of any service, and the two drivers of steps."""
+"""What the hooks of the package have in common: clients of any service, and the two drivers of effects."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LISTENING = Config(connect_timeout=5, read_timeout=30)
 
 
 class EmrHook(AwsBaseHook):
-    """Runs steps that call any service, with one connection.
+    """Runs effects that call any service, with one connection.
 
     :param wait_policy: other waiting times than Airflow's configuration gives
     :param kwargs: of :class:`~airflow.providers.amazon.aws.hooks.base_aws.AwsBaseHook`: ``aws_conn_id``,
@@ -63,26 +63,26 @@ class EmrHook(AwsBaseHook):
         """What the services' answers to this hook have told of their clock."""
         return ServiceClock()
 
-    def run(self, steps: Effects[T]) -> T:
-        """Drive steps with blocking clients; steps that are interrupted are closed."""
-        return drive_blocking(steps, self._perform, self.rate_limiter, is_final=self._was_never_connected)
+    def run(self, effects: Effects[T]) -> T:
+        """Drive effects with blocking clients; effects that are interrupted are closed."""
+        return drive_blocking(effects, self._perform, self.rate_limiter, is_final=self._was_never_connected)
 
-    def _perform(self, step: Call | Fetch | PollState) -> Any:
-        if isinstance(step, PollState):
+    def _perform(self, effect: Call | Fetch | PollState) -> Any:
+        if isinstance(effect, PollState):
             # Only those that wait together have listings that answer for many.
             return None
-        if isinstance(step, Fetch):
-            return fetch(step)
+        if isinstance(effect, Fetch):
+            return fetch(effect)
         try:
-            # Making the client may call STS: its failures are for the steps to judge, too.
-            client = self._client_of(step.service)
-            answer = getattr(client, step.operation)(**step.parameters)
-            if step.sink is not None:
-                answer["Body"] = drain(answer["Body"], step.sink())
+            # Making the client may call STS: its failures are for the effects to judge, too.
+            client = self._client_of(effect.service)
+            answer = getattr(client, effect.operation)(**effect.parameters)
+            if effect.sink is not None:
+                answer["Body"] = drain(answer["Body"], effect.sink())
             else:
-                check(client, step.operation, answer)
+                check(client, effect.operation, answer)
         except Exception as error:
-            if is_about_access(error, step.service):
+            if is_about_access(error, effect.service):
                 self.forget_connection()
             raise
         return answer

@@ -24,7 +24,7 @@ _FIXED: Mapping[str, bool] = {
 }
 
 
-class WorkingOperator(EmrServerlessStartSessionOperator):
+class InSessionOperator(EmrServerlessStartSessionOperator):
     """Base of the operators whose work runs in a session.
 
     :param session: the session to work in: the result of the operator that started it, or a mapping with

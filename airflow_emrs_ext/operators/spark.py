@@ -13,7 +13,7 @@ from airflow_emrs_ext.operators._base.connection import passed_on
 from airflow_emrs_ext.operators._base.operator import whole_number
 from airflow_emrs_ext.operators._base.spark_connect_server import Structure
 from airflow_emrs_ext.operators._base.sql_statements import brief, split_statements, to_json
-from airflow_emrs_ext.operators.in_session import WorkingOperator
+from airflow_emrs_ext.operators.in_session import InSessionOperator
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.operators._base.airflow_args import OperatorArgs
 
 
-class EmrServerlessSparkSqlOperator(WorkingOperator):
+class EmrServerlessSparkSqlOperator(InSessionOperator):
     """Run SQL statements in an EMR Serverless session, one after the other (GetSessionEndpoint).
 
     The rows of the last statement are the result, or are written to a table or a path. The statements share one Spark
@@ -72,7 +72,7 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
     """
 
     template_fields: Sequence[str] = (
-        *WorkingOperator.template_fields,
+        *InSessionOperator.template_fields,
         "sql",
         "parameters",
         "row_limit",
@@ -81,7 +81,7 @@ class EmrServerlessSparkSqlOperator(WorkingOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {
-        **WorkingOperator.template_fields_renderers,
+        **InSessionOperator.template_fields_renderers,
         "sql": "sql",
         "parameters": "json",
     }

@@ -74,7 +74,7 @@ def _answer(click: Click) -> Answer:
     from airflow_emrs_ext.plugin.records import record_of
     from airflow_emrs_ext.plugin.run_view import run_view
     from airflow_emrs_ext.plugin.targets import explained, target
-    from airflow_emrs_ext.plugin.views import LinkUnavailable, work_of
+    from airflow_emrs_ext.plugin.views import LinkUnavailable, view_of
     from airflow_emrs_ext.resources import BILLABLE
 
     what, place = click.what, click.place
@@ -96,7 +96,7 @@ def _answer(click: Click) -> Answer:
             with explained(record):
                 return scripted(
                     run_view(
-                        work_of(record, click.attempt),
+                        view_of(record, click.attempt),
                         _others(click, record.kind),
                         lambda number: url_path(SparkUILink.what, place, number),
                     )

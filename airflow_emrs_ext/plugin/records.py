@@ -3,7 +3,7 @@
 Whoever may edit XComs may not choose the credentials that the web server uses. So the connection, its Region and
 ``verify`` are those that the task ran with, as Airflow keeps them with its rendered templates, or those that the DAG
 says; and what the XCom names has to be shown to be the task's by the service itself, before anything of it is shown
-(:attr:`~airflow_emrs_ext.plugin.views.Work.described`).
+(:attr:`~airflow_emrs_ext.plugin.views.RunView.described`).
 """
 
 from __future__ import annotations

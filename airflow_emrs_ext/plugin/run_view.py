@@ -58,25 +58,25 @@ _CONFIGURATION = (
 )
 
 
-def run_view(work: RunView, alternatives: Sequence[Alternative], ui_of_attempt: Callable[[int], str]) -> str:
+def run_view(view: RunView, alternatives: Sequence[Alternative], ui_of_attempt: Callable[[int], str]) -> str:
     """The page of what a task has started; it loads itself again while that is active.
 
     :param alternatives: the other links of the task
     :param ui_of_attempt: the path of the Spark UI of an attempt
     :raises EmrError: the service refuses to tell
     """
-    facts = work.facts
-    state = work.kind.states.parse(facts["state"])
-    title = facts["name"] or work.kind.label(work.ids)
+    facts = view.facts
+    state = view.kind.states.parse(facts["state"])
+    title = facts["name"] or view.kind.label(view.ids)
     details = f"<p>{escape(hidden_in(facts['state_details']))}</p>" if facts["state_details"] else ""
     parts = [
-        f'<h1>{escape(title)} <span class="state {_kind(work, facts)}">{escape(facts["state"])}</span></h1>{details}',
-        _section("Course", _course(work, ui_of_attempt)),
-        _section("Resources", _list(_resources({**facts, **work.about}))),
-        _section("What it is", _list(_identity(work))),
+        f'<h1>{escape(title)} <span class="state {_kind(view, facts)}">{escape(facts["state"])}</span></h1>{details}',
+        _section("Course", _course(view, ui_of_attempt)),
+        _section("Resources", _list(_resources({**facts, **view.about}))),
+        _section("What it is", _list(_identity(view))),
         links(alternatives),
-        _log(work),
-        f"<details><summary>Configuration</summary><pre>{escape(_configuration(work))}</pre></details>",
+        _log(view),
+        f"<details><summary>Configuration</summary><pre>{escape(_configuration(view))}</pre></details>",
         f"{SCRIPT}{_OPEN}</script>",
     ]
     return document(title, "".join(parts), _STYLE + ("" if state.is_terminal else reloaded(_RELOAD_SECONDS)))
@@ -103,13 +103,13 @@ class _Bar(NamedTuple):
         return f'<div class="line">{label}<div>{bar}</div></div>'
 
 
-def _course(work: RunView, ui_of_attempt: Callable[[int], str]) -> str:
+def _course(view: RunView, ui_of_attempt: Callable[[int], str]) -> str:
     """The attempts on a line of time, the wait before the only one included, as far as the service tells the times."""
-    facts = work.facts
+    facts = view.facts
     now = datetime.now(timezone.utc)
     begin = _moment(facts["created_at"]) or now
-    end = _moment(facts.get("ended_at") or facts.get("updated_at")) if _is_over(work, facts) else now
-    attempts = work.attempts
+    end = _moment(facts.get("ended_at") or facts.get("updated_at")) if _is_over(view, facts) else now
+    attempts = view.attempts
     # EMR on EKS does not say when something has started.
     started = _moment(facts["started_at"]) if "started_at" in facts else begin
     bars = []
@@ -119,28 +119,28 @@ def _course(work: RunView, ui_of_attempt: Callable[[int], str]) -> str:
         bars.append(
             _Bar(
                 f"Attempt {attempt['attempt']}: {attempt['state']}",
-                _kind(work, attempt),
+                _kind(view, attempt),
                 _moment(attempt["created_at"]),
-                _moment(attempt["updated_at"]) if _is_over(work, attempt) else end,
+                _moment(attempt["updated_at"]) if _is_over(view, attempt) else end,
                 ui_of_attempt(attempt["attempt"]),
             )
         )
     if not attempts:
-        bars.append(_Bar(facts["state"], _kind(work, facts), started, end))
+        bars.append(_Bar(facts["state"], _kind(view, facts), started, end))
     seconds = max(1.0, ((end or now) - begin).total_seconds())
     return "".join(bar.show(begin, seconds) for bar in bars)
 
 
-def _log(work: RunView) -> str:
+def _log(view: RunView) -> str:
     """What matters of the driver's log."""
-    facts = work.facts
-    if not (isinstance(work, DrivenRunView) and isinstance(work.kind, JobRunKind) and work.kind.has_driver(facts)):
+    facts = view.facts
+    if not (isinstance(view, DrivenRunView) and isinstance(view.kind, JobRunKind) and view.kind.has_driver(facts)):
         return ""
-    run = {**facts, "log_locations": work.locations}
+    run = {**facts, "log_locations": view.locations}
     # A look at managed storage costs a dashboard, of which the service makes one per second: not with each reload.
-    if not (_is_over(work, facts) or to_follow(run)):
+    if not (_is_over(view, facts) or to_follow(run)):
         return ""
-    found = work.ask(excerpt, run, failed=facts["state"] == work.kind.failure, waits=False)
+    found = view.ask(excerpt, run, failed=facts["state"] == view.kind.failure, waits=False)
     text = "\n".join(found.lines) or found.note
     where = f"<small>{escape(' and '.join(found.places))}</small>" if found.places else ""
     return _section(f"Driver log, attempt {found.attempt}", f"<pre>{escape(text)}</pre>{where}")
@@ -163,36 +163,36 @@ def _resources(facts: Mapping[str, Any]) -> dict[str, str]:
     return shown
 
 
-def _identity(work: RunView) -> dict[str, str]:
-    facts = {**work.facts, "release_label": work.facts.get("release_label") or _described(work).get("releaseLabel")}
+def _identity(view: RunView) -> dict[str, str]:
+    facts = {**view.facts, "release_label": view.facts.get("release_label") or _described(view).get("releaseLabel")}
     shown = {name: facts[name] for name in _IDENTITY if facts.get(name) is not None}
     return {name.replace("_", " ").capitalize(): str(value) for name, value in shown.items()}
 
 
-def _configuration(work: RunView) -> str:
-    described = _described(work)
+def _configuration(view: RunView) -> str:
+    described = _described(view)
     shown = {name: described[name] for name in _CONFIGURATION if described.get(name)}
     return json.dumps(hidden(shown), indent=2, ensure_ascii=False, default=_plain)
 
 
-def _described(work: RunView) -> Mapping[str, Any]:
-    (described,) = (value for name, value in work.described.items() if name != "ResponseMetadata")
+def _described(view: RunView) -> Mapping[str, Any]:
+    (described,) = (value for name, value in view.described.items() if name != "ResponseMetadata")
     structure: Mapping[str, Any] = described
     return structure
 
 
-def _kind(work: RunView, facts: Mapping[str, Any]) -> str:
+def _kind(view: RunView, facts: Mapping[str, Any]) -> str:
     """The class of a state in the page's style."""
-    state = work.kind.states.parse(facts["state"])
+    state = view.kind.states.parse(facts["state"])
     if not state.is_terminal:
         return "now"
     # What serves succeeds while it lives, and ends without having failed.
-    ended_well = work.kind.spark_connect is not None and state != work.kind.failure
+    ended_well = view.kind.spark_connect is not None and state != view.kind.failure
     return "good" if state.is_success or ended_well else "bad"
 
 
-def _is_over(work: RunView, facts: Mapping[str, Any]) -> bool:
-    return work.kind.states.parse(facts["state"]).is_terminal
+def _is_over(view: RunView, facts: Mapping[str, Any]) -> bool:
+    return view.kind.states.parse(facts["state"]).is_terminal
 
 
 def _section(title: str, body: str) -> str:

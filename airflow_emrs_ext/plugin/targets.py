@@ -12,61 +12,61 @@ from airflow_emrs_ext._compat import AirflowException
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.records import Record
-from airflow_emrs_ext.plugin.views import DrivenRunView, LinkUnavailable, work_of
+from airflow_emrs_ext.plugin.views import DrivenRunView, LinkUnavailable, view_of
 from airflow_emrs_ext.plugin.views.base import again, refused
 from airflow_emrs_ext.resources import BILLABLE
 from airflow_emrs_ext.resources.api_errors import is_passing
 from airflow_emrs_ext.workflows.driver_logs.sources import log_url
 
 
-def spark_ui(work: DrivenRunView) -> str:
+def spark_ui(view: DrivenRunView) -> str:
     """The UI of a job run's attempt, or of a session."""
-    work.require_start()
-    return work.ui()
+    view.require_start()
+    return view.ui()
 
 
-def driver_log(work: DrivenRunView, name: str) -> str:
+def driver_log(view: DrivenRunView, name: str) -> str:
     """A log of the driver, wherever it is: on S3, in managed storage, in CloudWatch."""
-    work.require_start()
-    locations = work.driver_locations
+    view.require_start()
+    locations = view.driver_locations
     if locations["s3_uri"]:
         # With a bucket of the user's own the service keeps the logs of the workers there and nowhere else.
-        return work.s3_object(f"{locations['s3_uri']}{name}.gz")
+        return view.s3_object(f"{locations['s3_uri']}{name}.gz")
     if locations["managed_storage"]:
-        return log_url(work.ui(), f"{work.facts['type']}_DRIVER", name)
+        return log_url(view.ui(), f"{view.facts['type']}_DRIVER", name)
     if group := locations["cloudwatch_log_group"]:
         stream = f"{locations['cloudwatch_log_stream_prefix']}/{name}"
-        return console.log_stream(work.console, work.region, group, stream)
+        return console.log_stream(view.console, view.region, group, stream)
     raise LinkUnavailable(
         404, "No logs are kept", "The monitoring configuration names neither a bucket nor a log group."
     )
 
 
-def s3_logs(work: DrivenRunView) -> str:
+def s3_logs(view: DrivenRunView) -> str:
     """The folder of the logs in the S3 console."""
-    if not (s3_uri := work.locations["s3_uri"]):
+    if not (s3_uri := view.locations["s3_uri"]):
         raise LinkUnavailable(404, "No logs on S3", "The monitoring configuration names no bucket.")
     folder, _, _ = s3_uri.rstrip("/").rpartition("/")
-    return console.s3_folder(work.console, work.region, f"{folder}/")
+    return console.s3_folder(view.console, view.region, f"{folder}/")
 
 
-def cloudwatch_logs(work: DrivenRunView) -> str:
+def cloudwatch_logs(view: DrivenRunView) -> str:
     """The streams of the logs in the CloudWatch console."""
-    locations = work.locations
+    locations = view.locations
     if not (group := locations["cloudwatch_log_group"]):
         raise LinkUnavailable(
             404, "No logs in CloudWatch", "The monitoring configuration does not switch CloudWatch on."
         )
     prefix, _, _ = locations["cloudwatch_log_stream_prefix"].rpartition("/")
-    return console.log_streams(work.console, work.region, group, f"{prefix}/")
+    return console.log_streams(view.console, view.region, group, f"{prefix}/")
 
 
 TARGETS: Mapping[str, Callable[[Any], str]] = {
     "spark-ui": spark_ui,
-    "driver-stdout": lambda work: driver_log(work, "stdout"),
-    "driver-stderr": lambda work: driver_log(work, "stderr"),
+    "driver-stdout": lambda view: driver_log(view, "stdout"),
+    "driver-stderr": lambda view: driver_log(view, "stderr"),
     "session-dashboard": spark_ui,
-    "console": lambda work: work.console_page(),
+    "console": lambda view: view.console_page(),
     "s3-logs": s3_logs,
     "cloudwatch-logs": cloudwatch_logs,
 }
@@ -83,7 +83,7 @@ def target(what: str, record: Record, attempt: int | None = None) -> str:
     :raises LinkUnavailable: there is none
     """
     with explained(record):
-        return TARGETS[what](work_of(record, attempt))
+        return TARGETS[what](view_of(record, attempt))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What drives steps: it makes their calls, waits for them, and hands them the answers."""
+"""What drives effects: it makes their calls, waits for them, and hands them the answers."""
 
 from __future__ import annotations
 
@@ -20,53 +20,53 @@ T = TypeVar("T")
 
 
 async def drive(
-    steps: Effects[T],
+    effects: Effects[T],
     perform: Callable[[Call | Fetch | PollState], Awaitable[Any]],
     rate_limiter: RateLimiter,
     *,
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     is_final: Callable[[Exception], bool] = lambda error: False,
 ) -> T:
-    """Drive steps; steps that are interrupted are closed.
+    """Drive effects; effects that are interrupted are closed.
 
-    :param perform: makes a step other than a pause or a turn, and answers
+    :param perform: makes a effect other than a pause or a turn, and answers
     :param rate_limiter: says in how many seconds a call may be made
     :param sleep: waits for some seconds
-    :param is_final: whether an error of ``perform`` is raised; the others are for the steps to judge
+    :param is_final: whether an error of ``perform`` is raised; the others are for the effects to judge
     """
     answer: Any = None
-    with closing(steps):
+    with closing(effects):
         while True:
             try:
-                step = steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
+                effect = effects.throw(answer) if isinstance(answer, Exception) else effects.send(answer)
             except StopIteration as stop:
                 return cast("T", stop.value)
-            if isinstance(step, Sleep):
+            if isinstance(effect, Sleep):
                 answer = None
-                await sleep(step.seconds)
+                await sleep(effect.seconds)
                 continue
-            if isinstance(step, AcquireSlot):
-                answer = rate_limiter.take(step.service, step.operation)
+            if isinstance(effect, AcquireSlot):
+                answer = rate_limiter.take(effect.service, effect.operation)
                 continue
             try:
-                answer = await perform(step)
+                answer = await perform(effect)
                 rate_limiter.on_answer(answer)
             except Exception as error:
                 if is_final(error):
                     raise
-                rate_limiter.on_error(step, error)
+                rate_limiter.on_error(effect, error)
                 answer = error
 
 
 def drive_blocking(
-    steps: Effects[T],
+    effects: Effects[T],
     perform: Callable[[Call | Fetch | PollState], Any],
     rate_limiter: RateLimiter,
     *,
     is_final: Callable[[Exception], bool],
 ) -> T:
     """As :func:`drive`, without an event loop: whatever it waits for blocks."""
-    driven = drive(steps, _blocking(perform), rate_limiter, sleep=_blocking(time.sleep), is_final=is_final)
+    driven = drive(effects, _blocking(perform), rate_limiter, sleep=_blocking(time.sleep), is_final=is_final)
     try:
         driven.send(None)
     except StopIteration as stop:
@@ -83,17 +83,17 @@ def _blocking(function: Callable[[A], T]) -> Callable[[A], Coroutine[Any, Any, T
     return answer
 
 
-async def answer_of(step: Call | Fetch, client_of: Callable[[str], Awaitable[Any]]) -> Any:
+async def answer_of(effect: Call | Fetch, client_of: Callable[[str], Awaitable[Any]]) -> Any:
     """What a call or a document of the web answers.
 
     :param client_of: the asynchronous client of a service
     """
-    if isinstance(step, Fetch):
-        return await sync_to_async(fetch, thread_sensitive=False)(step)
-    client = await client_of(step.service)
-    answer = await getattr(client, step.operation)(**step.parameters)
-    if step.sink is not None:
-        answer["Body"] = await adrain(answer["Body"], step.sink())
+    if isinstance(effect, Fetch):
+        return await sync_to_async(fetch, thread_sensitive=False)(effect)
+    client = await client_of(effect.service)
+    answer = await getattr(client, effect.operation)(**effect.parameters)
+    if effect.sink is not None:
+        answer["Body"] = await adrain(answer["Body"], effect.sink())
     else:
-        check(client, step.operation, answer)
+        check(client, effect.operation, answer)
     return answer

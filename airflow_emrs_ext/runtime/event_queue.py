@@ -71,7 +71,7 @@ class Notifications:
         self._trouble: str | None = ""
         self._said: set[str] = set()
 
-    async def poll_state(self, step: PollState, ask: Ask) -> Observation | None:
+    async def poll_state(self, effect: PollState, ask: Ask) -> Observation | None:
         """What is to be seen, looked for rarely for as long as the queue can be read.
 
         :param ask: looks, or is told
@@ -80,7 +80,7 @@ class Notifications:
         if not self._receivers:
             self._receive_more()
         try:
-            return await ask(replace(step, notified=self._is_read))
+            return await ask(replace(effect, notified=self._is_read))
         finally:
             self._waiting -= 1
 

@@ -39,7 +39,7 @@ class Waited:
     :param looked: when it was looked at last, by the event loop's clock
     :param state: what was seen last
     :param listed: whether a listing has shown it, so that not to be in the next one means its end
-    :param doubted: whether it was missing where that does not mean its end yet
+    :param suspect: whether it was missing where that does not mean its end yet
     :param askers: how many wait for the answer
     """
 
@@ -52,7 +52,7 @@ class Waited:
     looked: float = -MEMORY_SECONDS
     state: str | None = None
     listed: bool = False
-    doubted: bool = False
+    suspect: bool = False
     askers: int = 0
 
     @property

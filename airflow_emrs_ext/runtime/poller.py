@@ -49,7 +49,7 @@ _WITHOUT_SECONDS = 300.0
 _TERMS = RunContext(wait_policy=WaitPolicy(access_patience=0.0))
 
 
-class Listings:
+class Poller:
     """Answers polls for a state.
 
     :param run: makes the calls of a listing
@@ -59,19 +59,19 @@ class Listings:
     def __init__(self, run: Run, rate_limiter: RateLimiter) -> None:
         self.run = run
         self.rate_limiter = rate_limiter
-        self.proven: set[str] = set()
+        self.trusted: set[str] = set()
         """The kinds of resources of which a look has confirmed that what is not listed any more has ended."""
-        self._places: dict[tuple[str, ...], _Place] = {}
+        self._scopes: dict[tuple[str, ...], _ScopePoller] = {}
 
-    async def poll_state(self, step: PollState) -> Observation | None:
+    async def poll_state(self, effect: PollState) -> Observation | None:
         """What is seen next; ``None``: the resource has to be looked at by itself."""
-        *scope, own = step.ids.values()
-        key = (step.kind, *scope)
-        if key not in self._places:
-            self._places[key] = _Place(self, RESOURCES[step.kind], tuple(scope))
-        return await self._places[key].ask(own, step)
+        *scope, own = effect.ids.values()
+        key = (effect.kind, *scope)
+        if key not in self._scopes:
+            self._scopes[key] = _ScopePoller(self, RESOURCES[effect.kind], tuple(scope))
+        return await self._scopes[key].ask(own, effect)
 
-    def tell(self, kind: str, ids: Mapping[str, str], state: str) -> bool:
+    def notify(self, kind: str, ids: Mapping[str, str], state: str) -> bool:
         """Answer with what is known from elsewhere.
 
         :param kind: key of :data:`~airflow_emrs_ext.resources.RESOURCES`
@@ -79,19 +79,19 @@ class Listings:
         :return: whether anybody here waits for it
         """
         *scope, own = ids.values()
-        place = self._places.get((kind, *scope))
-        return place is not None and place.tell(own, state)
+        place = self._scopes.get((kind, *scope))
+        return place is not None and place.notify(own, state)
 
     def reconsider(self) -> None:
         """See anew when to look: whether somebody tells what happens has changed."""
-        for place in self._places.values():
+        for place in self._scopes.values():
             place.reconsider()
 
     def close(self) -> None:
         """End the loops; nobody waits for them any more."""
-        for place in self._places.values():
+        for place in self._scopes.values():
             place.close()
-        self._places.clear()
+        self._scopes.clear()
 
 
 class _Entry(NamedTuple):
@@ -104,11 +104,11 @@ class _Entry(NamedTuple):
     created: float
 
 
-class _Place:
+class _ScopePoller:
     """The resources of a kind on one application or virtual cluster."""
 
-    def __init__(self, listings: Listings, kind: ResourceKind[State], scope: tuple[str, ...]) -> None:
-        self._listings = listings
+    def __init__(self, poller: Poller, kind: ResourceKind[State], scope: tuple[str, ...]) -> None:
+        self._poller = poller
         self._kind = kind
         self._scope = scope
         self._waited: dict[str, Waited] = {}
@@ -122,22 +122,22 @@ class _Place:
         self._task: asyncio.Task[None] | None = None
         self._clock = asyncio.get_running_loop().time
 
-    async def ask(self, own: str, step: PollState) -> Observation | None:
+    async def ask(self, own: str, effect: PollState) -> Observation | None:
         """What is seen next of one of them."""
         one = self._waited.get(own)
         if one is None or one.answer.done():
             answer: asyncio.Future[Observation | None] = asyncio.get_running_loop().create_future()
             one = self._waited.setdefault(own, Waited(answer))
             one.answer = answer
-        one.longest, one.notified, one.state = step.longest, step.notified, step.state
+        one.longest, one.notified, one.state = effect.longest, effect.notified, effect.state
         # A start may have led to one that has been here for long.
-        one.is_started = step.is_started and not one.listed
-        if step.created_at is not None and one.is_started == step.is_started:
-            one.created = datetime.fromisoformat(step.created_at).timestamp()
+        one.is_started = effect.is_started and not one.listed
+        if effect.created_at is not None and one.is_started == effect.is_started:
+            one.created = datetime.fromisoformat(effect.created_at).timestamp()
         if one.is_started:
             # It has only just been there.
             one.looked = self._clock()
-        if one.doubted and step.state is not None:
+        if one.suspect and effect.state is not None:
             # Who has looked at it meanwhile has seen it; who is new has not.
             self._mistrust(own)
         if self._task is None or self._task.done():
@@ -151,13 +151,13 @@ class _Place:
         one.askers += 1
         try:
             # Others may wait for the same resource.
-            return await asyncio.wait_for(asyncio.shield(one.answer), max(0.0, step.within))
+            return await asyncio.wait_for(asyncio.shield(one.answer), max(0.0, effect.within))
         except asyncio.TimeoutError:
             return None if one.state is None else Observation(one.state)
         finally:
             one.askers -= 1
 
-    def tell(self, own: str, state: str) -> bool:
+    def notify(self, own: str, state: str) -> bool:
         """Answer with what is known from elsewhere; who is about to ask again is told then."""
         one = self._waited.get(own)
         if one is None:
@@ -215,7 +215,7 @@ class _Place:
             now,
             time.time(),
             most=most,
-            others_start=self._listings.rate_limiter.is_behind(self._kind.service, self._kind.starts),
+            others_start=self._poller.rate_limiter.is_behind(self._kind.service, self._kind.starts),
         )
         for one in choice.alone:
             one.looked = now
@@ -233,7 +233,7 @@ class _Place:
         :param batch: ``None``: list everything
         :return: in how many seconds the turn comes
         """
-        rate_limiter, kind = self._listings.rate_limiter, self._kind
+        rate_limiter, kind = self._poller.rate_limiter, self._kind
         if self._turn is None:
             self._turn = self._clock() + rate_limiter.take_look(kind.service, kind.lists)
         if (pause := self._turn - self._clock()) > 0:
@@ -247,7 +247,7 @@ class _Place:
             filters["created_at_after"] = _moment(first - margin)
             filters["created_at_before"] = _moment(last + margin)
         asked = self._asking()
-        listed = await self._listings.run(active(_TERMS, kind, *self._scope, **filters))
+        listed = await self._poller.run(active(_TERMS, kind, *self._scope, **filters))
         if len(listed) > PAGE_SIZE:
             rate_limiter.take_look(kind.service, kind.lists, -(-len(listed) // PAGE_SIZE) - 1)
         if any(entry["createdAt"].microsecond for entry in listed):
@@ -283,18 +283,18 @@ class _Place:
             one.created, one.is_started, one.listed = entry.created, False, True
             if entry.state != one.state:
                 one.reply(Observation(entry.state, entry.created))
-        elif one.listed and self._kind.key in self._listings.proven:
+        elif one.listed and self._kind.key in self._poller.trusted:
             one.reply(Observation(None))
         else:
             if one.listed:
-                one.doubted = True
-                self._listings.proven.add(self._kind.key)
+                one.suspect = True
+                self._poller.trusted.add(self._kind.key)
             one.reply(None)
 
     def _mistrust(self, own: str) -> None:
         log.warning("%s %s is not over, though it is not listed: each looks for itself", self._kind.name, own)
-        self._waited[own].doubted = False
-        self._listings.proven.discard(self._kind.key)
+        self._waited[own].suspect = False
+        self._poller.trusted.discard(self._kind.key)
         self._do_without()
 
     def _do_without(self) -> None:

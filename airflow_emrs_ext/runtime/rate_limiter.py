@@ -135,11 +135,11 @@ class RateLimiter:
         bucket = self._bucket(service, operation)
         return bucket is not None and bucket.behind() > 0
 
-    def on_error(self, step: Effect, error: Exception) -> None:
+    def on_error(self, effect: Effect, error: Exception) -> None:
         """Slow down where a call was throttled."""
-        if isinstance(step, Call) and isinstance(error, ClientError) and is_throttling(error):
+        if isinstance(effect, Call) and isinstance(error, ClientError) and is_throttling(error):
             for looks in (False, True):
-                if (bucket := self._bucket(step.service, step.operation, looks=looks)) is not None:
+                if (bucket := self._bucket(effect.service, effect.operation, looks=looks)) is not None:
                     bucket.slow_down()
 
     def on_answer(self, answer: Any) -> None:

@@ -15,7 +15,7 @@ from airflow_emrs_ext.resources import RESOURCES
 from airflow_emrs_ext.resources.api_errors import is_about_access
 from airflow_emrs_ext.runtime.driver import answer_of, drive
 from airflow_emrs_ext.runtime.event_queue import Notifications
-from airflow_emrs_ext.runtime.poller import Listings
+from airflow_emrs_ext.runtime.poller import Poller
 from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ _drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedDriver]] 
 
 
 class SharedDriver:
-    """Drives the steps of many with the clients of one.
+    """Drives the effects of many with the clients of one.
 
     :param connection: where they come from
     """
@@ -54,46 +54,46 @@ class SharedDriver:
         """See :class:`~airflow_emrs_ext.core.effects.RunContext`."""
         self._connection = connection
         self.service: ServiceClock = connection.service_clock
-        self.listings: Listings = Listings(self.run, connection.rate_limiter)
+        self.poller: Poller = Poller(self.run, connection.rate_limiter)
         self._notifications: dict[str, Notifications] = {}
         self._clients: dict[str, Any] = {}
         self._closing = AsyncExitStack()
         self._opening = asyncio.Lock()
 
-    async def run(self, steps: Effects[T]) -> T:
-        """Drive steps; steps that are interrupted are closed."""
-        return await drive(steps, self._perform, self._connection.rate_limiter)
+    async def run(self, effects: Effects[T]) -> T:
+        """Drive effects; effects that are interrupted are closed."""
+        return await drive(effects, self._perform, self._connection.rate_limiter)
 
     async def close(self) -> None:
         """Close the clients."""
         for notifications in self._notifications.values():
             notifications.close()
-        self.listings.close()
+        self.poller.close()
         await self._closing.aclose()
 
-    async def _perform(self, step: Call | Fetch | PollState) -> Any:
-        if isinstance(step, PollState):
-            return await self._poll_state(step)
-        if isinstance(step, Fetch):
-            return await answer_of(step, self._client_of)
-        client = self._clients.get(step.service)
+    async def _perform(self, effect: Call | Fetch | PollState) -> Any:
+        if isinstance(effect, PollState):
+            return await self._poll_state(effect)
+        if isinstance(effect, Fetch):
+            return await answer_of(effect, self._client_of)
+        client = self._clients.get(effect.service)
         try:
-            return await answer_of(step, self._client_of)
+            return await answer_of(effect, self._client_of)
         except Exception as error:
             # The connection is read once more, for all that have used the same client.
-            if is_about_access(error, step.service) and self._clients.get(step.service) is client:
+            if is_about_access(error, effect.service) and self._clients.get(effect.service) is client:
                 self._clients.clear()
                 self._connection.forget_connection()
             raise
 
-    async def _poll_state(self, step: PollState) -> Observation | None:
-        if not step.queue or not RESOURCES[step.kind].events:
-            return await self.listings.poll_state(step)
-        if step.queue not in self._notifications:
-            self._notifications[step.queue] = Notifications(
-                step.queue, self.run, self.listings.tell, self.listings.reconsider
+    async def _poll_state(self, effect: PollState) -> Observation | None:
+        if not effect.queue or not RESOURCES[effect.kind].events:
+            return await self.poller.poll_state(effect)
+        if effect.queue not in self._notifications:
+            self._notifications[effect.queue] = Notifications(
+                effect.queue, self.run, self.poller.notify, self.poller.reconsider
             )
-        return await self._notifications[step.queue].poll_state(step, self.listings.poll_state)
+        return await self._notifications[effect.queue].poll_state(effect, self.poller.poll_state)
 
     async def _client_of(self, service: str) -> Any:
         async with self._opening:

@@ -1,4 +1,4 @@
-"""The bodies of answers, piece by piece: what the two drivers of steps do with a sink."""
+"""The bodies of answers, piece by piece: what the two drivers of effects do with a sink."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ async def adrain(body: Any, sink: Sink) -> Sink:
     return sink
 
 
-def fetch(step: Fetch) -> dict[str, Any]:
+def fetch(effect: Fetch) -> dict[str, Any]:
     """Get a document of the web; errors are botocore's, and do not show where it is.
 
     :raises ClientError: the server refused it
     :raises HTTPClientError: it could not be reached
     """
-    if not step.url.startswith(("https://", "http://")):
+    if not effect.url.startswith(("https://", "http://")):
         raise ClientError({"Error": {"Code": "UnsupportedScheme", "Message": "This is no web address"}}, "GET")
     opener = build_opener(HTTPCookieProcessor())
     try:
-        with opener.open(Request(step.url), timeout=_FETCH_SECONDS) as response:
-            sink = step.sink()
+        with opener.open(Request(effect.url), timeout=_FETCH_SECONDS) as response:
+            sink = effect.sink()
             for chunk in _chunks(response):
                 if not sink.feed(chunk):
                     break

@@ -138,7 +138,7 @@ class Journal:
         try:
             yield
         except BaseException:
-            # Also where the driver closes the steps.
+            # Also where the driver closes the effects.
             own.leave()
             raise
         own.erase()

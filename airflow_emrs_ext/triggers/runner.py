@@ -66,7 +66,7 @@ async def run(
     :param hook: arguments of :class:`~airflow_emrs_ext.hooks.base.EmrHook`
     :param notes: ``None``: nothing is left to the next
     """
-    steps = WORKFLOWS[workflow]
+    function = WORKFLOWS[workflow]
     async with sharing(hook) as driver:
         ctx = RunContext(
             wait_policy=WaitPolicy.of(wait_policy),
@@ -75,7 +75,7 @@ async def run(
             recent=driver.recent,
             service=driver.service,
         )
-        return await driver.run(steps(ctx, **known(steps, arguments)))
+        return await driver.run(function(ctx, **known(function, arguments)))
 
 
 async def report(
@@ -88,7 +88,7 @@ async def report(
     """
     call = RESOURCES[arguments["kind"]].describe(arguments["ids"])
     async with sharing(hook) as driver:
-        pause = driver.listings.rate_limiter.take_look_within(call.service, call.operation, TURN_SECONDS)
+        pause = driver.poller.rate_limiter.take_look_within(call.service, call.operation, TURN_SECONDS)
         if pause is None:
             return None
         await asyncio.sleep(pause)
@@ -104,10 +104,10 @@ def end_what_was_left(entry: Mapping[str, Any]) -> None:
     """
     wait_policy = WaitPolicy.of({**entry["wait_policy"], "deadline": None, "access_patience": _SECONDS})
     hook = EmrHook(**_connection(entry["hook"]), wait_policy=wait_policy)
-    steps = WORKFLOWS[entry["on_kill_workflow"]]
+    function = WORKFLOWS[entry["on_kill_workflow"]]
     except_states = () if entry.get("is_ended") else entry["arguments"].get("target_states", ())
     arguments = {**entry["on_kill_arguments"], "except_states": except_states, "seconds": _SECONDS, "is_here": _is_here}
-    hook.run(steps(RunContext(wait_policy=wait_policy, log=log), **known(steps, arguments)))
+    hook.run(function(RunContext(wait_policy=wait_policy, log=log), **known(function, arguments)))
 
 
 def _is_here(deployment: str) -> bool:

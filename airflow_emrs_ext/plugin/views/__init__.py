@@ -6,26 +6,26 @@ from collections.abc import Mapping
 
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.views.base import DrivenRunView, LinkUnavailable, RunView
-from airflow_emrs_ext.plugin.views.containers import EksJobRunWork, ManagedEndpointWork
-from airflow_emrs_ext.plugin.views.serverless import ServerlessJobRunWork, SessionWork
+from airflow_emrs_ext.plugin.views.containers import EksJobRunView, ManagedEndpointView
+from airflow_emrs_ext.plugin.views.serverless import ServerlessJobRunView, SessionView
 from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, MANAGED_ENDPOINT, SESSION
 
-WORKS: Mapping[str, type[RunView]] = {
-    JOB_RUN.key: ServerlessJobRunWork,
-    SESSION.key: SessionWork,
-    EKS_JOB_RUN.key: EksJobRunWork,
-    MANAGED_ENDPOINT.key: ManagedEndpointWork,
+VIEWS: Mapping[str, type[RunView]] = {
+    JOB_RUN.key: ServerlessJobRunView,
+    SESSION.key: SessionView,
+    EKS_JOB_RUN.key: EksJobRunView,
+    MANAGED_ENDPOINT.key: ManagedEndpointView,
 }
 """The class of each kind of :data:`~airflow_emrs_ext.resources.BILLABLE`."""
 
 
-def work_of(record: Record, attempt: int | None = None) -> RunView:
+def view_of(record: Record, attempt: int | None = None) -> RunView:
     """What a task has started.
 
     :param record: what the task says of it
     :param attempt: of the job run; default: the latest
     """
-    return WORKS[record.kind](record, attempt)
+    return VIEWS[record.kind](record, attempt)
 
 
-__all__ = ["WORKS", "DrivenRunView", "LinkUnavailable", "RunView", "work_of"]
+__all__ = ["VIEWS", "DrivenRunView", "LinkUnavailable", "RunView", "view_of"]

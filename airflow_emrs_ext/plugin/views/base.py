@@ -135,13 +135,13 @@ class RunView(ABC):
         """How long calls are still repeated."""
         return max(0.0, self._until - time.monotonic())
 
-    def ask(self, steps: Callable[Concatenate[RunContext, P], Effects[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def ask(self, effects: Callable[Concatenate[RunContext, P], Effects[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The answer to an API call of the package.
 
         :raises LinkUnavailable: what it would tell of is not shown to be the task's
         """
         _ = self.described  # nothing else is asked before it is shown to be the task's
-        return self.hook.run(steps(self.run_context, *args, **kwargs))
+        return self.hook.run(effects(self.run_context, *args, **kwargs))
 
     @lockless_property
     def described(self) -> dict[str, Any]:
@@ -267,7 +267,7 @@ class DrivenRunView(RunView):
         )
 
 
-class JobRunWork(DrivenRunView):
+class JobRunView(DrivenRunView):
     """A job run, which may wait before its driver starts."""
 
     @override

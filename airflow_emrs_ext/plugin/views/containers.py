@@ -11,12 +11,12 @@ from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.pages import AGAIN_SECONDS
-from airflow_emrs_ext.plugin.views.base import JobRunWork, LinkUnavailable, RunView
+from airflow_emrs_ext.plugin.views.base import JobRunView, LinkUnavailable, RunView
 from airflow_emrs_ext.plugin.views.persistent_uis import presigned_url
 from airflow_emrs_ext.workflows.driver_logs.pods import CloudWatchPodLogs, PodLogs, S3PodLogs
 
 
-class ContainersWork(RunView):
+class ContainersView(RunView):
     """Something that runs in a virtual cluster."""
 
     @override
@@ -24,7 +24,7 @@ class ContainersWork(RunView):
         return console.eks(self.console, self.region, self.ids["virtual_cluster_id"])
 
 
-class EksJobRunWork(ContainersWork, JobRunWork):
+class EksJobRunView(ContainersView, JobRunView):
     """A job run of EMR on EKS, which counts its attempts and describes none but the latest."""
 
     @lockless_property
@@ -84,5 +84,5 @@ class EksJobRunWork(ContainersWork, JobRunWork):
         return url
 
 
-class ManagedEndpointWork(ContainersWork):
+class ManagedEndpointView(ContainersView):
     """A managed endpoint of EMR on EKS."""

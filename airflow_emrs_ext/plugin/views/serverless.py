@@ -15,11 +15,11 @@ from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.exceptions import AccessDenied, RequestRejected
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.pages import AGAIN_SECONDS
-from airflow_emrs_ext.plugin.views.base import DrivenRunView, JobRunWork, LinkUnavailable, again
+from airflow_emrs_ext.plugin.views.base import DrivenRunView, JobRunView, LinkUnavailable, again
 from airflow_emrs_ext.resources import attempt_facts
 
 
-class ServerlessWork(DrivenRunView):
+class ServerlessView(DrivenRunView):
     """A job run or session of EMR Serverless."""
 
     @abstractmethod
@@ -77,7 +77,7 @@ class ServerlessWork(DrivenRunView):
         return console.emr(self.console, self.region)
 
 
-class ServerlessJobRunWork(ServerlessWork, JobRunWork):
+class ServerlessJobRunView(ServerlessView, JobRunView):
     """A job run of EMR Serverless, which describes each attempt."""
 
     def _describe(self) -> Call:
@@ -103,7 +103,7 @@ class ServerlessJobRunWork(ServerlessWork, JobRunWork):
         return self.ask(operation, *self.ids.values(), attempt=self.attempt)
 
 
-class SessionWork(ServerlessWork):
+class SessionView(ServerlessView):
     """A session of EMR Serverless."""
 
     @override

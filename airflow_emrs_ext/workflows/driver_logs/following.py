@@ -31,7 +31,7 @@ class Follower:
 
     :param ctx: of its calls, which are not to hold up the wait for long
     :param kind: of the job run
-    :param monitoring: steps to the MonitoringConfiguration of what it runs on
+    :param monitoring: effects to the MonitoringConfiguration of what it runs on
     """
 
     def __init__(

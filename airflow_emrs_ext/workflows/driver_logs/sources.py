@@ -1,4 +1,4 @@
-"""Where a driver's logs can be read: Amazon S3, CloudWatch Logs, managed storage; as steps."""
+"""Where a driver's logs can be read: Amazon S3, CloudWatch Logs, managed storage; as effects."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.plugin.pages import Alternative
 from airflow_emrs_ext.plugin.run_view import run_view
-from airflow_emrs_ext.plugin.views import RunView, work_of
+from airflow_emrs_ext.plugin.views import RunView, view_of
 from tests.endpoint.plugin.eks import Cluster
 from tests.polling import eventually
 from tests.unit.plugin.started import TAGS, recorded
@@ -31,7 +31,7 @@ def job_run(emr: LocalEmr, state: str, **parameters: Any) -> RunView:
     )["jobRunId"]
     eventually(lambda: emr.job_runs()[0]["state"] == state)
     ids = {"application_id": application_id, "job_run_id": job_run_id}
-    return work_of(recorded("job_run", **ids))
+    return view_of(recorded("job_run", **ids))
 
 
 def test_a_run_with_attempts_that_is_over(emr: LocalEmr) -> None:
@@ -119,7 +119,7 @@ def test_session(emr: LocalEmr) -> None:
     session_id = client.start_session(applicationId=application_id, executionRoleArn=ROLE, tags=TAGS)["sessionId"]
     eventually(lambda: emr.sessions()[0]["state"] == "IDLE")
     record = recorded("session", application_id=application_id, session_id=session_id)
-    html = run_view(work_of(record), LINKS, str)
+    html = run_view(view_of(record), LINKS, str)
     assert session_id in html
     assert "IDLE" in html
 
@@ -133,7 +133,7 @@ def test_a_job_run_of_emr_on_eks(emr: LocalEmr) -> None:
     cluster = Cluster(emr)
     monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs"}}
     record = cluster.job_run("FAILED", monitoring, attempts=2, name="mine", parameters="--conf spark.my.token=hush")
-    html = run_view(work_of(record), LINKS, str)
+    html = run_view(view_of(record), LINKS, str)
     for text in (
         '<h1>mine <span class="state bad">FAILED</span>',
         "USER_ERROR",
@@ -149,12 +149,12 @@ def test_a_job_run_of_emr_on_eks(emr: LocalEmr) -> None:
         assert text in html
     for text in ("hush", "Until it started", "Billed", "refresh"):
         assert text not in html
-    assert "Driver log, attempt 1" in run_view(work_of(record, 1), LINKS, str)
+    assert "Driver log, attempt 1" in run_view(view_of(record, 1), LINKS, str)
 
 
 def test_a_job_run_of_emr_on_eks_that_has_not_started(emr: LocalEmr) -> None:
     emr.configure(scheduling_seconds=600)
-    html = run_view(work_of(Cluster(emr).job_run("PENDING")), LINKS, str)
+    html = run_view(view_of(Cluster(emr).job_run("PENDING")), LINKS, str)
     assert "<span>PENDING, " in html
     assert "Driver log" not in html
     assert 'http-equiv="refresh"' in html
@@ -163,12 +163,12 @@ def test_a_job_run_of_emr_on_eks_that_has_not_started(emr: LocalEmr) -> None:
 def test_a_managed_endpoint(emr: LocalEmr) -> None:
     cluster = Cluster(emr)
     record = cluster.managed_endpoint("ACTIVE")
-    html = run_view(work_of(record), LINKS, str)
+    html = run_view(view_of(record), LINKS, str)
     for text in ('<h1>mine <span class="state now">ACTIVE</span>', "SPARK_CONNECT", record.ids["endpoint_id"], ROLE):
         assert text in html
     assert 'http-equiv="refresh"' in html
 
     cluster.client.delete_managed_endpoint(virtualClusterId=cluster.cluster_id, id=record.ids["endpoint_id"])
     eventually(lambda: emr.managed_endpoints()[0]["state"] == "TERMINATED")
-    html = run_view(work_of(record), LINKS, str)
+    html = run_view(view_of(record), LINKS, str)
     assert '<span class="state good">TERMINATED</span>' in html

@@ -21,7 +21,7 @@ from airflow_emrs_ext.hooks.base import EmrHook
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.runtime import poll_schedule, poller
-from airflow_emrs_ext.runtime.poller import Listings
+from airflow_emrs_ext.runtime.poller import Poller
 from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 from airflow_emrs_ext.runtime.shared_driver import shared_driver
 from airflow_emrs_ext.shared import service_model
@@ -84,7 +84,7 @@ def poll_state(own: str, *, state: str | None = None, known: bool = False, withi
     return PollState("job_run", ids, state, created(own).isoformat() if known else None, 30.0, within)
 
 
-async def wait_for(looks: Listings, service: Service, own: str, looked: Counter[str]) -> str:
+async def wait_for(looks: Poller, service: Service, own: str, looked: Counter[str]) -> str:
     """Wait as a task does, until it is over; ``looked`` counts who has to look for itself."""
     state: str | None = None
     known = False
@@ -101,7 +101,7 @@ async def wait_for(looks: Listings, service: Service, own: str, looked: Counter[
             state = observation.state
 
 
-def waiters(looks: Listings, service: Service, owns: Iterable[str], looked: Counter[str]) -> set[asyncio.Task[str]]:
+def waiters(looks: Poller, service: Service, owns: Iterable[str], looked: Counter[str]) -> set[asyncio.Task[str]]:
     return {asyncio.create_task(wait_for(looks, service, own, looked)) for own in owns}
 
 
@@ -109,8 +109,8 @@ async def until(condition: Callable[[], bool]) -> None:
     await asyncio.to_thread(eventually, condition)
 
 
-def made(service: Service) -> Listings:
-    return Listings(service.run, RateLimiter({}))
+def made(service: Service) -> Poller:
+    return Poller(service.run, RateLimiter({}))
 
 
 async def test_pages_answer_for_many() -> None:
@@ -227,7 +227,7 @@ async def test_what_is_started_is_seen_together_while_others_wait_for_their_turn
     monkeypatch.setattr(poll_schedule, "_START_SECONDS", 0.3)
     monkeypatch.setattr(poller, "_MARGIN", 0.001)
     service = Service(20)
-    looks = Listings(service.run, others_start())
+    looks = Poller(service.run, others_start())
     service.hidden.add("7")
     sights = await asyncio.gather(*(looks.poll_state(started(str(number))) for number in range(5, 15)))
     seen = [Observation("RUNNING", created(str(number)).timestamp()) for number in range(5, 15)]
@@ -241,7 +241,7 @@ async def test_what_is_started_is_seen_together_while_others_wait_for_their_turn
 async def test_a_start_that_leads_to_what_is_listed_already_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poll_schedule, "_START_SECONDS", 0.1)
     service, looked = Service(20), Counter[str]()
-    looks = Listings(service.run, others_start())
+    looks = Poller(service.run, others_start())
     waiters(looks, service, service.states, looked)
     await until(lambda: len(service.requests) > 2)
     late = replace(started("0"), created_at=created("19").isoformat())
@@ -253,10 +253,10 @@ async def test_a_start_that_leads_to_what_is_listed_already_misses_nothing(monke
 async def test_what_is_told_of_a_start_comes_when_it_has_been_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poll_schedule, "_START_SECONDS", 0.3)
     service = Service(20)
-    looks = Listings(service.run, others_start())
+    looks = Poller(service.run, others_start())
     sights = asyncio.gather(*(looks.poll_state(started(str(number))) for number in range(6)))
     await asyncio.sleep(0.05)
-    assert looks.tell("job_run", poll_state("0").ids, "SUCCESS")
+    assert looks.notify("job_run", poll_state("0").ids, "SUCCESS")
     assert (await sights)[0] == Observation("RUNNING", created("0").timestamp())
     assert await looks.poll_state(poll_state("0")) == Observation("SUCCESS")
     looks.close()
@@ -289,10 +289,10 @@ async def test_who_is_told_need_not_look() -> None:
     ids = {"application_id": "app", "job_run_id": "4"}
     pending = asyncio.create_task(looks.poll_state(poll_state("4", state="RUNNING", known=True)))
     await asyncio.sleep(0)
-    assert looks.tell("job_run", ids, "SUCCESS")
+    assert looks.notify("job_run", ids, "SUCCESS")
     assert await pending == Observation("SUCCESS")
-    assert not looks.tell("job_run", {**ids, "job_run_id": "400"}, "SUCCESS")
-    assert not looks.tell("eks_job_run", {"virtual_cluster_id": "app", "job_run_id": "4"}, "COMPLETED")
+    assert not looks.notify("job_run", {**ids, "job_run_id": "400"}, "SUCCESS")
+    assert not looks.notify("eks_job_run", {"virtual_cluster_id": "app", "job_run_id": "4"}, "COMPLETED")
     assert tasks
     looks.close()
 
@@ -305,7 +305,7 @@ async def test_the_loop_ends_with_those_who_wait() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    (place,) = looks._places.values()
+    (place,) = looks._scopes.values()
     await until(lambda: place._task is None or place._task.done())
     looks.close()
 
@@ -414,16 +414,16 @@ async def test_what_is_told_is_an_answer() -> None:
     service = Service(1)
     looks = made(service)
     ids = {"application_id": "app", "job_run_id": "0"}
-    assert not looks.tell("job_run", ids, "SCHEDULED"), "nobody has asked"
+    assert not looks.notify("job_run", ids, "SCHEDULED"), "nobody has asked"
     asking = asyncio.create_task(looks.poll_state(notified("0", "SCHEDULED")))
     await asyncio.sleep(0)
 
     # Two messages at once: the second comes before the first is worked through.
-    assert looks.tell("job_run", ids, "RUNNING")
-    assert looks.tell("job_run", ids, "SUCCESS")
+    assert looks.notify("job_run", ids, "RUNNING")
+    assert looks.notify("job_run", ids, "SUCCESS")
     assert await asking == Observation("RUNNING")
     assert await looks.poll_state(notified("0", "RUNNING")) == Observation("SUCCESS")
-    assert not looks.tell("job_run", ids, "SUCCESS"), "nobody asks any more"
+    assert not looks.notify("job_run", ids, "SUCCESS"), "nobody asks any more"
 
 
 async def test_who_is_told_looks_rarely() -> None:

@@ -19,10 +19,10 @@ from airflow_emrs_ext.operators import emr_containers, emr_serverless
 from airflow_emrs_ext.operators._base.connection import ContainersMixin
 from airflow_emrs_ext.operators._base.job_run import StartingJobRunOperator
 from airflow_emrs_ext.operators._base.operator import EmrOperator
-from airflow_emrs_ext.operators.in_session import WorkingOperator
+from airflow_emrs_ext.operators.in_session import InSessionOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.plugin.targets import TARGETS
-from airflow_emrs_ext.plugin.views import WORKS
+from airflow_emrs_ext.plugin.views import VIEWS
 from airflow_emrs_ext.provider_info import get_provider_info
 from airflow_emrs_ext.resources import BILLABLE
 
@@ -49,7 +49,7 @@ def test_a_link_is_below_the_address_of_airflow(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_link_leads_somewhere_and_is_known_to_airflow() -> None:
-    assert set(LINKS) == set(BILLABLE) == set(WORKS)
+    assert set(LINKS) == set(BILLABLE) == set(VIEWS)
     links = [link for of_kind in LINKS.values() for link in of_kind]
     assert {link.what for link in links} == {*TARGETS, RunLink.what}
     classes = {type(link) for link in links}
@@ -74,7 +74,7 @@ def test_every_operator_with_links_is_one_that_the_plugin_knows() -> None:
         assert all(hasattr(module, name) for name in module.__all__)  # which imports them
     names = [operator for operator in _subclasses(EmrOperator) if operator.__module__.startswith("airflow_emrs_ext.")]
     having = {one for one in names if any(isinstance(vars(base).get(LINKS_OF), LinksOf) for base in one.mro())}
-    public = {one for one in having if not one.__name__.startswith("_") and one not in (WorkingOperator,)}
+    public = {one for one in having if not one.__name__.startswith("_") and one not in (InSessionOperator,)}
     assert {f"{one.__module__}.{one.__qualname__}" for one in public} == {place for place, _ in LINKED}
 
 

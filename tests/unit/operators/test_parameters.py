@@ -23,7 +23,7 @@ from airflow_emrs_ext.operators._base.airflow_args import (
     SessionTaskArgs,
 )
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
-from airflow_emrs_ext.operators.in_session import WorkingOperator
+from airflow_emrs_ext.operators.in_session import InSessionOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.managed_endpoint import EmrContainersCreateManagedEndpointOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator
@@ -106,7 +106,7 @@ def test_type_checkers_know_the_parameters_of_this_airflow(base: type, args: Any
     [
         (SessionArgs, [EmrServerlessStartSessionOperator]),
         (ManagedEndpointArgs, [EmrContainersCreateManagedEndpointOperator]),
-        (SessionTaskArgs, [WorkingOperator, EmrServerlessStartSessionOperator, *INTERPRETERS]),
+        (SessionTaskArgs, [InSessionOperator, EmrServerlessStartSessionOperator, *INTERPRETERS]),
     ],
 )
 def test_type_checkers_know_what_functions_hand_on(args: Any, bases: list[type]) -> None:
