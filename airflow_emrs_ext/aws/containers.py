@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from airflow_emrs_ext.aws.calls import PAGE_SIZE, make_call, named, names, pages, structure
-from airflow_emrs_ext.aws.waiting import patiently
+from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.resources.containers import SERVICE
 from airflow_emrs_ext.shared.states import EksJobRunState, ManagedEndpointState, VirtualClusterState

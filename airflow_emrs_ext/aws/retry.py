@@ -1,14 +1,21 @@
-"""The attempts at one call: for how long it is repeated, and what is said when that ends."""
+"""Calls that survive throttling: made when their turn comes, and again for as long as it makes sense.
+
+A workflow yields what it wants done, a :class:`~airflow_emrs_ext.core.effects.Call` or a
+:class:`~airflow_emrs_ext.core.effects.Sleep`, and is sent the answer, or thrown the error of botocore.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
 
-from airflow_emrs_ext.core.effects import Call, RunContext
+from airflow_emrs_ext.core.effects import AcquireSlot, Call, Effects, RunContext, Sleep
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, WaitTimeout
 from airflow_emrs_ext.resources.api_errors import (
     Meaning,
+    UnreadableAnswer,
     code_of,
     ids_in,
     may_have_had_effect,
@@ -19,6 +26,67 @@ from airflow_emrs_ext.resources.api_errors import (
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 20.0
+# A turn that comes sooner is not worth a line.
+_LONG_TURN = 5.0
+
+R = TypeVar("R")
+
+
+@overload
+def patiently(call: Call, ctx: RunContext) -> Effects[dict[str, Any]]: ...
+
+
+@overload
+def patiently(call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], R]) -> Effects[R]: ...
+
+
+def patiently(call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], Any] = dict) -> Effects[Any]:
+    """Make one call when its turn comes, and again until it is answered, with jitter.
+
+    botocore's own retry modes give up after a few attempts: of 100 tasks that submit at once under StartJobRun's quota
+    of one per second they fail 62 to 72. Here time ends the attempts: ``call_patience`` for throttling, server errors,
+    network failures and answers that cannot be read, ``access_patience`` for refused access, and the deadline. A start
+    whose client token the service may have seen is repeated until it is known what it has led to.
+
+    :param read: takes of the answer what is wanted; a :class:`KeyError`, :class:`TypeError`, :class:`ValueError` or
+        :class:`AttributeError` of it says that the answer cannot be read
+    :raises ServiceUnavailable: the failures outlasted the patience
+    :raises AccessDenied: access was refused for longer than the patience
+    :raises WaitTimeout: they lasted until the deadline
+    :raises EmrError: the service refused the call (see :func:`~airflow_emrs_ext.resources.api_errors.refusal`)
+    """
+    attempts = Attempts(call, ctx)
+    while True:
+        yield from _turn(call, attempts, ctx)
+        ctx.asks(call)
+        try:
+            response: dict[str, Any] = yield call
+        except EmrError:
+            raise  # the package's own: no call was made
+        except Exception as error:
+            # Whatever a client raises: none of it says anything of what runs.
+            failure: Exception = error
+        else:
+            try:
+                ctx.service.note(response, ctx.clock())
+                return read(response)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                failure = UnreadableAnswer(f"the answer cannot be read: {type(error).__name__}: {error}")
+        yield Sleep(attempts.pause_after(failure))
+
+
+def _turn(call: Call, attempts: Attempts, ctx: RunContext) -> Effects[None]:
+    seconds: float = yield AcquireSlot(call.service, call.operation)
+    if seconds <= 0:
+        return
+    if seconds >= _LONG_TURN:
+        ctx.log.info("%s: its turn under the service's quota comes in %.0f s", call.operation, seconds)
+    until = attempts.until
+    remaining = max(0.0, until - ctx.clock())
+    yield Sleep(min(seconds, remaining))
+    if seconds > remaining:
+        why = "its turn under the service's quota has not come"
+        raise attempts.too_late(why) if until == ctx.wait_policy.deadline else attempts.unavailable(why)
 
 
 class Attempts:

@@ -1,7 +1,7 @@
 """One function per EMR Serverless API operation that the package uses: typed in, as effects, botocore answers out.
 
 Parameters are the API's in snake case; structures are given in the API's own form. ``None`` leaves a parameter out.
-Every call is patient (:func:`~airflow_emrs_ext.aws.waiting.patiently`), so each may raise
+Every call is patient (:func:`~airflow_emrs_ext.aws.retry.patiently`), so each may raise
 :class:`~airflow_emrs_ext.exceptions.ServiceUnavailable` and the refusals of
 :mod:`airflow_emrs_ext.resources.api_errors`.
 """
@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from airflow_emrs_ext.aws.calls import PAGE_SIZE, make_call, named, names, pages, structure
-from airflow_emrs_ext.aws.waiting import patiently
+from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.resources.serverless import SERVICE
 from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, SessionState

@@ -1,86 +1,20 @@
-"""WaitPolicy, written once: calls that survive throttling and waits that end, as generators that do no I/O.
+"""Waits for a state, that end: by the state, by one from which it cannot be reached any more, or by the deadline.
 
-A workflow is a generator that yields what it wants done, a :class:`Call` or a :class:`Sleep`, and is sent the answer
-(or thrown the botocore error). A worker drives it with blocking calls, the triggerer with asynchronous ones
+They are generators that do no I/O: a worker drives them with blocking calls, the triggerer with asynchronous ones
 (:mod:`airflow_emrs_ext.runtime.driver`), so that both modes take the same decisions, log the same lines and raise the
-same errors.
+same errors. How soon a poller that many share looks is in :mod:`airflow_emrs_ext.runtime.poll_schedule`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, TypeVar, overload
 
-from airflow_emrs_ext.aws.retry import Attempts
-from airflow_emrs_ext.core.effects import AcquireSlot, Call, Effects, Observation, PollState, RunContext, Sleep
-from airflow_emrs_ext.exceptions import EmrError, TargetUnreachable, WaitTimeout
+from airflow_emrs_ext.aws.retry import patiently
+from airflow_emrs_ext.core.effects import Effects, Observation, PollState, RunContext, Sleep
+from airflow_emrs_ext.exceptions import TargetUnreachable, WaitTimeout
 from airflow_emrs_ext.resources import ResourceKind, Snapshot
-from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
 from airflow_emrs_ext.shared.states import State
-
-R = TypeVar("R")
-
-# A turn that comes sooner is not worth a line.
-_LONG_TURN = 5.0
-
-
-@overload
-def patiently(call: Call, ctx: RunContext) -> Effects[dict[str, Any]]: ...
-
-
-@overload
-def patiently(call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], R]) -> Effects[R]: ...
-
-
-def patiently(call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], Any] = dict) -> Effects[Any]:
-    """Make one call when its turn comes, and again until it is answered, with jitter.
-
-    botocore's own retry modes give up after a few attempts: of 100 tasks that submit at once under StartJobRun's quota
-    of one per second they fail 62 to 72. Here time ends the attempts: ``call_patience`` for throttling, server errors,
-    network failures and answers that cannot be read, ``access_patience`` for refused access, and the deadline. A start
-    whose client token the service may have seen is repeated until it is known what it has led to.
-
-    :param read: takes of the answer what is wanted; a :class:`KeyError`, :class:`TypeError`, :class:`ValueError` or
-        :class:`AttributeError` of it says that the answer cannot be read
-    :raises ServiceUnavailable: the failures outlasted the patience
-    :raises AccessDenied: access was refused for longer than the patience
-    :raises WaitTimeout: they lasted until the deadline
-    :raises EmrError: the service refused the call (see :func:`~airflow_emrs_ext.resources.api_errors.refusal`)
-    """
-    attempts = Attempts(call, ctx)
-    while True:
-        yield from _turn(call, attempts, ctx)
-        ctx.asks(call)
-        try:
-            response: dict[str, Any] = yield call
-        except EmrError:
-            raise  # the package's own: no call was made
-        except Exception as error:
-            # Whatever a client raises: none of it says anything of what runs.
-            failure: Exception = error
-        else:
-            try:
-                ctx.service.note(response, ctx.clock())
-                return read(response)
-            except (LookupError, TypeError, ValueError, AttributeError) as error:
-                failure = UnreadableAnswer(f"the answer cannot be read: {type(error).__name__}: {error}")
-        yield Sleep(attempts.pause_after(failure))
-
-
-def _turn(call: Call, attempts: Attempts, ctx: RunContext) -> Effects[None]:
-    seconds: float = yield AcquireSlot(call.service, call.operation)
-    if seconds <= 0:
-        return
-    if seconds >= _LONG_TURN:
-        ctx.log.info("%s: its turn under the service's quota comes in %.0f s", call.operation, seconds)
-    until = attempts.until
-    remaining = max(0.0, until - ctx.clock())
-    yield Sleep(min(seconds, remaining))
-    if seconds > remaining:
-        why = "its turn under the service's quota has not come"
-        raise attempts.too_late(why) if until == ctx.wait_policy.deadline else attempts.unavailable(why)
-
 
 Rest = Callable[[Snapshot, float], Effects[None]]
 """How a wait spends so many seconds between two looks; told what it saw last."""

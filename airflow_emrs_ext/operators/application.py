@@ -10,8 +10,8 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity
 from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.operators._base.connection import aws_template_fields, passed_on
+from airflow_emrs_ext.operators._base.idempotent_start import IdempotentStartOperator
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, request_of
-from airflow_emrs_ext.operators._base.started_resource import IdempotentStartOperator
 from airflow_emrs_ext.shared.states import ApplicationState
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
+from airflow_emrs_ext.operators._base.idempotent_start import Event
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, id_of
 from airflow_emrs_ext.operators._base.spark_connect_server import StartingSparkConnectServerOperator, Structure, wrapped
-from airflow_emrs_ext.operators._base.started_resource import Event
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

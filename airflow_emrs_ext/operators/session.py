@@ -14,9 +14,9 @@ from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields, passed_on
+from airflow_emrs_ext.operators._base.idempotent_start import Event
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, whole_number
 from airflow_emrs_ext.operators._base.spark_connect_server import StartingSparkConnectServerOperator, wrapped
-from airflow_emrs_ext.operators._base.started_resource import Event
 from airflow_emrs_ext.shared.states import SessionState
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
+from airflow_emrs_ext.operators._base.idempotent_start import IdempotentStartOperator
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, flag, id_of, request_of
-from airflow_emrs_ext.operators._base.started_resource import IdempotentStartOperator
 from airflow_emrs_ext.shared.states import VirtualClusterState
 
 if TYPE_CHECKING:

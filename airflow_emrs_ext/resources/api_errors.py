@@ -38,8 +38,8 @@ from airflow_emrs_ext.exceptions import (
     RequestRejected,
     ResourceNotFound,
 )
-from airflow_emrs_ext.resources.diagnosis import Remedy, remedy_for
-from airflow_emrs_ext.resources.remedies import EKS_REMEDIES, LOG_ADVICE, REMEDIES
+from airflow_emrs_ext.resources.refused_requests import EKS_REMEDIES, LOG_ADVICE, REMEDIES
+from airflow_emrs_ext.resources.remedy import Remedy, remedy_for
 
 _THROTTLING = frozenset(
     {

@@ -16,7 +16,8 @@ from typing_extensions import override
 
 from airflow_emrs_ext.core.effects import Call
 from airflow_emrs_ext.exceptions import EmrError, JobRunCancelled, JobRunFailed, SessionEnded
-from airflow_emrs_ext.resources.diagnosis import Diagnosis, Remedy, diagnose, remedy_for
+from airflow_emrs_ext.resources.diagnosis import Diagnosis, diagnose
+from airflow_emrs_ext.resources.remedy import Remedy, remedy_for
 from airflow_emrs_ext.shared.states import State
 
 S = TypeVar("S", bound=State, covariant=True)

@@ -17,7 +17,7 @@ from airflow_emrs_ext.resources.base import (
     details_of,
     to_json,
 )
-from airflow_emrs_ext.resources.diagnosis import Remedy
+from airflow_emrs_ext.resources.remedy import Remedy
 from airflow_emrs_ext.shared.states import EksJobRunState, ManagedEndpointState, VirtualClusterState
 
 SERVICE = "emr-containers"

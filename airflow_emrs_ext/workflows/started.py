@@ -7,7 +7,8 @@ from typing import Any
 
 from airflow_emrs_ext.aws.calls import make_call
 from airflow_emrs_ext.aws.ownership_tags import generation_tag
-from airflow_emrs_ext.aws.waiting import look, patiently
+from airflow_emrs_ext.aws.retry import patiently
+from airflow_emrs_ext.aws.waiting import look
 from airflow_emrs_ext.core.effects import Effects, Observation, PollState, RunContext, Sleep
 from airflow_emrs_ext.core.service_clock import answered_at, moment
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable

@@ -34,7 +34,7 @@ from airflow_emrs_ext.core import deployment, formats, service_clock, settings
 from airflow_emrs_ext.core.effects import RunContext, WaitPolicy
 from airflow_emrs_ext.hooks import base as base_hooks
 from airflow_emrs_ext.hooks.base import EmrHook, default_wait_policy
-from airflow_emrs_ext.operators._base import operator, started_resource
+from airflow_emrs_ext.operators._base import ends_with_task, operator
 from airflow_emrs_ext.operators._base.operator import EmrOperator
 from airflow_emrs_ext.runtime import driver, poll_schedule, shared_driver
 from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
@@ -573,7 +573,7 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
     yield EmrOperator, "log", NO_LOG
     yield WorkflowTrigger, "log", NO_LOG
     # Links and summaries are not looked at, and would be a tenth of all that is done.
-    yield started_resource.EndsWithTaskOperator, "show_links", lambda self, context, kind, ids: None
+    yield ends_with_task.EndsWithTaskOperator, "show_links", lambda self, context, kind, ids: None
     yield operator, "log_summary", lambda facts, log: None
     yield base_hooks, "check", _check
     yield driver, "check", _check
@@ -610,7 +610,7 @@ def _patches() -> Iterator[tuple[Any, str, Any]]:
         "tidy": lambda folder, before: None,
     }.items():
         yield journal_entries, name, stand_in
-    yield started_resource, "state_of_task", _state_of_task
+    yield ends_with_task, "state_of_task", _state_of_task
 
 
 def collect_seldom() -> None:

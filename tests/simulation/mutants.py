@@ -19,7 +19,8 @@ from botocore.parsers import ResponseParserError
 
 from airflow_emrs_ext.aws import ownership_tags, retry
 from airflow_emrs_ext.exceptions import EmrError, RequestRejected
-from airflow_emrs_ext.operators._base import started_resource
+from airflow_emrs_ext.operators._base import ends_with_task
+from airflow_emrs_ext.operators._base import idempotent_start as start_operators
 from airflow_emrs_ext.resources import api_errors
 from airflow_emrs_ext.runtime.rate_limiter import RateLimiter
 from airflow_emrs_ext.shared.states import State
@@ -150,7 +151,7 @@ def _lost_start_leaks() -> Iterator[Change]:
 
 
 def _clear_is_ignored() -> Iterator[Change]:
-    yield started_resource, "tries_before_cleared", lambda ti, retries: 0
+    yield start_operators, "tries_before_cleared", lambda ti, retries: 0
 
 
 def _one_generation() -> Iterator[Change]:
@@ -158,14 +159,14 @@ def _one_generation() -> Iterator[Change]:
 
 
 def _token_of_each_try() -> Iterator[Change]:
-    found = started_resource.IdempotentStartOperator.start_arguments
+    found = start_operators.IdempotentStartOperator.start_arguments
 
     def start_arguments(self: Any, context: Any, request: Any) -> dict[str, Any]:
         arguments = found(self, context, request)
         arguments["seed"] += str(context["ti"].try_number)
         return arguments
 
-    yield started_resource.IdempotentStartOperator, "start_arguments", start_arguments
+    yield start_operators.IdempotentStartOperator, "start_arguments", start_arguments
     yield idempotent_start, "_adopt_active", _nothing
 
 
@@ -174,7 +175,7 @@ def _nothing(*given: Any, **named: Any) -> Any:
 
 
 def _kill_ends_nothing() -> Iterator[Change]:
-    yield started_resource.EndsWithTaskOperator, "end_started", lambda self, event="kill": None
+    yield ends_with_task.EndsWithTaskOperator, "end_started", lambda self, event="kill": None
 
 
 def _shutdown_ends() -> Iterator[Change]:
@@ -201,13 +202,13 @@ def _no_pause() -> Iterator[Change]:
 
 
 def _silence_is_an_end() -> Iterator[Change]:
-    found = started_resource.state_of_task
+    found = ends_with_task.state_of_task
 
     def state_of_task(ti: Any, *, seconds: float) -> str | None:
         state = found(ti, seconds=seconds)
         return "failed" if state == _compat.UNKNOWN else state
 
-    yield started_resource, "state_of_task", state_of_task
+    yield ends_with_task, "state_of_task", state_of_task
 
 
 MUTANTS: dict[str, Callable[[], Iterator[Change]]] = {

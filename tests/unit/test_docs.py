@@ -10,8 +10,8 @@ import pytest
 from airflow_emrs_ext._compat import AIRFLOW_3
 from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.exceptions import EmrError
-from airflow_emrs_ext.resources.diagnosis import JOB_RUN_FAILURES
-from airflow_emrs_ext.resources.remedies import EKS_REMEDIES, LOG_ADVICE, REMEDIES
+from airflow_emrs_ext.resources.known_failures import JOB_RUN_FAILURES
+from airflow_emrs_ext.resources.refused_requests import EKS_REMEDIES, LOG_ADVICE, REMEDIES
 
 ROOT = Path(__file__).parents[2]
 PAGES = {str(page.relative_to(ROOT / "docs")): page.read_text() for page in (ROOT / "docs").rglob("*.md")}

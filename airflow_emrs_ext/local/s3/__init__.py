@@ -1,1 +1,1 @@
-"""S3 as a file system: how Spark reads and writes it."""
+"""The S3 that Spark sees: objects as files. What keeps them is moto, in :mod:`airflow_emrs_ext.local.services`."""

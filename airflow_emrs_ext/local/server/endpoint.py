@@ -23,7 +23,6 @@ from airflow_emrs_ext.local.server.api import CALLS_KEPT, Api
 from airflow_emrs_ext.local.server.faults import Faults
 from airflow_emrs_ext.local.server.quotas import Quotas
 from airflow_emrs_ext.local.services import persistent_uis
-from airflow_emrs_ext.local.services.aws_services import AwsServices
 from airflow_emrs_ext.local.services.connect.access import ConnectAccess
 from airflow_emrs_ext.local.services.connect.gateway import ConnectGateway
 from airflow_emrs_ext.local.services.emr_containers import events as containers_events
@@ -31,6 +30,7 @@ from airflow_emrs_ext.local.services.emr_containers.service import EmrContainers
 from airflow_emrs_ext.local.services.emr_serverless import events as serverless_events
 from airflow_emrs_ext.local.services.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.services.event_bus import EventBus
+from airflow_emrs_ext.local.services.moto_services import AwsServices
 from airflow_emrs_ext.local.services.persistent_uis import PersistentAppUIs
 from airflow_emrs_ext.shared.quotas import quotas_of
 from airflow_emrs_ext.shared.service_model import extend

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.operators._base.connection import check_choice
+from airflow_emrs_ext.operators._base.ends_with_task import EndsWithTaskOperator
+from airflow_emrs_ext.operators._base.idempotent_start import Event
 from airflow_emrs_ext.operators._base.operator import EmrOperator, id_of, on_kill, wait_policy_of, whole_number
-from airflow_emrs_ext.operators._base.started_resource import EndsWithTaskOperator, Event
 from airflow_emrs_ext.workflows import KILL_SECONDS, ShowDriverLogs
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators._base.connection import aws_template_fields
+from airflow_emrs_ext.operators._base.ends_with_task import EndsWithTaskOperator
 from airflow_emrs_ext.operators._base.operator import request_of
-from airflow_emrs_ext.operators._base.started_resource import EndsWithTaskOperator
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.resources import EndableKind

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from typing_extensions import override
 
-from airflow_emrs_ext.aws.waiting import patiently
+from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.core.effects import Call, Effects, RunContext, WaitPolicy
 from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.core.redaction import keep_secrets_out_of_logs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_emrs_ext.aws.waiting import patiently
+from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.core.effects import Call, Effects, RunContext, Sleep
 from airflow_emrs_ext.exceptions import RequestRejected
 

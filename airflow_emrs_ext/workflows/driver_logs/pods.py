@@ -8,7 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from airflow_emrs_ext.aws.waiting import patiently
+from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.core.effects import Call, Effects, RunContext
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound
 from airflow_emrs_ext.workflows.driver_logs.sources import (

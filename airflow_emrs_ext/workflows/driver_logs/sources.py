@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from typing_extensions import override
 
 from airflow_emrs_ext.aws import serverless as api
-from airflow_emrs_ext.aws.waiting import patiently
+from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.core.effects import Call, Effects, Fetch, RunContext
 from airflow_emrs_ext.core.redaction import hidden_in
 from airflow_emrs_ext.exceptions import EmrError, ResourceNotFound, ServiceUnavailable

@@ -15,7 +15,7 @@ from airflow_emrs_ext.exceptions import JobRunCancelled, JobRunFailed, TaskKille
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from airflow_emrs_ext.operators._base import started_resource
+from airflow_emrs_ext.operators._base import ends_with_task
 from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
 from airflow_emrs_ext.operators.application_state import EmrServerlessDeleteApplicationOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
@@ -269,7 +269,7 @@ def test_a_signal_that_no_person_sent_leaves_the_job_run_to_the_next_try(
     reattach: bool,
     ends: bool,
 ) -> None:
-    monkeypatch.setattr(started_resource, "state_of_task", lambda ti, seconds: state)
+    monkeypatch.setattr(ends_with_task, "state_of_task", lambda ti, seconds: state)
     task = operator(application_id, reattach=reattach)
 
     def signalled(*_: Any) -> None:

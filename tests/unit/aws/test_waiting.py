@@ -16,7 +16,8 @@ from botocore.exceptions import (
 )
 
 from airflow_emrs_ext._compat import AirflowFailException
-from airflow_emrs_ext.aws.waiting import await_state, patiently
+from airflow_emrs_ext.aws.retry import patiently
+from airflow_emrs_ext.aws.waiting import await_state
 from airflow_emrs_ext.core.effects import Call
 from airflow_emrs_ext.exceptions import (
     AccessDenied,

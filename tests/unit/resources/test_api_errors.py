@@ -22,7 +22,7 @@ from airflow_emrs_ext.resources.api_errors import (
     meaning_of,
     refusal,
 )
-from airflow_emrs_ext.resources.remedies import REMEDIES
+from airflow_emrs_ext.resources.refused_requests import REMEDIES
 from tests.unit.stepping import client_error
 
 SERVERLESS = "emr-serverless"

@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import pytest
 
-from airflow_emrs_ext.resources.diagnosis import JOB_RUN_FAILURES, Diagnosis, diagnose
+from airflow_emrs_ext.resources.diagnosis import Diagnosis, diagnose
+from airflow_emrs_ext.resources.known_failures import JOB_RUN_FAILURES
 
 SERVERLESS = "emr-serverless"
 

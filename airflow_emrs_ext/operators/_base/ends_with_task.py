@@ -1,4 +1,4 @@
-"""What operators do that start something: find it again in the next try, and end it if it costs money."""
+"""What ends a job run, a session or a managed endpoint when its task is killed, fails or times out."""
 
 from __future__ import annotations
 
@@ -8,31 +8,28 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import (
     AirflowException,
     AirflowTaskTimeout,
     Context,
     is_deferral_timeout,
-    made_as,
-    tries_before_cleared,
 )
-from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, found_by
-from airflow_emrs_ext.core import lineage, settings
+from airflow_emrs_ext.aws.ownership_tags import found_by
+from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.exceptions import Crashed, TaskKilled
 from airflow_emrs_ext.links.runs import show_links
-from airflow_emrs_ext.operators._base.operator import EmrOperator, on_kill
+from airflow_emrs_ext.operators._base.idempotent_start import Event, IdempotentStartOperator
+from airflow_emrs_ext.operators._base.operator import on_kill
 from airflow_emrs_ext.triggers._compat import UNKNOWN, state_of_task
 from airflow_emrs_ext.workflows import Workflow, named
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.core.effects import RunContext
-    from airflow_emrs_ext.resources import EndableKind, ResourceKind
+    from airflow_emrs_ext.resources import EndableKind
     from airflow_emrs_ext.shared.states import State
     from airflow_emrs_ext.triggers.journal import Endings
-
-Event = Literal["kill", "timeout"]
 
 # States of a task whose process is being ended although no person, and no timeout of the DAG run, has ended the task: a
 # worker that is shut down, or one that was cut off and whose task is being tried elsewhere.
@@ -44,83 +41,6 @@ _ASK_SECONDS = 3.0
 
 class _Killed(BaseException):
     """What the handler of a kill interrupts the task with; no exception that a client would take for a broken call."""
-
-
-class IdempotentStartOperator(EmrOperator):
-    """Base of the operators that start something which another try of the task finds again.
-
-    :param reattach: whether a try goes on with what an earlier one has started and left active, as after the loss of a
-        worker; ``False``: it ends that and starts anew
-    """
-
-    @property
-    def kind(self) -> ResourceKind[State]:
-        """The kind of resource."""
-        raise NotImplementedError
-
-    client_request_token: str | None = None
-    config: Mapping[str, Any] | None = None
-
-    def __init__(self, *, reattach: bool = True, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.reattach = reattach
-        self._start: dict[str, Any] = {}
-
-    def start_once(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The facts of what the task owns: found if an earlier try has started it, else started now.
-
-        A request with a client token of the user's own is made with that, and what it leads to is the task's.
-        """
-        return self._run(self._start_workflow(), **self.start_arguments(context, request))
-
-    def _start_workflow(self) -> Workflow[...]:
-        from airflow_emrs_ext.workflows.idempotent_start import idempotent_start
-
-        return idempotent_start
-
-    def start_arguments(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of the workflow that starts it."""
-        if token := self._given_token():
-            return {"kind": self.kind.key, "request": request, "token": token}
-        ti = context["ti"]
-        own = () if self.reattach else (ti.try_number,)
-        cleared = tries_before_cleared(ti, self.retries)
-        parents = self.parents(context)
-        # Airflow's time; that of the try may be the worker's.
-        began = getattr(context.get("dag_run"), "start_date", None)
-        self._start = {
-            "kind": self.kind.key,
-            "request": request,
-            "seed": TaskIdentity.of(context).seed(*own, *made_as(context)),
-            "try_number": ti.try_number,
-            "epoch": {
-                "tries": cleared if self.reattach else 0,
-                "began": began and began.timestamp(),
-                "ends": self._ends_on("kill"),
-            },
-            "parents": parents if self.reattach else parents[-1:],
-            # The first release knows it as an argument of the start alone, and takes it for true.
-            **({} if self.reattach else {"reattach": False}),
-        }
-        return {**self._start, "reattach": self.reattach}
-
-    def parents(self, context: Context) -> list[dict[str, str]]:
-        """Spark properties that name the parent of what the task starts, for each generation."""
-        return []
-
-    def _ends_on(self, event: Event) -> bool:
-        """Whether what the task has started is ended then."""
-        return False
-
-    def _given_token(self) -> str | None:
-        return self.client_request_token or (self.config or {}).get("clientToken")
-
-    def ownership(self, context: Context, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The name and the tags that say whose a resource is; what the user has ``given`` wins."""
-        identity = TaskIdentity.of(context)
-        named = identity.tags if settings.default_tags() else {}
-        name = given.get("name") or self.kind.name_of(identity.name)
-        return {"name": name, "tags": {**named, **(given.get("tags") or {})}}
 
 
 class EndsWithTaskOperator(IdempotentStartOperator):

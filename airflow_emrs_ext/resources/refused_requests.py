@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from airflow_emrs_ext.resources.diagnosis import Remedy
+from airflow_emrs_ext.resources.remedy import Remedy
 
 REMEDIES: tuple[Remedy, ...] = (
     Remedy(
