@@ -72,7 +72,7 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo check coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-links test-loops test-browser lint format bench figures docs wheel lock lock-matrix clean
+.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-links test-loops test-browser lint format bench figures docs wheel lock lock-matrix clean
 help:
 	@echo 'make demo             an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make check            linters, types, layers, tests that need no process; a minute'
@@ -177,8 +177,11 @@ resolve = $(UV) pip compile --quiet --no-header --no-annotate --universal --pyth
 demo: .venv-airflow-$(NEWEST)/.installed
 	$(newest_bin)/python -m airflow_emrs_ext.local.demo
 
-# What needs neither the endpoint nor an Airflow: of the tree, on the newest leg.
-check: lint .venv-airflow-$(NEWEST)/.installed
+# What needs neither the endpoint nor an Airflow: of the tree, on the newest leg. A linter leaves a core to the tests.
+check: .venv-airflow-$(NEWEST)/.installed
+	@$(MAKE) --no-print-directory --jobs 2 lint test-unit
+
+test-unit: .venv-airflow-$(NEWEST)/.installed
 	cd tests && PYTHONPATH="$(CURDIR)" PATH="$(CURDIR)/$(newest_bin):$$PATH" ../$(newest_bin)/pytest --quiet \
 		--numprocesses $(WORKERS) $(PYTEST_ARGS) unit type_checks
 

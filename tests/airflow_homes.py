@@ -6,7 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from airflow_emrs_ext.local.throwaway_airflow import ThrowawayAirflow
+from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 
 
 def make_home(airflow: ThrowawayAirflow) -> None:

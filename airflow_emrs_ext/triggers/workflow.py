@@ -38,9 +38,9 @@ _is_prepared = False
 
 
 class WorkflowTrigger(BaseTrigger):
-    """Run one of :data:`~airflow_emrs_ext.workflows.WORKFLOWS` and send its outcome, result or error, as one event.
+    """Run a workflow and send its outcome, result or error, as one event.
 
-    :param workflow: its name
+    :param workflow: name in :data:`~airflow_emrs_ext.workflows.registry.WORKFLOWS`
     :param arguments: its arguments, plain JSON
     :param wait_policy: the fields of :class:`~airflow_emrs_ext.core.effects.WaitPolicy`; its deadline is absolute, so
         that a restart of the triggerer does not prolong the wait

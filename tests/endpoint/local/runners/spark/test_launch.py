@@ -129,7 +129,7 @@ def test_nothing_survives_an_endpoint_that_is_killed(tmp_path: Path) -> None:
             "    await asyncio.sleep(600)\n"
             "asyncio.run(main())\n",
             str(tmp_path),
-            str(Path(__file__).parents[4]),
+            str(Path(__file__).parents[5]),
         ],
         stdout=subprocess.PIPE,
         text=True,
