@@ -21,6 +21,7 @@ from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.exceptions import Crashed, TaskKilled
 from airflow_emrs_ext.links.runs import show_links
 from airflow_emrs_ext.operators._base.idempotent_start import Event, IdempotentStartOperator
+from airflow_emrs_ext.operators._base.interruptions import raised_again
 from airflow_emrs_ext.operators._base.operator import on_kill
 from airflow_emrs_ext.triggers._compat import UNKNOWN, state_of_task
 from airflow_emrs_ext.workflows import Workflow, named
@@ -106,7 +107,8 @@ class EndsWithTaskOperator(IdempotentStartOperator):
         """A block that :meth:`on_kill` ends."""
         self._is_working = True
         try:
-            yield
+            with raised_again(_Killed, AirflowTaskTimeout):
+                yield
         except _Killed:
             self._is_working = False
             ids = dict(self._ids)

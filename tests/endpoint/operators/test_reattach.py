@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from airflow_emrs_ext._compat import TaskDeferred
+from airflow_emrs_ext._compat import AirflowTaskTimeout, TaskDeferred
 from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.exceptions import JobRunCancelled, JobRunFailed, TaskKilled
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
@@ -289,6 +290,40 @@ def test_a_signal_that_no_person_sent_leaves_the_job_run_to_the_next_try(
         signal.signal(signal.SIGUSR1, before)
         killer.join()
     assert bool(emr.calls("CancelJobRun")) is ends
+
+
+class Finalized:
+    """An object with a finalizer."""
+
+    def __init__(self, finalizer: Callable[[], object]) -> None:
+        self._finalizer = finalizer
+
+    def __del__(self) -> None:
+        self._finalizer()
+
+
+@pytest.mark.parametrize("interruption", [None, AirflowTaskTimeout], ids=["kill", "timeout"])
+def test_an_interruption_in_a_finalizer_is_not_lost(
+    emr: LocalEmr, application_id: str, interruption: type[BaseException] | None
+) -> None:
+    job_run_id = lose(emr, application_id, FIRST_TRY)
+    task = operator(application_id)
+
+    def interrupt() -> None:
+        if interruption:
+            raise interruption
+        task.on_kill()
+
+    def work() -> None:
+        task.own(context_of(TaskInstance()), {"application_id": application_id, "job_run_id": job_run_id})
+        Finalized(interrupt)
+        # Where it comes again is another finalizer.
+        Finalized(lambda: threading.Event().wait(0.2))
+        eventually(lambda: False)
+
+    with pytest.raises(interruption or TaskKilled), task.ends_at_kill():
+        work()
+    assert bool(emr.calls("CancelJobRun")) is (interruption is None)
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
