@@ -57,7 +57,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def emr_endpoint() -> Iterator[LocalEmr]:
     """The simulated endpoint of the whole session; it holds each of its responses against the API model."""
-    with local_emr(check_responses=True, application_start_seconds=0.05, scheduling_seconds=0.02) as endpoint:
+    with local_emr(
+        check_responses=True, application_start_seconds=0.05, scheduling_seconds=0.02, eks_retry_seconds=0.05
+    ) as endpoint:
         yield endpoint
 
 

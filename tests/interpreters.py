@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 Run = Callable[..., list[str]]
 
@@ -44,10 +45,12 @@ for line in sys.stdin:
 
 
 @contextmanager
-def interpreter(imports: str) -> Iterator[Run]:
+def interpreter(imports: str, *, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Iterator[Run]:
     """Code is run by ``run(code, *arguments)``, with these arguments of the command; the lines that it prints.
 
     :param imports: code that runs first, for all
+    :param environ: the environment variables of all; default: this process's
+    :param folder: the working directory of all; default: this process's
     """
     read, write = os.pipe()
     with subprocess.Popen(
@@ -56,6 +59,8 @@ def interpreter(imports: str) -> Iterator[Run]:
         stdout=subprocess.DEVNULL,
         text=True,
         pass_fds=[write],
+        env=environ,
+        cwd=folder,
     ) as process:
         os.close(write)
         assert process.stdin is not None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
-from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
-from tests.airflow_homes import make_home
+from tests.airflow_homes import ForkedAirflow, make_home
 
 _DAYS = ("2026-01-01", "2026-01-02")
 _DAGS = """
@@ -75,7 +75,7 @@ class TwoAirflows:
         dags.mkdir()
         (dags / "dags.py").write_text(_DAGS.format(application_id=self.application_id, tasks=tasks))
         environ = {**emr.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://", "AIRFLOW__CORE__MAX_MAP_LENGTH": "2048"}
-        self.airflows = [ThrowawayAirflow(folder / name, dags, environ) for name in ("a", "b")]
+        self.airflows = [ForkedAirflow(folder / name, dags, environ) for name in ("a", "b")]
         for airflow in self.airflows:
             # Whatever the caller's environment names its own Airflow.
             make_home(airflow)
@@ -89,7 +89,7 @@ class TwoAirflows:
         """How many job runs are in each state."""
         return Counter(str(run["state"]) for run in self.emr.job_runs(self.application_id))
 
-    def started(self, airflow: ThrowawayAirflow) -> list[str]:
+    def started(self, airflow: ForkedAirflow) -> list[str]:
         """The ids of the job runs that an Airflow's tasks have returned."""
         found = airflow.query("SELECT value FROM xcom WHERE key = 'return_value' AND dag_id IN ('work', 'again')")
         return [str(json.loads(value)["job_run_id"]) for (value,) in found]
@@ -99,6 +99,12 @@ class TwoAirflows:
 
         :return: how many tasks there were, and how many of their job runs were shared, or ended by the other Airflow
         """
+        with ExitStack() as both:
+            for airflow in self.airflows:
+                both.enter_context(airflow.forking())
+            return self._check()
+
+    def _check(self) -> dict[str, int]:
         for day in _DAYS:
             self.both("work", day)
         self.both("again", _DAYS[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
-from tests.airflow_homes import make_home
+from tests.airflow_homes import ForkedAirflow, make_home
 
 DAGS = Path(__file__).parents[2] / "dags"
 EXAMPLES = sorted(path.stem for path in DAGS.glob("example_*.py"))
@@ -32,11 +33,18 @@ def endpoint() -> Iterator[LocalEmr]:
 
 
 @pytest.fixture(scope="module")
-def airflow(endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> ThrowawayAirflow:
+def airflow(endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayAirflow]:
     environ = {**endpoint.environ, **SOON, "AIRFLOW__EMRS_EXT__DEPLOYMENT": "tests"}
-    airflow = ThrowawayAirflow(tmp_path_factory.mktemp("airflow"), DAGS, environ)
+    with airflow_of(tmp_path_factory.mktemp("airflow"), environ) as airflow:
+        yield airflow
+
+
+@contextmanager
+def airflow_of(home: Path, environ: dict[str, str]) -> Iterator[ThrowawayAirflow]:
+    airflow = ForkedAirflow(home, DAGS, environ)
     make_home(airflow)
-    return airflow
+    with airflow.forking():
+        yield airflow
 
 
 # The end-to-end example and those that work in a session need a real Spark; two others have a test of their own.
@@ -112,9 +120,7 @@ def test_sweep_example_ends_what_finished_dag_runs_left(airflow: ThrowawayAirflo
 
 @pytest.mark.spark
 def test_session_examples_work_on_spark(tmp_path: Path) -> None:
-    with local_emr(runner="spark") as emr:
-        airflow = ThrowawayAirflow(tmp_path / "airflow", DAGS, {**emr.environ, **SOON})
-        make_home(airflow)
+    with local_emr(runner="spark") as emr, airflow_of(tmp_path / "airflow", {**emr.environ, **SOON}) as airflow:
         for dag_id in ("example_session_shared", "example_session_work"):
             output = airflow.command("dags", "test", dag_id)
             assert airflow.run_state(dag_id) == "success", output
@@ -126,9 +132,10 @@ def test_session_examples_work_on_spark(tmp_path: Path) -> None:
 
 @pytest.mark.spark
 def test_examples_of_emr_on_eks_work_on_spark(tmp_path: Path) -> None:
-    with local_emr(runner="spark", eks_retry_seconds=0.5) as emr:
-        airflow = ThrowawayAirflow(tmp_path / "airflow", DAGS, {**emr.environ, **SOON})
-        make_home(airflow)
+    with (
+        local_emr(runner="spark", eks_retry_seconds=0.5) as emr,
+        airflow_of(tmp_path / "airflow", {**emr.environ, **SOON}) as airflow,
+    ):
         log = {}
         for dag_id in ("example_eks_job_run", "example_eks_job_template", "example_eks_spark_connect"):
             log[dag_id] = airflow.command("dags", "test", dag_id)

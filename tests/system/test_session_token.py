@@ -1,4 +1,4 @@
-"""A task that works for a minute and a half with tokens that live for 15 seconds."""
+"""A task that works for a minute with tokens that live for 15 seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.spark_sessions import session, start_session
 DAGS = Path(__file__).with_name("session_dags")
 # Half as long again as the shortest life that the tunnel reckons with: a busy machine may be late.
 TOKEN_SECONDS = 15.0
-WORK_SECONDS = 90.0
+WORK_SECONDS = 60.0
 # A statement during which the token that it was sent with expires.
 LONG_SECONDS = 26.0
 
@@ -48,7 +48,7 @@ def test_work_goes_on_through_the_ends_of_tokens(tmp_path: Path, record_property
         print(f"{done} statements in {WORK_SECONDS:g} s with {minted} tokens of {TOKEN_SECONDS:g} s")
         record_property("tokens_minted", minted)
         assert done["long"] >= WORK_SECONDS // LONG_SECONDS
-        assert done["short"] > 100
+        assert done["short"] > 66
         # One for each three quarters of a token's life, and the first; more would be one for each call.
         assert WORK_SECONDS / TOKEN_SECONDS <= minted <= WORK_SECONDS / (TOKEN_SECONDS * 0.75) + 6
         assert "UNAUTHENTICATED" not in output

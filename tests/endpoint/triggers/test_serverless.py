@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -162,11 +163,20 @@ async def test_airflow_3_says_whether_a_task_is_there(
     assert bool(emr.calls("TerminateSession")) is not has_owner
 
 
-@pytest.mark.skipif(AIRFLOW_3, reason="Airflow 2 has the metadata database at hand")
-async def test_airflow_2_finds_the_answer_in_its_database(emr: LocalEmr, ids: dict[str, str]) -> None:
+@pytest.fixture
+def database() -> Iterator[None]:
+    """Airflow's, which the other tests of this process do not have."""
+    from airflow.settings import engine
     from airflow.utils.db import initdb
 
     initdb()
+    yield
+    Path(str(engine.url.database)).unlink()
+
+
+@pytest.mark.skipif(AIRFLOW_3, reason="Airflow 2 has the metadata database at hand")
+@pytest.mark.usefixtures("database")
+async def test_airflow_2_finds_the_answer_in_its_database(emr: LocalEmr, ids: dict[str, str]) -> None:
     await cancelled(emr, waiting(ids))
     assert {one["state"] for one in emr.sessions()} <= {"TERMINATING", "TERMINATED"}
 
