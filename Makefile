@@ -51,7 +51,9 @@ python_of = $(or $(if $($(1)),$(call find_python,$(firstword $($(1))))),$(PYTHON
 find_python = $(shell for python in python$(1) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1) \
 	"$$($(UV) python find --no-python-downloads $(1) 2>/dev/null)"; do \
 	"$$python" -c 'import venv, ensurepip' 2>/dev/null && { echo "$$python"; break; }; done)
-WORKERS ?= 2
+# Two cores: a process for those with a real Spark, one for those with a real Airflow, one for those that mostly wait.
+WORKERS ?= 3
+CORES ?= 2
 PYTEST_ARGS ?=
 
 # Spark and the local endpoint do not depend on Airflow: the newest leg runs all of their tests, the others a few of
@@ -183,7 +185,7 @@ check: .venv-airflow-$(NEWEST)/.installed
 
 test-unit: .venv-airflow-$(NEWEST)/.installed
 	cd tests && PYTHONPATH="$(CURDIR)" PATH="$(CURDIR)/$(newest_bin):$$PATH" ../$(newest_bin)/pytest --quiet \
-		--numprocesses $(WORKERS) $(PYTEST_ARGS) unit type_checks
+		--numprocesses $(CORES) $(PYTEST_ARGS) unit type_checks
 
 # Not of what runs in processes of its own: the endpoint, Spark, and the components of an Airflow.
 coverage: .venv-coverage/.installed
@@ -205,10 +207,10 @@ HISTORIES ?= 200000
 FIRST ?= 0
 simulate: .venv-airflow-$(NEWEST)/.installed
 	@echo "== $(HISTORIES) histories, the first $(FIRST)"
-	$(simulated) -m tests.simulation --seeds $(HISTORIES) --first $(FIRST) --processes $(WORKERS) --shrink 3
+	$(simulated) -m tests.simulation --seeds $(HISTORIES) --first $(FIRST) --processes $(CORES) --shrink 3
 
 simulate-faults: .venv-airflow-$(NEWEST)/.installed
-	$(simulated) -m tests.simulation.mutants --processes $(WORKERS)
+	$(simulated) -m tests.simulation.mutants --processes $(CORES)
 
 simulated = AIRFLOW_HOME="$(CURDIR)/build/simulation" $(newest_bin)/python
 

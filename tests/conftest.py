@@ -45,12 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let one process run all with a real Spark, another one all with a real Airflow, each one after the other.
 
-    Two of a kind would wait for the same processors; what others do beside them waits for clocks most of the time.
+    Two of a kind would wait for the same processors; what others do beside them, in a third process, waits for clocks
+    most of the time. What has both is with the Airflows if its module says so: the two take equally long then.
     """
     if not config.pluginmanager.has_plugin("xdist"):
         return
     for item in items:
-        if item.path.relative_to(HERE).parts[0] in REAL:
+        if item.path.relative_to(HERE).parts[0] in REAL and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("spark" if item.get_closest_marker("spark") else "airflow"))
 
 

@@ -13,7 +13,12 @@ import pytest
 
 DAGS = Path(__file__).parents[2] / "dags"
 
-pytestmark = [pytest.mark.airflow, pytest.mark.spark, pytest.mark.timeout(420)]
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.spark,
+    pytest.mark.timeout(420),
+    pytest.mark.xdist_group("airflow"),
+]
 
 
 def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
