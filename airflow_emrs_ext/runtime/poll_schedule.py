@@ -35,7 +35,7 @@ class Waited:
     :param is_started: it was created about that time, in a start that waits to be confirmed
     :param longest: the longest pause between two looks, in seconds
     :param notified: whether somebody tells what happens, so that looks may be rare
-    :param told: the state that was told last, if nobody has been answered with it
+    :param told: the states that were told since somebody asked, in no order
     :param looked: when it was looked at last, by the event loop's clock
     :param state: what was seen last
     :param listed: whether a listing has shown it, so that not to be in the next one means its end
@@ -48,7 +48,7 @@ class Waited:
     is_started: bool = False
     longest: float = 0.0
     notified: Callable[[], bool] = never
-    told: str | None = None
+    told: set[str] = field(default_factory=set)
     looked: float = -MEMORY_SECONDS
     state: str | None = None
     listed: bool = False

@@ -144,10 +144,10 @@ class _ScopePoller:
             self._task = asyncio.create_task(self._look_on())
         self._news.set()
         if not one.is_started:
-            if one.told is not None and one.told != one.state:
-                # It was told while the answer before was on its way.
-                one.reply(Observation(one.told))
-            one.told = None
+            if news := one.told - {one.state}:
+                # Told while the answer before was on its way; which of several is the newest is for a look to say.
+                one.reply(Observation(news.pop()) if len(news) == 1 else None)
+            one.told.clear()
         one.askers += 1
         try:
             # Others may wait for the same resource.
@@ -162,7 +162,7 @@ class _ScopePoller:
         one = self._waited.get(own)
         if one is None:
             return False
-        one.told = state
+        one.told.add(state)
         # Of one that was started it is asked when that was.
         if state != one.state and not one.is_started:
             one.reply(Observation(state))

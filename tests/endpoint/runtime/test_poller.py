@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -424,6 +425,19 @@ async def test_what_is_told_is_an_answer() -> None:
     assert await asking == Observation("RUNNING")
     assert await looks.poll_state(notified("0", "RUNNING")) == Observation("SUCCESS")
     assert not looks.notify("job_run", ids, "SUCCESS"), "nobody asks any more"
+
+
+@pytest.mark.parametrize("told", permutations(["PENDING", "SUCCESS"]))
+async def test_messages_that_come_in_another_order_lead_to_a_look(told: tuple[str, str]) -> None:
+    looks = made(Service(1))
+    asking = asyncio.create_task(looks.poll_state(notified("0", "SCHEDULED")))
+    await asyncio.sleep(0)
+
+    for state in ("RUNNING", *told):
+        assert looks.notify("job_run", {"application_id": "app", "job_run_id": "0"}, state)
+    assert await asking == Observation("RUNNING")
+    assert await looks.poll_state(notified("0", "RUNNING")) is None
+    looks.close()
 
 
 async def test_who_is_told_looks_rarely() -> None:
