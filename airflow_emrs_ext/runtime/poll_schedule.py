@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from airflow_emrs_ext.core.effects import Observation, never
 
@@ -35,7 +37,7 @@ class Waited:
     :param is_started: it was created about that time, in a start that waits to be confirmed
     :param longest: the longest pause between two looks, in seconds
     :param notified: whether somebody tells what happens, so that looks may be rare
-    :param told: the states that were told since somebody asked, in no order
+    :param told: the states that were told since each asked last, in no order; by their tasks
     :param looked: when it was looked at last, by the event loop's clock
     :param state: what was seen last
     :param listed: whether a listing has shown it, so that not to be in the next one means its end
@@ -48,7 +50,7 @@ class Waited:
     is_started: bool = False
     longest: float = 0.0
     notified: Callable[[], bool] = never
-    told: set[str] = field(default_factory=set)
+    told: WeakKeyDictionary[asyncio.Task[Any], set[str]] = field(default_factory=WeakKeyDictionary)
     looked: float = -MEMORY_SECONDS
     state: str | None = None
     listed: bool = False

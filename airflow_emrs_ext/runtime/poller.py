@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from airflow_emrs_ext.aws.calls import PAGE_SIZE
 from airflow_emrs_ext.aws.dispatch import active
@@ -143,11 +143,13 @@ class _ScopePoller:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look_on())
         self._news.set()
+        told = one.told.setdefault(cast("asyncio.Task[Any]", asyncio.current_task()), set())
         if not one.is_started:
-            if news := one.told - {one.state}:
-                # Told while the answer before was on its way; which of several is the newest is for a look to say.
-                one.reply(Observation(news.pop()) if len(news) == 1 else None)
-            one.told.clear()
+            news = told - {effect.state}
+            told.clear()
+            if news:
+                # Told since the answer before was made; which of several is the newest is for a look to say.
+                return Observation(news.pop()) if len(news) == 1 else None
         one.askers += 1
         try:
             # Others may wait for the same resource.
@@ -162,9 +164,10 @@ class _ScopePoller:
         one = self._waited.get(own)
         if one is None:
             return False
-        one.told.add(state)
+        for told in one.told.values():
+            told.add(state)
         # Of one that was started it is asked when that was.
-        if state != one.state and not one.is_started:
+        if not one.is_started:
             one.reply(Observation(state))
         return one.askers > 0
 

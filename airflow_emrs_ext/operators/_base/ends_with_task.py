@@ -58,7 +58,7 @@ class EndsWithTaskOperator(IdempotentStartOperator):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._ids: dict[str, str] = {}
-        self._is_working = False
+        self._is_working = self._is_killed = False
         self._ti: Any = None
         self._notes: Endings | None = None
 
@@ -105,12 +105,17 @@ class EndsWithTaskOperator(IdempotentStartOperator):
     @contextmanager
     def ends_at_kill(self) -> Iterator[None]:
         """A block that :meth:`on_kill` ends."""
-        self._is_working = True
+        self._is_working, self._is_killed = True, False
         try:
             with raised_again(_Killed, AirflowTaskTimeout):
                 yield
-        except _Killed:
+            if self._is_killed:
+                raise _Killed
+        except BaseException:
             self._is_working = False
+            if not self._is_killed:
+                raise
+            # Also if something has caught the interruption on its way here.
             ids = dict(self._ids)
             self.end_started()
             raise TaskKilled("The task was killed while it was starting, waiting or working.", ids) from None
@@ -125,6 +130,7 @@ class EndsWithTaskOperator(IdempotentStartOperator):
         the task otherwise.
         """
         if self._is_working and threading.current_thread() is threading.main_thread():
+            self._is_killed = True
             raise _Killed
         self.end_started("timeout" if isinstance(sys.exc_info()[1], AirflowTaskTimeout) else "kill")
 

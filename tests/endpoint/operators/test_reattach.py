@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -302,11 +303,25 @@ class Finalized:
         self._finalizer()
 
 
+def goes_on() -> None:
+    # Where the interruption comes again is another finalizer.
+    Finalized(lambda: threading.Event().wait(0.2))
+    eventually(lambda: False)
+
+
+def defers() -> None:
+    raise TaskDeferred(trigger=None, method_name="execute_complete")
+
+
+def returns() -> None:
+    pass
+
+
+@pytest.mark.parametrize("then", [goes_on, defers, returns])
 @pytest.mark.parametrize("interruption", [None, AirflowTaskTimeout], ids=["kill", "timeout"])
 def test_an_interruption_in_a_finalizer_is_not_lost(
-    emr: LocalEmr, application_id: str, interruption: type[BaseException] | None
+    emr: LocalEmr, application_id: str, interruption: type[BaseException] | None, then: Callable[[], None]
 ) -> None:
-    job_run_id = lose(emr, application_id, FIRST_TRY)
     task = operator(application_id)
 
     def interrupt() -> None:
@@ -317,13 +332,33 @@ def test_an_interruption_in_a_finalizer_is_not_lost(
     def work() -> None:
         task.own(context_of(TaskInstance()), {"application_id": application_id, "job_run_id": job_run_id})
         Finalized(interrupt)
-        # Where it comes again is another finalizer.
-        Finalized(lambda: threading.Event().wait(0.2))
-        eventually(lambda: False)
+        then()
 
+    job_run_id = lose(emr, application_id, FIRST_TRY)
+    alarm = signal.getsignal(signal.SIGALRM), bool(signal.getitimer(signal.ITIMER_REAL)[0])
     with pytest.raises(interruption or TaskKilled), task.ends_at_kill():
         work()
     assert bool(emr.calls("CancelJobRun")) is (interruption is None)
+    # Airflow's own, or pytest's.
+    assert (signal.getsignal(signal.SIGALRM), bool(signal.getitimer(signal.ITIMER_REAL)[0])) == alarm
+
+
+@pytest.mark.parametrize("then", [defers, returns])
+def test_a_kill_that_something_catches_is_none_the_less_one(
+    emr: LocalEmr, application_id: str, then: Callable[[], None]
+) -> None:
+    task = operator(application_id)
+    job_run_id = lose(emr, application_id, FIRST_TRY)
+
+    def work() -> None:
+        task.own(context_of(TaskInstance()), {"application_id": application_id, "job_run_id": job_run_id})
+        with suppress(BaseException):
+            task.on_kill()
+        then()
+
+    with pytest.raises(TaskKilled), task.ends_at_kill():
+        work()
+    assert emr.calls("CancelJobRun")
 
 
 @pytest.mark.parametrize("try_number", [1, 2])

@@ -208,6 +208,11 @@ async def test_who_is_new_casts_no_doubt_on_an_end(caplog: pytest.LogCaptureFixt
     looks.close()
 
 
+async def sights(looks: Poller, *asked: PollState) -> list[Observation | None]:
+    """What somebody sees who asks again and again."""
+    return [await looks.poll_state(effect) for effect in asked]
+
+
 def started(own: str) -> PollState:
     """Just now, as far as is known: the answer of a start tells the second."""
     answered = created(own) + timedelta(seconds=0.9)
@@ -255,11 +260,12 @@ async def test_what_is_told_of_a_start_comes_when_it_has_been_seen(monkeypatch: 
     monkeypatch.setattr(poll_schedule, "_START_SECONDS", 0.3)
     service = Service(20)
     looks = Poller(service.run, others_start())
-    sights = asyncio.gather(*(looks.poll_state(started(str(number))) for number in range(6)))
+    first = asyncio.create_task(sights(looks, started("0"), poll_state("0")))
+    others = asyncio.gather(*(looks.poll_state(started(str(number))) for number in range(1, 6)))
     await asyncio.sleep(0.05)
     assert looks.notify("job_run", poll_state("0").ids, "SUCCESS")
-    assert (await sights)[0] == Observation("RUNNING", created("0").timestamp())
-    assert await looks.poll_state(poll_state("0")) == Observation("SUCCESS")
+    assert await first == [Observation("RUNNING", created("0").timestamp()), Observation("SUCCESS")]
+    await others
     looks.close()
 
 
@@ -416,27 +422,50 @@ async def test_what_is_told_is_an_answer() -> None:
     looks = made(service)
     ids = {"application_id": "app", "job_run_id": "0"}
     assert not looks.notify("job_run", ids, "SCHEDULED"), "nobody has asked"
-    asking = asyncio.create_task(looks.poll_state(notified("0", "SCHEDULED")))
+    both = [asyncio.create_task(sights(looks, notified("0", "SCHEDULED"), notified("0", "RUNNING"))) for _ in range(2)]
     await asyncio.sleep(0)
 
     # Two messages at once: the second comes before the first is worked through.
     assert looks.notify("job_run", ids, "RUNNING")
     assert looks.notify("job_run", ids, "SUCCESS")
-    assert await asking == Observation("RUNNING")
-    assert await looks.poll_state(notified("0", "RUNNING")) == Observation("SUCCESS")
+    assert await asyncio.gather(*both) == [[Observation("RUNNING"), Observation("SUCCESS")]] * 2
     assert not looks.notify("job_run", ids, "SUCCESS"), "nobody asks any more"
+
+
+async def test_who_looks_meanwhile_is_told_as_well_as_who_waits() -> None:
+    looks = made(Service(1))
+    ids = {"application_id": "app", "job_run_id": "0"}
+    has_looked = asyncio.Event()
+
+    async def looking() -> list[Observation | None]:
+        seen = await sights(looks, notified("0", "SCHEDULED"))
+        await has_looked.wait()
+        return seen + await sights(looks, notified("0", "RUNNING"))
+
+    one = asyncio.create_task(looking())
+    await asyncio.sleep(0)
+    assert looks.notify("job_run", ids, "RUNNING")
+    other = asyncio.create_task(sights(looks, notified("0", "RUNNING"), notified("0", "SUCCESS", lambda: True)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert looks.notify("job_run", ids, "SUCCESS")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    has_looked.set()
+    assert await one == [Observation("RUNNING"), Observation("SUCCESS")]
+    other.cancel()
+    looks.close()
 
 
 @pytest.mark.parametrize("told", permutations(["PENDING", "SUCCESS"]))
 async def test_messages_that_come_in_another_order_lead_to_a_look(told: tuple[str, str]) -> None:
     looks = made(Service(1))
-    asking = asyncio.create_task(looks.poll_state(notified("0", "SCHEDULED")))
+    asking = asyncio.create_task(sights(looks, notified("0", "SCHEDULED"), notified("0", "RUNNING")))
     await asyncio.sleep(0)
 
     for state in ("RUNNING", *told):
         assert looks.notify("job_run", {"application_id": "app", "job_run_id": "0"}, state)
-    assert await asking == Observation("RUNNING")
-    assert await looks.poll_state(notified("0", "RUNNING")) is None
+    assert await asking == [Observation("RUNNING"), None]
     looks.close()
 
 
