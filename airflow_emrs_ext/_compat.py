@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as _airflow_version
@@ -92,6 +93,16 @@ else:
 def is_deferral_timeout(error: Exception) -> bool:
     """Whether Airflow resumes a deferred task only to fail it, as its time is over: in Airflow 2 its words say so."""
     return type(error).__name__ == "TaskDeferralTimeout" or error.args == ("Trigger/execution timeout",)
+
+
+def current_context() -> Context | None:
+    """The context of the task that this process works on; ``None``: of none."""
+    module = import_module("airflow.sdk" if AIRFLOW_3 else "airflow.operators.python")
+    try:
+        context: Context = module.get_current_context()
+    except (AirflowException, RuntimeError):
+        return None
+    return context
 
 
 def count_metric(name: str, amount: int, tags: Mapping[str, str]) -> None:
@@ -213,6 +224,7 @@ __all__ = [
     "conf",
     "count_dag_runs",
     "count_metric",
+    "current_context",
     "identity_fields",
     "is_deferral_timeout",
     "link_base",

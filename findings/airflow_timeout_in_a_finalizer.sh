@@ -5,7 +5,7 @@
 #
 # What happens: Airflow's alarm raises AirflowTaskTimeout wherever the task's main thread is. In a __del__ (clients,
 # temporary files and data frames have such), Python prints an exception as "ignored" and goes on. There is no second
-# alarm, so the task runs for as long as it likes, and ends as a success. What on_kill raises is lost in the same way.
+# alarm, so the task runs for as long as it likes, and ends as a success.
 #
 # Versions: apache-airflow 3.3.2; Python 3.11.
 #

@@ -4,15 +4,15 @@
 # Expected: Loader(other.search_paths) is a loader of its own, which looks where the other does; a folder that is added
 # to it is its own affair.
 #
-# What happens: it keeps the list that it was given. A folder that is appended to the second (or that AWS_DATA_PATH and
-# the defaults add to it) is searched by the first as well, so the session whose loader was the model for a private one
-# sees the private one's extras: here an operation that its own botocore does not have.
+# What happens: it keeps the list that it was given. A folder that is appended to the second (or that the defaults add to
+# it) is searched by the first as well, so the session whose loader was the model for a private one sees the private
+# one's extras: here an operation that its own botocore does not have.
 #
 # Versions: botocore 1.43.117; Python 3.11.
 #
 # Output seen:
-#   before: GetNothing is no operation of the session's client
-#   after:  GetNothing is an operation of the session's client
+#   a session:                          GetNothing is no operation of its client
+#   one whose paths another loader has: GetNothing is an operation of its client
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -36,7 +36,7 @@ def knows(session):
 
 
 def said(known):
-    return f"GetNothing is {'an' if known else 'no'} operation of the session's client"
+    return f"GetNothing is {'an' if known else 'no'} operation of its client"
 
 
 def made(session):
@@ -50,7 +50,7 @@ first, second = Session(), Session()
 before = knows(first)
 made(second)
 after = knows(second)
-print(f"before: {said(before)}\nafter:  {said(after)}")
+print(f"a session:                          {said(before)}\none whose paths another loader has: {said(after)}")
 raise SystemExit((before, after) != (False, True))
 PYTHON
 "$folder/venv/bin/python" "$folder/show.py" "$folder/extras"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# What Airflow's OpenLineage provider tells Spark of its transport is not what it has itself: no time, and "Bearer" twice.
+# What Airflow's OpenLineage provider tells Spark of its transport is not what it has: another timeout, "Bearer" twice.
 #
 # Expected: with [openlineage] spark_inject_transport_info the Spark job sends its events as Airflow does: with the same
 # timeout, and with the same key.
 #
 # What happens: the timeout is cut to whole seconds before it becomes milliseconds, so that half a second is 0. The key
 # is given as `auth.apiKey`, but with the "Bearer " that the client has put before it for its own header; whoever reads
-# it as a key, as the client does here and the one in Spark, puts another before it: the service answers 401, and the
-# job runs without lineage.
+# it as a key, as the client does here and the one in Spark, puts another before it, and a service that checks keys
+# refuses the events of the job.
 #
 # Versions: apache-airflow-providers-openlineage 2.20.3, openlineage-python 1.54.0, apache-airflow 3.3.2; Python 3.11.
 #

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
-from tests.interpreters import Run, interpreter
+from airflow_emrs_ext.local.processes.throwaway_airflow import AirflowDidNotWork, ThrowawayAirflow
+from tests.interpreters import CodeFailed, Run, interpreter
 
 # What every command imports, and the API that `dags test` of Airflow 3 makes for its tasks: most of a command's time.
 _IMPORTS = """
@@ -40,7 +40,10 @@ class ForkedAirflow(ThrowawayAirflow):
 
     def command(self, *arguments: Any) -> str:
         """Run a command of Airflow's command line and return what it printed."""
-        return "\n".join(self._run(_COMMAND, *arguments))
+        try:
+            return "\n".join(self._run(_COMMAND, *arguments))
+        except CodeFailed as error:
+            raise AirflowDidNotWork(f"airflow {' '.join(arguments)} failed:\n{error}") from None
 
 
 def make_home(airflow: ThrowawayAirflow) -> None:

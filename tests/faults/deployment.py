@@ -216,7 +216,8 @@ class Deployment:
             f"{self.airflow.url}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **headers},
+            # Airflow 2 reads what says that it is JSON, also where there is nothing.
+            headers={**({} if body is None else {"Content-Type": "application/json"}), **headers},
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:

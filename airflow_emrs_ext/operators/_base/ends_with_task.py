@@ -14,6 +14,7 @@ from airflow_emrs_ext._compat import (
     AirflowException,
     AirflowTaskTimeout,
     Context,
+    current_context,
     is_deferral_timeout,
 )
 from airflow_emrs_ext.aws.ownership_tags import found_by
@@ -138,6 +139,9 @@ class EndsWithTaskOperator(IdempotentStartOperator):
         """End what a task has started that will not go on."""
         if not self._ends_on(event):
             return
+        if event == "timeout" and self._ti is None and (context := current_context()):
+            # Airflow 2 does not even resume a deferred task whose time is over, and asks the operator for nothing else.
+            self._recall(context)
         state = self._state_before_another_try() if event == "kill" else None
         if state == UNKNOWN:
             self._leave_to_airflow()
@@ -194,9 +198,15 @@ class EndsWithTaskOperator(IdempotentStartOperator):
 
     def end_deferred(self, context: Context) -> None:
         """End what the task has started, if its time is over and nobody has waited for it in its trigger."""
-        self._ti, self._ids = context["ti"], self.ids_of_started(context)
-        if self._ends_on("timeout") and len(self._ids) == len(self.kind.id_names):
+        self._recall(context)
+        if self._ends_on("timeout") and self._ids:
             self._end()
+
+    def _recall(self, context: Context) -> None:
+        """Take over what the process before this one has left, if it is known whole."""
+        self._ti = context["ti"]
+        ids = self.ids_of_started(context)
+        self._ids = ids if len(ids) == len(self.kind.id_names) else {}
 
     def _end(self) -> None:
         from airflow_emrs_ext.workflows.lifecycle import request_end_best_effort

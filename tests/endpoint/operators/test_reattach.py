@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext._compat import AirflowTaskTimeout, TaskDeferred
+from airflow_emrs_ext._compat import AIRFLOW_3, AirflowTaskTimeout, TaskDeferred
 from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.exceptions import JobRunCancelled, JobRunFailed, TaskKilled
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
@@ -290,6 +290,28 @@ def test_a_signal_that_no_person_sent_leaves_the_job_run_to_the_next_try(
     finally:
         signal.signal(signal.SIGUSR1, before)
         killer.join()
+    assert bool(emr.calls("CancelJobRun")) is ends
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_deferred_task_whose_time_is_over_is_killed_by_a_process_that_knows_nothing_of_it(
+    emr: LocalEmr, application_id: str, ends: bool
+) -> None:
+    """As Airflow 2 does, which does not resume it then."""
+    if AIRFLOW_3:
+        from airflow.sdk.execution_time.context import set_current_context
+    else:
+        from airflow.models.taskinstance import set_current_context
+
+    ti = TaskInstance()
+    with pytest.raises(TaskDeferred):
+        operator(application_id, deferrable=True, cancel_on_timeout=ends).execute(context_of(ti))
+    resumed = operator(application_id, deferrable=True, cancel_on_timeout=ends)
+    with set_current_context(context_of(ti)):
+        try:
+            raise AirflowTaskTimeout
+        except AirflowTaskTimeout:
+            resumed.on_kill()
     assert bool(emr.calls("CancelJobRun")) is ends
 
 
