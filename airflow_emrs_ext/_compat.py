@@ -96,7 +96,7 @@ def is_deferral_timeout(error: Exception) -> bool:
 
 
 def current_context() -> Context | None:
-    """The context of the task that this process works on; ``None``: of none."""
+    """The context of the task that this process executes; ``None``: it executes no task."""
     module = import_module("airflow.sdk" if AIRFLOW_3 else "airflow.operators.python")
     try:
         context: Context = module.get_current_context()
