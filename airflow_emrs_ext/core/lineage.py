@@ -15,6 +15,9 @@ _DEFAULTS = "spark-defaults"
 _PARENT, _TRANSPORT = "spark.openlineage.parent", "spark.openlineage.transport"
 _KINDS = {_PARENT: _PARENT, "spark.openlineage.rootParent": _PARENT, _TRANSPORT: _TRANSPORT}
 
+# What stands before a key in the header of a call.
+_HEADER = "Bearer "
+
 # The member of each driver that takes options as spark-submit does.
 _PARAMETERS = {
     "sparkSubmit": "sparkSubmitParameters",
@@ -53,7 +56,7 @@ def parents(context: Context) -> list[Properties]:
 
 
 def transport(context: Context) -> Properties:
-    """OpenLineage's transport properties.
+    """OpenLineage's transport properties, as Airflow's own transport has them.
 
     Empty unless the OpenLineage provider is installed and ``[openlineage] spark_inject_transport_info`` is on.
     """
@@ -63,8 +66,7 @@ def transport(context: Context) -> Properties:
         from airflow.providers.openlineage.utils.spark import inject_transport_information_into_spark_properties
     except ImportError:
         return {}
-    properties: Properties = inject_transport_information_into_spark_properties({}, context)
-    return properties
+    return _as_meant(inject_transport_information_into_spark_properties({}, context))
 
 
 def with_properties(request: Mapping[str, Any], properties: Mapping[str, str]) -> dict[str, Any]:
@@ -107,6 +109,21 @@ def named(request: Mapping[str, Any]) -> dict[str, Any]:
     if driver is None or "--name" in given.get(_PARAMETERS[driver], ""):
         return dict(request)
     return with_properties(request, {"spark.app.name": request["name"]})
+
+
+def _as_meant(properties: Mapping[str, str]) -> Properties:
+    """The provider's transport properties without what they say otherwise than Airflow's own transport.
+
+    It gives the header for the key, so that Spark would send ``Bearer`` twice, and a timeout in whole seconds: what is
+    less than one is none at all, and left to the client in Spark.
+    """
+    meant = {}
+    for name, value in properties.items():
+        if name.endswith(".auth.apiKey"):
+            meant[name] = value.removeprefix(_HEADER)
+        elif not (name.endswith(".timeoutInMillis") and value == "0"):
+            meant[name] = value
+    return meant
 
 
 def _spark_driver(request: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:

@@ -199,8 +199,12 @@ class EndsWithTaskOperator(IdempotentStartOperator):
     def end_deferred(self, context: Context) -> None:
         """End what the task has started, if its time is over and nobody has waited for it in its trigger."""
         self._recall(context)
-        if self._ends_on("timeout") and self._ids:
+        if not self._ends_on("timeout"):
+            return
+        if self._ids:
             self._end()
+        else:
+            self._end_uncertain_start("timeout")
 
     def _recall(self, context: Context) -> None:
         """Take over what the process before this one has left, if it is known whole."""

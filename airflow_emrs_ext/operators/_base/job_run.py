@@ -101,6 +101,12 @@ class StartingJobRunOperator(EndsWithTaskOperator):
             method_name="execute_submitted",
         )
 
+    def _recall(self, context: Context) -> None:
+        super()._recall(context)
+        if not self._ids and self.submit_from == "triggerer":
+            # No worker has heard of what a triggerer may have submitted: the same request tells.
+            self.start_arguments(context, self.request(context))
+
     def _follow_started(self, context: Context, started: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
         from airflow_emrs_ext.workflows.job_run import wait_for_job_run
 

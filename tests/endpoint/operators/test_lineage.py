@@ -103,6 +103,23 @@ def test_openlineage_properties_of_ones_own_stay() -> None:
     assert conf(lineage.with_properties(request, {**PARENT, **TRANSPORT})) == {**mine, **TRANSPORT}
 
 
+@pytest.mark.usefixtures("openlineage")
+@pytest.mark.parametrize("where", ["", "transports.main."])
+def test_the_key_and_the_timeout_are_those_of_airflows_own_transport(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The provider gives the key with what stands before it in a header, and half a second as none."""
+    names = [f"spark.openlineage.transport.{where}{name}" for name in ("auth.apiKey", "timeoutInMillis", "url")]
+    given: dict[str, str] = {}
+    spark = sys.modules["airflow.providers.openlineage.utils.spark"]
+    monkeypatch.setitem(vars(spark), "inject_transport_information_into_spark_properties", lambda *_: given)
+    given.update(zip(names, ("Bearer secret", "0", "http://lineage"), strict=True))
+    meant = lineage.transport(context_of(TaskInstance()))
+    assert meant == {names[0]: "secret", names[2]: "http://lineage"}
+    given.update(zip(names, ("secret", "5000", "http://lineage"), strict=True))
+    assert lineage.transport(context_of(TaskInstance())) == given
+
+
 @pytest.mark.airflow
 def test_without_the_provider_nothing_is_added(emr: LocalEmr, application_id: str) -> None:
     emr.script([ScriptedAttempt()])

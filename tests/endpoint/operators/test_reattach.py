@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext._compat import AIRFLOW_3, AirflowTaskTimeout, TaskDeferred
+from airflow_emrs_ext._compat import AIRFLOW_3, AirflowException, AirflowTaskTimeout, TaskDeferred
 from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.exceptions import JobRunCancelled, JobRunFailed, TaskKilled
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
@@ -24,7 +25,7 @@ from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.workflows import idempotent_start
 from airflow_emrs_ext.workflows.idempotent_start import end_uncertain_start
 from tests.polling import eventually, let_it_age
-from tests.running import TaskInstance, TaskRun, context_of, run_task
+from tests.running import TaskInstance, TaskRun, context_of, fire, run_task
 
 pytestmark = pytest.mark.airflow
 
@@ -32,6 +33,8 @@ IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["block
 SECOND_TRY: dict[str, Any] = {"try_number": 2, "max_tries": 2}
 # Of a task with two retries that was cleared after its first try.
 CLEARED: dict[str, Any] = {"try_number": 2, "max_tries": 3}
+# What Airflow resumes a task with.
+ITS_TIME_IS_OVER = "Trigger timeout" if AIRFLOW_3 else "Trigger/execution timeout"
 FIRST_TRY: dict[str, Any] = {"try_number": 1, "max_tries": 2}
 
 
@@ -293,25 +296,53 @@ def test_a_signal_that_no_person_sent_leaves_the_job_run_to_the_next_try(
     assert bool(emr.calls("CancelJobRun")) is ends
 
 
-@pytest.mark.parametrize("ends", [True, False])
-def test_a_deferred_task_whose_time_is_over_is_killed_by_a_process_that_knows_nothing_of_it(
-    emr: LocalEmr, application_id: str, ends: bool
-) -> None:
-    """As Airflow 2 does, which does not resume it then."""
+def kill_at_its_time_limit(resumed: EmrServerlessStartJobRunOperator, ti: TaskInstance) -> None:
+    """Call the operator as Airflow 2 does, which does not resume a deferred task whose time is over."""
     if AIRFLOW_3:
         from airflow.sdk.execution_time.context import set_current_context
     else:
         from airflow.models.taskinstance import set_current_context
 
-    ti = TaskInstance()
-    with pytest.raises(TaskDeferred):
-        operator(application_id, deferrable=True, cancel_on_timeout=ends).execute(context_of(ti))
-    resumed = operator(application_id, deferrable=True, cancel_on_timeout=ends)
     with set_current_context(context_of(ti)):
         try:
             raise AirflowTaskTimeout
         except AirflowTaskTimeout:
             resumed.on_kill()
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_deferred_task_whose_time_is_over_is_killed_by_a_process_that_knows_nothing_of_it(
+    emr: LocalEmr, application_id: str, ends: bool
+) -> None:
+    ti = TaskInstance()
+    with pytest.raises(TaskDeferred):
+        operator(application_id, deferrable=True, cancel_on_timeout=ends).execute(context_of(ti))
+    kill_at_its_time_limit(operator(application_id, deferrable=True, cancel_on_timeout=ends), ti)
+    assert bool(emr.calls("CancelJobRun")) is ends
+
+
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "resumed"])
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_job_run_whose_submission_no_worker_has_heard_of_is_ended_at_the_time_limit(
+    emr: LocalEmr, application_id: str, ends: bool, is_killed: bool
+) -> None:
+    """Airflow 2 kills the task, Airflow 3 resumes it with the error."""
+    ti = TaskInstance()
+    how: dict[str, Any] = {"submit_from": "triggerer", "cancel_on_timeout": ends, "wait_for": "submission"}
+    with pytest.raises(TaskDeferred) as deferral:
+        operator(application_id, **how).execute(context_of(ti))
+    # The triggerer submits it, and its event is lost.
+    asyncio.run(fire(*deferral.value.trigger.serialize()))
+    (left,) = ids(emr)
+    late = operator(application_id, **how)
+    if is_killed:
+        kill_at_its_time_limit(late, ti)
+    else:
+        with pytest.raises(AirflowException):
+            late.resume_execution(
+                "__fail__", {"error": "Trigger timeout" if AIRFLOW_3 else "Trigger/execution timeout"}, context_of(ti)
+            )
+    assert ids(emr) == [left]
     assert bool(emr.calls("CancelJobRun")) is ends
 
 
