@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from airflow_emrs_ext.aws.request_values import converted
 from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.core.effects import Call, Effects, RunContext
 from airflow_emrs_ext.exceptions import ServiceUnavailable
@@ -23,10 +24,12 @@ def make_call(service: str, operation: str, arguments: Mapping[str, Any] | None 
 
     :param arguments: all arguments of a function that makes such a call, whose ``parameters`` are further members
     :param members: members that are no argument, or are spelled otherwise than it is
+    :raises ConfigurationError: a value is of the wrong kind, or the operation has no such member
     """
     given = {name: value for name, value in (arguments or {}).items() if name not in ("ctx", "parameters")}
     given.update((arguments or {}).get("parameters", {}), **members)
-    request = {member_name(name): value for name, value in given.items() if value is not None}
+    members = {member_name(name): value for name, value in given.items()}
+    request = converted(service, operation, members, {member_name(name): name for name in given})
     return Call(operation, request, service=service)
 
 

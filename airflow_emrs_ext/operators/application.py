@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity
-from airflow_emrs_ext.exceptions import RequestRejected
+from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators._base.connection import aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.idempotent_start import IdempotentStartOperator
-from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, request_of
+from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator
+from airflow_emrs_ext.operators._base.parameters import request_of, structure_of
 from airflow_emrs_ext.shared.states import ApplicationState
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.resources import Application
 
 Structure = Mapping[str, Any]
+Architecture = Literal["X86_64", "ARM64"]
+
+OnDrift = Literal["fail", "update", "keep"]
+"""What becomes of an application that is there with other settings."""
 
 # The members that CreateApplication and UpdateApplication share; each is a parameter of both operators.
 _SETTINGS = (
@@ -76,7 +81,7 @@ class _ApplicationSettingsOperator(EmrServerlessOperator):
     def __init__(
         self,
         *,
-        architecture: str | None = None,
+        architecture: Architecture | None = None,
         auto_start_configuration: Structure | None = None,
         auto_stop_configuration: Structure | None = None,
         disk_encryption_configuration: Structure | None = None,
@@ -123,8 +128,11 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
     :param job_type: ``SPARK`` (default) or ``HIVE``
     :param name: of the application; need not be unique
     :param tags: of the application
-    :param reuse_existing: if an application of this ``name``, type and release is there, take that one (the newest)
-        instead of creating another
+    :param reuse_existing: if an application of this ``name`` is there, take that one (the newest) instead of creating
+        another
+    :param on_drift: what becomes of one that is there and has other settings than the task gives; those that the task
+        does not give may be anything. ``fail`` (default): the task fails, and says the differences; ``update``: it is
+        stopped once nobody uses it, updated, and started again; ``keep``: it is taken as it is, with a warning
     :param start_application: start it too, so that pre-initialized workers are ready; job runs start it by themselves
         unless ``auto_start_configuration`` says otherwise
     :param wait_for_completion: wait until it is CREATED (with ``start_application``: STARTED)
@@ -178,11 +186,12 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
         name: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse_existing: bool = False,
+        on_drift: OnDrift = "fail",
         start_application: bool = False,
         wait_for_completion: bool = True,
         client_request_token: str | None = None,
         config: Structure | None = None,
-        architecture: str | None = None,
+        architecture: Architecture | None = None,
         auto_start_configuration: Structure | None = None,
         auto_stop_configuration: Structure | None = None,
         disk_encryption_configuration: Structure | None = None,
@@ -218,6 +227,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
                 "name",
                 "tags",
                 "reuse_existing",
+                "on_drift",
                 "start_application",
                 "wait_for_completion",
                 "client_request_token",
@@ -228,6 +238,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
         self.name = name
         self.tags = tags
         self.reuse_existing = reuse_existing
+        self.on_drift = on_drift
         self.start_application = start_application
         self.wait_for_completion = wait_for_completion
         self.client_request_token = client_request_token
@@ -235,12 +246,25 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
 
     def act(self, context: Context) -> dict[str, Any]:
         """Create or find the application, then wait for it."""
-        from airflow_emrs_ext.workflows.application import create_application
+        from airflow_emrs_ext.workflows.application import create_application, update_application
 
-        application_id = self._existing() if self.reuse_existing else None
-        if application_id is None:
-            application_id = self.start_once(context, self._request(context))["application_id"]
+        request, changes = self._request(context), {}
+        found = self._existing(request) if self.reuse_existing else None
+        if found is None:
+            application_id = self.start_once(context, request)["application_id"]
+        else:
+            application_id = str(found["applicationId"])
+            changes = self._changes(request, found)
         context["ti"].xcom_push(key="application_id", value=application_id)
+        if changes:
+            return self.follow(
+                context,
+                update_application,
+                application_id=application_id,
+                changes=changes,
+                token=TaskIdentity.of(context).seed("update", context["ti"].try_number),
+                start=self.start_application,
+            )
         if not self.wait_for_completion:
             ids = {"application_id": application_id}
             response = {"application": self.hook.get_application(application_id)}
@@ -249,32 +273,72 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
         return self.follow(context, create_application, application_id=application_id, start=self.start_application)
 
     def _request(self, context: Context) -> dict[str, Any]:
-        given = request_of(self.config, type=self.job_type, name=self.name, tags=self.tags, **self._settings())
+        given = request_of(
+            self.hook.service,
+            self.kind.starts,
+            self.config,
+            {"type": "job_type"},
+            type=self.job_type,
+            name=self.name,
+            tags=self.tags,
+            **self._settings(),
+        )
         return {
             "release_label": None,
             **given,
             "tags": self.ownership(context, given)["tags"],
         }
 
-    def _existing(self) -> str | None:
-        if not self.name:
-            raise RequestRejected("`reuse_existing` needs `name`: the name of the application to look for.")
+    def _existing(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The newest application of that name, as the service describes it."""
+        name = request.get("name")
+        if not name:
+            raise ConfigurationError("`reuse_existing` needs `name`: the name of the application to look for.")
         usable = [state for state in ApplicationState if state.is_active]
-        namesakes = [one for one in self.hook.list_applications(states=usable) if one.get("name") == self.name]
+        namesakes = [one for one in self.hook.list_applications(states=usable) if one.get("name") == name]
         if not namesakes:
             return None
         newest = max(namesakes, key=lambda one: one["createdAt"])
-        wanted = {"type": self.job_type.upper(), "releaseLabel": self.release_label}
-        found = {"type": newest["type"].upper(), "releaseLabel": newest["releaseLabel"]}
-        if wanted != found:
-            raise RequestRejected(
-                f"`reuse_existing` found application {newest['id']} named {self.name!r}, but it is {found}, not "
-                f"{wanted}. Change `job_type` or `release_label`, update or delete that application, or choose another "
-                "`name`.",
-                {"application_id": newest["id"]},
+        self.log.info("Using the existing application %s named %r", newest["id"], name)
+        return self.hook.get_application(newest["id"])
+
+    def _changes(self, request: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of an application that are to be changed.
+
+        :raises ConfigurationError: it differs, and that is not wanted, or cannot be changed
+        """
+        from airflow_emrs_ext.aws.drift import differences
+        from airflow_emrs_ext.resources import member_name
+
+        settings = {
+            member_name(name): value
+            for name, value in request.items()
+            if name in (*_SETTINGS, "type") and value is not None
+        }
+        other_type = str(settings.pop("type", "")).upper() != str(found["type"]).upper()
+        drift = differences(self.hook.service, self.kind.starts, settings, found)
+        if not (drift or other_type):
+            return {}
+        said = "; ".join(
+            [*([f"type: {found['type']!r} instead of {request['type']!r}"] if other_type else []), *map(str, drift)]
+        )
+        about = f"application {found['applicationId']} named {request['name']!r}"
+        if other_type or self.on_drift == "fail":
+            remedy = (
+                "Nothing changes its type: give another `name`, or delete it."
+                if other_type
+                else "Give it these settings (`on_drift` 'update'), take it as it is ('keep'), or give another `name`."
             )
-        self.log.info("Using the existing application %s named %r", newest["id"], self.name)
-        return str(newest["id"])
+            raise ConfigurationError(
+                f"`reuse_existing` found {about}, which differs: {said}. {remedy}",
+                {"application_id": found["applicationId"]},
+            )
+        if self.on_drift == "keep":
+            self.log.warning("Taken as it is: %s differs: %s", about, said)
+            return {}
+        self.log.info("Updating %s: %s", about, said)
+        members = {one.path.partition(".")[0] for one in drift}
+        return {name: request[name] for name in _SETTINGS if member_name(name) in members}
 
 
 class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
@@ -328,7 +392,7 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
         application_id: Any,
         config: Structure | None = None,
         client_request_token: str | None = None,
-        architecture: str | None = None,
+        architecture: Architecture | None = None,
         auto_start_configuration: Structure | None = None,
         auto_stop_configuration: Structure | None = None,
         disk_encryption_configuration: Structure | None = None,
@@ -363,9 +427,9 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Send the changes."""
-        application_id = id_of(self.application_id, "application_id")
-        changes = request_of(self.config, **self._settings())
-        given = self.client_request_token or (self.config or {}).get("clientToken")
+        application_id = self.id_of("application_id")
+        changes = request_of(self.hook.service, "update_application", self.config, **self._settings())
+        given = self.client_request_token or structure_of(self.config, "config").get("clientToken")
         # A try that follows a lost answer sends the changes again, which changes nothing.
         token = given or TaskIdentity.of(context).seed(context["ti"].try_number)
         application = self.hook.update_application(application_id, client_token=token, **changes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.operators._base.connection import aws_template_fields, passed_on
-from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of
+from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -27,7 +27,7 @@ class _ExistingApplicationOperator(EmrServerlessOperator):
         self.wait_for_completion = wait_for_completion
 
     def _given_id(self) -> str:
-        return id_of(self.application_id, "application_id")
+        return self.id_of("application_id")
 
 
 class EmrServerlessStartApplicationOperator(_ExistingApplicationOperator):

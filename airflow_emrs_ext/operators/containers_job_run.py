@@ -17,7 +17,7 @@ from airflow_emrs_ext.operators._base.job_run import (
     SubmitFrom,
     WaitFor,
 )
-from airflow_emrs_ext.operators._base.operator import id_of, request_of, whole_number
+from airflow_emrs_ext.operators._base.parameters import request_of
 from airflow_emrs_ext.workflows import ShowDriverLogs
 
 if TYPE_CHECKING:
@@ -185,25 +185,29 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
         self.retry_policy_configuration = retry_policy_configuration
         self.job_retry_max_attempts = job_retry_max_attempts
 
-    def retries_of_the_service(self) -> tuple[str, Any]:
-        """Those of the retry policy."""
-        if self.job_retry_max_attempts is not None:
-            return "job_retry_max_attempts", self.job_retry_max_attempts
-        return "retry_policy_configuration", (self.retry_policy_configuration or {}).get("maxAttempts")
+    def attempts_parameter(self) -> tuple[str, str]:
+        """The retry policy, or the Amazon provider's word for it."""
+        member = "retry_policy_configuration"
+        return member, member if self.job_retry_max_attempts is None else "job_retry_max_attempts"
 
     def request(self, context: Context) -> dict[str, Any]:
         """StartJobRun's."""
-        template, parameters = self.job_template_id, self.job_template_parameters
+        member, parameter = self.attempts_parameter()
+        policy, attempts = self.retry_policy_configuration, self.job_retry_max_attempts
+        if policy is not None and attempts is not None:
+            raise ConfigurationError("Give `retry_policy_configuration` or `job_retry_max_attempts`, not both.")
         given = request_of(
+            self.hook.service,
+            self.kind.starts,
             self.config,
+            {member: parameter},
             execution_role_arn=self.execution_role_arn,
             release_label=self.release_label,
             job_driver=self.job_driver,
             configuration_overrides=self.configuration_overrides,
-            job_template_id=None if template is None else id_of(template, "job_template_id"),
-            job_template_parameters=parameters
-            and {name: str(value) for name, value in parameters.items() if value is not None},
-            retry_policy_configuration=self._retry_policy(),
+            job_template_id=None if self.job_template_id is None else self.id_of("job_template_id"),
+            job_template_parameters=self.job_template_parameters,
+            retry_policy_configuration=policy if attempts is None else {"maxAttempts": attempts},
             name=self.name,
             tags=self.tags,
         )
@@ -217,15 +221,9 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
         whole = {
             **given,
             **self.ownership(context, given),
-            "virtual_cluster_id": id_of(self.virtual_cluster_id, "virtual_cluster_id"),
+            "virtual_cluster_id": self.id_of("virtual_cluster_id"),
         }
         return lineage.with_properties(lineage.named(whole), lineage.transport(context))
-
-    def _retry_policy(self) -> dict[str, Any] | None:
-        if self.retry_policy_configuration is not None and self.job_retry_max_attempts is not None:
-            raise ConfigurationError("Give `retry_policy_configuration` or `job_retry_max_attempts`, not both.")
-        parameter, attempts = self.retries_of_the_service()
-        return None if attempts is None else {"maxAttempts": whole_number(attempts, parameter)}
 
 
 class EmrContainersCancelJobRunOperator(CancellingJobRunOperator, ContainersMixin):

@@ -12,7 +12,8 @@ from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, owner, owner_tags
 from airflow_emrs_ext.core import cost, settings
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators._base.connection import aws_template_fields, passed_on
-from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of
+from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator
+from airflow_emrs_ext.operators._base.parameters import id_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
@@ -16,7 +16,7 @@ from airflow_emrs_ext.operators._base.job_run import (
     SubmitFrom,
     WaitFor,
 )
-from airflow_emrs_ext.operators._base.operator import id_of, request_of, whole_number
+from airflow_emrs_ext.operators._base.parameters import request_of, require, whole_number
 from airflow_emrs_ext.workflows import ShowDriverLogs
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.resources import JobRun
 
 Structure = Mapping[str, Any]
+Mode = Literal["BATCH", "STREAMING"]
 
 
 class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
@@ -132,7 +133,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         execution_role_arn: str,
         job_driver: Structure,
         configuration_overrides: Structure | None = None,
-        mode: str | None = None,
+        mode: Mode | None = None,
         retry_policy: Any = None,
         job_retry_policy: Structure | None = None,
         execution_iam_policy: Structure | None = None,
@@ -187,30 +188,31 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         self.execution_iam_policy = execution_iam_policy
         self.execution_timeout_minutes = execution_timeout_minutes
 
-    def retries_of_the_service(self) -> tuple[str, Any]:
-        """Those of the retry policy."""
-        return "retry_policy", (self.job_retry_policy or {}).get("maxAttempts")
+    def attempts_parameter(self) -> tuple[str, str]:
+        """The retry policy."""
+        return "retry_policy", "retry_policy"
 
     def request(self, context: Context) -> dict[str, Any]:
         """StartJobRun's."""
-        retry_policy = self.job_retry_policy
         given = request_of(
+            self.hook.service,
+            self.kind.starts,
             self.config,
             execution_role_arn=self.execution_role_arn,
             job_driver=self.job_driver,
             configuration_overrides=self.configuration_overrides,
             execution_iam_policy=self.execution_iam_policy,
-            execution_timeout_minutes=whole_number(self.execution_timeout_minutes, "execution_timeout_minutes"),
+            execution_timeout_minutes=self.execution_timeout_minutes,
             mode=self.mode,
             name=self.name,
-            retry_policy=retry_policy
-            and {key: whole_number(retry_policy[key], "retry_policy") for key in retry_policy},
+            retry_policy=self.job_retry_policy,
             tags=self.tags,
         )
+        require(given, "execution_role_arn", "job_driver")
         whole = {
             **given,
             **self.ownership(context, given),
-            "application_id": id_of(self.application_id, "application_id"),
+            "application_id": self.id_of("application_id"),
         }
         return lineage.with_properties(lineage.named(whole), lineage.transport(context))
 

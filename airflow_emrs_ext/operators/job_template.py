@@ -11,7 +11,8 @@ from airflow_emrs_ext._compat import Context, tries_before_cleared
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, token
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
 from airflow_emrs_ext.operators._base.connection import aws_template_fields, passed_on
-from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, id_of
+from airflow_emrs_ext.operators._base.operator import EmrContainersOperator
+from airflow_emrs_ext.operators._base.parameters import request_of
 
 Structure = Mapping[str, Any]
 
@@ -86,12 +87,15 @@ class EmrContainersCreateJobTemplateOperator(EmrContainersOperator):
         from airflow_emrs_ext.resources import EKS_JOB_RUN, to_json
 
         identity = TaskIdentity.of(context)
-        parameters: dict[str, Any] = {
-            "name": self.name or EKS_JOB_RUN.name_of(identity.name),
-            "job_template_data": self.job_template_data,
-            "kms_key_arn": self.kms_key_arn,
-            "tags": self.tags,
-        }
+        parameters = request_of(
+            self.hook.service,
+            "create_job_template",
+            None,
+            name=self.name or EKS_JOB_RUN.name_of(identity.name),
+            job_template_data=self.job_template_data,
+            kms_key_arn=self.kms_key_arn,
+            tags=self.tags,
+        )
         seed = identity.seed("job template", parameters, tries_before_cleared(context["ti"], self.retries))
         created = self._create(parameters, seed)
         facts = {
@@ -162,7 +166,7 @@ class EmrContainersDeleteJobTemplateOperator(EmrContainersOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Delete it."""
-        job_template_id = id_of(self.job_template_id, "job_template_id")
+        job_template_id = self.id_of("job_template_id")
         try:
             try:
                 self.hook.delete_job_template(job_template_id)

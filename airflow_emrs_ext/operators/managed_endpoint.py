@@ -12,7 +12,8 @@ from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.idempotent_start import Event
-from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, id_of
+from airflow_emrs_ext.operators._base.operator import EmrContainersOperator
+from airflow_emrs_ext.operators._base.parameters import id_of
 from airflow_emrs_ext.operators._base.spark_connect_server import StartingSparkConnectServerOperator, Structure, wrapped
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class EmrContainersCreateManagedEndpointOperator(StartingSparkConnectServerOpera
         """CreateManagedEndpoint's."""
         whole = {
             **self.given(context, release_label=self.release_label, type=self.type),
-            "virtual_cluster_id": id_of(self.virtual_cluster_id, "virtual_cluster_id"),
+            "virtual_cluster_id": self.id_of("virtual_cluster_id"),
         }
         return lineage.with_properties(whole, lineage.transport(context))
 

@@ -11,11 +11,13 @@ import pendulum
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
+from airflow_emrs_ext.core.values import parsed
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.idempotent_start import Event
-from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator, id_of, whole_number
+from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator
+from airflow_emrs_ext.operators._base.parameters import id_of
 from airflow_emrs_ext.operators._base.spark_connect_server import StartingSparkConnectServerOperator, wrapped
 from airflow_emrs_ext.shared.states import SessionState
 
@@ -130,11 +132,10 @@ class EmrServerlessStartSessionOperator(StartingSparkConnectServerOperator, Serv
 
     def request(self, context: Context) -> dict[str, Any]:
         """StartSession's."""
-        minutes = whole_number(self.idle_timeout_minutes, "idle_timeout_minutes")
         whole = {
             "idle_timeout_minutes": _IDLE_TIMEOUT_MINUTES,
-            **self.given(context, idle_timeout_minutes=minutes),
-            "application_id": id_of(self.application_id, "application_id"),
+            **self.given(context, idle_timeout_minutes=self.idle_timeout_minutes),
+            "application_id": self.id_of("application_id"),
         }
         transport = lineage.transport(context)
         if not (transport or lineage.parents(context)):
@@ -292,7 +293,7 @@ class EmrServerlessListSessionsOperator(EmrServerlessOperator):
         from airflow_emrs_ext.resources import session_facts
 
         listed = self.hook.list_sessions(
-            id_of(self.application_id, "application_id"),
+            self.id_of("application_id"),
             states=None if self.states is None else [_state(state) for state in self.states],
             created_at_after=_moment(self.created_at_after, "created_at_after"),
             created_at_before=_moment(self.created_at_before, "created_at_before"),
@@ -339,10 +340,11 @@ def session_ids(session: Any, application_id: Any = None, session_id: Any = None
 
     :raises ConfigurationError: they are neither
     """
-    if session is not None and not isinstance(session, Mapping) and application_id is None:
+    whole = parsed(session) if isinstance(session, str) else session
+    if session is not None and not isinstance(whole, Mapping) and application_id is None:
         raise ConfigurationError(
-            f"`session` is {session!r}; give the result of the operator that started it (`start.output`; in a template "
-            "with render_template_as_native_obj=True), or `application_id` and `session_id`."
+            f"`session` is {session!r}; give the result of the operator that started it (`start.output`), or "
+            "`application_id` and `session_id`."
         )
     return {
         "application_id": id_of(session if application_id is None else application_id, "application_id"),

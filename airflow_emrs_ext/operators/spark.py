@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators._base.connection import passed_on
-from airflow_emrs_ext.operators._base.operator import whole_number
+from airflow_emrs_ext.operators._base.parameters import whole_number
 from airflow_emrs_ext.operators._base.spark_connect_server import Structure
 from airflow_emrs_ext.operators._base.sql_statements import brief, split_statements, to_json
 from airflow_emrs_ext.operators.in_session import InSessionOperator

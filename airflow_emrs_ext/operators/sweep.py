@@ -12,7 +12,8 @@ from airflow_emrs_ext.aws.ownership_tags import owner
 from airflow_emrs_ext.core.deployment import deployment_of
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, ServerlessMixin, aws_template_fields, passed_on
-from airflow_emrs_ext.operators._base.operator import EmrOperator, flag, id_of, seconds
+from airflow_emrs_ext.operators._base.operator import EmrOperator
+from airflow_emrs_ext.operators._base.parameters import flag, id_of, seconds
 from airflow_emrs_ext.shared.states import ApplicationState, VirtualClusterState
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class SweepingOperator(EmrOperator):
         return orphans
 
     def _is_to_end(self, dag_run: DagRun, found: Snapshot, ctx: RunContext) -> bool:
-        if not flag(self.end):
+        if not flag(self.end, "end"):
             return False
         if dag_run == "over" or self.end_unknown_after is None:
             return dag_run == "over"

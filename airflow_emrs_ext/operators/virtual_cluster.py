@@ -10,7 +10,8 @@ from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.idempotent_start import IdempotentStartOperator
-from airflow_emrs_ext.operators._base.operator import EmrContainersOperator, flag, id_of, request_of
+from airflow_emrs_ext.operators._base.operator import EmrContainersOperator
+from airflow_emrs_ext.operators._base.parameters import flag, request_of
 from airflow_emrs_ext.shared.states import VirtualClusterState
 
 if TYPE_CHECKING:
@@ -135,7 +136,14 @@ class EmrContainersCreateVirtualClusterOperator(IdempotentStartOperator, Contain
         if self.eks_node_label is not None:
             eks["nodeLabel"] = self.eks_node_label
         provider = {"type": "EKS", "id": self.eks_cluster_name, "info": {"eksInfo": eks}}
-        given = request_of(self.config, container_provider=provider, name=self.name, tags=self.tags)
+        given = request_of(
+            self.hook.service,
+            self.kind.starts,
+            self.config,
+            container_provider=provider,
+            name=self.name,
+            tags=self.tags,
+        )
         return {**given, **self.ownership(context, given)}
 
     def _existing(self) -> dict[str, Any] | None:
@@ -210,7 +218,7 @@ class EmrContainersDeleteVirtualClusterOperator(EmrContainersOperator):
         return self.follow(
             context,
             delete_virtual_cluster,
-            virtual_cluster_id=id_of(self.virtual_cluster_id, "virtual_cluster_id"),
-            force_delete=flag(self.force_delete),
+            virtual_cluster_id=self.id_of("virtual_cluster_id"),
+            force_delete=flag(self.force_delete, "force_delete"),
             wait_for_completion=self.wait_for_completion,
         )

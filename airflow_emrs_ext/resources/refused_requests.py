@@ -10,10 +10,6 @@ from airflow_emrs_ext.resources.remedy import Remedy
 
 REMEDIES: tuple[Remedy, ...] = (
     Remedy(
-        r"(?i)unknown parameter in (input|interactiveConfiguration)",
-        "The installed botocore does not know this parameter: upgrade boto3, or leave the parameter out.",
-    ),
-    Remedy(
         r"(?i)executionRoleArn|execution role",
         "Check `execution_role_arn`: it takes the ARN of an IAM role that emr-serverless.amazonaws.com may assume, "
         "arn:aws:iam::<account>:role/<name>.",

@@ -13,7 +13,6 @@ from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
 from airflow_emrs_ext.operators._base.connection import AwsConnectionMixin, aws_template_fields, refuse_words_of_others
 from airflow_emrs_ext.operators._base.end_from_trigger import ending
-from airflow_emrs_ext.operators._base.operator import id_of
 from airflow_emrs_ext.operators._base.xcom_args import HasResult
 from airflow_emrs_ext.sensors._compat import BaseSensorOperator, PokeReturnValue
 from airflow_emrs_ext.workflows import Facts
@@ -166,7 +165,7 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
         return wait_for_job_run if self.kind.key in JOB_RUNS else wait_for_state
 
     def _ids(self) -> dict[str, str]:
-        return {name: id_of(getattr(self, name), name) for name in self.kind.id_names}
+        return {name: self.id_of(name) for name in self.kind.id_names}
 
     def _target_names(self) -> list[str]:
         return [str(state) for state in self._targets()]

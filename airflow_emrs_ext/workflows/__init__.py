@@ -41,6 +41,7 @@ NAMES = frozenset(
         "start_application",
         "stop_application",
         "terminate_session",
+        "update_application",
         "wait_until_changed",
     }
 )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from airflow_emrs_ext.aws import serverless as api
-from airflow_emrs_ext.core.effects import Effects, RunContext
-from airflow_emrs_ext.exceptions import ResourceNotFound
+from airflow_emrs_ext.aws.waiting import look
+from airflow_emrs_ext.core.effects import Effects, RunContext, Sleep
+from airflow_emrs_ext.exceptions import RequestConflict, RequestRejected, ResourceNotFound, WaitTimeout
 from airflow_emrs_ext.resources import APPLICATION
 from airflow_emrs_ext.shared.states import ApplicationState
-from airflow_emrs_ext.workflows.drain import end_all
+from airflow_emrs_ext.workflows.drain import count_active, end_all
 from airflow_emrs_ext.workflows.lifecycle import Facts, request_transition, wait_for_state
 
 _A = ApplicationState
+
+# What the service changes of an application that is STARTED.
+_CHANGED_WHILE_STARTED = frozenset({"scheduler_configuration"})
 
 
 def create_application(ctx: RunContext, *, application_id: str, start: bool) -> Effects[Facts]:
@@ -59,6 +66,60 @@ def stop_application(
     if not wait_for_completion:
         return facts
     return (yield from wait_for_state(ctx, kind=APPLICATION.key, ids=ids, target_states=at_rest))
+
+
+def update_application(
+    ctx: RunContext, *, application_id: str, changes: Mapping[str, Any], token: str, start: bool
+) -> Effects[Facts]:
+    """Change settings of an application, which is stopped for it once nobody uses it, and started again.
+
+    :param changes: members of UpdateApplication, in snake case
+    :param token: its client token
+    :param start: start it afterwards, whether it was started or not
+    :raises WaitTimeout: the deadline passed while it was in use; nothing has been changed
+    """
+    ids = {"application_id": application_id}
+    settled, was_started = [_A.CREATED, _A.STOPPED, _A.STARTED], False
+    while True:
+        facts = yield from wait_for_state(ctx, kind=APPLICATION.key, ids=ids, target_states=settled)
+        if facts["state"] == _A.STARTED and not changes.keys() <= _CHANGED_WHILE_STARTED:
+            was_started = True
+            yield from _stop_when_idle(ctx, application_id)
+            continue
+        try:
+            yield from api.update_application(ctx, application_id, client_token=token, **changes)
+            break
+        except (RequestRejected, RequestConflict):
+            # A job run may have started it meanwhile.
+            if (yield from look(APPLICATION, ids, ctx)).state in (facts["state"], _A.TERMINATED):
+                raise
+    if start or was_started:
+        return (yield from start_application(ctx, application_id=application_id))
+    return (yield from look(APPLICATION, ids, ctx)).facts
+
+
+def _stop_when_idle(ctx: RunContext, application_id: str) -> Effects[None]:
+    """Stop an application once nothing runs on it; whatever runs goes on."""
+    ids, seen = {"application_id": application_id}, -1
+    while running := (yield from count_active(ctx, "application_id", application_id)):
+        if running != seen:
+            ctx.log.info("Application %s is in use: waiting for the end of %d of its own", application_id, running)
+            seen = running
+        deadline = ctx.wait_policy.deadline
+        if deadline is not None and ctx.clock() >= deadline:
+            raise WaitTimeout(
+                f"Application {application_id} was in use until the deadline, by {running} job runs or sessions: it is "
+                "left as it is. Give the task more time (`wait_timeout`), or set `on_drift` to 'keep'.",
+                ids,
+            )
+        yield Sleep(ctx.wait_policy.waiter_delay)
+    try:
+        yield from stop_application(ctx, application_id=application_id)
+    except (RequestRejected, RequestConflict):
+        # Somebody was faster, and uses it.
+        if (yield from look(APPLICATION, ids, ctx)).state != _A.STARTED:
+            raise
+        yield Sleep(ctx.wait_policy.waiter_delay)
 
 
 def delete_application(

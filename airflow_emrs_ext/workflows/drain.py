@@ -28,6 +28,17 @@ def end_all(ctx: RunContext, place: str, place_id: str) -> Effects[None]:
                 yield from await_state(kind, ids, [state for state in kind.states if state.is_terminal], ctx)
 
 
+def count_active(ctx: RunContext, place: str, place_id: str) -> Effects[int]:
+    """How much of a place has not ended that costs money.
+
+    :param place: what the place's id is called, e.g. ``application_id``
+    """
+    count = 0
+    for kind in billable_in(place):
+        count += len((yield from _active(ctx, kind, place_id)))
+    return count
+
+
 def delete_virtual_cluster(
     ctx: RunContext, *, virtual_cluster_id: str, force_delete: bool = False, wait_for_completion: bool = True
 ) -> Effects[Facts]:

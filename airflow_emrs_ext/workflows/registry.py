@@ -10,6 +10,7 @@ from airflow_emrs_ext.workflows.application import (
     delete_application,
     start_application,
     stop_application,
+    update_application,
 )
 from airflow_emrs_ext.workflows.drain import delete_virtual_cluster
 from airflow_emrs_ext.workflows.idempotent_start import end_uncertain_start, idempotent_start, idempotent_start_billable
@@ -42,6 +43,7 @@ _ALL: tuple[Workflow[...], ...] = (
     start_application,
     stop_application,
     terminate_session,
+    update_application,
     wait_until_changed,
 )
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_emrs_ext.decorators.session import emr_serverless_session_task
+from airflow_emrs_ext.job_spec import configuration_overrides, spark_submit
 from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
 from airflow_emrs_ext.operators.application_state import (
     EmrServerlessDeleteApplicationOperator,
@@ -37,6 +38,20 @@ job = EmrServerlessStartJobRunOperator(
     retries=2,
     retry_delay=timedelta(minutes=1),
     trigger_rule="all_done",
+)
+several = EmrServerlessStartJobRunOperator(
+    task_id="several",
+    application_id="00f",
+    execution_role_arn="role",
+    job_driver=spark_submit(
+        application.output["name"],
+        ["--id", job.output["job_run_id"], 3, 0.5],
+        conf={"spark.a": job.output["state"], "spark.b": 2, "spark.c": True, "spark.d": None},
+        py_files="s3://bucket/module.py",
+        jars=["s3://bucket/a.jar", application.output["arn"]],
+    ),
+    configuration_overrides=configuration_overrides(spark_defaults={"spark.a": 1}, s3_log_uri=job.output["name"]),
+    mode="STREAMING",
 )
 sensor = EmrServerlessJobRunSensor(
     task_id="sensor",

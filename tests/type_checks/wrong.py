@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_emrs_ext.decorators.session import emr_serverless_session_task
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
+from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.operators.application import (
     EmrServerlessCreateApplicationOperator,
     EmrServerlessUpdateApplicationOperator,
@@ -52,12 +53,19 @@ StartJobRun(
     retries="3",  # wrong
 )
 StartJobRun(task_id="t", application_id=ID, execution_role_arn=ROLE, job_driver=JOB, deferable=True)  # wrong
+StartJobRun(task_id="t", application_id=ID, execution_role_arn=ROLE, job_driver=JOB, mode="streaming")  # wrong
+spark_submit("s3://bucket/job.py", conf="spark.a=b")  # wrong
+spark_submit("s3://bucket/job.py", conf={"spark.a": ["b"]})  # wrong
+spark_submit("s3://bucket/job.py", [["--day", "1 May"]])  # wrong
+spark_submit("s3://bucket/job.py", jar="s3://bucket/a.jar")  # wrong
 StartJobRun(task_id="t", application_id=ID, execution_role_arn=ROLE, job_driver=JOB, region="x")  # wrong
 StartJobRun(task_id="t", application_id=ID, execution_role_arn=ROLE)  # wrong
 StartJobRun(application_id=ID, execution_role_arn=ROLE, job_driver=JOB)  # wrong
 EmrServerlessCancelJobRunOperator(task_id="t", application_id=ID)  # wrong
 EmrServerlessCancelJobRunOperator(task_id="t", application_id=ID, job_run_id=ID, grace=3)  # wrong
 EmrServerlessCreateApplicationOperator(task_id="t", release_label="emr-7.9.0", maximum_capasity={})  # wrong
+EmrServerlessCreateApplicationOperator(task_id="t", release_label="emr-7.9.0", architecture="arm64")  # wrong
+EmrServerlessCreateApplicationOperator(task_id="t", release_label="emr-7.9.0", on_drift="ignore")  # wrong
 EmrServerlessUpdateApplicationOperator(task_id="t")  # wrong
 EmrServerlessStopApplicationOperator(task_id="t", application_id=ID, force="yes")  # wrong
 EmrServerlessDeleteApplicationOperator(task_id="t", aplication_id=ID)  # wrong

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.operators._base.checks import check_parameters
+from airflow_emrs_ext.operators._base.parameters import id_of, source_of
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.base import EmrHook
@@ -51,21 +53,11 @@ def passed_on(given: Mapping[str, Any], /, *own: str) -> dict[str, Any]:
 
     :param given: its ``locals()``, before it has any but its parameters
     :param own: their names
+    :raises ConfigurationError: a value is of a kind that no rendering makes right
     """
+    check_parameters(given["self"], given["__class__"], given)
     kept = {name: value for name, value in given.items() if name not in ("self", "kwargs", "__class__", *own)}
     return {**kept, **given["kwargs"]}
-
-
-def check_choice(parameter: str, value: Any, choices: Any, *, will_be_rendered: bool = False) -> None:
-    """Check a value that is one of a few.
-
-    :param choices: a ``Literal``
-    :param will_be_rendered: whether it may be a template, or a reference to a result, yet
-    :raises ConfigurationError: it is none of them
-    """
-    is_known = not will_be_rendered or not (hasattr(value, "resolve") or (isinstance(value, str) and "{" in value))
-    if is_known and value not in get_args(choices):
-        raise ConfigurationError(f"`{parameter}` is {value!r}; it takes one of {', '.join(get_args(choices))}.")
 
 
 class AwsConnectionMixin:
@@ -86,6 +78,14 @@ class AwsConnectionMixin:
     def hook(self) -> EmrHook:
         """The hook, made when a task first needs it."""
         raise NotImplementedError
+
+    def id_of(self, name: str) -> str:
+        """An id that a parameter of its name gives.
+
+        :param name: of the parameter
+        :raises ConfigurationError: it gives none
+        """
+        return id_of(getattr(self, name), name, source_of(self, name))
 
     @property
     def _hook_parameters(self) -> dict[str, Any]:

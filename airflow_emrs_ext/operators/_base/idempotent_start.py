@@ -9,6 +9,7 @@ from airflow_emrs_ext._compat import Context, made_as, tries_before_cleared
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity
 from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.operators._base.operator import EmrOperator
+from airflow_emrs_ext.operators._base.parameters import structure_of
 from airflow_emrs_ext.workflows import Workflow
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.shared.states import State
 
 Event = Literal["kill", "timeout"]
+
+# What is added to the tags that name a task: the request and its generation.
+_FURTHER_TAGS = 2
 
 
 class IdempotentStartOperator(EmrOperator):
@@ -85,11 +89,23 @@ class IdempotentStartOperator(EmrOperator):
         return False
 
     def _given_token(self) -> str | None:
-        return self.client_request_token or (self.config or {}).get("clientToken")
+        return self.client_request_token or structure_of(self.config, "config").get("clientToken")
 
     def ownership(self, context: Context, given: Mapping[str, Any]) -> dict[str, Any]:
         """The name and the tags that say whose a resource is; what the user has ``given`` wins."""
-        identity = TaskIdentity.of(context)
+        from airflow_emrs_ext.aws.request_values import longest
+
+        identity, own = TaskIdentity.of(context), given.get("tags") or {}
         named = identity.tags if settings.default_tags() else {}
+        most = longest(self.hook.service, self.kind.starts, "tags")
+        if named and most is not None and len({**named, **own}) + _FURTHER_TAGS > most:
+            named = {}
+            self.log.warning(
+                "`tags` has %d of the %d tags that the service takes: those that say whose the %s is are left out. A "
+                "retry finds it by its client token alone, and a sweep does not find it.",
+                len(own),
+                most,
+                self.kind.name.lower(),
+            )
         name = given.get("name") or self.kind.name_of(identity.name)
-        return {"name": name, "tags": {**named, **(given.get("tags") or {})}}
+        return {"name": name, "tags": {**named, **own}}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_emrs_ext._compat import Context, as_xcoms
 from airflow_emrs_ext.core.outcome import Outcome, then_of
-from airflow_emrs_ext.operators._base.connection import check_choice
+from airflow_emrs_ext.operators._base.checks import check_choice
 from airflow_emrs_ext.operators._base.ends_with_task import EndsWithTaskOperator
 from airflow_emrs_ext.operators._base.idempotent_start import Event
-from airflow_emrs_ext.operators._base.operator import EmrOperator, id_of, on_kill, wait_policy_of, whole_number
+from airflow_emrs_ext.operators._base.operator import EmrOperator, on_kill, wait_policy_of
 from airflow_emrs_ext.workflows import KILL_SECONDS, ShowDriverLogs
 
 if TYPE_CHECKING:
@@ -46,10 +46,6 @@ class StartingJobRunOperator(EndsWithTaskOperator):
         config: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        check_choice("show_driver_logs", show_driver_logs, ShowDriverLogs, will_be_rendered=True)
-        check_choice("submit_from", submit_from, SubmitFrom)
-        if wait_for is not None:
-            check_choice("wait_for", wait_for, WaitFor)
         super().__init__(**kwargs)
         self.name = name
         self.tags = tags
@@ -68,7 +64,7 @@ class StartingJobRunOperator(EndsWithTaskOperator):
         targets = self._targets(request.get("mode"))
         # Templates are rendered by now.
         check_choice("show_driver_logs", self.show_driver_logs, ShowDriverLogs)
-        self._warn_of_multiplied_retries()
+        self._warn_of_multiplied_retries(request)
         if self.submit_from == "triggerer":
             self._defer_submission(context, request, targets)
         return self._follow_started(context, self.start_once(context, request), targets)
@@ -130,13 +126,13 @@ class StartingJobRunOperator(EndsWithTaskOperator):
         """The parameters of the operation that starts the job run, without the client token."""
         raise NotImplementedError
 
-    def retries_of_the_service(self) -> tuple[str, Any]:
-        """The name of the parameter, and how many attempts it lets the service make."""
+    def attempts_parameter(self) -> tuple[str, str]:
+        """The member of the request that lets the service make several attempts, and the parameter that says it."""
         raise NotImplementedError
 
-    def _warn_of_multiplied_retries(self) -> None:
-        parameter, given = self.retries_of_the_service()
-        attempts = whole_number(given, parameter) or 1
+    def _warn_of_multiplied_retries(self, request: Mapping[str, Any]) -> None:
+        member, parameter = self.attempts_parameter()
+        attempts = request.get(member, {}).get("maxAttempts", 1)
         if attempts > 1 and self.retries:
             self.log.warning(
                 "`%s` lets the service make %d attempts of a job run, and `retries` lets Airflow start %d job runs: up "
@@ -179,7 +175,7 @@ class CancellingJobRunOperator(EmrOperator):
         """Request the cancellation, then wait for the end."""
         from airflow_emrs_ext.workflows.job_run import cancel_job_run, request_cancellation
 
-        ids = {name: id_of(getattr(self, name), name) for name in self.kind.id_names}
+        ids = {name: self.id_of(name) for name in self.kind.id_names}
         workflow = cancel_job_run if self.wait_for_completion else request_cancellation
         return self.follow(context, workflow, kind=self.kind.key, ids=ids, **self.members())
 

@@ -13,7 +13,7 @@ from airflow_emrs_ext.core import cost, settings
 from airflow_emrs_ext.core.formats import known
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.core.summary import log_summary
-from airflow_emrs_ext.exceptions import ConfigurationError, Crashed, EmrError, InvalidEvent
+from airflow_emrs_ext.exceptions import Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.operators._base.connection import (
     AwsConnectionMixin,
     ContainersMixin,
@@ -22,6 +22,7 @@ from airflow_emrs_ext.operators._base.connection import (
     refuse_words_of_others,
 )
 from airflow_emrs_ext.operators._base.end_from_trigger import ending
+from airflow_emrs_ext.operators._base.parameters import seconds
 from airflow_emrs_ext.operators._base.xcom_args import HasResult
 from airflow_emrs_ext.workflows import Facts, P, Workflow, named, watch_of
 
@@ -222,63 +223,8 @@ def on_kill(workflow: Workflow[P], /, *_: P.args, **arguments: P.kwargs) -> dict
     return {"on_kill_workflow": name, "on_kill_arguments": given}
 
 
-def seconds(duration: timedelta | float | str, parameter: str) -> float:
-    """A duration in seconds; a string is one that a template rendered.
-
-    :raises ConfigurationError: it is none
-    """
-    try:
-        return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
-    except (TypeError, ValueError):
-        raise ConfigurationError(f"`{parameter}` is {duration!r}; it takes a timedelta or seconds.") from None
-
-
 def wait_policy_of(then: Mapping[str, Any]) -> WaitPolicy:
     """The patience of a task that goes on after a deferral."""
     from airflow_emrs_ext.core.effects import WaitPolicy
 
     return WaitPolicy.of(then["wait_policy"])
-
-
-def whole_number(value: int | str | None, parameter: str) -> int | None:
-    """A number that may have been rendered by a template.
-
-    :raises ConfigurationError: it is none
-    """
-    try:
-        return None if value is None else int(value)
-    except (TypeError, ValueError):
-        raise ConfigurationError(f"`{parameter}` is {value!r}; it takes a whole number.") from None
-
-
-def flag(value: bool | str) -> bool:
-    """A flag; a template renders one as a word."""
-    return str(value).strip().lower() in ("true", "1")
-
-
-def request_of(config: Mapping[str, Any] | None, **parameters: Any) -> dict[str, Any]:
-    """The parameters of a request: ``config`` in the API's own form, under what was given by name.
-
-    The client token is none of them: it is the operator's to give.
-    """
-    given = {**snake_case(config or {}), **{name: value for name, value in parameters.items() if value is not None}}
-    return {name: value for name, value in given.items() if name != "client_token"}
-
-
-def id_of(value: Any, key: str) -> str:
-    """An id, given as such or as the result of the operator that made the resource.
-
-    :raises ConfigurationError: it is neither
-    """
-    found = value.get(key) if isinstance(value, Mapping) else value
-    if not isinstance(found, str) or not found:
-        raise ConfigurationError(f"`{key}` is {value!r}; give the id, or a result that contains {key!r}.")
-    return found
-
-
-def snake_case(structure: Mapping[str, Any]) -> dict[str, Any]:
-    """The top-level member names of an API structure as the hook's methods take them."""
-    return {
-        "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name): value
-        for name, value in structure.items()
-    }

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext._compat import Context
+from airflow_emrs_ext.core.values import parsed
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators._base.connection import aws_template_fields
 from airflow_emrs_ext.operators._base.ends_with_task import EndsWithTaskOperator
-from airflow_emrs_ext.operators._base.operator import request_of
+from airflow_emrs_ext.operators._base.parameters import request_of, require
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.resources import EndableKind
@@ -111,13 +112,17 @@ class StartingSparkConnectServerOperator(EndsWithTaskOperator):
                 f"`config` has a clientToken; the tokens of a {self.kind.name.lower()} are the operator's own."
             )
         given = request_of(
+            self.hook.service,
+            self.kind.starts,
             self.config,
+            {} if self.runtime_configuration is None else {"configuration_overrides": "runtime_configuration"},
             execution_role_arn=self.execution_role_arn,
             configuration_overrides=self.overrides(),
             name=self.name,
             tags=self.tags,
             **parameters,
         )
+        require(given, "execution_role_arn")
         return {**given, **self.ownership(context, given)}
 
 
@@ -136,9 +141,7 @@ def wrapped(start: Any, end_class: type[Any], end: Mapping[str, Any], parameters
         yield start.output
 
 
-def _classifications(given: Structure | Sequence[Structure]) -> Sequence[Structure]:
+def _classifications(given: Any) -> Any:
     """Configurations in the API's own form, given as such or as Spark properties."""
-    if not isinstance(given, Mapping):
-        return given
-    properties = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
-    return [{"classification": "spark-defaults", "properties": properties}]
+    whole = parsed(given) if isinstance(given, str) else given
+    return [{"classification": "spark-defaults", "properties": whole}] if isinstance(whole, Mapping) else given

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.exceptions import RequestRejected, WaitTimeout
+from airflow_emrs_ext.exceptions import ConfigurationError, RequestRejected, WaitTimeout
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.application import (
@@ -114,12 +115,104 @@ def test_reuse_creates_what_is_not_there(emr: LocalEmr) -> None:
     assert create(reuse_existing=True).result["application_id"] != application_id
 
 
-def test_reuse_refuses_another_kind_of_application(emr: LocalEmr) -> None:
+@pytest.mark.parametrize("on_drift", ["fail", "update", "keep"])
+def test_reuse_refuses_another_kind_of_application(emr: LocalEmr, on_drift: str) -> None:
     new_application(emr, type="HIVE")
-    error = create(reuse_existing=True).error
-    assert isinstance(error, RequestRejected)
-    assert "`job_type` or `release_label`" in str(error)
+    error = create(reuse_existing=True, on_drift=on_drift).error
+    assert isinstance(error, ConfigurationError)
+    assert "type: 'Hive' instead of 'SPARK'" in str(error)
     assert len(emr.applications()) == 1
+
+
+DRIFT = {
+    "release_label": "emr-7.10.0",
+    "maximum_capacity": {"cpu": "32vCPU", "memory": "256 GB"},
+    "runtime_configuration": [{"classification": "spark-defaults", "properties": {"spark.executor.cores": 2}}],
+    "config": {"name": "mine", "autoStopConfiguration": {"idleTimeoutMinutes": "30"}},
+    "name": None,
+    "reuse_existing": True,
+}
+THERE: dict[str, Any] = {
+    "maximumCapacity": {"cpu": "32 vCPU", "memory": "128 GB"},
+    "runtimeConfiguration": [{"classification": "spark-defaults", "properties": {"spark.executor.cores": "1"}}],
+    "networkConfiguration": {"subnetIds": ["subnet-1"]},
+}
+
+
+def test_drift_fails_the_task_and_is_said(emr: LocalEmr) -> None:
+    new_application(emr, **THERE)
+    error = create(**DRIFT).error
+    assert isinstance(error, ConfigurationError)
+    assert "releaseLabel: 'emr-7.9.0' instead of 'emr-7.10.0'" in str(error)
+    assert "maximumCapacity.memory: '128 GB' instead of '256 GB'" in str(error)
+    assert "autoStopConfiguration.idleTimeoutMinutes: 15 instead of 30" in str(error)
+    assert "runtimeConfiguration" in str(error)
+    assert "cpu" not in str(error), "the same, spelled otherwise"
+    assert "network" not in str(error), "not given"
+    assert emr.calls("UpdateApplication") == []
+
+
+def test_what_is_the_same_is_no_drift(emr: LocalEmr) -> None:
+    application_id = new_application(emr, **THERE)
+    same = {
+        "maximum_capacity": {"cpu": "32VCPU", "memory": "128GB"},
+        "runtime_configuration": [{"classification": "spark-defaults", "properties": {"spark.executor.cores": 1}}],
+        "network_configuration": {"subnetIds": ["subnet-1"]},
+    }
+    assert create(reuse_existing=True, **same).result["application_id"] == application_id
+
+
+def test_drift_is_kept_if_told_so(emr: LocalEmr) -> None:
+    application_id = new_application(emr, **THERE)
+    task = create(**DRIFT, on_drift="keep")
+    assert task.result["application_id"] == application_id
+    assert emr.calls("UpdateApplication") == []
+
+
+@IN_BOTH_MODES
+@pytest.mark.parametrize("is_started", [True, False])
+def test_drift_is_updated_and_no_job_run_is_cut(emr: LocalEmr, deferrable: bool, is_started: bool) -> None:
+    application_id = new_application(emr, **THERE)
+    if is_started:
+        start_runs(emr, application_id, 1)
+        eventually(lambda: state_of(emr, application_id) == "STARTED")
+        (job_run,) = emr.job_runs()
+        finishing = threading.Timer(1.0, emr.finish, [job_run["jobRunId"]])
+        finishing.start()
+    task = create(**DRIFT, on_drift="update", deferrable=deferrable)
+    assert task.error is None
+    assert task.result["state"] == ("STARTED" if is_started else "CREATED")
+    assert task.result["release_label"] == "emr-7.10.0"
+    assert {one["state"] for one in emr.job_runs()} <= {"SUCCESS"}
+    (found,) = emr.applications()
+    assert (found["applicationId"], found["maximumCapacity"]["memory"]) == (application_id, "256 GB")
+    assert found["autoStopConfiguration"] == {"enabled": True, "idleTimeoutMinutes": 30}
+    assert found["networkConfiguration"]["subnetIds"] == ["subnet-1"]
+    calls = len(emr.calls("UpdateApplication"))
+    assert create(**DRIFT, on_drift="update").error is None
+    assert len(emr.calls("UpdateApplication")) == calls, "it does not differ any more"
+
+
+@IN_BOTH_MODES
+def test_an_application_in_use_is_left_as_it_is_at_the_deadline(emr: LocalEmr, deferrable: bool) -> None:
+    application_id = new_application(emr, **THERE)
+    start_runs(emr, application_id, 2)
+    eventually(lambda: state_of(emr, application_id) == "STARTED")
+    task = create(**DRIFT, on_drift="update", deferrable=deferrable, wait_timeout=1.0)
+    assert isinstance(task.error, WaitTimeout)
+    assert "by 2 job runs or sessions" in str(task.error)
+    assert state_of(emr, application_id) == "STARTED"
+    assert emr.calls("UpdateApplication") == emr.calls("StopApplication") == []
+
+
+def test_what_can_be_changed_while_it_is_started_stops_nothing(emr: LocalEmr) -> None:
+    application_id = new_application(emr)
+    start_runs(emr, application_id, 1)
+    eventually(lambda: state_of(emr, application_id) == "STARTED")
+    task = create(reuse_existing=True, on_drift="update", scheduler_configuration={"maxConcurrentRuns": 3})
+    assert task.error is None
+    assert len(emr.calls("UpdateApplication")) == 1
+    assert emr.calls("StopApplication") == []
 
 
 @pytest.mark.parametrize(
@@ -129,9 +222,8 @@ def test_reuse_refuses_another_kind_of_application(emr: LocalEmr) -> None:
         ({"release_label": None}, "releaseLabel"),
         ({"maximum_capacity": {"cpu": "lots", "memory": "16 GB"}}, "`maximum_capacity`"),
         ({"scheduler_configuration": {"maxConcurrentRuns": 5000}}, "`scheduler_configuration`"),
-        ({"config": {"colour": "blue"}}, "does not know this parameter"),
     ],
-    ids=["release", "no-release", "capacity", "scheduler", "unknown"],
+    ids=["release", "no-release", "capacity", "scheduler"],
 )
 def test_a_refused_parameter_is_named_with_its_remedy(emr: LocalEmr, arguments: dict[str, Any], said: str) -> None:
     error = create(**arguments).error

@@ -233,6 +233,20 @@ def test_a_template_says_which_parameter_it_lacks(emr: LocalEmr, cluster_id: str
     assert "`job_template_parameters`" in str(task.error)
 
 
+@pytest.mark.parametrize(("count", "are_left_out"), [(42, False), (46, True), (50, True)])
+def test_tags_of_ones_own_come_first(
+    emr: LocalEmr, cluster_id: str, said: Said, count: int, are_left_out: bool
+) -> None:
+    own = {f"key{number}": "value" for number in range(count)}
+    task = start(cluster_id, tags=own, wait_for="submission")
+    assert task.error is None
+    tags = emr.client("emr-containers").describe_job_run(virtualClusterId=cluster_id, id=task.result["job_run_id"])
+    found = tags["jobRun"]["tags"]
+    assert own.items() <= found.items()
+    assert (found == own) is are_left_out
+    assert ("are left out" in said()) is are_left_out
+
+
 def test_the_amazon_providers_word_for_retries(emr: LocalEmr, cluster_id: str, said: Said) -> None:
     emr.configure(eks_retry_seconds=0.05)
     emr.script([ScriptedAttempt(succeeded=False), ScriptedAttempt()])

@@ -92,14 +92,14 @@ def test_a_name_of_ones_own_stays(given: dict[str, Any]) -> None:
 
 
 def test_the_application_is_named_after_the_job_run() -> None:
-    request = {"name": "a dag's task", "job_driver": spark_submit("s3://b/j.py", conf={"spark.a": "b"})}
+    request = {"name": "a dag's task", "job_driver": spark_submit("s3://b/j.py", conf={"spark.a": "b"}).request()}
     assert conf(lineage.named(request)) == {"spark.a": "b", "spark.app.name": "a dag's task"}
     assert "spark.app.name" not in str(request)
 
 
 def test_openlineage_properties_of_ones_own_stay() -> None:
     mine = {"spark.openlineage.parentRunId": "mine"}
-    request = {"job_driver": spark_submit("s3://b/j.py", conf=mine)}
+    request = {"job_driver": spark_submit("s3://b/j.py", conf=mine).request()}
     assert conf(lineage.with_properties(request, {**PARENT, **TRANSPORT})) == {**mine, **TRANSPORT}
 
 

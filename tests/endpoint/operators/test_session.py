@@ -450,7 +450,7 @@ def test_the_sensor_waits_for_any_state(emr: LocalEmr, application_id: str, defe
         ({"releaseLabel": "emr-7.9.0"}, {}, RequestRejected, "emr-7.13.0 or newer: give the application another"),
         ({"autoStartConfiguration": {"enabled": False}}, {}, RequestRejected, "Start the application first"),
         ({}, {"application_id": "00fdoesnotexist1"}, ResourceNotFound, "`application_id`"),
-        ({}, {"idle_timeout_minutes": -1}, RequestRejected, "`idle_timeout_minutes`"),
+        ({}, {"idle_timeout_minutes": -1}, ConfigurationError, "`idle_timeout_minutes`"),
         ({}, {"idle_timeout_minutes": "soon"}, ConfigurationError, "`idle_timeout_minutes`"),
         ({}, {"runtime_configuration": {}, "configuration_overrides": {}}, ConfigurationError, "not both"),
         ({}, {"config": {"clientToken": "x"}}, ConfigurationError, "clientToken"),
@@ -499,7 +499,10 @@ def test_the_idle_timeout_of_config_counts(emr: LocalEmr, application_id: str) -
     assert [one["idleTimeoutMinutes"] for one in emr.sessions()] == [15, 60, 5]
 
 
-def test_a_reference_that_is_text_is_refused() -> None:
-    task = EmrServerlessTerminateSessionOperator(task_id="end", session="{'session_id': '00f'}")
-    with pytest.raises(ConfigurationError, match=r"start\.output"):
+@pytest.mark.parametrize(
+    ("session", "said"), [("00f", r"start\.output"), ("{'session_id': '00f'}", "there is no 'application_id' in it")]
+)
+def test_what_does_not_say_which_session_is_refused(session: str, said: str) -> None:
+    task = EmrServerlessTerminateSessionOperator(task_id="end", session=session)
+    with pytest.raises(ConfigurationError, match=said):
         task.execute(context_of(TaskInstance()))

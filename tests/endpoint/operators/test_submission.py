@@ -107,7 +107,7 @@ def test_a_token_of_the_users_own_is_used(emr: LocalEmr, application_id: str) ->
 
 
 def test_a_refusal_is_the_same_error(application_id: str) -> None:
-    refused = {"execution_timeout_minutes": -1}
+    refused = {"retry_policy": {"maxAttempts": 11}}
     own, other = start(application_id, **refused), start(application_id, submit_from="worker", **refused)
     assert isinstance(own.error, RequestRejected)
     assert own.comparable() == other.comparable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 import re
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +15,7 @@ import airflow_emrs_ext
 from airflow_emrs_ext._compat import BaseOperator
 from airflow_emrs_ext.decorators._compat import ExternalPythonOperator, PythonOperator, PythonVirtualenvOperator
 from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.job_spec import configuration_overrides, spark_submit
 from airflow_emrs_ext.operators import emr_containers, emr_serverless
 from airflow_emrs_ext.operators._base.airflow_args import (
     ManagedEndpointArgs,
@@ -22,6 +24,7 @@ from airflow_emrs_ext.operators._base.airflow_args import (
     SessionArgs,
     SessionTaskArgs,
 )
+from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.in_session import InSessionOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
@@ -48,14 +51,31 @@ OPERATORS = [
 ]
 INTERPRETERS = [PythonOperator, ExternalPythonOperator, PythonVirtualenvOperator]
 JOB: dict[str, Any] = {"application_id": "00f", "execution_role_arn": "role", "job_driver": {}}
-# Of what is not taken as it is.
+# Of what is one of a few.
 GIVEN: dict[str, Any] = {
     "wait_for": "running",
     "show_driver_logs": "live",
     "submit_from": "triggerer",
-    "waiter_delay": 1.5,
-    "deferrable": True,
     "target_states": ["RUNNING"],
+    "mode": "STREAMING",
+    "architecture": "ARM64",
+    "on_drift": "keep",
+}
+# Of what is of a type, by how the signature says it; a template of anything else.
+GIVEN_BY_TYPE: dict[str, Any] = {
+    "bool": True,
+    "bool | None": True,
+    "dict[str, Any] | None": {"retries": {}},
+    "float | None": 1.5,
+    "int": 3,
+    "int | None": 3,
+    "timedelta | float | None": 1.5,
+    "Mapping[str, Any] | None": {"a": "b"},
+    "Mapping[str, str] | None": {"a": "b"},
+    "Sequence[Structure] | None": [{"a": "b"}],
+    "Structure": {"a": "b"},
+    "Structure | None": {"a": "b"},
+    "Structure | Sequence[Structure] | None": [{"a": "b"}],
 }
 
 
@@ -127,11 +147,58 @@ def test_type_checkers_know_what_functions_hand_on(args: Any, bases: list[type])
         (EmrContainersStartJobRunOperator, {"virtual_cluster_id": "v", "poll_interval": 3}, "waiter_delay"),
         (EmrServerlessSparkSqlOperator, {"sql": "SELECT 1", "deferrable": True}, "always False"),
         (EmrServerlessSparkSqlOperator, {"sql": "SELECT 1", "terminate_on_kill": False}, "always True"),
+        (EmrServerlessStartJobRunOperator, {**JOB, "waiter_delay": -5}, "`waiter_delay` is -5, of type int; it takes"),
+        (EmrServerlessStartJobRunOperator, {**JOB, "wait_timeout": timedelta(minutes=-1)}, "0 or more"),
+        (EmrServerlessStartJobRunOperator, {**JOB, "deferrable": "False"}, "`deferrable` is 'False'; it takes True"),
+        (EmrServerlessStartJobRunOperator, {**JOB, "deferrable": "{{ x }}"}, "`deferrable` is '{{ x }}'"),
+        (EmrServerlessStartJobRunOperator, {**JOB, "reattach": "no"}, "`reattach` is 'no'; it takes True or False"),
+        (EmrServerlessStartJobRunOperator, {**JOB, "execution_timeout_minutes": 1.5}, "a whole number, 0 or more"),
+        (
+            EmrServerlessStartJobRunOperator,
+            {**JOB, "mode": "streaming"},
+            "`mode` is 'streaming'; it takes one of BATCH",
+        ),
+        (EmrServerlessStartJobRunOperator, {**JOB, "tags": ["a"]}, "`tags` is ['a'], of type list; it takes a mapping"),
+        (EmrServerlessStartJobRunOperator, {**JOB, "job_driver": "s3://b/j.py"}, "`job_driver` is 's3://b/j.py'; it"),
+        (EmrServerlessStartJobRunOperator, {**JOB, "execution_role_arn": ["arn"]}, "`execution_role_arn` is ['arn']"),
+        (
+            EmrServerlessStartJobRunOperator,
+            {**JOB, "job_driver": {"sparkSubmit": {"entry_point": "s3://b/j.py"}}},
+            "`job_driver.sparkSubmit.entry_point`: the API's members are spelled like 'entryPoint'",
+        ),
+        (
+            EmrServerlessCreateApplicationOperator,
+            {"release_label": "emr-7.9.0", "maximum_capacity": "16 vCPU"},
+            "`maximum_capacity` is '16 vCPU'; it takes a structure",
+        ),
+        (
+            EmrServerlessCreateApplicationOperator,
+            {"release_label": "emr-7.9.0", "runtime_configuration": {"classification": "spark-defaults"}},
+            "Put a single one in brackets",
+        ),
+        (
+            EmrServerlessCreateApplicationOperator,
+            {"release_label": "emr-7.9.0", "architecture": "arm64"},
+            "`architecture` is 'arm64'; it takes one of X86_64, ARM64",
+        ),
     ],
 )
 def test_a_wrong_parameter_is_refused_when_the_dag_file_is_parsed(operator: Any, given: Any, said: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(said)):
         operator(task_id="task", **given)
+
+
+def test_names_of_the_authors_are_no_members() -> None:
+    driver = spark_submit("s3://b/j.py", conf={"spark.my_own": "1", "{{ x }}_y": "2"})
+    overrides = configuration_overrides(spark_defaults={"spark.my_own": "1"})
+    operator = EmrServerlessStartJobRunOperator(
+        task_id="task",
+        **{**JOB, "job_driver": driver},
+        configuration_overrides=overrides,
+        tags={"cost_center": "7"},
+        config={"tags": {"cost_center": "7"}},
+    )
+    assert operator.job_driver == driver
 
 
 @pytest.mark.parametrize("given", [{"show_driver_logs": "{{ params.logs }}"}, {"show_driver_logs": "live"}])
@@ -146,7 +213,10 @@ RENAMED = {"end_from_trigger": "ends_in_trigger", "retry_policy": "job_retry_pol
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_each_parameter_arrives(operator: Any) -> None:
     """A constructor that forgets to hand one on would leave the default of its base."""
-    given = {name: GIVEN.get(name, f"a value of {name}") for name in parameters_of(operator)}
+    given = {
+        name: GIVEN.get(name) or GIVEN_BY_TYPE.get(str(each.annotation), f"a value of {name}")
+        for name, each in parameters_of(operator).items()
+    }
     task = operator(task_id="task", **given)
     arrived = {
         name: getattr(task, RENAMED[name] if name in RENAMED and not hasattr(task, name) else name) for name in given

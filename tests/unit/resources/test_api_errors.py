@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import aiohttp
 import botocore.session
 import pytest
-from botocore.exceptions import EndpointConnectionError, NoRegionError, ParamValidationError
+from botocore.exceptions import EndpointConnectionError, NoRegionError
 
 from airflow_emrs_ext._compat import AirflowFailException
 from airflow_emrs_ext.exceptions import (
@@ -101,12 +101,6 @@ def test_what_other_services_say_is_for_whoever_asks_them(service: str) -> None:
 def test_the_page_of_a_proxy_is_not_for_the_log() -> None:
     error = refusal("get_job_run", PARAMETERS, client_error("403", "<html>" * 10_000, 403), SERVERLESS)
     assert len(error.message) < 2_000
-
-
-def test_a_parameter_that_botocore_is_too_old_for() -> None:
-    report = 'Parameter validation failed:\nUnknown parameter in input: "aNewMember", must be one of: …'
-    error = refusal("start_job_run", PARAMETERS, ParamValidationError(report=report), SERVERLESS)
-    assert "upgrade boto3" in error.message
 
 
 def test_a_missing_region_is_a_matter_of_the_connection() -> None:

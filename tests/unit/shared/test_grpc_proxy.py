@@ -117,7 +117,7 @@ async def test_every_shape_of_call_passes_with_its_metadata() -> None:
         assert at.route.asked[1][1]["key"] == "of the client"
         assert at.server.metadata[1]["x-aws-proxy-auth"] == "a-token"
         assert "key" not in at.server.metadata[1]
-        assert at.route.activity == ["opened", "closed"] * 2
+        await asyncio.to_thread(eventually, lambda: at.route.activity == ["opened", "closed"] * 2)
 
 
 async def test_a_server_of_this_machine_is_not_looked_for_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ async def test_an_error_of_the_server_arrives_whole_after_what_came_before() -> 
             await call.read()
         assert (failed.value.code(), failed.value.details()) == (grpc.StatusCode.INTERNAL, "no such column")
         assert dict(failed.value.trailing_metadata())["details-bin"] == b"\x00\xff"
-        assert at.route.activity == ["opened", "closed"]
+        await asyncio.to_thread(eventually, lambda: at.route.activity == ["opened", "closed"])
 
 
 async def test_a_refusal_never_reaches_the_server() -> None:

@@ -1,0 +1,114 @@
+"""Values that templates and XComs gave: converted where their meaning is certain, else refused with their place."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_emrs_ext.exceptions import ConfigurationError
+
+_LONGEST = 120
+
+
+_TEMPLATES = ("{{", "{%")
+
+
+def is_rendered_later(value: Any) -> bool:
+    """Whether a value is a reference to a task's result, or a template, as a DAG file has it."""
+    return hasattr(value, "resolve") or (isinstance(value, str) and any(mark in value for mark in _TEMPLATES))
+
+
+def as_text(value: Any) -> str | None:
+    """A text or a number as text, a flag as ``true`` or ``false``; ``None``: its text is not certain."""
+    if isinstance(value, str):
+        # Of an enumeration, its value.
+        return str.__str__(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if hasattr(value, "__float__") and not isinstance(value, Iterable) else None
+
+
+def as_whole_number(value: Any) -> int | None:
+    """A number that is whole, or its text; ``None``: it is not one."""
+    if isinstance(value, str):
+        try:
+            value = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None
+    if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+        return None
+    try:
+        whole = int(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
+    return whole if whole == value else None
+
+
+def as_number(value: Any) -> float | None:
+    """A number, or its text; ``None``: it is not one."""
+    if isinstance(value, bool) or not (isinstance(value, str) or hasattr(value, "__float__")):
+        return None
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
+
+
+def as_flag(value: Any) -> bool | None:
+    """A flag, or its word in whatever letters; ``None``: it is not one."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def parsed(text: str) -> Any:
+    """A structure or list that is written as JSON, or as Python writes it; ``None``: it is neither."""
+    if not text.strip().startswith(("{", "[", "(")):
+        return None
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return None
+
+
+def pairs_of(value: Any, path: str) -> Iterable[tuple[Any, Any]]:
+    """The names and values of a mapping, or of a list of pairs, as Airflow renders no keys; or of the text of one.
+
+    :param path: where it is given, for the message
+    :raises ConfigurationError: it is none
+    """
+    given = parsed(value) if isinstance(value, str) else value
+    if isinstance(given, Mapping):
+        return given.items()
+    if isinstance(given, (list, tuple)) and all(isinstance(one, (list, tuple)) and len(one) == 2 for one in given):
+        return [(one[0], one[1]) for one in given]
+    raise wrong(value, path, "a mapping of names to values")
+
+
+def wrong(value: Any, path: str, takes: str, remedy: str = "") -> ConfigurationError:
+    """The error of a value that is of the wrong kind.
+
+    :param path: the parameter, and the place within it
+    :param takes: what it takes
+    :param remedy: what else would help
+    """
+    if value is None:
+        # What a reference or template leads to that gives nothing.
+        return ConfigurationError(f"`{path}` is None: what it is to be taken from gave nothing. It takes {takes}.")
+    kind = "" if isinstance(value, str) else f", of type {type(value).__name__}"
+    return ConfigurationError(f"`{path}` is {shown(value, path)}{kind}; it takes {takes}.{remedy and ' ' + remedy}")
+
+
+def shown(value: Any, path: str) -> str:
+    """A value as a message shows it: short, and without secrets.
+
+    :param path: its place, whose name may say that it is a secret
+    """
+    from airflow_emrs_ext.core.redaction import hidden  # imports Airflow's configuration
+
+    text = repr(hidden(value, path.rpartition(".")[2]))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
