@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_emrs_ext.core.command_options import command_line
-from airflow_emrs_ext.core.values import as_text, is_rendered_later, wrong
+from airflow_emrs_ext.core.values import as_flag, as_text, is_rendered_later, wrong
 from airflow_emrs_ext.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Text: TypeAlias = "str | float | PlainXComArg"
 """A text or a number, a template that renders one, or a reference to a task's result."""
+
+Flag: TypeAlias = "bool | str | PlainXComArg"
+"""``True`` or ``False``, a template that renders one, or a reference to a task's result."""
 
 Texts: TypeAlias = "str | Sequence[Text] | PlainXComArg"
 """Several of them; one by itself counts as a list of it."""
@@ -31,6 +34,9 @@ Properties: TypeAlias = "Mapping[str, Text | None] | PlainXComArg"
 
 # What is a command line in a request, and has parts until then.
 _OPTIONS = frozenset({"sparkSubmitParameters", "sparkSqlParameters", "parameters"})
+
+
+_SWITCH = {True: "ENABLED", False: "DISABLED"}
 
 
 class Spec(dict[str, Any]):
@@ -186,7 +192,7 @@ def configuration_overrides(
     s3_log_uri: Text | None = None,
     cloud_watch_log_group: Text | None = None,
     cloud_watch_log_stream_prefix: Text | None = None,
-    managed_logs: bool | None = None,
+    managed_logs: Flag | None = None,
 ) -> Spec:
     """A ``configurationOverrides`` structure.
 
@@ -207,7 +213,7 @@ def configuration_overrides(
         if cloud_watch_log_stream_prefix:
             monitoring["cloudWatchLoggingConfiguration"]["logStreamNamePrefix"] = cloud_watch_log_stream_prefix
     if managed_logs is not None:
-        monitoring["managedPersistenceMonitoringConfiguration"] = {"enabled": managed_logs}
+        monitoring["managedPersistenceMonitoringConfiguration"] = {"enabled": _flag(managed_logs, "managed_logs")}
     return _overrides(spark_defaults, classifications, monitoring)
 
 
@@ -218,7 +224,7 @@ def eks_configuration_overrides(
     s3_log_uri: Text | None = None,
     cloud_watch_log_group: Text | None = None,
     cloud_watch_log_stream_prefix: Text | None = None,
-    persistent_app_ui: bool | None = None,
+    persistent_app_ui: Flag | None = None,
     log_rotation_size: Text | None = None,
     log_files_to_keep: int = 10,
 ) -> Spec:
@@ -236,7 +242,9 @@ def eks_configuration_overrides(
     """
     monitoring: dict[str, Any] = {}
     if persistent_app_ui is not None:
-        monitoring["persistentAppUI"] = "ENABLED" if persistent_app_ui else "DISABLED"
+        # Of a template the flag is known once it is rendered.
+        flag = _flag(persistent_app_ui, "persistent_app_ui")
+        monitoring["persistentAppUI"] = _SWITCH[flag] if isinstance(flag, bool) else flag
     if s3_log_uri:
         monitoring["s3MonitoringConfiguration"] = {"logUri": s3_log_uri}
     if cloud_watch_log_group:
@@ -252,11 +260,18 @@ def eks_configuration_overrides(
 def _overrides(
     spark_defaults: Properties | None, classifications: Mapping[str, Properties] | None, monitoring: Mapping[str, Any]
 ) -> Spec:
-    given = {**({"spark-defaults": spark_defaults} if spark_defaults else {}), **(classifications or {})}
+    given = {} if classifications is None else classifications
+    if not isinstance(given, Mapping):
+        raise wrong(given, "classifications", "a mapping of classifications to their properties")
+    if spark_defaults is not None:
+        if "spark-defaults" in given:
+            raise ConfigurationError("Give `spark_defaults`, or 'spark-defaults' in `classifications`, not both.")
+        given = {"spark-defaults": spark_defaults, **given}
+    properties_of = {name: _properties(properties, name) for name, properties in given.items()}
     overrides = Spec()
-    if given:
+    if any(properties for properties in properties_of.values()):
         overrides["applicationConfiguration"] = [
-            {"classification": name, "properties": _properties(properties, name)} for name, properties in given.items()
+            {"classification": name, "properties": properties} for name, properties in properties_of.items()
         ]
     if monitoring:
         overrides["monitoringConfiguration"] = monitoring
@@ -273,21 +288,34 @@ def _options(options: Mapping[str, Any]) -> dict[str, Any] | None:
     return {option: value for option, value in options.items() if value not in (None, (), [], {})} or None
 
 
-def _single(value: Any, path: str) -> Any:
-    """One text or number.
+def _single(value: Any, path: str, *, may_be_empty: bool = False) -> Any:
+    """One text or number, as text; a template or reference as it is.
 
     :raises ConfigurationError: it is neither
     """
-    if not is_rendered_later(value) and as_text(value) in (None, ""):
-        raise wrong(value, path, "a text")
-    return value
+    if is_rendered_later(value):
+        return value
+    text = as_text(value)
+    if text is None or not (text or may_be_empty):
+        raise wrong(value, path, "a text or a number")
+    return text
+
+
+def _flag(value: Any, path: str) -> Any:
+    """One flag; a template or reference as it is."""
+    if is_rendered_later(value):
+        return value
+    flag = as_flag(value)
+    if flag is None:
+        raise wrong(value, path, "True or False")
+    return flag
 
 
 def _several(values: Any, path: str) -> Any:
     """A list of texts; one text by itself may have commas between several."""
     if is_rendered_later(values) or isinstance(values, str):
         return values
-    if not isinstance(values, Sequence):
+    if not isinstance(values, Sequence) or isinstance(values, (bytes, bytearray)):
         raise wrong(values, path, "a list of texts")
     return [_single(value, f"{path}[{number}]") for number, value in enumerate(values)]
 
@@ -297,12 +325,9 @@ def _arguments(arguments: Any) -> Any:
         raise wrong(arguments, "arguments", "a list with one text for each argument", f"Write {arguments.split()!r}.")
     if is_rendered_later(arguments):
         return arguments
-    if not isinstance(arguments, Sequence):
+    if not isinstance(arguments, Sequence) or isinstance(arguments, (bytes, bytearray)):
         raise wrong(arguments, "arguments", "a list with one text for each argument")
-    for number, argument in enumerate(arguments):
-        if not is_rendered_later(argument) and as_text(argument) is None:
-            raise wrong(argument, f"arguments[{number}]", "a text or a number")
-    return list(arguments)
+    return [_single(one, f"arguments[{number}]", may_be_empty=True) for number, one in enumerate(arguments)]
 
 
 def _properties(properties: Any, path: str) -> Any:
@@ -311,14 +336,13 @@ def _properties(properties: Any, path: str) -> Any:
         return properties
     if not isinstance(properties, Mapping):
         raise wrong(properties, path, "a mapping of names to values")
+    found = {}
     for name, value in properties.items():
         if not isinstance(name, str) or not name or ("=" in name and not is_rendered_later(name)):
             raise ConfigurationError(f"`{path}`: {name!r} is no name of a property.")
-        if value is not None and not is_rendered_later(value) and as_text(value) is None:
-            raise wrong(value, f"{path}.{name}", "a text or a number")
-    if any(is_rendered_later(name) for name in properties):
-        return [[name, value] for name, value in properties.items()]
-    return dict(properties)
+        if value is not None:
+            found[name] = _single(value, f"{path}.{name}", may_be_empty=True)
+    return [[name, value] for name, value in found.items()] if any(map(is_rendered_later, found)) else found
 
 
 def _as_request(value: Any, member: str) -> Any:
@@ -326,7 +350,9 @@ def _as_request(value: Any, member: str) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         parts = {name: _as_request(one, name) for name, one in value.items() if one is not None}
-        return command_line(parts, member) if member in _OPTIONS else parts
+        if member in _OPTIONS:
+            return command_line(parts, member)
+        return {name: one for name, one in parts.items() if not (name in _OPTIONS and one == "")}
     if isinstance(value, (list, tuple)):
-        return [_as_request(one, member) for one in value]
+        return dict(value) if member == "properties" else [_as_request(one, member) for one in value]
     return value

@@ -44,6 +44,8 @@ def differences(service: str, operation: str, wanted: Mapping[str, Any], found: 
 
 
 def _between(shape: Any, wanted: Any, found: Any, path: str) -> Iterator[Difference]:
+    if wanted in ({}, []) and found in (None, {}, []):
+        return
     if shape.type_name == "structure" and found is not None:
         for name, value in wanted.items():
             yield from _between(shape.members[name], value, found.get(name), f"{path}.{name}")

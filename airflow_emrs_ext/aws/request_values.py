@@ -19,6 +19,7 @@ from airflow_emrs_ext.core.values import (
     as_number,
     as_text,
     as_whole_number,
+    is_undefined,
     pairs_of,
     parsed,
     wrong,
@@ -28,6 +29,8 @@ from airflow_emrs_ext.exceptions import ConfigurationError
 # What is a text to the service and has parts to its author, by the model's name of it.
 _COMMAND_LINES = frozenset({"SparkSubmitParameters", "SparkSqlParameters", "HiveCliParameters"})
 _DOCUMENTS = frozenset({"PolicyDocument"})
+# What is a flag to its author.
+_SWITCH = {"ENABLED", "DISABLED"}
 
 
 def converted(service: str, operation: str, members: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
@@ -84,12 +87,19 @@ def _members(shape: Any, given: Iterable[tuple[Any, Any]], path_of: Any) -> dict
         path = path_of(name)
         if name not in shape.members:
             raise _unknown(name, path, shape)
-        if value is not None:
-            found[name] = _value(shape.members[name], value, path)
+        if value is None:
+            continue
+        member = shape.members[name]
+        converted_value = _value(member, value, path)
+        # Options of which none has a value.
+        if not (converted_value == "" and member.name in _COMMAND_LINES):
+            found[name] = converted_value
     return found
 
 
 def _value(shape: Any, value: Any, path: str) -> Any:
+    if is_undefined(value):
+        raise wrong(value, path, "a value")
     convert = _CONVERSIONS.get(shape.type_name)
     return value if convert is None else convert(shape, value, path)
 
@@ -103,35 +113,40 @@ def _structure(shape: Any, value: Any, path: str) -> dict[str, Any]:
 
 def _list(shape: Any, value: Any, path: str) -> list[Any]:
     given = parsed(value) if isinstance(value, str) else value
-    if not isinstance(given, Sequence) or isinstance(given, (str, bytes)):
+    if not isinstance(given, Sequence) or isinstance(given, (str, bytes, bytearray)):
         raise wrong(value, path, "a list", "Put a single value in brackets: [value]." if as_text(value) else "")
     return [_value(shape.member, one, f"{path}[{number}]") for number, one in enumerate(given)]
 
 
 def _map(shape: Any, value: Any, path: str) -> dict[str, Any]:
-    found = {}
-    for key, one in pairs_of(value, path):
-        name = as_text(key)
-        if name is None:
-            raise wrong(key, path, "texts as names")
-        if one is not None:
-            found[name] = _value(shape.value, one, f"{path}.{name}")
-    return found
+    return {name: _value(shape.value, one, f"{path}.{name}") for name, one in pairs_of(value, path) if one is not None}
 
 
 def _string(shape: Any, value: Any, path: str) -> str:
-    if isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, (str, bytes))):
-        if shape.name in _COMMAND_LINES:
-            return command_line(value, path)
-        if shape.name in _DOCUMENTS:
-            return _document(value, path)
+    given = parsed(value) if isinstance(value, str) else value
+    if shape.name in _COMMAND_LINES and isinstance(given, (Mapping, list, tuple)):
+        return command_line(given, path)
+    if shape.name in _DOCUMENTS and isinstance(given, (Mapping, list, tuple)):
+        return value if isinstance(value, str) and _is_json(value) else _document(given, path)
+    if set(shape.enum) == _SWITCH and (flag := as_flag(value)) is not None:
+        return "ENABLED" if flag else "DISABLED"
     text = as_text(value)
     if text is None:
         raise wrong(value, path, "a text", _REMEDIES.get(type(value), ""))
+    if shape.enum and not isinstance(value, str):
+        raise wrong(value, path, f"one of {', '.join(shape.enum)}")
     spelled = [one for one in shape.enum if one.lower() == text.lower()]
     if spelled and text not in shape.enum:
         raise ConfigurationError(f"`{path}` is {text!r}; the service spells it {spelled[0]!r}.")
     return text
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _document(value: Any, path: str) -> str:

@@ -17,9 +17,28 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from airflow_emrs_ext.core.values import as_text, pairs_of, shown, wrong
+from airflow_emrs_ext.core.values import as_text, list_of, pairs_of, shown, wrong
 from airflow_emrs_ext.exceptions import ConfigurationError
 
+# Those that take several values with commas between them.
+_LISTS = frozenset(
+    {"--archives", "--exclude-packages", "--files", "--jars", "--packages", "--py-files", "--repositories"}
+)
+# Others that take a value.
+_VALUED = frozenset(
+    {
+        "--class",
+        "--deploy-mode",
+        "--driver-cores",
+        "--driver-memory",
+        "--executor-cores",
+        "--executor-memory",
+        "--master",
+        "--name",
+        "--num-executors",
+        "--properties-file",
+    }
+)
 # Those that are given once for each of several values that have names.
 _NAMED = frozenset({"--conf", "-c", "--hiveconf", "-hiveconf", "--hivevar", "-hivevar", "--define", "-d"})
 
@@ -41,28 +60,29 @@ def _words(option: str, value: Any, path: str) -> Iterable[str]:
         raise ConfigurationError(f"`{path}`: {option!r} is no option; options begin with `--`.")
     if value is None or value is False:
         return
-    if value is True:
+    if value is True and option not in (_LISTS | _VALUED | _NAMED):
         yield option
-    elif option in _NAMED:
-        for name, given in _pairs(value, path):
-            yield from (option, f"{name}={given}")
-    elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        items = [_item(item, f"{path}[{number}]") for number, item in enumerate(value)]
+        return
+    given = list_of(value, path) if option in _LISTS and _is_text_of_list(value) else value
+    if option in _NAMED:
+        for name, one in pairs_of(given, path):
+            if not name or "=" in name:
+                raise ConfigurationError(f"`{path}`: {name!r} cannot be a name there: it is empty, or has a `=`.")
+            if one is not None:
+                yield from (option, f"{name}={_text(one, f'{path}.{name}')}")
+    elif isinstance(given, Sequence) and not isinstance(given, (str, bytes, bytearray)):
+        items = [_item(item, f"{path}[{number}]") for number, item in enumerate(given)]
         if items:
             yield from (option, ",".join(items))
+    elif value is True or not (text := _text(given, path)):
+        raise wrong(value, path, "a value")
     else:
-        text = _text(value, path)
-        if text:
-            yield from (option, text)
+        yield from (option, text)
 
 
-def _pairs(value: Any, path: str) -> Iterable[tuple[str, str]]:
-    for key, given in pairs_of(value, path):
-        name, place = _text(key, path), f"{path}.{key}"
-        if not name or "=" in name:
-            raise ConfigurationError(f"`{path}`: {name!r} cannot be a name there: it is empty, or has a `=`.")
-        if given is not None:
-            yield name, _text(given, place)
+def _is_text_of_list(value: Any) -> bool:
+    """Whether a template has rendered a list."""
+    return isinstance(value, str) and value.strip().startswith("[")
 
 
 def _item(value: Any, path: str) -> str:

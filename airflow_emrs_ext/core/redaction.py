@@ -71,7 +71,7 @@ def hidden(value: Any, name: str = "") -> Any:
     :param name: of the value
     """
     if name and _patterns().name.search(name):
-        return value if value in (None, "") or isinstance(value, bool) else HIDDEN
+        return value if value is None or isinstance(value, bool) or (isinstance(value, str) and not value) else HIDDEN
     if isinstance(value, Mapping):
         return {key: hidden(one, str(key)) for key, one in value.items()}
     if isinstance(value, (list, tuple)):

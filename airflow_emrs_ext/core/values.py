@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from typing import Any
 
 from airflow_emrs_ext.exceptions import ConfigurationError
@@ -20,10 +21,24 @@ def is_rendered_later(value: Any) -> bool:
     return hasattr(value, "resolve") or (isinstance(value, str) and any(mark in value for mark in _TEMPLATES))
 
 
+def is_undefined(value: Any) -> bool:
+    """Whether a value is what a template found nothing for."""
+    return hasattr(type(value), "_undefined_name")
+
+
+def _plain(value: Any) -> Any:
+    """The value of an enumeration's member, or of another library's number."""
+    if isinstance(value, Enum):
+        return value.value
+    if hasattr(value, "item") and hasattr(value, "dtype") and not getattr(value, "shape", ()):
+        return value.item()
+    return None if is_undefined(value) else value
+
+
 def as_text(value: Any) -> str | None:
     """A text or a number as text, a flag as ``true`` or ``false``; ``None``: its text is not certain."""
+    value = _plain(value)
     if isinstance(value, str):
-        # Of an enumeration, its value.
         return str.__str__(value)
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -32,6 +47,7 @@ def as_text(value: Any) -> str | None:
 
 def as_whole_number(value: Any) -> int | None:
     """A number that is whole, or its text; ``None``: it is not one."""
+    value = _plain(value)
     if isinstance(value, str):
         try:
             value = ast.literal_eval(value.strip())
@@ -48,6 +64,7 @@ def as_whole_number(value: Any) -> int | None:
 
 def as_number(value: Any) -> float | None:
     """A number, or its text; ``None``: it is not one."""
+    value = _plain(value)
     if isinstance(value, bool) or not (isinstance(value, str) or hasattr(value, "__float__")):
         return None
     try:
@@ -58,6 +75,7 @@ def as_number(value: Any) -> float | None:
 
 def as_flag(value: Any) -> bool | None:
     """A flag, or its word in whatever letters; ``None``: it is not one."""
+    value = _plain(value)
     if isinstance(value, bool):
         return value
     return {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else None
@@ -75,12 +93,39 @@ def parsed(text: str) -> Any:
     return None
 
 
-def pairs_of(value: Any, path: str) -> Iterable[tuple[Any, Any]]:
+def list_of(value: Any, parameter: str) -> list[Any]:
+    """The entries of a list, or of the text of one; a text or mapping by itself is a list of it.
+
+    :raises ConfigurationError: it is none
+    """
+    given = parsed(value) if isinstance(value, str) else value
+    if isinstance(given, Mapping):
+        return [given]
+    if given is None and isinstance(value, str) and value not in ("", "None") and value.strip()[:1] not in "[({":
+        return [value]
+    if isinstance(given, (bytes, bytearray)) or not isinstance(given, Iterable) or is_undefined(given):
+        raise wrong(value, parameter, "a list")
+    return list(given)
+
+
+def pairs_of(value: Any, path: str) -> Iterable[tuple[str, Any]]:
     """The names and values of a mapping, or of a list of pairs, as Airflow renders no keys; or of the text of one.
 
     :param path: where it is given, for the message
-    :raises ConfigurationError: it is none
+    :raises ConfigurationError: it is none, or a name is no text, or is there twice
     """
+    found: dict[str, Any] = {}
+    for key, one in _pairs_of(value, path):
+        name = as_text(key)
+        if name is None:
+            raise wrong(key, path, "texts as names")
+        if name in found:
+            raise ConfigurationError(f"`{path}`: {name!r} is there twice.")
+        found[name] = one
+    return found.items()
+
+
+def _pairs_of(value: Any, path: str) -> Iterable[tuple[Any, Any]]:
     given = parsed(value) if isinstance(value, str) else value
     if isinstance(given, Mapping):
         return given.items()
@@ -96,7 +141,7 @@ def wrong(value: Any, path: str, takes: str, remedy: str = "") -> ConfigurationE
     :param takes: what it takes
     :param remedy: what else would help
     """
-    if value is None:
+    if value is None or is_undefined(value):
         # What a reference or template leads to that gives nothing.
         return ConfigurationError(f"`{path}` is None: what it is to be taken from gave nothing. It takes {takes}.")
     kind = "" if isinstance(value, str) else f", of type {type(value).__name__}"
@@ -110,5 +155,5 @@ def shown(value: Any, path: str) -> str:
     """
     from airflow_emrs_ext.core.redaction import hidden  # imports Airflow's configuration
 
-    text = repr(hidden(value, path.rpartition(".")[2]))
+    text = repr(hidden(value, path))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

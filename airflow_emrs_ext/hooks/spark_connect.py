@@ -68,6 +68,9 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
     def session(self, session: Mapping[str, Any]) -> Iterator[SparkSession]:
         """A live Spark session, stopped at the end of the block; what it worked in goes on.
 
+        Ordinary PySpark code finds it within the block: ``SparkSession.builder.getOrCreate()``, ``getActiveSession()``,
+        ``active()``; of several open at once each thread finds its own.
+
         :param session: as for :meth:`tunnel`
         :raises SessionEnded: the session ended while the block ran, which failed for this reason
         :raises ConfigurationError: the Spark Connect client is not installed
@@ -75,9 +78,12 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
         require("pyspark.sql.connect.session")
         from pyspark.sql import SparkSession
 
+        from airflow_emrs_ext.hooks.current_session import current
+
         with self.tunnel(session) as tunnel:
             spark = SparkSession.builder.remote(tunnel.remote).create()
             try:
-                yield spark
+                with current(spark, tunnel.remote):
+                    yield spark
             finally:
                 spark.stop()

@@ -48,6 +48,10 @@ _SETTINGS = (
 )
 
 
+# What a request says that is no setting of the application.
+_NO_SETTINGS = frozenset({"name", "tags", "type"})
+
+
 class _ApplicationSettingsOperator(EmrServerlessOperator):
     """An operator that takes an application's settings, each in the API's own form.
 
@@ -182,7 +186,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
     def __init__(
         self,
         *,
-        job_type: str = "SPARK",
+        job_type: str | None = None,
         name: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse_existing: bool = False,
@@ -278,7 +282,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
             self.kind.starts,
             self.config,
             {"type": "job_type"},
-            type=self.job_type,
+            type=self.job_type or structure_of(self.config, "config").get("type") or "SPARK",
             name=self.name,
             tags=self.tags,
             **self._settings(),
@@ -310,12 +314,9 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
         from airflow_emrs_ext.aws.drift import differences
         from airflow_emrs_ext.resources import member_name
 
-        settings = {
-            member_name(name): value
-            for name, value in request.items()
-            if name in (*_SETTINGS, "type") and value is not None
-        }
-        other_type = str(settings.pop("type", "")).upper() != str(found["type"]).upper()
+        given = {name: value for name, value in request.items() if name not in _NO_SETTINGS and value is not None}
+        settings = {member_name(name): value for name, value in given.items()}
+        other_type = str(request["type"]).upper() != str(found["type"]).upper()
         drift = differences(self.hook.service, self.kind.starts, settings, found)
         if not (drift or other_type):
             return {}
@@ -338,7 +339,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
             return {}
         self.log.info("Updating %s: %s", about, said)
         members = {one.path.partition(".")[0] for one in drift}
-        return {name: request[name] for name in _SETTINGS if member_name(name) in members}
+        return {name: value for name, value in given.items() if member_name(name) in members}
 
 
 class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, owner, owner_tags
 from airflow_emrs_ext.core import cost, settings
+from airflow_emrs_ext.core.values import list_of
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.operators._base.connection import aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator
@@ -102,7 +103,7 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
 
     def _application_ids(self) -> list[str]:
         if self.application_ids is not None:
-            return [id_of(given, "application_id") for given in self.application_ids]
+            return [id_of(given, "application_id") for given in list_of(self.application_ids, "application_ids")]
         return [str(one["id"]) for one in self.hook.list_applications()]
 
 

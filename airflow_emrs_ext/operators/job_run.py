@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
+from airflow_emrs_ext.operators._base.checks import check_structure
 from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.job_run import (
     CancellingJobRunOperator,
@@ -177,6 +178,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         if hasattr(retry_policy, "evaluate"):
             given["retry_policy"] = retry_policy
         elif retry_policy is not None:
+            check_structure("retry_policy", retry_policy)
             job_retry_policy = retry_policy
         super().__init__(**given)
         self.application_id = application_id

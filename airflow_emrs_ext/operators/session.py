@@ -11,7 +11,7 @@ import pendulum
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
-from airflow_emrs_ext.core.values import parsed
+from airflow_emrs_ext.core.values import list_of, parsed, wrong
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields, passed_on
@@ -294,7 +294,7 @@ class EmrServerlessListSessionsOperator(EmrServerlessOperator):
 
         listed = self.hook.list_sessions(
             self.id_of("application_id"),
-            states=None if self.states is None else [_state(state) for state in self.states],
+            states=None if self.states is None else [_state(state) for state in list_of(self.states, "states")],
             created_at_after=_moment(self.created_at_after, "created_at_after"),
             created_at_before=_moment(self.created_at_before, "created_at_before"),
         )
@@ -355,13 +355,15 @@ def session_ids(session: Any, application_id: Any = None, session_id: Any = None
 def _state(state: str) -> SessionState:
     try:
         return SessionState(state)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigurationError(f"`states`: {error}; the states are {', '.join(SessionState)}.") from None
 
 
 def _moment(given: datetime | str | None, parameter: str) -> datetime | None:
     if given is None or isinstance(given, datetime):
         return given
+    if not isinstance(given, str):
+        raise wrong(given, parameter, "a datetime or ISO 8601")
     try:
         moment: Any = pendulum.parse(given)
     except ValueError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_emrs_ext._compat import Context, count_dag_runs
 from airflow_emrs_ext.aws.ownership_tags import owner
 from airflow_emrs_ext.core.deployment import deployment_of
+from airflow_emrs_ext.core.values import list_of
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, ServerlessMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.operator import EmrOperator
@@ -178,7 +179,7 @@ class EmrServerlessSweepOperator(SweepingOperator, ServerlessMixin):
     def places(self) -> list[str]:
         """The applications."""
         if self.application_ids is not None:
-            return [id_of(given, "application_id") for given in self.application_ids]
+            return [id_of(given, "application_id") for given in list_of(self.application_ids, "application_ids")]
         awake = [ApplicationState.STARTING, ApplicationState.STARTED]
         return [str(one["id"]) for one in self.hook.list_applications(states=awake)]
 
@@ -241,7 +242,9 @@ class EmrContainersSweepOperator(SweepingOperator, ContainersMixin):
     def places(self) -> list[str]:
         """The virtual clusters."""
         if self.virtual_cluster_ids is not None:
-            return [id_of(given, "virtual_cluster_id") for given in self.virtual_cluster_ids]
+            return [
+                id_of(given, "virtual_cluster_id") for given in list_of(self.virtual_cluster_ids, "virtual_cluster_ids")
+            ]
         return [str(one["id"]) for one in self.hook.list_virtual_clusters(states=[VirtualClusterState.RUNNING])]
 
 

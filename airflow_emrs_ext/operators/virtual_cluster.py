@@ -11,7 +11,7 @@ from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.idempotent_start import IdempotentStartOperator
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator
-from airflow_emrs_ext.operators._base.parameters import flag, request_of
+from airflow_emrs_ext.operators._base.parameters import flag, request_of, source_of, text_of
 from airflow_emrs_ext.shared.states import VirtualClusterState
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ class EmrContainersCreateVirtualClusterOperator(IdempotentStartOperator, Contain
 
     def act(self, context: Context) -> dict[str, Any]:
         """Create or find the virtual cluster, which is ready at once."""
+        for name in ("eks_cluster_name", "eks_namespace"):
+            setattr(self, name, text_of(getattr(self, name), name, source_of(self, name)))
         facts = self._existing() if self.reuse_existing else None
         if facts is None:
             facts = self._create(context)

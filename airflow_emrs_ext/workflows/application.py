@@ -8,16 +8,20 @@ from typing import Any
 from airflow_emrs_ext.aws import serverless as api
 from airflow_emrs_ext.aws.waiting import look
 from airflow_emrs_ext.core.effects import Effects, RunContext, Sleep
-from airflow_emrs_ext.exceptions import RequestConflict, RequestRejected, ResourceNotFound, WaitTimeout
+from airflow_emrs_ext.exceptions import EmrError, RequestConflict, RequestRejected, ResourceNotFound, WaitTimeout
 from airflow_emrs_ext.resources import APPLICATION
 from airflow_emrs_ext.shared.states import ApplicationState
 from airflow_emrs_ext.workflows.drain import count_active, end_all
-from airflow_emrs_ext.workflows.lifecycle import Facts, request_transition, wait_for_state
+from airflow_emrs_ext.workflows.lifecycle import END_SECONDS, Facts, request_transition, wait_for_state, with_timeout
 
 _A = ApplicationState
 
 # What the service changes of an application that is STARTED.
 _CHANGED_WHILE_STARTED = frozenset({"scheduler_configuration"})
+
+
+# The note that an application was stopped for a change.
+_WAS_STARTED = "was_started"
 
 
 def create_application(ctx: RunContext, *, application_id: str, start: bool) -> Effects[Facts]:
@@ -76,15 +80,15 @@ def update_application(
     :param changes: members of UpdateApplication, in snake case
     :param token: its client token
     :param start: start it afterwards, whether it was started or not
-    :raises WaitTimeout: the deadline passed while it was in use; nothing has been changed
+    :raises WaitTimeout: the deadline passed; an application that had been stopped for the change is started again
     """
-    ids = {"application_id": application_id}
-    settled, was_started = [_A.CREATED, _A.STOPPED, _A.STARTED], False
+    ids, was_started = {"application_id": application_id}, bool(ctx.notes.recall().get(_WAS_STARTED))
     while True:
+        settled = [_A.CREATED, _A.STOPPED, _A.STARTED]
         facts = yield from wait_for_state(ctx, kind=APPLICATION.key, ids=ids, target_states=settled)
         if facts["state"] == _A.STARTED and not changes.keys() <= _CHANGED_WHILE_STARTED:
-            was_started = True
             yield from _stop_when_idle(ctx, application_id)
+            was_started = True
             continue
         try:
             yield from api.update_application(ctx, application_id, client_token=token, **changes)
@@ -92,10 +96,24 @@ def update_application(
         except (RequestRejected, RequestConflict):
             # A job run may have started it meanwhile.
             if (yield from look(APPLICATION, ids, ctx)).state in (facts["state"], _A.TERMINATED):
+                if was_started:
+                    yield from _start_again(ctx, application_id)
                 raise
+        except EmrError:
+            if was_started:
+                yield from _start_again(ctx, application_id)
+            raise
     if start or was_started:
         return (yield from start_application(ctx, application_id=application_id))
     return (yield from look(APPLICATION, ids, ctx)).facts
+
+
+def _start_again(ctx: RunContext, application_id: str) -> Effects[None]:
+    """Start an application that was stopped for a change which is not to be had."""
+    try:
+        yield from api.start_application(with_timeout(ctx, END_SECONDS), application_id)
+    except EmrError as error:
+        ctx.log.warning("Application %s was stopped, and could not be started again: %s", application_id, error)
 
 
 def _stop_when_idle(ctx: RunContext, application_id: str) -> Effects[None]:
@@ -103,16 +121,18 @@ def _stop_when_idle(ctx: RunContext, application_id: str) -> Effects[None]:
     ids, seen = {"application_id": application_id}, -1
     while running := (yield from count_active(ctx, "application_id", application_id)):
         if running != seen:
-            ctx.log.info("Application %s is in use: waiting for the end of %d of its own", application_id, running)
+            ctx.log.info("Application %s is in use: waiting for %d job runs and sessions", application_id, running)
             seen = running
-        deadline = ctx.wait_policy.deadline
-        if deadline is not None and ctx.clock() >= deadline:
+        now = ctx.clock()
+        until = ctx.wait_policy.before_deadline(now + ctx.wait_policy.waiter_delay)
+        if until <= now:
             raise WaitTimeout(
                 f"Application {application_id} was in use until the deadline, by {running} job runs or sessions: it is "
                 "left as it is. Give the task more time (`wait_timeout`), or set `on_drift` to 'keep'.",
                 ids,
             )
-        yield Sleep(ctx.wait_policy.waiter_delay)
+        yield Sleep(until - now)
+    ctx.notes.note({**ctx.notes.recall(), _WAS_STARTED: True})
     try:
         yield from stop_application(ctx, application_id=application_id)
     except (RequestRejected, RequestConflict):
@@ -120,6 +140,9 @@ def _stop_when_idle(ctx: RunContext, application_id: str) -> Effects[None]:
         if (yield from look(APPLICATION, ids, ctx)).state != _A.STARTED:
             raise
         yield Sleep(ctx.wait_policy.waiter_delay)
+    except EmrError:
+        yield from _start_again(ctx, application_id)
+        raise
 
 
 def delete_application(

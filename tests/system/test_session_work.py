@@ -95,6 +95,12 @@ def test_a_given_session_goes_on(run: Run) -> None:
     assert session(run.emr, run.session_id)["state"] in ("IDLE", "BUSY")
 
 
+@pytest.mark.parametrize("task_id", ["as_people_write_it", "as_people_write_it_elsewhere"])
+def test_ordinary_code_finds_the_session(run: Run, task_id: str) -> None:
+    """``SparkSession.builder.getOrCreate()`` and the like, in the function, in what it calls, and in its threads."""
+    assert run.result(task_id) == {"are_the_same": [True] * 4, "partitions": "3", "sum": 6}
+
+
 def test_the_works_own_error_is_the_tasks(run: Run) -> None:
     log = run.failure("own_that_fails")
     assert "ValueError" in log

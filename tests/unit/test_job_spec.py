@@ -3,15 +3,17 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import boto3
+import numpy as np
 import pytest
 from botocore.validate import ParamValidator
 
 from airflow_emrs_ext.aws.request_values import converted
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.job_spec import configuration_overrides, hive, spark_submit
+from airflow_emrs_ext.job_spec import configuration_overrides, eks_configuration_overrides, hive, spark_submit
 
 
 def accepted_by_botocore(job_driver: Mapping[str, Any], overrides: Mapping[str, Any]) -> bool:
@@ -76,8 +78,27 @@ def test_printing_shows_the_request() -> None:
     assert json.loads(str(driver)) == {
         "sparkSubmit": {
             "entryPoint": "s3://b/j.py",
-            "entryPointArguments": [1],
+            "entryPointArguments": ["1"],
             "sparkSubmitParameters": "--conf " + shlex.quote("spark.x={{ var.value.get('a', 'b') }}"),
+        }
+    }
+
+
+def test_a_flag_may_be_a_template() -> None:
+    monitoring = eks_configuration_overrides(persistent_app_ui="{{ params.ui }}")["monitoringConfiguration"]
+    assert monitoring == {"persistentAppUI": "{{ params.ui }}"}
+    assert eks_configuration_overrides(persistent_app_ui="false")["monitoringConfiguration"] == {
+        "persistentAppUI": "DISABLED"
+    }
+
+
+def test_numbers_of_other_libraries_are_text() -> None:
+    driver = spark_submit("s3://b/j.py", [np.int64(5), Decimal("0.5")], conf={"spark.a": np.float32(2)})
+    assert json.loads(json.dumps(driver)) == {
+        "sparkSubmit": {
+            "entryPoint": "s3://b/j.py",
+            "entryPointArguments": ["5", "0.5"],
+            "sparkSubmitParameters": {"--conf": {"spark.a": "2.0"}},
         }
     }
 
@@ -100,6 +121,13 @@ def test_what_cannot_be_said_before_it_is_rendered_is_shown_as_it_is() -> None:
         (lambda: spark_submit("s3://x/j.py", jars={"a": "b"}), "`jars` is {'a': 'b'}, of type dict"),
         (lambda: hive("s3://x/q.sql", hivevar=["a"]), r"`hivevar` is \['a'\], of type list; it takes a mapping"),
         (lambda: configuration_overrides(spark_defaults="a"), "`spark-defaults` is 'a'; it takes a mapping"),
+        (lambda: configuration_overrides(classifications="a"), "`classifications` is 'a'; it takes a mapping"),
+        (
+            lambda: configuration_overrides(spark_defaults={"a": 1}, classifications={"spark-defaults": {"b": 2}}),
+            "not both",
+        ),
+        (lambda: configuration_overrides(managed_logs="yes"), "`managed_logs` is 'yes'; it takes True or False"),
+        (lambda: spark_submit("s3://x/j.py", b"ab"), "`arguments` is b'ab', of type bytes"),
     ],
 )
 def test_nonsense_is_refused_when_the_dag_file_is_parsed(write: Any, said: str) -> None:

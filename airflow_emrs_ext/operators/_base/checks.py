@@ -12,7 +12,9 @@ from airflow_emrs_ext.core.values import as_number, as_text, as_whole_number, is
 from airflow_emrs_ext.exceptions import ConfigurationError
 
 # Members whose own members have names of the author's.
-_NAMED_BY_AUTHOR = frozenset({"properties", "tags", "encryptionContext", "parameterConfiguration", "logTypes"})
+_NAMED_BY_AUTHOR = frozenset(
+    {"properties", "tags", "encryptionContext", "parameterConfiguration", "logTypes", "jobTags"}
+)
 _SNAKE_CASE = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+")
 
 
@@ -37,12 +39,24 @@ def check_parameters(operator: Any, constructor_of: type, given: Mapping[str, An
     names = vars(sys.modules[constructor_of.__module__])
     for name, annotation in vars(constructor_of)["__init__"].__annotations__.items():
         value, kinds = given.get(name), [kind for kind in str(annotation).split(" | ") if kind != "None"]
-        if value is None or (is_rendered_later(value) and name in operator.template_fields):
+        is_template = is_rendered_later(value) or (
+            isinstance(value, str) and value.endswith(tuple(operator.template_ext))
+        )
+        if value is None or (is_template and name in operator.template_fields):
             continue
         if get_origin(choices := names.get(kinds[0])) is Literal:
             check_choice(name, value, choices)
         elif all(kind in _CHECKS for kind in kinds):
             _check_any(name, value, kinds)
+
+
+def check_structure(name: str, value: Any) -> None:
+    """Check a structure of the API that may be a template.
+
+    :raises ConfigurationError: it is neither
+    """
+    if value is not None and not is_rendered_later(value):
+        _structure(name, value)
 
 
 def _check_any(name: str, value: Any, kinds: Sequence[str]) -> None:

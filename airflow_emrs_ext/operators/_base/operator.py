@@ -22,7 +22,7 @@ from airflow_emrs_ext.operators._base.connection import (
     refuse_words_of_others,
 )
 from airflow_emrs_ext.operators._base.end_from_trigger import ending
-from airflow_emrs_ext.operators._base.parameters import seconds
+from airflow_emrs_ext.operators._base.parameters import seconds, whole_number
 from airflow_emrs_ext.operators._base.xcom_args import HasResult
 from airflow_emrs_ext.workflows import Facts, P, Workflow, named, watch_of
 
@@ -197,7 +197,8 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
         if self.wait_timeout is not None:
             ends.append(now + seconds(self.wait_timeout, "wait_timeout"))
         if self.waiter_max_attempts is not None:
-            ends.append(now + self.waiter_max_attempts * waiter_delay)
+            attempts = whole_number(self.waiter_max_attempts, "waiter_max_attempts") or 0
+            ends.append(now + attempts * waiter_delay)
         if self.execution_timeout is not None:
             started = getattr(context.get("ti"), "start_date", None)
             whole = self.execution_timeout.total_seconds()

@@ -8,7 +8,16 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from airflow_emrs_ext.core.values import as_flag, as_number, as_whole_number, parsed, shown, wrong
+from airflow_emrs_ext.core.values import (
+    as_flag,
+    as_number,
+    as_text,
+    as_whole_number,
+    is_undefined,
+    parsed,
+    shown,
+    wrong,
+)
 from airflow_emrs_ext.exceptions import ConfigurationError
 
 # The ids of both services.
@@ -38,7 +47,7 @@ def id_of(value: Any, key: str, source: str = "") -> str:
             f"`{key}` is {shown(value, key)}: there is no {key!r} in it. Give the id, or a result that contains it."
         )
     found = given[key] if isinstance(given, Mapping) else value
-    if found in (None, "", "None"):
+    if found is None or is_undefined(found) or (isinstance(found, str) and found in ("", "None")):
         raise ConfigurationError(
             f"`{key}` is {found!r}: {source or 'what it is to be taken from'} gave nothing. The task that it names has "
             "not run, was skipped, or returns something else: give the id, or the result of an operator that has it."
@@ -68,9 +77,25 @@ def seconds(duration: timedelta | float | str, parameter: str) -> float:
     :raises ConfigurationError: it is none
     """
     number = duration.total_seconds() if isinstance(duration, timedelta) else as_number(duration)
-    if number is None:
-        raise wrong(duration, parameter, "a timedelta, or seconds")
+    if number is None or not number >= 0:
+        raise wrong(duration, parameter, "a timedelta, or seconds; 0 or more")
     return number
+
+
+def text_of(value: Any, parameter: str, source: str = "") -> str:
+    """A text that is not to be missing.
+
+    :param source: the template or reference that the value comes from
+    :raises ConfigurationError: it is none, or empty
+    """
+    text = as_text(value)
+    if text in (None, "", "None"):
+        if value is None or text is not None:
+            raise ConfigurationError(
+                f"`{parameter}` is {value!r}: {source or 'what it is to be taken from'} gave nothing. It takes a text."
+            )
+        raise wrong(value, parameter, "a text")
+    return str(text)
 
 
 def whole_number(value: Any, parameter: str) -> int | None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from airflow_emrs_ext.core.effects import OwnNotes
 from airflow_emrs_ext.exceptions import ConfigurationError, RequestRejected, WaitTimeout
+from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators.application import (
@@ -17,6 +20,7 @@ from airflow_emrs_ext.operators.application_state import (
     EmrServerlessStartApplicationOperator,
     EmrServerlessStopApplicationOperator,
 )
+from airflow_emrs_ext.workflows.application import update_application
 from tests.polling import eventually
 from tests.running import TaskRun, run_task
 
@@ -203,6 +207,46 @@ def test_an_application_in_use_is_left_as_it_is_at_the_deadline(emr: LocalEmr, d
     assert "by 2 job runs or sessions" in str(task.error)
     assert state_of(emr, application_id) == "STARTED"
     assert emr.calls("UpdateApplication") == emr.calls("StopApplication") == []
+
+
+def test_an_application_that_was_stopped_for_nothing_is_started_again(emr: LocalEmr) -> None:
+    """The change is refused, which is known once it is tried."""
+    application_id = new_application(emr, **THERE)
+    emr.client("emr-serverless").start_application(applicationId=application_id)
+    eventually(lambda: state_of(emr, application_id) == "STARTED")
+    task = create(**{**DRIFT, "release_label": "latest"}, on_drift="update")
+    assert isinstance(task.error, RequestRejected)
+    assert "`release_label`" in str(task.error)
+    eventually(lambda: state_of(emr, application_id) == "STARTED")
+    assert len(emr.calls("StopApplication")) == 1
+
+
+def test_a_trigger_that_goes_on_knows_that_the_application_was_started(emr: LocalEmr) -> None:
+    """The one before it was lost after it had stopped the application."""
+    application_id = new_application(emr, **THERE)
+    hook, notes = EmrServerlessHook(), OwnNotes()
+    notes.note({"was_started": True})
+    changed = update_application(
+        replace(hook.run_context, notes=notes),
+        application_id=application_id,
+        changes={"release_label": "emr-7.10.0"},
+        token="token",
+        start=False,
+    )
+    assert hook.run(changed)["state"] == "STARTED"
+
+
+@pytest.mark.parametrize("type", ["HIVE", None])
+def test_the_type_may_be_in_config(emr: LocalEmr, type: str | None) -> None:
+    assert create(config={} if type is None else {"type": type}).error is None
+    (one,) = emr.applications()
+    assert one["type"].upper() == (type or "SPARK")
+
+
+def test_settings_that_are_empty_are_no_drift(emr: LocalEmr) -> None:
+    application_id = new_application(emr)
+    empty: dict[str, Any] = {"runtime_configuration": [], "network_configuration": {}, "initial_capacity": {}}
+    assert create(reuse_existing=True, **empty).result["application_id"] == application_id
 
 
 def test_what_can_be_changed_while_it_is_started_stops_nothing(emr: LocalEmr) -> None:

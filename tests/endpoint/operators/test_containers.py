@@ -225,6 +225,18 @@ def test_a_template_takes_its_parameters(emr: LocalEmr, cluster_id: str, deferra
     assert shlex.split(parameters) == ["--hivevar", "day=today", "--hivevar", "least=7"]
 
 
+@pytest.mark.parametrize("name", ["eks_cluster_name", "eks_namespace"])
+@pytest.mark.parametrize("nothing", [None, "", "None"])
+def test_no_virtual_cluster_of_another_cluster_is_taken(emr: LocalEmr, name: str, nothing: str | None) -> None:
+    """Which one was meant is not known where a reference gave nothing."""
+    assert create_cluster(eks_cluster_name="another").error is None
+    calls = len(emr.calls())
+    task = create_cluster(reuse_existing=True, **{name: nothing})
+    assert isinstance(task.error, ConfigurationError)
+    assert f"`{name}` is {nothing!r}" in str(task.error)
+    assert len(emr.calls()) == calls
+
+
 def test_a_template_says_which_parameter_it_lacks(emr: LocalEmr, cluster_id: str) -> None:
     template = create_template().result
     task = start(cluster_id, execution_role_arn=None, release_label=None, job_driver=None, job_template_id=template)

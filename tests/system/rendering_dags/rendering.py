@@ -35,6 +35,11 @@ with DAG("rendering", schedule=None, start_date=datetime(2026, 5, 1)):
         """What is mapped over."""
         return ["1 May", "2 May"]
 
+    @task
+    def arguments() -> list[str]:
+        """All of a result, and a list: Airflow refuses members of one there, and Airflow 2 anything else."""
+        return ["7"]
+
     result = before()
     application = EmrServerlessCreateApplicationOperator(task_id="application", release_label="emr-7.9.0")
     common: dict[str, Any] = {"execution_role_arn": "arn:aws:iam::123456789012:role/job", "wait_for": "submission"}
@@ -60,7 +65,7 @@ with DAG("rendering", schedule=None, start_date=datetime(2026, 5, 1)):
     mapped = EmrServerlessStartJobRunOperator.partial(task_id="mapped", **where)
     mapped.expand(job_driver=days().map(driver_of))
     several = EmrServerlessStartJobRunOperator.partial(task_id="several", **where)
-    several.expand(job_driver=[spark_submit(JOB, [result["number"]]), spark_submit(JOB, ["{{ var.value.glue_db }}"])])
+    several.expand(job_driver=[spark_submit(JOB, arguments()), spark_submit(JOB, ["{{ var.value.glue_db }}"])])
 
     @task_group
     def group(day: str) -> None:

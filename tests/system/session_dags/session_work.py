@@ -22,6 +22,22 @@ with DAG("session_work", schedule=None):
     def own(spark, n, ti=None):
         return {"sum": spark.range(n).groupBy().sum("id").collect()[0][0], "task_id": ti.task_id}
 
+    def as_people_write_it(spark):
+        from concurrent.futures import ThreadPoolExecutor
+
+        from pyspark.sql import SparkSession
+
+        def library():
+            return SparkSession.builder.appName("a library").config("spark.sql.shuffle.partitions", "3").getOrCreate()
+
+        with ThreadPoolExecutor(1) as pool:
+            found = [library(), SparkSession.getActiveSession(), SparkSession.active(), pool.submit(library).result()]
+        return {
+            "are_the_same": [one is spark for one in found],
+            "partitions": spark.conf.get("spark.sql.shuffle.partitions"),
+            "sum": library().range(4).groupBy().sum("id").first()[0],
+        }
+
     @task.emr_serverless_session(**OWN)
     def own_that_fails(spark):
         raise ValueError(f"the work fails at {spark.range(3).count()}")
@@ -130,6 +146,10 @@ with DAG("session_work", schedule=None):
     )
 
     own(10)
+    task.emr_serverless_session(as_people_write_it, **GIVEN)()
+    task.emr_serverless_session(
+        as_people_write_it, task_id="as_people_write_it_elsewhere", python=os.environ["OTHER_PYTHON"], **GIVEN
+    )()
     own_that_fails()
     own_that_is_terminated()
     given.expand(n=[3, 4])

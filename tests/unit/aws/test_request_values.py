@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
+import numpy as np
 import pytest
+from jinja2 import Undefined
 
 from airflow_emrs_ext.aws.request_values import converted
 from airflow_emrs_ext.exceptions import ConfigurationError
 
 JSON_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+
+
+class Number(int, Enum):
+    """A number with a name."""
+
+    ONE = 1
 
 
 def job(**members: Any) -> dict[str, Any]:
@@ -30,6 +39,28 @@ def application(**members: Any) -> dict[str, Any]:
         (job(executionTimeoutMinutes=Decimal(60)), {"executionTimeoutMinutes": 60}),
         (job(name=2026), {"name": "2026"}),
         (job(name=None), {}),
+        (job(name=Number.ONE), {"name": "1"}),
+        (job(executionTimeoutMinutes=np.int64(5), name=np.float64(0.5)), {"executionTimeoutMinutes": 5, "name": "0.5"}),
+        (job(tags={"a": np.bool_(True)}), {"tags": {"a": "true"}}),
+        (
+            job(jobDriver={"hive": {"query": "q", "parameters": {"--hivevar": {}}}}),
+            {"jobDriver": {"hive": {"query": "q"}}},
+        ),
+        (
+            job(jobDriver={"sparkSubmit": {"entryPoint": "j", "sparkSubmitParameters": "{'--conf': {'a': 'b'}}"}}),
+            {"jobDriver": {"sparkSubmit": {"entryPoint": "j", "sparkSubmitParameters": "--conf a=b"}}},
+        ),
+        (job(executionIamPolicy={"policy": '{"a":  1}'}), {"executionIamPolicy": {"policy": '{"a":  1}'}}),
+        (job(executionIamPolicy={"policy": "{'a': 1}"}), {"executionIamPolicy": {"policy": '{"a": 1}'}}),
+        (
+            converted(
+                "emr-containers",
+                "start_job_run",
+                {"configurationOverrides": {"monitoringConfiguration": {"persistentAppUI": "False"}}},
+                {},
+            ),
+            {"configurationOverrides": {"monitoringConfiguration": {"persistentAppUI": "DISABLED"}}},
+        ),
         (job(tags={"a": 1, "b": None, "c": True, 4: 0.5}), {"tags": {"a": "1", "c": "true", "4": "0.5"}}),
         (job(tags=[["a", 1]]), {"tags": {"a": "1"}}),
         (job(tags="{'a': 1}"), {"tags": {"a": "1"}}),
@@ -62,6 +93,11 @@ def test_a_meaning_that_is_certain(given: Any, meant: Any) -> None:
     ("members", "said"),
     [
         ({"executionTimeoutMinutes": True}, "`executionTimeoutMinutes` is True, of type bool; it takes a whole number"),
+        ({"executionTimeoutMinutes": np.bool_(True)}, "it takes a whole number"),
+        ({"name": Undefined()}, "`name` is None: .* gave nothing"),
+        ({"mode": True}, "`mode` is True, of type bool; it takes one of BATCH, STREAMING"),
+        ({"jobDriver": {"sparkSubmit": {"entryPointArguments": b"ab"}}}, "of type bytes; it takes a list"),
+        ({"tags": [["a", 1], ["a", 2]]}, "'a' is there twice"),
         ({"executionTimeoutMinutes": 1.5}, "is 1.5, of type float; it takes a whole number"),
         ({"name": ["a"]}, r"`name` is \['a'\], of type list; it takes a text"),
         ({"name": object()}, "of type object; it takes a text"),

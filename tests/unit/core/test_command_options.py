@@ -37,6 +37,8 @@ def test_splitting_gives_exactly_the_values(conf: dict[str, str], jars: list[str
         ({"--conf": "{'a': 1}"}, ["a=1"]),
         ({"--jars": "s3://b/a.jar,s3://b/b.jar"}, ["--jars", "s3://b/a.jar,s3://b/b.jar"]),
         ({"--hivevar": [["day", "1 May"]]}, ["day=1 May"]),
+        ({"--jars": "['s3://b/a.jar', 's3://b/b.jar']"}, ["--jars", "s3://b/a.jar,s3://b/b.jar"]),
+        ({"--name": "[nightly]"}, ["--name", "[nightly]"]),
     ],
 )
 def test_values_of_each_type(options: Any, words: list[str]) -> None:
@@ -57,6 +59,10 @@ def test_values_of_each_type(options: Any, words: list[str]) -> None:
         ({"--conf": {"a": {"b": "c"}}}, r"`options.--conf.a` is \{'b': 'c'\}, of type dict"),
         ({"--jars": ["a", None]}, r"`options.--jars\[1\]` is None: .* gave nothing"),
         ({"--jars": ["a,b"]}, "an entry is one value"),
+        ({"--jars": "[a.jar"}, "an entry is one value|it takes"),
+        ({"--class": True}, "`options.--class` is True, of type bool; it takes a value"),
+        ({"--conf": [["a", 1], ["a", 2]]}, "'a' is there twice"),
+        ({"--conf": {"fs.s3a.secret.key": b"hunter2"}}, r"secret\.key` is '\*\*\*', of type bytes"),
         ({"--conf": {"my.password": ["hunter2"]}}, r"my\.password` is '\*\*\*'"),
     ],
 )

@@ -60,6 +60,7 @@ GIVEN: dict[str, Any] = {
     "mode": "STREAMING",
     "architecture": "ARM64",
     "on_drift": "keep",
+    "retry_policy": {"maxAttempts": 3},
 }
 # Of what is of a type, by how the signature says it; a template of anything else.
 GIVEN_BY_TYPE: dict[str, Any] = {
@@ -158,6 +159,8 @@ def test_type_checkers_know_what_functions_hand_on(args: Any, bases: list[type])
             {**JOB, "mode": "streaming"},
             "`mode` is 'streaming'; it takes one of BATCH",
         ),
+        (EmrServerlessStartJobRunOperator, {**JOB, "retry_policy": 3}, "`retry_policy` is 3, of type int; it takes"),
+        (EmrServerlessStartJobRunOperator, {**JOB, "retry_policy": {"max_attempts": 3}}, "spelled like 'maxAttempts'"),
         (EmrServerlessStartJobRunOperator, {**JOB, "tags": ["a"]}, "`tags` is ['a'], of type list; it takes a mapping"),
         (EmrServerlessStartJobRunOperator, {**JOB, "job_driver": "s3://b/j.py"}, "`job_driver` is 's3://b/j.py'; it"),
         (EmrServerlessStartJobRunOperator, {**JOB, "execution_role_arn": ["arn"]}, "`execution_role_arn` is ['arn']"),
@@ -196,7 +199,7 @@ def test_names_of_the_authors_are_no_members() -> None:
         **{**JOB, "job_driver": driver},
         configuration_overrides=overrides,
         tags={"cost_center": "7"},
-        config={"tags": {"cost_center": "7"}},
+        config={"tags": {"cost_center": "7"}, "jobTags": {"cost_center": "7"}},
     )
     assert operator.job_driver == driver
 
