@@ -278,7 +278,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
 
     def _request(self, context: Context) -> dict[str, Any]:
         given = request_of(
-            self.hook.service,
+            self.kind.service,
             self.kind.starts,
             self.config,
             {"type": "job_type"},
@@ -317,7 +317,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
         given = {name: value for name, value in request.items() if name not in _NO_SETTINGS and value is not None}
         settings = {member_name(name): value for name, value in given.items()}
         other_type = str(request["type"]).upper() != str(found["type"]).upper()
-        drift = differences(self.hook.service, self.kind.starts, settings, found)
+        drift = differences(self.kind.service, self.kind.starts, settings, found)
         if not (drift or other_type):
             return {}
         said = "; ".join(
@@ -429,7 +429,7 @@ class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):
     def act(self, context: Context) -> dict[str, Any]:
         """Send the changes."""
         application_id = self.id_of("application_id")
-        changes = request_of(self.hook.service, "update_application", self.config, **self._settings())
+        changes = request_of(self.kind.service, "update_application", self.config, **self._settings())
         given = self.client_request_token or structure_of(self.config, "config").get("clientToken")
         # A try that follows a lost answer sends the changes again, which changes nothing.
         token = given or TaskIdentity.of(context).seed(context["ti"].try_number)

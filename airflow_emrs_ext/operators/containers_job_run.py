@@ -197,7 +197,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
         if policy is not None and attempts is not None:
             raise ConfigurationError("Give `retry_policy_configuration` or `job_retry_max_attempts`, not both.")
         given = request_of(
-            self.hook.service,
+            self.kind.service,
             self.kind.starts,
             self.config,
             {member: parameter},

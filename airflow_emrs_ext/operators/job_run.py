@@ -197,7 +197,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
     def request(self, context: Context) -> dict[str, Any]:
         """StartJobRun's."""
         given = request_of(
-            self.hook.service,
+            self.kind.service,
             self.kind.starts,
             self.config,
             execution_role_arn=self.execution_role_arn,

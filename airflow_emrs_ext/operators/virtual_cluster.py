@@ -139,7 +139,7 @@ class EmrContainersCreateVirtualClusterOperator(IdempotentStartOperator, Contain
             eks["nodeLabel"] = self.eks_node_label
         provider = {"type": "EKS", "id": self.eks_cluster_name, "info": {"eksInfo": eks}}
         given = request_of(
-            self.hook.service,
+            self.kind.service,
             self.kind.starts,
             self.config,
             container_provider=provider,

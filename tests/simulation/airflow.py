@@ -64,14 +64,14 @@ def _template(kind: str) -> Any:
     """An operator, made once: to make one takes longer than most histories."""
     common: dict[str, Any] = {"task_id": "a_task", "execution_role_arn": "a role"}
     if kind == "session":
-        return EmrServerlessStartSessionOperator(application_id="an application", **common)
+        return EmrServerlessStartSessionOperator(application_id="00f0application", **common)
     common["show_driver_logs"] = "never"
     if kind == "job_run":
         return EmrServerlessStartJobRunOperator(
-            application_id="an application", job_driver=spark_submit("s3://b/j.py"), **common
+            application_id="00f0application", job_driver=spark_submit("s3://b/j.py"), **common
         )
     return EmrContainersStartJobRunOperator(
-        virtual_cluster_id="a cluster",
+        virtual_cluster_id="0000cluster",
         release_label="emr-7.9.0-latest",
         job_driver=eks_spark_submit("s3://b/j.py"),
         **common,

@@ -112,7 +112,7 @@ class StartingSparkConnectServerOperator(EndsWithTaskOperator):
                 f"`config` has a clientToken; the tokens of a {self.kind.name.lower()} are the operator's own."
             )
         given = request_of(
-            self.hook.service,
+            self.kind.service,
             self.kind.starts,
             self.config,
             {} if self.runtime_configuration is None else {"configuration_overrides": "runtime_configuration"},
