@@ -29,6 +29,20 @@ BAD_INPUT: list[dict[str, Any]] = [
     {"mode": "STREAMING", "execution_timeout_minutes": 5},
     {"execution_iam_policy": {"policy": "not JSON"}},
     {"wait_for": "success"},
+    {"execution_timeout_minutes": 1.5},
+    {"waiter_delay": -5},
+    {"deferrable": "False"},
+    {"mode": "streaming"},
+    {"tags": ["team", "data"]},
+    {"job_driver": "s3://bucket/job.py"},
+    {"job_driver": {"sparkSubmit": {"entry_point": "s3://bucket/job.py"}}},
+    {"config": {"executionTimeoutMinuts": 5}},
+    {"job_driver": {"sparkSubmit": {"entryPoint": "s3://b/j.py", "entryPointArguments": "--day 1"}}},
+    {"job_driver": {"sparkSubmit": {"entryPoint": "s3://b/j.py", "entryPointArguments": [{"path": "s3://b/in"}]}}},
+    {"job_driver": {"sparkSubmit": {"entryPoint": "s3://b/j.py", "entryPointArguments": ["--in", None]}}},
+    {"application_id": "Nightly-Reports"},
+    {"application_id": "None"},
+    {"application_id": {"job_run_id": "00f"}},
 ]
 
 
