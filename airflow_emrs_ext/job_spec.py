@@ -85,7 +85,7 @@ def spark_submit(
     :raises ConfigurationError: a value that is no template is of the wrong kind
     """
     options = {
-        "--class": class_name,
+        "--class": None if class_name is None else _single(class_name, "class_name"),
         "--py-files": _several(py_files, "py_files"),
         "--jars": _several(jars, "jars"),
         "--files": _several(files, "files"),

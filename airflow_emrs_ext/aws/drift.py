@@ -65,8 +65,8 @@ def _comparable(shape: Any, value: Any) -> Any:
     if shape.name in _SIZES:
         return "".join(str(value).split()).lower()
     if shape.type_name == "list":
-        # None of them has an order; a resource may say more of an entry than the request did.
-        return sorted((repr(_sorted(one)) for one in value), key=str)
+        # None of them has an order.
+        return sorted(repr(_sorted(one)) for one in value)
     return value
 
 

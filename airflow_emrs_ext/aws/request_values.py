@@ -67,13 +67,17 @@ def input_of(service: str, operation: str) -> Any:
     :param service: botocore's name of the service
     :param operation: botocore's client method
     """
-    model = _model(service)
+    model = load_model(service)
     name = "".join(word.capitalize() for word in operation.split("_"))
     return model.operation_model(name).input_shape if name in model.operation_names else None
 
 
 @cache
-def _model(service: str) -> Any:
+def load_model(service: str) -> Any:
+    """The service's model, read once in a process; which is not for an event loop.
+
+    :param service: botocore's name of the service
+    """
     from botocore.session import get_session
 
     from airflow_emrs_ext.shared.service_model import extend

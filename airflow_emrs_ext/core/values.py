@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import math
+import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
@@ -14,6 +16,8 @@ _LONGEST = 120
 
 
 _TEMPLATES = ("{{", "{%")
+# A whole number as people and templates write it.
+_WHOLE = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 
 
 def is_rendered_later(value: Any) -> bool:
@@ -49,11 +53,8 @@ def as_whole_number(value: Any) -> int | None:
     """A number that is whole, or its text; ``None``: it is not one."""
     value = _plain(value)
     if isinstance(value, str):
-        try:
-            value = ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None
-    if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+        return int(found[1]) if (found := _WHOLE.fullmatch(value.strip())) else None
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
         return None
     try:
         whole = int(value)
@@ -68,9 +69,10 @@ def as_number(value: Any) -> float | None:
     if isinstance(value, bool) or not (isinstance(value, str) or hasattr(value, "__float__")):
         return None
     try:
-        return float(value)
+        number = float(value)
     except (OverflowError, TypeError, ValueError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def as_flag(value: Any) -> bool | None:

@@ -255,7 +255,7 @@ class WorkflowTrigger(BaseTrigger):
 
 
 async def _prepare() -> None:
-    """Import what runs workflows: clients of AWS, which takes half a second, and is not for the event loop."""
+    """Load what runs workflows: modules, clients, models; it takes half a second, and is not for the event loop."""
     global _is_prepared
     if not _is_prepared:
         await asyncio.to_thread(_import_runner)
@@ -263,7 +263,12 @@ async def _prepare() -> None:
 
 
 def _import_runner() -> None:
+    from airflow_emrs_ext.aws.request_values import load_model
+    from airflow_emrs_ext.resources import SERVICES
     from airflow_emrs_ext.triggers import runner  # noqa: F401
+
+    for service in SERVICES:
+        load_model(service)
 
 
 async def _through_repetitions(cancelled: asyncio.CancelledError, work: Coroutine[Any, Any, None]) -> None:

@@ -114,6 +114,7 @@ def test_what_cannot_be_said_before_it_is_rendered_is_shown_as_it_is() -> None:
         (lambda: spark_submit("s3://x/j.py", "--day x"), r"`arguments` is '--day x'; .* Write \['--day', 'x'\]"),
         (lambda: spark_submit("s3://x/j.py", [None]), r"`arguments\[0\]` is None"),
         (lambda: spark_submit("s3://x/j.py", [["a"]]), r"`arguments\[0\]` is \['a'\], of type list"),
+        (lambda: spark_submit("s3://x/j.jar", class_name=["a"]), r"`class_name` is \['a'\], of type list"),
         (lambda: spark_submit(""), "`entry_point` is ''; it takes a text"),
         (lambda: spark_submit("s3://x/j.py", conf="spark.a=b"), "`conf` is 'spark.a=b'; it takes a mapping"),
         (lambda: spark_submit("s3://x/j.py", conf={"spark.a": ["b"]}), r"`conf\.spark\.a` is \['b'\], of type list"),

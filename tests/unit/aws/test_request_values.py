@@ -35,6 +35,7 @@ def application(**members: Any) -> dict[str, Any]:
     ("given", "meant"),
     [
         (job(executionTimeoutMinutes="60"), {"executionTimeoutMinutes": 60}),
+        (job(executionTimeoutMinutes=" 60.0 "), {"executionTimeoutMinutes": 60}),
         (job(executionTimeoutMinutes=60.0), {"executionTimeoutMinutes": 60}),
         (job(executionTimeoutMinutes=Decimal(60)), {"executionTimeoutMinutes": 60}),
         (job(name=2026), {"name": "2026"}),
@@ -93,6 +94,9 @@ def test_a_meaning_that_is_certain(given: Any, meant: Any) -> None:
     ("members", "said"),
     [
         ({"executionTimeoutMinutes": True}, "`executionTimeoutMinutes` is True, of type bool; it takes a whole number"),
+        ({"executionTimeoutMinutes": "0x10"}, "`executionTimeoutMinutes` is '0x10'; it takes a whole number"),
+        ({"executionTimeoutMinutes": "1_000"}, "it takes a whole number"),
+        ({"executionTimeoutMinutes": float("inf")}, "it takes a whole number"),
         ({"executionTimeoutMinutes": np.bool_(True)}, "it takes a whole number"),
         ({"name": Undefined()}, "`name` is None: .* gave nothing"),
         ({"mode": True}, "`mode` is True, of type bool; it takes one of BATCH, STREAMING"),

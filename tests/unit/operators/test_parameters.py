@@ -150,6 +150,7 @@ def test_type_checkers_know_what_functions_hand_on(args: Any, bases: list[type])
         (EmrServerlessSparkSqlOperator, {"sql": "SELECT 1", "terminate_on_kill": False}, "always True"),
         (EmrServerlessStartJobRunOperator, {**JOB, "waiter_delay": -5}, "`waiter_delay` is -5, of type int; it takes"),
         (EmrServerlessStartJobRunOperator, {**JOB, "wait_timeout": timedelta(minutes=-1)}, "0 or more"),
+        (EmrServerlessStartJobRunOperator, {**JOB, "wait_timeout": float("inf")}, "0 or more"),
         (EmrServerlessStartJobRunOperator, {**JOB, "deferrable": "False"}, "`deferrable` is 'False'; it takes True"),
         (EmrServerlessStartJobRunOperator, {**JOB, "deferrable": "{{ x }}"}, "`deferrable` is '{{ x }}'"),
         (EmrServerlessStartJobRunOperator, {**JOB, "reattach": "no"}, "`reattach` is 'no'; it takes True or False"),
