@@ -18,7 +18,8 @@ _SEVERAL = "sc://none/several-sessions-are-open-in-this-process"
 
 _lock = threading.RLock()
 _open: list[tuple[SparkSession, str]] = []
-_address_before: str | None = None
+# The default session and the address of the process before the first block, while one is open.
+_before: tuple[SparkSession | None, str | None] | None = None
 
 
 @contextmanager
@@ -48,14 +49,18 @@ def current(spark: SparkSession, remote: str) -> Iterator[None]:
 
 
 def _settle(sessions: Any) -> None:
-    """Let the process's default be the one session that is open, or none."""
-    global _address_before
-    spark, address = (None, _SEVERAL) if len(_open) > 1 else _open[0] if _open else (None, None)
-    sessions._default_session = spark
-    if _address_before is None:
-        _address_before = os.environ.get(_ADDRESS, "")
-    os.environ[_ADDRESS] = address or _address_before
+    """Let the process's default be the one session that is open, none of several, and after all what it was before."""
+    global _before
+    if _before is None:
+        # PySpark makes the first session that is created the default one: it is a block's own.
+        default = sessions._default_session
+        ours = any(default is spark for spark, _ in _open)
+        _before = None if ours else default, os.environ.get(_ADDRESS)
+    default, address = (None, _SEVERAL) if len(_open) > 1 else _open[0] if _open else _before
+    sessions._default_session = default
     if address is None:
-        if not _address_before:
-            del os.environ[_ADDRESS]
-        _address_before = None
+        os.environ.pop(_ADDRESS, None)
+    else:
+        os.environ[_ADDRESS] = address
+    if not _open:
+        _before = None

@@ -14,13 +14,17 @@ pytest.importorskip("pyspark.sql.connect.session")
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql.connect.session import SparkSession as ConnectSession
 
 from airflow_emrs_ext.hooks.current_session import current
 
 
 @pytest.fixture(autouse=True)
-def no_address(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No address, and no session that an earlier test of this process has left open."""
     monkeypatch.delenv("SPARK_REMOTE", raising=False)
+    monkeypatch.setattr(ConnectSession, "_default_session", None)
+    monkeypatch.setattr(ConnectSession, "_active_session", threading.local())
     yield
     assert "SPARK_REMOTE" not in os.environ
 
@@ -28,8 +32,6 @@ def no_address(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def sessions() -> Iterator[list[Any]]:
     """Sessions of servers that nobody asks anything."""
-    from pyspark.sql.connect.session import SparkSession as ConnectSession
-
     made = [ConnectSession(connection=f"sc://127.0.0.1:{port}") for port in (9, 10)]
     yield made
     for one in made:
@@ -88,3 +90,24 @@ def test_an_address_of_the_users_own_comes_back(sessions: list[Any], monkeypatch
         with current(sessions[0], "sc://127.0.0.1:9"), current(sessions[1], "sc://127.0.0.1:10"):
             assert os.environ["SPARK_REMOTE"] != "sc://elsewhere"
         assert os.environ["SPARK_REMOTE"] == "sc://elsewhere"
+
+
+def test_sessions_of_the_users_own_come_back(sessions: list[Any]) -> None:
+    """Of the thread and of the process, which need not be the same."""
+    ConnectSession._active_session.session = sessions[0]
+    ConnectSession._default_session = sessions[0]
+    inner = ConnectSession(connection="sc://127.0.0.1:11")
+    with current(inner, "sc://127.0.0.1:11"):
+        assert found() == [inner] * 3
+        assert in_a_thread(SparkSession.builder.getOrCreate) is inner
+    inner._client.close()
+    assert SparkSession.active() is sessions[0]
+    assert in_a_thread(SparkSession.active) is sessions[0]
+
+
+def test_what_pyspark_made_the_default_is_the_blocks_own(sessions: list[Any]) -> None:
+    """It makes the first session that is created the default one of the process."""
+    ConnectSession._set_default_and_active_session(sessions[0])
+    with current(sessions[0], "sc://127.0.0.1:9"):
+        assert found() == [sessions[0]] * 3
+    assert ConnectSession._default_session is None
