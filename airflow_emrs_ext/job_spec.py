@@ -9,53 +9,52 @@ that nothing that a value holds can end it or add an option. ``print()`` shows t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Literal
 
-from airflow_emrs_ext.core.command_options import command_line
-from airflow_emrs_ext.core.values import as_flag, as_text, is_rendered_later, wrong
-from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.application_spec import LogType, WorkerType, monitoring_configuration
+from airflow_emrs_ext.core.specs import (
+    Classification,
+    Conf,
+    Flag,
+    Properties,
+    Spec,
+    Text,
+    Texts,
+    configurations,
+    flag,
+    given,
+    listed,
+    optional,
+    options,
+    properties,
+    several,
+    single,
+)
+from airflow_emrs_ext.core.values import is_rendered_later, wrong
 
-if TYPE_CHECKING:
-    from airflow_emrs_ext._compat import PlainXComArg
-
-Text: TypeAlias = "str | float | PlainXComArg"
-"""A text or a number, a template that renders one, or a reference to a task's result."""
-
-Flag: TypeAlias = "bool | str | PlainXComArg"
-"""``True`` or ``False``, a template that renders one, or a reference to a task's result."""
-
-Texts: TypeAlias = "str | Sequence[Text] | PlainXComArg"
-"""Several of them; one by itself counts as a list of it."""
-
-Properties: TypeAlias = "Mapping[str, Text | None] | PlainXComArg"
-"""Values by name; ``None`` leaves one out."""
-
-# What is a command line in a request, and has parts until then.
-_OPTIONS = frozenset({"sparkSubmitParameters", "sparkSqlParameters", "parameters"})
-
+__all__ = [
+    "Classification",
+    "Conf",
+    "Flag",
+    "Properties",
+    "Spec",
+    "Text",
+    "Texts",
+    "configuration_overrides",
+    "eks_configuration_overrides",
+    "eks_spark_sql",
+    "eks_spark_submit",
+    "execution_iam_policy",
+    "hive",
+    "hive_query",
+    "spark_submit",
+    "statement",
+]
 
 _SWITCH = {True: "ENABLED", False: "DISABLED"}
 
-
-class Spec(dict[str, Any]):
-    """A structure of a request, with options as values; an ordinary dictionary to whoever takes it as one."""
-
-    def request(self) -> dict[str, Any]:
-        """The structure as the API has it: what is not rendered yet stands in it as its template.
-
-        :raises ConfigurationError: a value cannot be said so
-        """
-        structure: dict[str, Any] = _as_request(self, "")
-        return structure
-
-    def __str__(self) -> str:
-        """The structure as the API has it, as JSON; as a dictionary, where templates cannot be said so yet."""
-        try:
-            return json.dumps(self.request(), indent=2, ensure_ascii=False)
-        except ConfigurationError:
-            return repr(self)
+_ONE_TEXT_EACH = "a list with one text for each argument"
 
 
 def spark_submit(
@@ -63,7 +62,7 @@ def spark_submit(
     arguments: Texts = (),
     *,
     class_name: Text | None = None,
-    conf: Properties | None = None,
+    conf: Conf | None = None,
     py_files: Texts = (),
     jars: Texts = (),
     files: Texts = (),
@@ -84,20 +83,20 @@ def spark_submit(
         a way to the repository
     :raises ConfigurationError: a value that is no template is of the wrong kind
     """
-    options = {
-        "--class": None if class_name is None else _single(class_name, "class_name"),
-        "--py-files": _several(py_files, "py_files"),
-        "--jars": _several(jars, "jars"),
-        "--files": _several(files, "files"),
-        "--archives": _several(archives, "archives"),
-        "--packages": _several(packages, "packages"),
-        "--conf": _properties(conf, "conf"),
+    parameters = {
+        "--class": optional(class_name, "class_name"),
+        "--py-files": several(py_files, "py_files"),
+        "--jars": several(jars, "jars"),
+        "--files": several(files, "files"),
+        "--archives": several(archives, "archives"),
+        "--packages": several(packages, "packages"),
+        "--conf": properties(conf, "conf"),
     }
     return Spec(
-        sparkSubmit=_given(
-            entryPoint=_single(entry_point, "entry_point"),
-            entryPointArguments=_arguments(arguments),
-            sparkSubmitParameters=_options(options),
+        sparkSubmit=given(
+            entryPoint=single(entry_point, "entry_point"),
+            entryPointArguments=listed(arguments, "arguments", _ONE_TEXT_EACH),
+            sparkSubmitParameters=options(parameters),
         )
     )
 
@@ -107,7 +106,7 @@ def eks_spark_submit(
     arguments: Texts = (),
     *,
     class_name: Text | None = None,
-    conf: Properties | None = None,
+    conf: Conf | None = None,
     py_files: Texts = (),
     jars: Texts = (),
     files: Texts = (),
@@ -145,7 +144,7 @@ def eks_spark_sql(
     entry_point: Text,
     *,
     variables: Properties | None = None,
-    conf: Properties | None = None,
+    conf: Conf | None = None,
 ) -> Spec:
     """A ``jobDriver`` of EMR on EKS that runs a file of SQL statements.
 
@@ -154,20 +153,47 @@ def eks_spark_sql(
     :param conf: Spark properties (``--conf``), which win over those of ``configuration_overrides``
     :raises ConfigurationError: a value that is no template is of the wrong kind
     """
-    options = {"--hivevar": _properties(variables, "variables"), "--conf": _properties(conf, "conf")}
+    parameters = {"--hivevar": properties(variables, "variables"), "--conf": properties(conf, "conf")}
     return Spec(
-        sparkSqlJobDriver=_given(entryPoint=_single(entry_point, "entry_point"), sparkSqlParameters=_options(options))
+        sparkSqlJobDriver=given(entryPoint=single(entry_point, "entry_point"), sparkSqlParameters=options(parameters))
     )
+
+
+def hive_query(
+    query: Text,
+    *,
+    scratch_dir: Text,
+    warehouse_dir: Text,
+    init_query_file: Text | None = None,
+    hiveconf: Conf | None = None,
+    hivevar: Properties | None = None,
+) -> Spec:
+    """A ``jobDriver`` that runs a Hive query, with the two directories that each must have.
+
+    :param query: S3 URI of the query file
+    :param scratch_dir: S3 URI for temporary files (``hive.exec.scratchdir``)
+    :param warehouse_dir: S3 URI of the managed tables (``hive.metastore.warehouse.dir``)
+    :param init_query_file: S3 URI of a file that is run before it
+    :param hiveconf: further Hive properties (``--hiveconf``), which win over those of ``configuration_overrides``
+    :param hivevar: values of ``${hivevar:name}`` in the query (``--hivevar``)
+    :raises ConfigurationError: a value that is no template is of the wrong kind
+    """
+    directories: Any = {
+        "hive.exec.scratchdir": single(scratch_dir, "scratch_dir"),
+        "hive.metastore.warehouse.dir": single(warehouse_dir, "warehouse_dir"),
+    }
+    fragments: list[Any] = [] if hiveconf is None else [hiveconf] if _is_one(hiveconf) else list(hiveconf)
+    return hive(query, init_query_file=init_query_file, hiveconf=[directories, *fragments], hivevar=hivevar)
 
 
 def hive(
     query: Text,
     *,
     init_query_file: Text | None = None,
-    hiveconf: Properties | None = None,
+    hiveconf: Conf | None = None,
     hivevar: Properties | None = None,
 ) -> Spec:
-    """A ``jobDriver`` that runs a Hive query.
+    """A ``jobDriver`` that runs a Hive query whose directories the application or ``configuration_overrides`` give.
 
     :param query: S3 URI of the query file
     :param init_query_file: S3 URI of a file that is run before it
@@ -175,52 +201,68 @@ def hive(
     :param hivevar: values of ``${hivevar:name}`` in the query (``--hivevar``)
     :raises ConfigurationError: a value that is no template is of the wrong kind
     """
-    options = {"--hiveconf": _properties(hiveconf, "hiveconf"), "--hivevar": _properties(hivevar, "hivevar")}
+    parameters = {"--hiveconf": properties(hiveconf, "hiveconf"), "--hivevar": properties(hivevar, "hivevar")}
     return Spec(
-        hive=_given(
-            query=_single(query, "query"),
-            initQueryFile=None if init_query_file is None else _single(init_query_file, "init_query_file"),
-            parameters=_options(options),
+        hive=given(
+            query=single(query, "query"),
+            initQueryFile=optional(init_query_file, "init_query_file"),
+            parameters=options(parameters),
         )
     )
 
 
 def configuration_overrides(
     *,
-    spark_defaults: Properties | None = None,
-    classifications: Mapping[str, Properties] | None = None,
-    s3_log_uri: Text | None = None,
+    spark_defaults: Conf | None = None,
+    classifications: Mapping[str, Classification] | None = None,
+    s3_log_uri: Text | Literal[False] | None = None,
+    s3_encryption_key_arn: Text | None = None,
+    cloud_watch_logs: Flag | None = None,
     cloud_watch_log_group: Text | None = None,
     cloud_watch_log_stream_prefix: Text | None = None,
+    cloud_watch_encryption_key_arn: Text | None = None,
+    cloud_watch_log_types: Mapping[WorkerType, Sequence[LogType]] | None = None,
     managed_logs: Flag | None = None,
+    managed_encryption_key_arn: Text | None = None,
+    prometheus_remote_write_url: Text | Literal[False] | None = None,
 ) -> Spec:
-    """A ``configurationOverrides`` structure.
+    """A ``configurationOverrides`` structure: what a job run has otherwise than its application.
 
     :param spark_defaults: properties of the classification ``spark-defaults``; they replace the application's whole
-        ``spark-defaults``
-    :param classifications: properties of other classifications, e.g. ``{"hive-site": {...}}``
-    :param s3_log_uri: where the service writes logs on S3
-    :param cloud_watch_log_group: CloudWatch log group that the service writes logs to
-    :param cloud_watch_log_stream_prefix: put before the names of the log streams
+        ``spark-defaults``. Those past the service's limit of 100 are submitted as ``--conf``
+    :param classifications: properties of other classifications, e.g. ``{"hive-site": {…}}``; a mapping among them is a
+        classification within it: ``{"spark-env": {"export": {…}}}``. An empty one removes the application's
+    :param s3_log_uri: where the service writes logs on S3; ``False``: not where the application says
+    :param s3_encryption_key_arn: KMS key that encrypts them
+    :param cloud_watch_logs: whether the service writes logs to CloudWatch; default: if anything is given for them
+    :param cloud_watch_log_group: their log group; default: ``/aws/emr-serverless``
+    :param cloud_watch_log_stream_prefix: put before the names of their log streams
+    :param cloud_watch_encryption_key_arn: KMS key that encrypts them
+    :param cloud_watch_log_types: which logs, by type of worker; default: the driver's output
     :param managed_logs: whether the service keeps logs itself for 30 days; default: as the application says
+    :param managed_encryption_key_arn: KMS key that encrypts them
+    :param prometheus_remote_write_url: of an Amazon Managed Service for Prometheus workspace; ``False``: none
     :raises ConfigurationError: a value that is no template is of the wrong kind
     """
-    monitoring: dict[str, Any] = {}
-    if s3_log_uri:
-        monitoring["s3MonitoringConfiguration"] = {"logUri": s3_log_uri}
-    if cloud_watch_log_group:
-        monitoring["cloudWatchLoggingConfiguration"] = {"enabled": True, "logGroupName": cloud_watch_log_group}
-        if cloud_watch_log_stream_prefix:
-            monitoring["cloudWatchLoggingConfiguration"]["logStreamNamePrefix"] = cloud_watch_log_stream_prefix
-    if managed_logs is not None:
-        monitoring["managedPersistenceMonitoringConfiguration"] = {"enabled": _flag(managed_logs, "managed_logs")}
+    monitoring = monitoring_configuration(
+        s3_log_uri=s3_log_uri,
+        s3_encryption_key_arn=s3_encryption_key_arn,
+        cloud_watch_logs=cloud_watch_logs,
+        cloud_watch_log_group=cloud_watch_log_group,
+        cloud_watch_log_stream_prefix=cloud_watch_log_stream_prefix,
+        cloud_watch_encryption_key_arn=cloud_watch_encryption_key_arn,
+        cloud_watch_log_types=cloud_watch_log_types,
+        managed_logs=managed_logs,
+        managed_encryption_key_arn=managed_encryption_key_arn,
+        prometheus_remote_write_url=prometheus_remote_write_url,
+    )
     return _overrides(spark_defaults, classifications, monitoring)
 
 
 def eks_configuration_overrides(
     *,
-    spark_defaults: Properties | None = None,
-    classifications: Mapping[str, Properties] | None = None,
+    spark_defaults: Conf | None = None,
+    classifications: Mapping[str, Classification] | None = None,
     s3_log_uri: Text | None = None,
     cloud_watch_log_group: Text | None = None,
     cloud_watch_log_stream_prefix: Text | None = None,
@@ -231,7 +273,8 @@ def eks_configuration_overrides(
     """A ``configurationOverrides`` structure of EMR on EKS.
 
     :param spark_defaults: properties of the classification ``spark-defaults``
-    :param classifications: properties of other classifications, e.g. ``{"spark-log4j": {...}}``
+    :param classifications: properties of other classifications, e.g. ``{"spark-log4j": {…}}``; a mapping among them is
+        a classification within it
     :param s3_log_uri: where the service writes logs on S3
     :param cloud_watch_log_group: CloudWatch log group that the service writes logs to
     :param cloud_watch_log_stream_prefix: put before the names of the log streams
@@ -243,8 +286,8 @@ def eks_configuration_overrides(
     monitoring: dict[str, Any] = {}
     if persistent_app_ui is not None:
         # Of a template the flag is known once it is rendered.
-        flag = _flag(persistent_app_ui, "persistent_app_ui")
-        monitoring["persistentAppUI"] = _SWITCH[flag] if isinstance(flag, bool) else flag
+        kept = flag(persistent_app_ui, "persistent_app_ui")
+        monitoring["persistentAppUI"] = _SWITCH[kept] if isinstance(kept, bool) else kept
     if s3_log_uri:
         monitoring["s3MonitoringConfiguration"] = {"logUri": s3_log_uri}
     if cloud_watch_log_group:
@@ -257,102 +300,61 @@ def eks_configuration_overrides(
     return _overrides(spark_defaults, classifications, monitoring)
 
 
-def _overrides(
-    spark_defaults: Properties | None, classifications: Mapping[str, Properties] | None, monitoring: Mapping[str, Any]
-) -> Spec:
-    given = {} if classifications is None else classifications
-    if not isinstance(given, Mapping):
-        raise wrong(given, "classifications", "a mapping of classifications to their properties")
-    if spark_defaults is not None:
-        if "spark-defaults" in given:
-            raise ConfigurationError("Give `spark_defaults`, or 'spark-defaults' in `classifications`, not both.")
-        given = {"spark-defaults": spark_defaults, **given}
-    properties_of = {name: _properties(properties, name) for name, properties in given.items()}
-    overrides = Spec()
-    if any(properties for properties in properties_of.values()):
-        overrides["applicationConfiguration"] = [
-            {"classification": name, "properties": properties} for name, properties in properties_of.items()
-        ]
-    if monitoring:
-        overrides["monitoringConfiguration"] = monitoring
-    return overrides
+def execution_iam_policy(*statements: Mapping[str, Any], policy_arns: Texts = ()) -> Spec:
+    """An ``executionIamPolicy``: what a job run may do at most, of what its role allows.
 
-
-def _given(**members: Any) -> dict[str, Any]:
-    """The members that have a value."""
-    return {name: value for name, value in members.items() if value is not None and value != []}
-
-
-def _options(options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The options that have a value; ``None``: none has."""
-    return {option: value for option, value in options.items() if value not in (None, (), [], {})} or None
-
-
-def _single(value: Any, path: str, *, may_be_empty: bool = False) -> Any:
-    """One text or number, as text; a template or reference as it is.
-
-    :raises ConfigurationError: it is neither
+    :param statements: of a policy of its own, see :func:`statement`; none: the policies of ``policy_arns`` alone
+    :param policy_arns: ARNs of managed policies, at most 10
+    :raises ConfigurationError: a value that is no template is of the wrong kind
     """
-    if is_rendered_later(value):
-        return value
-    text = as_text(value)
-    if text is None or not (text or may_be_empty):
-        raise wrong(value, path, "a text or a number")
-    return text
+    for number, one in enumerate(statements):
+        if not isinstance(one, Mapping) or "Effect" not in one:
+            raise wrong(one, f"statements[{number}]", "a statement, as `statement()` gives it")
+    arns = several([policy_arns] if isinstance(policy_arns, str) else policy_arns, "policy_arns")
+    policy = {"Version": "2012-10-17", "Statement": [dict(one) for one in statements]} if statements else None
+    return Spec(given(policy=policy, policyArns=arns))
 
 
-def _flag(value: Any, path: str) -> Any:
-    """One flag; a template or reference as it is."""
-    if is_rendered_later(value):
-        return value
-    flag = as_flag(value)
-    if flag is None:
-        raise wrong(value, path, "True or False")
-    return flag
+def statement(
+    actions: Texts,
+    resources: Texts,
+    *,
+    effect: Literal["Allow", "Deny"] = "Allow",
+    conditions: Mapping[str, Mapping[str, Text | Sequence[Text]]] | None = None,
+    sid: str | None = None,
+) -> dict[str, Any]:
+    """A statement of an IAM policy.
+
+    :param actions: e.g. ``"s3:GetObject"``, or several in a list
+    :param resources: ARNs, e.g. ``"arn:aws:s3:::bucket/*"``, or several in a list
+    :param effect: ``Allow`` (default) or ``Deny``
+    :param conditions: e.g. ``{"StringEquals": {"aws:ResourceAccount": "123456789012"}}``
+    :param sid: an id of letters and digits
+    :raises ConfigurationError: a value that is no template is of the wrong kind
+    """
+    if effect not in ("Allow", "Deny"):
+        raise wrong(effect, "effect", "'Allow' or 'Deny'")
+    found = given(
+        Sid=sid,
+        Effect=effect,
+        Action=_one_or_several(actions, "actions"),
+        Resource=_one_or_several(resources, "resources"),
+        Condition=conditions,
+    )
+    missing = [name for name, member in (("actions", "Action"), ("resources", "Resource")) if member not in found]
+    if missing:
+        raise wrong([], missing[0], "at least one")
+    return found
 
 
-def _several(values: Any, path: str) -> Any:
-    """A list of texts; one text by itself may have commas between several."""
-    if is_rendered_later(values) or isinstance(values, str):
-        return values
-    if not isinstance(values, Sequence) or isinstance(values, (bytes, bytearray)):
-        raise wrong(values, path, "a list of texts")
-    return [_single(value, f"{path}[{number}]") for number, value in enumerate(values)]
+def _one_or_several(values: Any, path: str) -> Any:
+    return single(values, path) if isinstance(values, str) else several(values, path)
 
 
-def _arguments(arguments: Any) -> Any:
-    if isinstance(arguments, str) and not is_rendered_later(arguments):
-        raise wrong(arguments, "arguments", "a list with one text for each argument", f"Write {arguments.split()!r}.")
-    if is_rendered_later(arguments):
-        return arguments
-    if not isinstance(arguments, Sequence) or isinstance(arguments, (bytes, bytearray)):
-        raise wrong(arguments, "arguments", "a list with one text for each argument")
-    return [_single(one, f"arguments[{number}]", may_be_empty=True) for number, one in enumerate(arguments)]
+def _is_one(fragments: Any) -> bool:
+    return isinstance(fragments, (str, Mapping)) or is_rendered_later(fragments)
 
 
-def _properties(properties: Any, path: str) -> Any:
-    """Properties as a mapping, or, if Airflow is to render their names, too, as a list of pairs."""
-    if properties is None or is_rendered_later(properties):
-        return properties
-    if not isinstance(properties, Mapping):
-        raise wrong(properties, path, "a mapping of names to values")
-    found = {}
-    for name, value in properties.items():
-        if not isinstance(name, str) or not name or ("=" in name and not is_rendered_later(name)):
-            raise ConfigurationError(f"`{path}`: {name!r} is no name of a property.")
-        if value is not None:
-            found[name] = _single(value, f"{path}.{name}", may_be_empty=True)
-    return [[name, value] for name, value in found.items()] if any(map(is_rendered_later, found)) else found
-
-
-def _as_request(value: Any, member: str) -> Any:
-    if hasattr(value, "resolve"):
-        return str(value)
-    if isinstance(value, Mapping):
-        parts = {name: _as_request(one, name) for name, one in value.items() if one is not None}
-        if member in _OPTIONS:
-            return command_line(parts, member)
-        return {name: one for name, one in parts.items() if not (name in _OPTIONS and one == "")}
-    if isinstance(value, (list, tuple)):
-        return dict(value) if member == "properties" else [_as_request(one, member) for one in value]
-    return value
+def _overrides(spark_defaults: Any, classifications: Any, monitoring: Mapping[str, Any]) -> Spec:
+    found = configurations(spark_defaults, classifications)
+    return Spec(given(applicationConfiguration=found, monitoringConfiguration=monitoring or None))

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from upload_jobs import upload_jobs
 
-from airflow_emrs_ext.job_spec import configuration_overrides, hive
+from airflow_emrs_ext.job_spec import configuration_overrides, hive_query
 from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
 from airflow_emrs_ext.operators.application_state import EmrServerlessDeleteApplicationOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
@@ -40,18 +40,15 @@ def example_job_run_hive():
         task_id="query",
         application_id=application_id,
         execution_role_arn="{{ params.execution_role_arn }}",
-        job_driver=hive(
+        job_driver=hive_query(
             "s3://{{ params.bucket }}/jobs/visits.sql",
+            scratch_dir="s3://{{ params.bucket }}/hive/scratch",
+            warehouse_dir="s3://{{ params.bucket }}/hive/warehouse",
             init_query_file="s3://{{ params.bucket }}/jobs/visits_init.sql",
             hivevar={"page": "home"},
         ),
         configuration_overrides=configuration_overrides(
-            classifications={
-                "hive-site": {
-                    "hive.exec.scratchdir": "s3://{{ params.bucket }}/hive/scratch",
-                    "hive.metastore.warehouse.dir": "s3://{{ params.bucket }}/hive/warehouse",
-                }
-            },
+            classifications={"hive-site": {"hive.driver.cores": 2, "hive.driver.memory": "4g"}},
             s3_log_uri="s3://{{ params.bucket }}/logs/",
         ),
     )

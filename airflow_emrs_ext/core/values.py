@@ -16,6 +16,18 @@ _LONGEST = 120
 
 
 _TEMPLATES = ("{{", "{%")
+# Spark properties that have several values with commas between them.
+_LISTS = frozenset(
+    {
+        "spark.archives",
+        "spark.files",
+        "spark.jars",
+        "spark.jars.packages",
+        "spark.jars.repositories",
+        "spark.sql.extensions",
+        "spark.submit.pyFiles",
+    }
+)
 # A whole number as people and templates write it.
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 
@@ -111,19 +123,18 @@ def list_of(value: Any, parameter: str) -> list[Any]:
 
 
 def pairs_of(value: Any, path: str) -> Iterable[tuple[str, Any]]:
-    """The names and values of a mapping, or of a list of pairs, as Airflow renders no keys; or of the text of one.
+    """The names and values of a mapping, of several that are merged, or of pairs, as Airflow renders no keys.
 
+    :param value: it, or its text
     :param path: where it is given, for the message
-    :raises ConfigurationError: it is none, or a name is no text, or is there twice
+    :raises ConfigurationError: it is none, a name is no text, or is there with two values
     """
     found: dict[str, Any] = {}
     for key, one in _pairs_of(value, path):
         name = as_text(key)
         if name is None:
             raise wrong(key, path, "texts as names")
-        if name in found:
-            raise ConfigurationError(f"`{path}`: {name!r} is there twice.")
-        found[name] = one
+        found[name] = _either(found.get(name), one, name, path)
     return found.items()
 
 
@@ -131,9 +142,29 @@ def _pairs_of(value: Any, path: str) -> Iterable[tuple[Any, Any]]:
     given = parsed(value) if isinstance(value, str) else value
     if isinstance(given, Mapping):
         return given.items()
-    if isinstance(given, (list, tuple)) and all(isinstance(one, (list, tuple)) and len(one) == 2 for one in given):
+    if not isinstance(given, (list, tuple)):
+        raise wrong(value, path, "a mapping of names to values")
+    if all(map(_is_pair, given)):
         return [(one[0], one[1]) for one in given]
-    raise wrong(value, path, "a mapping of names to values")
+    return [pair for number, one in enumerate(given) for pair in _pairs_of(one, f"{path}[{number}]")]
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2 and not isinstance(value[0], (list, tuple, Mapping))
+
+
+def _either(first: Any, second: Any, name: str, path: str) -> Any:
+    """The value of a name that may be there twice."""
+    if first is None or second is None or first == second:
+        return second if first is None else first
+    texts = as_text(first), as_text(second)
+    if name in _LISTS and None not in texts:
+        entries = [entry for text in texts if text is not None for entry in text.split(",")]
+        return ",".join(dict.fromkeys(entry for entry in entries if entry))
+    raise ConfigurationError(
+        f"`{path}`: {name!r} is there twice, as {shown(first, name)} and as {shown(second, name)}. Leave one of them "
+        "out."
+    )
 
 
 def wrong(value: Any, path: str, takes: str, remedy: str = "") -> ConfigurationError:

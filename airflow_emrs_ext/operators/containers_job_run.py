@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_template_fields, passed_on
@@ -223,7 +222,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
             **self.ownership(context, given),
             "virtual_cluster_id": self.id_of("virtual_cluster_id"),
         }
-        return lineage.with_properties(lineage.named(whole), lineage.transport(context))
+        return self.completed(context, whole)
 
 
 class EmrContainersCancelJobRunOperator(CancellingJobRunOperator, ContainersMixin):

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_emrs_ext._compat import Context
-from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.checks import check_structure
 from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields, passed_on
@@ -216,7 +215,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
             **self.ownership(context, given),
             "application_id": self.id_of("application_id"),
         }
-        return lineage.with_properties(lineage.named(whole), lineage.transport(context))
+        return self.completed(context, whole)
 
 
 class EmrServerlessCancelJobRunOperator(CancellingJobRunOperator, ServerlessMixin):

@@ -120,8 +120,8 @@ def test_what_cannot_be_said_before_it_is_rendered_is_shown_as_it_is() -> None:
         (lambda: spark_submit("s3://x/j.py", conf={"spark.a": ["b"]}), r"`conf\.spark\.a` is \['b'\], of type list"),
         (lambda: spark_submit("s3://x/j.py", conf={"a=b": "c"}), "'a=b' is no name of a property"),
         (lambda: spark_submit("s3://x/j.py", jars={"a": "b"}), "`jars` is {'a': 'b'}, of type dict"),
-        (lambda: hive("s3://x/q.sql", hivevar=["a"]), r"`hivevar` is \['a'\], of type list; it takes a mapping"),
-        (lambda: configuration_overrides(spark_defaults="a"), "`spark-defaults` is 'a'; it takes a mapping"),
+        (lambda: hive("s3://x/q.sql", hivevar=["a"]), r"`hivevar\[0\]` is 'a'; it takes a mapping"),
+        (lambda: configuration_overrides(spark_defaults="a"), "`spark_defaults` is 'a'; it takes a mapping"),
         (lambda: configuration_overrides(classifications="a"), "`classifications` is 'a'; it takes a mapping"),
         (
             lambda: configuration_overrides(spark_defaults={"a": 1}, classifications={"spark-defaults": {"b": 2}}),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from airflow_emrs_ext.local.base.errors import validation_error
+from airflow_emrs_ext.shared.worker_sizes import LEAST_OVERHEAD_MB, OVERHEAD_FACTOR, size_mb
 
 _FLAGS = {
     "--driver-cores": "spark.driver.cores",
@@ -16,9 +16,6 @@ _FLAGS = {
     "--executor-memory": "spark.executor.memory",
     "--num-executors": "spark.executor.instances",
 }
-_LEAST_OVERHEAD_MB = 384.0
-_JVM_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
-_UNITS_MB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2, "p": 1024.0**3}
 
 
 def submitted_properties(parameters: str | None, member: str) -> dict[str, str]:
@@ -73,10 +70,10 @@ def memory_mb(text: str, name: str, unit: str = "m") -> float:
     :param unit: unit of a bare number: ``k``, ``m``, ``g`` or ``t``
     :raises ApiError: it is no size
     """
-    match = _JVM_SIZE.fullmatch(text.strip())
-    if match is None:
+    size = size_mb(text, unit)
+    if size is None:
         raise validation_error(f"{name}: {text!r} is no size such as 4g or 4096m")
-    return float(match[1]) * _UNITS_MB[match[2].lower() or unit]
+    return size
 
 
 def whole(text: str, name: str, least: int = 0) -> int:
@@ -106,8 +103,8 @@ def overhead_mb(properties: Mapping[str, str], role: str, memory: float, *factor
             factor = _factor(properties[factor_name], factor_name)
             break
     else:
-        factor = 0.1
-    return max(_LEAST_OVERHEAD_MB, memory * factor)
+        factor = OVERHEAD_FACTOR
+    return max(LEAST_OVERHEAD_MB, memory * factor)
 
 
 def executor_count(properties: Mapping[str, str], *, default: int, dynamic: bool) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_emrs_ext._compat import Context, as_xcoms
+from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.operators._base.checks import check_choice
 from airflow_emrs_ext.operators._base.ends_with_task import EndsWithTaskOperator
@@ -125,6 +126,18 @@ class StartingJobRunOperator(EndsWithTaskOperator):
     def request(self, context: Context) -> dict[str, Any]:
         """The parameters of the operation that starts the job run, without the client token."""
         raise NotImplementedError
+
+    def completed(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A request within the service's limit of properties, with what leads from Spark back to the task."""
+        from airflow_emrs_ext.operators._base.property_limit import within_limit
+
+        limited, moved = within_limit(self.kind.service, request)
+        if moved:
+            self.log.info(
+                "`spark-defaults` has more properties than the service takes: submitted as --conf are %s",
+                ", ".join(moved),
+            )
+        return lineage.with_properties(lineage.named(limited), lineage.transport(context))
 
     def attempts_parameter(self) -> tuple[str, str]:
         """The member of the request that lets the service make several attempts, and the parameter that says it."""

@@ -9,28 +9,7 @@ from typing import Any, NamedTuple
 
 from airflow_emrs_ext.local.base.errors import validation_error
 from airflow_emrs_ext.local.base.runner import WorkerSize
-
-FREE_DISK_GB = 20.0
-"""Storage of a worker that costs nothing; also the least and the default."""
-
-
-class MemoryRange(NamedTuple):
-    """The memory in GB that goes with a number of vCPUs."""
-
-    least: int
-    most: int
-    step: int
-
-
-SUPPORTED = {
-    1: MemoryRange(2, 8, 1),
-    2: MemoryRange(4, 16, 1),
-    4: MemoryRange(8, 30, 1),
-    8: MemoryRange(16, 60, 4),
-    16: MemoryRange(32, 120, 8),
-}
-
-_MOST_DISK_GB = {"standard": 200.0, "shuffle_optimized": 2000.0}
+from airflow_emrs_ext.shared.worker_sizes import FREE_DISK_GB, MOST_DISK_GB, SUPPORTED
 
 _AMOUNT = re.compile(r"([0-9]+)\s*[A-Za-z]*")
 
@@ -93,9 +72,9 @@ def worker_size(
     """
     if cpu not in SUPPORTED:
         raise validation_error(f"{names['cpu']}: workers have {_listed(SUPPORTED)} vCPUs, not {cpu}")
-    least, most, step = SUPPORTED[cpu]
-    stepped = max(least, least + math.ceil((memory - least) / step - 1e-9) * step)
-    if stepped > most:
+    stepped = SUPPORTED[cpu].holding(memory)
+    if stepped is None:
+        most = SUPPORTED[cpu].most
         if not clamp_memory:
             raise validation_error(
                 f"{names['memory']}: a worker with {cpu} vCPU has at most {most} GB of memory,"
@@ -103,11 +82,11 @@ def worker_size(
             )
         stepped = most
     kind = disk_type.lower()
-    if kind not in _MOST_DISK_GB:
+    if kind not in MOST_DISK_GB:
         raise validation_error(f"{names['disk_type']}: must be standard or shuffle_optimized, not {disk_type!r}")
-    if not FREE_DISK_GB <= disk <= _MOST_DISK_GB[kind]:
+    if not FREE_DISK_GB <= disk <= MOST_DISK_GB[kind]:
         raise validation_error(
-            f"{names['disk']}: a worker has {FREE_DISK_GB:g} to {_MOST_DISK_GB[kind]:g} GB of {kind} disk, not {disk:g}"
+            f"{names['disk']}: a worker has {FREE_DISK_GB:g} to {MOST_DISK_GB[kind]:g} GB of {kind} disk, not {disk:g}"
         )
     return WorkerSize(float(cpu), float(stepped), float(disk))
 

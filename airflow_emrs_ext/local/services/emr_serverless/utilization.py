@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from airflow_emrs_ext.local.base.runner import Workers
-from airflow_emrs_ext.local.services.emr_serverless.sizes import FREE_DISK_GB
+from airflow_emrs_ext.shared.worker_sizes import FREE_DISK_GB
 
 LEAST_BILLED_SECONDS = 60
 _DIGITS = 3

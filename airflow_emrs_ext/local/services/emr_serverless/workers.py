@@ -16,7 +16,8 @@ from airflow_emrs_ext.local.base.spark_sizes import (
     submitted_properties,
     whole,
 )
-from airflow_emrs_ext.local.services.emr_serverless.sizes import FREE_DISK_GB, Resources, worker_size
+from airflow_emrs_ext.local.services.emr_serverless.sizes import Resources, worker_size
+from airflow_emrs_ext.shared.worker_sizes import FREE_DISK_GB
 
 _SPARK_DEFAULT_CORES = "4"
 _SPARK_DEFAULT_MEMORY = "14G"
