@@ -1,4 +1,4 @@
-"""What an application can be given: workers kept ready, limits, network, image, encryption, and what it costs by job run."""
+"""An application with workers kept ready, limits, a network, an image, encryption, and its cost by job run."""
 
 from __future__ import annotations
 

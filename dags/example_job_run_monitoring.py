@@ -1,4 +1,4 @@
-"""Where logs and metrics go: S3, CloudWatch, the service itself, Prometheus; which levels, and what a job run removes."""
+"""Where logs and metrics go: S3, CloudWatch, the service, Prometheus; which levels, and what a job run removes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of Apache Iceberg, Delta Lake and Apache Hudi, and the AWS Glue Data Catalog, of this account and of another."""
+"""Tables of Apache Iceberg, Delta Lake and Apache Hudi, and the Glue Data Catalog of this account and another."""
 
 from __future__ import annotations
 
