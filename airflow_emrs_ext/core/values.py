@@ -146,7 +146,10 @@ def _pairs_of(value: Any, path: str) -> Iterable[tuple[Any, Any]]:
         raise wrong(value, path, "a mapping of names to values")
     if all(map(_is_pair, given)):
         return [(one[0], one[1]) for one in given]
-    return [pair for number, one in enumerate(given) for pair in _pairs_of(one, f"{path}[{number}]")]
+    fragments = [parsed(one) if isinstance(one, str) else one for one in given]
+    if not all(isinstance(one, (Mapping, list, tuple)) for one in fragments):
+        raise wrong(value, path, "a mapping of names to values")
+    return [pair for number, one in enumerate(fragments) for pair in _pairs_of(one, f"{path}[{number}]")]
 
 
 def _is_pair(value: Any) -> bool:
