@@ -45,7 +45,7 @@ class SessionTask(DecoratedOperator, PythonOperator, InSessionOperator):
         )
         self._working_in: dict[str, Any] = {}
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context, event: Any = None) -> Any:
         """Call the function with a session of Spark in the session."""
         with self.ends_at_kill(), self.session_to_work_in(context) as self._working_in:
             # Not that of InSessionOperator: Airflow's own operator prepares the arguments, and calls execute_callable.

@@ -137,7 +137,7 @@ class EmrServerlessSparkSqlOperator(InSessionOperator):
         self.output_format = output_format
         self.output_mode = output_mode
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Run the statements."""
         texts = [self.sql] if isinstance(self.sql, str) else self.sql
         statements = [statement for text in texts for statement in split_statements(text)]

@@ -40,7 +40,7 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
     A state from which none of them can be reached any more fails the task at once. Modes ``poke`` and ``reschedule``
     are Airflow's; ``deferrable`` waits in the triggerer. ``timeout`` and ``soft_fail`` mean the same in all three.
 
-    :param target_states: list of states to wait for, as the API spells them
+    :param target_states: states to wait for, as the API spells them
     :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
     :param region_name: AWS Region; default: the connection's
     :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
@@ -82,7 +82,8 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
-        self.target_states = target_states
+        # A set would have another order, and with it the serialized DAG, in each process.
+        self.target_states = sorted(target_states) if isinstance(target_states, (set, frozenset)) else target_states
         self.notification_queue = notification_queue
         self.deferrable: bool = settings.default_deferrable() if deferrable is None else deferrable
         self.ends_in_trigger = end_from_trigger

@@ -215,11 +215,9 @@ class ThrowawayAirflow:
         )
         return [TaskState(task_id, state, _seconds(begin, end), tries) for task_id, state, begin, end, tries in rows]
 
-    def result(self, dag_id: str, task_id: str) -> Any:
-        """What the task returned, ``None`` if it did not."""
-        rows = self.query(
-            "SELECT value FROM xcom WHERE dag_id = ? AND task_id = ? AND key = 'return_value'", dag_id, task_id
-        )
+    def result(self, dag_id: str, task_id: str, key: str = "return_value") -> Any:
+        """What the task returned, or has stored under another key; ``None`` if it has not."""
+        rows = self.query("SELECT value FROM xcom WHERE dag_id = ? AND task_id = ? AND key = ?", dag_id, task_id, key)
         value = rows[0][0] if rows else None
         # SQLite hands the JSON of a number back as the number.
         return json.loads(value) if isinstance(value, str | bytes) else value

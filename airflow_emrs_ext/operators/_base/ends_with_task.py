@@ -97,11 +97,11 @@ class EndsWithTaskOperator(IdempotentStartOperator):
             # What runs is worth more than the way to its pages.
             self.log.warning("The links of this task lead nowhere: %s: %s", type(error).__name__, error)
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context, event: Any = None) -> Any:
         """Make the request, then wait for what it leads to; both end at a kill."""
         self._ti, self._notes = context["ti"], None
         with self.ends_at_kill():
-            return super().execute(context)
+            return super().execute(context, event)
 
     @contextmanager
     def ends_at_kill(self) -> Iterator[None]:

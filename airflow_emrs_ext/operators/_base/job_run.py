@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_emrs_ext._compat import Context, as_xcoms
+from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
 from airflow_emrs_ext.core.outcome import Outcome, then_of
 from airflow_emrs_ext.operators._base.checks import check_choice
@@ -59,6 +59,11 @@ class StartingJobRunOperator(EndsWithTaskOperator):
         self.submit_from = submit_from
         self.config = config
 
+    @property
+    def job_id(self) -> str | None:
+        """The id of the job run, as the Amazon provider's operators call it; ``None``: none has been started yet."""
+        return self._ids.get("job_run_id")
+
     def act(self, context: Context) -> dict[str, Any]:
         """Submit the job run, then wait for it."""
         request = self.request(context)
@@ -70,14 +75,14 @@ class StartingJobRunOperator(EndsWithTaskOperator):
             self._defer_submission(context, request, targets)
         return self._follow_started(context, self.start_once(context, request), targets)
 
-    def execute_submitted(self, context: Context, event: Any = None) -> dict[str, Any]:
+    def execute_submitted(self, context: Context, event: Any = None) -> Any:
         """Go on with what the triggerer has submitted."""
         outcome, then = Outcome.from_event(event), then_of(event)
         if outcome.error is not None:
-            return as_xcoms(self, self.finish(context, outcome))
+            return self._xcom(self.finish(context, outcome))
         self._ti, self.hook.wait_policy = context["ti"], wait_policy_of(then)
         with self.ends_at_kill():
-            return as_xcoms(self, self._follow_started(context, outcome.result or {}, then["targets"]))
+            return self._xcom(self._follow_started(context, outcome.result or {}, then["targets"]))
 
     def _defer_submission(self, context: Context, request: Mapping[str, Any], targets: Sequence[str]) -> None:
         from airflow_emrs_ext.workflows.idempotent_start import end_uncertain_start

@@ -64,6 +64,9 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
     counts_cost: ClassVar[bool] = False
     """Whether the operator adds what it sees the end of to the metrics: one operator per job run or session does."""
 
+    returns: ClassVar[str | None] = None
+    """The one member of the facts that is the task's result, in classes with the Amazon provider's results."""
+
     def __init__(
         self,
         *,
@@ -93,11 +96,16 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
         # Airflow refuses DAGs whose tasks have an attribute of the parameter's name wherever a plugin has a listener.
         self.ends_in_trigger = end_from_trigger
 
-    def execute(self, context: Context) -> Any:
-        """Make the request, then wait for what it leads to."""
+    def execute(self, context: Context, event: Any = None) -> Any:
+        """Make the request, then wait for what it leads to.
+
+        :param event: of a trigger, for classes of users' own that pass one on as the Amazon provider's take it
+        """
+        if event is not None:
+            return self.execute_complete(context, event)
         # The deadline is the whole task's: it bounds the request, too, and a bad one is found before anything starts.
         self.hook.wait_policy = self._wait_policy(context)
-        return as_xcoms(self, self.act(context))
+        return self._xcom(self.act(context))
 
     def act(self, context: Context) -> dict[str, Any]:
         """What the operator does, with the hook's patience set to the task's."""
@@ -145,7 +153,7 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
     def _run_context(self) -> RunContext:
         return replace(self.hook.run_context, log=self.log)
 
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
         """Finish with the outcome that the trigger sent, or with what is to be seen of what it has watched.
 
         Of a success it has told all: nothing is imported, then, that only asking would need.
@@ -165,7 +173,7 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
                 outcome = self._outcome(workflow, arguments)
             elif restate := CONCLUSIONS.get(workflow.__name__):
                 self.hook.run(restate(self._run_context(), outcome.error, **arguments))
-        return as_xcoms(self, self.finish(context, outcome))
+        return self._xcom(self.finish(context, outcome))
 
     def finish(self, context: Context, outcome: Outcome) -> dict[str, Any]:
         """The one end of both modes: return the result, or raise the error."""
@@ -178,6 +186,10 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
         if outcome.error is not None:
             raise outcome.error
         return facts
+
+    def _xcom(self, facts: dict[str, Any]) -> Any:
+        """The task's result."""
+        return as_xcoms(self, facts) if self.returns is None else facts[self.returns]
 
     def ids_of_started(self, context: Context) -> dict[str, str]:
         """The ids of what the task has started, as far as it is known; by default nothing is."""

@@ -38,7 +38,7 @@ NEW = {"type": "SPARK", "releaseLabel": "emr-7.5.0"}
         ("STOPPING", "delete", False),
         ("STOPPING", "update", False),
         ("STOPPED", "start", True),
-        ("STOPPED", "stop", False),
+        ("STOPPED", "stop", True),
         ("STOPPED", "delete", True),
         ("STOPPED", "update", True),
         ("TERMINATED", "start", False),
