@@ -8,12 +8,14 @@ operators of this package that these are, whose results and parameters say more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_emrs_ext._compat import Context, mask_secret
 from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.exceptions import ConfigurationError
-from airflow_emrs_ext.operators._base.connection import passed_on
+from airflow_emrs_ext.operators._base.connection import aws_template_fields, passed_on
+from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator
 from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator as _CreateApplication
 from airflow_emrs_ext.operators.application_state import (
     EmrServerlessDeleteApplicationOperator,
@@ -39,6 +41,7 @@ __all__ = [
     "EmrEksCreateClusterOperator",
     "EmrServerlessCreateApplicationOperator",
     "EmrServerlessDeleteApplicationOperator",
+    "EmrServerlessGetSessionEndpointOperator",
     "EmrServerlessStartJobOperator",
     "EmrServerlessStartSessionOperator",
     "EmrServerlessStopApplicationOperator",
@@ -251,6 +254,55 @@ class EmrEksCreateClusterOperator(EmrContainersCreateVirtualClusterOperator):
         super().__init__(name=virtual_cluster_name, **passed_on(locals(), "virtual_cluster_name"))
 
 
+class EmrServerlessGetSessionEndpointOperator(EmrServerlessOperator):
+    """Describe the Spark Connect endpoint of a session, with a token for it (GetSessionEndpoint).
+
+    The token is in the result, and so in Airflow's database and in sight of whoever may see the XComs of the task: work
+    with ``@task.emr_serverless_session`` or
+    :class:`~airflow_emrs_ext.hooks.spark_connect.EmrServerlessSparkConnectHook` instead, which keep it in memory.
+
+    :param application_id: of the application
+    :param session_id: of the session
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :return: ``endpoint``, ``auth_token`` and ``auth_token_expires_at``, a datetime
+    """
+
+    template_fields: Sequence[str] = aws_template_fields("application_id", "session_id")
+
+    def __init__(
+        self,
+        *,
+        application_id: Any,
+        session_id: Any,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Unpack[OperatorArgs],
+    ) -> None:
+        super().__init__(**passed_on(locals(), "application_id", "session_id"))
+        self.application_id = application_id
+        self.session_id = session_id
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Ask for the endpoint."""
+        found = self.hook.get_session_endpoint(self.id_of("application_id"), self.id_of("session_id"))
+        mask_secret(found["authToken"])
+        self.log.warning(
+            "The token of session %s is in this task's XCom until %s. @task.emr_serverless_session keeps it in memory.",
+            self.session_id,
+            found["authTokenExpiresAt"],
+        )
+        return {
+            "endpoint": found["endpoint"],
+            "auth_token": found["authToken"],
+            "auth_token_expires_at": found["authTokenExpiresAt"],
+        }
+
+
 def _check_openlineage(parent_job: bool | None, transport: bool | None) -> None:
     for name, wanted in (("parent_job", parent_job), ("transport", transport)):
         if wanted is not None and wanted != settings.injects_openlineage(name):
@@ -258,13 +310,3 @@ def _check_openlineage(parent_job: bool | None, transport: bool | None) -> None:
                 f"`openlineage_inject_{name}_info` is {wanted}: here [openlineage] spark_inject_{name}_info says it, "
                 "for all tasks. Set that, or leave the parameter out."
             )
-
-
-def __getattr__(name: str) -> Any:
-    if name == "EmrServerlessGetSessionEndpointOperator":
-        raise ImportError(
-            "There is no EmrServerlessGetSessionEndpointOperator here: its result would be a token in an XCom. Use "
-            "@task.emr_serverless_session, or EmrServerlessSparkConnectHook of airflow_emrs_ext.hooks.spark_connect in "
-            "the task that connects."
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

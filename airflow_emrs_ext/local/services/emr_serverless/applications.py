@@ -124,9 +124,9 @@ class Applications(Collection[Application]):
     def stop(self, application: Application, details: str = "") -> None:
         """StopApplication: STARTING or STARTED becomes STOPPING, then STOPPED, unless something is active.
 
-        Harmless while it is STOPPED: the Amazon provider's operator stops whatever it deletes, and its example DAGs, which
-        AWS runs on the service, do so with an application that another task has stopped. Reports of refusals are of
-        applications that were never started.
+        Harmless while it is STOPPED: the Amazon provider's operator stops whatever it deletes, and its example DAGs,
+        which AWS runs on the service, do so with an application that another task has stopped. The public report of a
+        refusal does not say in which state the application was.
         """
         if application.state is S.STOPPED:
             return
