@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.job_spec import hive, spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
+from airflow_emrs_ext.spark_conf import delta, driver, iceberg
 from tests.running import run_task
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
@@ -44,6 +46,21 @@ BAD_INPUT: list[dict[str, Any]] = [
     {"application_id": "None"},
     {"application_id": {"job_run_id": "00f"}},
 ]
+
+
+BAD_WORDS = [
+    lambda: spark_submit("s3://bucket/job.py", "--day 1"),
+    lambda: spark_submit("s3://bucket/job.py", conf="spark.executor.memory=4g"),
+    lambda: spark_submit("s3://bucket/job.py", conf=[iceberg(), delta()]),
+    lambda: driver(cores=2, memory="16g"),
+]
+
+
+@pytest.mark.parametrize("write", BAD_WORDS)
+def test_what_a_dag_file_says(write: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        write()
+    assert_quoted(f"ConfigurationError: {caught.value}")
 
 
 def assert_quoted(said: str) -> None:
