@@ -30,6 +30,8 @@ class EmrServerlessSparkSqlOperator(InSessionOperator):
 
     :param sql: one or more statements separated by semicolons, the path of a ``.sql`` file, or a list of either;
         templated
+    :param split: whether a text may have several statements (default); ``False``: each is sent as it is, for what only
+        a newer Spark can take apart
     :param parameters: values for ``:name`` markers as a mapping, or for ``?`` markers of a single statement as a list;
         Spark takes them as values, never as text; templated
     :param row_limit: how many rows of a statement are fetched at most; default 1000, 0: none
@@ -90,6 +92,7 @@ class EmrServerlessSparkSqlOperator(InSessionOperator):
         self,
         *,
         sql: str | Sequence[str],
+        split: bool = True,
         parameters: dict[str, Any] | list[Any] | None = None,
         row_limit: int = 1000,
         output_table: str | None = None,
@@ -121,6 +124,7 @@ class EmrServerlessSparkSqlOperator(InSessionOperator):
             **passed_on(
                 locals(),
                 "sql",
+                "split",
                 "parameters",
                 "row_limit",
                 "output_table",
@@ -130,6 +134,7 @@ class EmrServerlessSparkSqlOperator(InSessionOperator):
             )
         )
         self.sql = sql
+        self.split = split
         self.parameters = parameters
         self.row_limit = row_limit
         self.output_table = output_table
@@ -140,7 +145,7 @@ class EmrServerlessSparkSqlOperator(InSessionOperator):
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Run the statements."""
         texts = [self.sql] if isinstance(self.sql, str) else self.sql
-        statements = [statement for text in texts for statement in split_statements(text)]
+        statements = [statement for text in texts for statement in (split_statements(text) if self.split else [text])]
         if not statements:
             raise ConfigurationError("`sql` has no statement.")
         if self.output_table and self.output_path:

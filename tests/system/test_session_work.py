@@ -158,6 +158,9 @@ def test_rows_of_sql(run: Run) -> None:
 def test_rows_of_sql_are_written(run: Run) -> None:
     assert run.result("sql_to_table")["output"] == "numbers"
     assert run.result("sql_from_file")["rows"] == [[5, 4]]
+    assert run.result("sql_compound")["rows"] == [[2, "soon"], [3, "late"]]
+    assert [one["row_count"] for one in run.result("sql_compound")["statements"]] == [0, 2]
+    assert run.result("sql_whole")["rows"] == [["a;b"]]
     assert run.result("sql_to_path")["output"] == "s3://work/written"
     listed = run.emr.client("s3").list_objects_v2(Bucket="work", Prefix="written/")["Contents"]
     assert [key for key in (entry["Key"] for entry in listed) if key.endswith(".parquet")]

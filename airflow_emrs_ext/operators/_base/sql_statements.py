@@ -22,8 +22,12 @@ _TOKENS = re.compile(
     | -- [^\n]*
     | (?P<comment> /\* )
     | (?P<end> ; )
+    # What opens and closes the blocks of a compound statement. What END IF and the like close opens no such block; a
+    # member of a structure is none of these words.
+    | (?<! [\w.] ) (?P<opens> BEGIN | CASE ) \b
+    | (?<! [\w.] ) (?P<closes> END (?: \s+ (?P<of> IF | WHILE | LOOP | REPEAT | FOR | CASE ) )? ) \b
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
@@ -31,20 +35,28 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 def split_statements(sql: str) -> list[str]:
     """The statements of a text that separates them with semicolons, without empty ones.
 
-    Semicolons in literals, quoted names and comments separate nothing.
+    Semicolons in literals, quoted names, comments and compound statements (``BEGIN … END``) separate nothing.
 
     :param sql: one or more statements in Spark's SQL
     """
-    statements, begin, at = [], 0, 0
+    statements, begin, at, depth = [], 0, 0, 0
     while found := _TOKENS.search(sql, at):
         at = found.end()
         if found["comment"]:
             at = _end_of_comment(sql, at)
-        elif found["end"]:
+        elif found["end"] and not depth:
             statements.append(sql[begin : found.start()])
             begin = at
+        elif found["opens"] and (depth or (_is(found, "BEGIN") and not _says_something(sql[begin : found.start()]))):
+            depth += 1
+        elif found["closes"] and depth and (found["of"] or "CASE").upper() == "CASE":
+            depth -= 1
     statements.append(sql[begin:])
     return [statement.strip() for statement in statements if _says_something(statement)]
+
+
+def _is(found: re.Match[str], word: str) -> bool:
+    return found["opens"].upper() == word
 
 
 def _end_of_comment(sql: str, at: int) -> int:

@@ -141,6 +141,19 @@ with DAG("session_work", schedule=None):
         **GIVEN,
     )
     sql_from_file = EmrServerlessSparkSqlOperator(task_id="sql_from_file", sql="session_work.sql", **GIVEN)
+    sql_compound = EmrServerlessSparkSqlOperator(
+        task_id="sql_compound",
+        sql="""
+            CREATE OR REPLACE TEMPORARY VIEW few AS SELECT id FROM range(4);
+            BEGIN
+                DECLARE most INT DEFAULT 2;
+                IF most > 1 THEN SET most = most + 1; END IF;
+                SELECT id, CASE WHEN id > 2 THEN 'late' ELSE 'soon' END AS word FROM few WHERE id >= most - 1;
+            END;
+        """,
+        **GIVEN,
+    )
+    sql_whole = EmrServerlessSparkSqlOperator(task_id="sql_whole", sql="SELECT 'a;b' AS text", split=False, **GIVEN)
     sql_that_fails = EmrServerlessSparkSqlOperator(
         task_id="sql_that_fails", sql="SELECT 1; SELECT * FROM no_such_table", **OWN
     )
@@ -158,4 +171,4 @@ with DAG("session_work", schedule=None):
     udf(40)
     elsewhere(5)
     frame_elsewhere()
-    sql >> sql_to_table >> sql_from_file
+    sql >> sql_to_table >> sql_from_file >> sql_compound >> sql_whole

@@ -37,6 +37,23 @@ from airflow_emrs_ext.operators._base.sql_statements import brief, split_stateme
         ("SELECT 'open; \\' ; end\\", ["SELECT 'open; \\' ; end\\"]),
         ('SELECT "open; \\" ; end\\', ['SELECT "open; \\" ; end\\']),
         ("SELECT 5 - -3; SELECT 4 / 2", ["SELECT 5 - -3", "SELECT 4 / 2"]),
+        ("BEGIN SET x = 1; SELECT x; END; SELECT 2", ["BEGIN SET x = 1; SELECT x; END", "SELECT 2"]),
+        ("SELECT 1; begin\nselect 2; end", ["SELECT 1", "begin\nselect 2; end"]),
+        ("/* a; */ BEGIN SELECT 'END;'; END;", ["/* a; */ BEGIN SELECT 'END;'; END"]),
+        (
+            "BEGIN a: BEGIN SELECT 1; END a; IF x > 1 THEN SELECT CASE WHEN x THEN 2 END; END IF; END; SELECT 3",
+            ["BEGIN a: BEGIN SELECT 1; END a; IF x > 1 THEN SELECT CASE WHEN x THEN 2 END; END IF; END", "SELECT 3"],
+        ),
+        (
+            "BEGIN CASE x WHEN 1 THEN SELECT 1; END CASE; WHILE x > 1 DO SET x = 1; END WHILE; END; SELECT 2",
+            ["BEGIN CASE x WHEN 1 THEN SELECT 1; END CASE; WHILE x > 1 DO SET x = 1; END WHILE; END", "SELECT 2"],
+        ),
+        (
+            "SELECT CASE WHEN a THEN 1 END; SELECT begin, t.end FROM t",
+            ["SELECT CASE WHEN a THEN 1 END", "SELECT begin, t.end FROM t"],
+        ),
+        ("BEGIN SELECT t.end, t.begin FROM t; END; SELECT 2", ["BEGIN SELECT t.end, t.begin FROM t; END", "SELECT 2"]),
+        ("BEGIN SELECT 1; SELECT 2", ["BEGIN SELECT 1; SELECT 2"]),
     ],
 )
 def test_statements(sql: str, statements: list[str]) -> None:
