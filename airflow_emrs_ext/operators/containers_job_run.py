@@ -65,6 +65,10 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
         whatever has become of it; default: the task's
     :param submit_from: ``triggerer``: the task is deferred for its submission, too; hundreds of mapped tasks are then
         submitted one by one by a process that knows the service's quota, and no worker waits meanwhile
+    :param artifacts: S3 URI of a folder, e.g. ``s3://bucket/artifacts``, for files of ``job_driver`` that are beside
+        the DAG file and named by their path from its folder: entry point, queries, and entries of ``py_files`` (folders
+        of Python modules, too), ``jars``, ``files`` and ``archives``. Each is put there under a name that its content
+        gives, once, and never removed
     :param config: further members of StartJobRun in the API's own form, for what has no parameter here
     :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
     :param region_name: AWS Region; default: the connection's
@@ -107,6 +111,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
         "tags",
         "client_request_token",
         "config",
+        "artifacts",
         "show_driver_logs",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {
@@ -146,6 +151,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
         cancel_on_timeout: bool = True,
         client_request_token: str | None = None,
         submit_from: SubmitFrom = "worker",
+        artifacts: str | None = None,
         config: Mapping[str, Any] | None = None,
         reattach: bool = True,
         aws_conn_id: str | None = "aws_default",
@@ -202,7 +208,7 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
             {member: parameter},
             execution_role_arn=self.execution_role_arn,
             release_label=self.release_label,
-            job_driver=self.job_driver,
+            job_driver=self.uploaded_driver(),
             configuration_overrides=self.configuration_overrides,
             job_template_id=None if self.job_template_id is None else self.id_of("job_template_id"),
             job_template_parameters=self.job_template_parameters,

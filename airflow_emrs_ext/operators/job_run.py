@@ -66,6 +66,10 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         whatever has become of it; default: the task's
     :param submit_from: ``triggerer``: the task is deferred for its submission, too; hundreds of mapped tasks are then
         submitted one by one by a process that knows the service's quota, and no worker waits meanwhile
+    :param artifacts: S3 URI of a folder, e.g. ``s3://bucket/artifacts``, for files of ``job_driver`` that are beside
+        the DAG file and named by their path from its folder: entry point, queries, and entries of ``py_files`` (folders
+        of Python modules, too), ``jars``, ``files`` and ``archives``. Each is put there under a name that its content
+        gives, once, and never removed
     :param config: further members of StartJobRun in the API's own form, for what has no parameter here
     :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
     :param region_name: AWS Region; default: the connection's
@@ -108,6 +112,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         "tags",
         "client_request_token",
         "config",
+        "artifacts",
         "show_driver_logs",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {
@@ -147,6 +152,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         cancel_on_timeout: bool = True,
         client_request_token: str | None = None,
         submit_from: SubmitFrom = "worker",
+        artifacts: str | None = None,
         config: Mapping[str, Any] | None = None,
         reattach: bool = True,
         aws_conn_id: str | None = "aws_default",
@@ -200,7 +206,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
             self.kind.starts,
             self.config,
             execution_role_arn=self.execution_role_arn,
-            job_driver=self.job_driver,
+            job_driver=self.uploaded_driver(),
             configuration_overrides=self.configuration_overrides,
             execution_iam_policy=self.execution_iam_policy,
             execution_timeout_minutes=self.execution_timeout_minutes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_emrs_ext._compat import Context
@@ -27,6 +28,8 @@ SubmitFrom = Literal["worker", "triggerer"]
 class StartingJobRunOperator(EndsWithTaskOperator):
     """Base of the operators that start a job run and wait for it."""
 
+    job_driver: Any
+
     @property
     def kind(self) -> JobRunKind[State]:
         """The kind of resource."""
@@ -44,6 +47,7 @@ class StartingJobRunOperator(EndsWithTaskOperator):
         cancel_on_timeout: bool = True,
         client_request_token: str | None = None,
         submit_from: SubmitFrom = "worker",
+        artifacts: str | None = None,
         config: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -57,6 +61,7 @@ class StartingJobRunOperator(EndsWithTaskOperator):
         self.cancel_on_timeout = cancel_on_timeout
         self.client_request_token = client_request_token
         self.submit_from = submit_from
+        self.artifacts = artifacts
         self.config = config
 
     @property
@@ -131,6 +136,16 @@ class StartingJobRunOperator(EndsWithTaskOperator):
     def request(self, context: Context) -> dict[str, Any]:
         """The parameters of the operation that starts the job run, without the client token."""
         raise NotImplementedError
+
+    def uploaded_driver(self) -> Any:
+        """The job driver, with files that are beside the DAG file on S3."""
+        from airflow_emrs_ext.operators._base.local_files import with_uploaded
+
+        dag: Any = self.get_dag()
+        if dag is None:
+            return self.job_driver
+        folder = Path(dag.fileloc).parent
+        return with_uploaded(self.job_driver, folder, self.artifacts, self.hook, self.log)
 
     def completed(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         """A request within the service's limit of properties, with what leads from Spark back to the task."""
