@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, BaseOperatorLink, Context
     from airflow.sdk.configuration import conf
     from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
-    from airflow.sdk.definitions.xcom_arg import PlainXComArg
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg, XComArg
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
@@ -43,12 +43,12 @@ else:
     if AIRFLOW_3:
         from airflow.sdk import BaseOperator, BaseOperatorLink, Context
         from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
-        from airflow.sdk.definitions.xcom_arg import PlainXComArg
+        from airflow.sdk.definitions.xcom_arg import PlainXComArg, XComArg
     else:
         from airflow.models.baseoperator import BaseOperator
         from airflow.models.baseoperatorlink import BaseOperatorLink
         from airflow.models.mappedoperator import MappedOperator, OperatorPartial
-        from airflow.models.xcom_arg import PlainXComArg
+        from airflow.models.xcom_arg import PlainXComArg, XComArg
         from airflow.utils.context import Context
 
     if not AIRFLOW_3:
@@ -218,6 +218,7 @@ __all__ = [
     "OperatorPartial",
     "PlainXComArg",
     "TaskDeferred",
+    "XComArg",
     "XComNotFound",
     "as_columns",
     "as_xcoms",

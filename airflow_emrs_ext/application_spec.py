@@ -58,7 +58,7 @@ _LOGS: Mapping[str, tuple[str, ...]] = {
 
 
 def runtime_configuration(
-    *, spark_defaults: Conf | None = None, classifications: Mapping[str, Classification] | None = None
+    *, spark_defaults: Conf | None = None, classifications: Mapping[str, Classification | None] | None = None
 ) -> list[Spec]:
     """A ``runtimeConfiguration``: what the job runs and sessions of an application have by default.
 
@@ -78,7 +78,7 @@ def monitoring_configuration(
     cloud_watch_log_group: Text | None = None,
     cloud_watch_log_stream_prefix: Text | None = None,
     cloud_watch_encryption_key_arn: Text | None = None,
-    cloud_watch_log_types: Mapping[WorkerType, Sequence[LogType]] | None = None,
+    cloud_watch_log_types: Mapping[WorkerType, Sequence[LogType | str]] | None = None,
     managed_logs: Flag | None = None,
     managed_encryption_key_arn: Text | None = None,
     prometheus_remote_write_url: Text | Literal[False] | None = None,

@@ -31,7 +31,7 @@ from airflow_emrs_ext.core.specs import (
     several,
     single,
 )
-from airflow_emrs_ext.core.values import is_rendered_later, wrong
+from airflow_emrs_ext.core.values import wrong
 
 __all__ = [
     "Classification",
@@ -182,7 +182,8 @@ def hive_query(
         "hive.exec.scratchdir": single(scratch_dir, "scratch_dir"),
         "hive.metastore.warehouse.dir": single(warehouse_dir, "warehouse_dir"),
     }
-    fragments: list[Any] = [] if hiveconf is None else [hiveconf] if _is_one(hiveconf) else list(hiveconf)
+    given_conf: Any = [] if hiveconf is None else hiveconf
+    fragments = list(given_conf) if isinstance(given_conf, (list, tuple)) else [given_conf]
     return hive(query, init_query_file=init_query_file, hiveconf=[directories, *fragments], hivevar=hivevar)
 
 
@@ -214,14 +215,14 @@ def hive(
 def configuration_overrides(
     *,
     spark_defaults: Conf | None = None,
-    classifications: Mapping[str, Classification] | None = None,
+    classifications: Mapping[str, Classification | None] | None = None,
     s3_log_uri: Text | Literal[False] | None = None,
     s3_encryption_key_arn: Text | None = None,
     cloud_watch_logs: Flag | None = None,
     cloud_watch_log_group: Text | None = None,
     cloud_watch_log_stream_prefix: Text | None = None,
     cloud_watch_encryption_key_arn: Text | None = None,
-    cloud_watch_log_types: Mapping[WorkerType, Sequence[LogType]] | None = None,
+    cloud_watch_log_types: Mapping[WorkerType, Sequence[LogType | str]] | None = None,
     managed_logs: Flag | None = None,
     managed_encryption_key_arn: Text | None = None,
     prometheus_remote_write_url: Text | Literal[False] | None = None,
@@ -229,7 +230,7 @@ def configuration_overrides(
     """A ``configurationOverrides`` structure: what a job run has otherwise than its application.
 
     :param spark_defaults: properties of the classification ``spark-defaults``; they replace the application's whole
-        ``spark-defaults``. Those past the service's limit of 100 are submitted as ``--conf``
+        ``spark-defaults``, unless they are empty. Those past the service's limit of 100 are submitted as ``--conf``
     :param classifications: properties of other classifications, e.g. ``{"hive-site": {…}}``; a mapping among them is a
         classification within it: ``{"spark-env": {"export": {…}}}``. An empty one removes the application's
     :param s3_log_uri: where the service writes logs on S3; ``False``: not where the application says
@@ -262,7 +263,7 @@ def configuration_overrides(
 def eks_configuration_overrides(
     *,
     spark_defaults: Conf | None = None,
-    classifications: Mapping[str, Classification] | None = None,
+    classifications: Mapping[str, Classification | None] | None = None,
     s3_log_uri: Text | None = None,
     cloud_watch_log_group: Text | None = None,
     cloud_watch_log_stream_prefix: Text | None = None,
@@ -349,10 +350,6 @@ def statement(
 
 def _one_or_several(values: Any, path: str) -> Any:
     return single(values, path) if isinstance(values, str) else several(values, path)
-
-
-def _is_one(fragments: Any) -> bool:
-    return isinstance(fragments, (str, Mapping)) or is_rendered_later(fragments)
 
 
 def _overrides(spark_defaults: Any, classifications: Any, monitoring: Mapping[str, Any]) -> Spec:

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from airflow_emrs_ext.application_spec import Cpu, DiskType
-from airflow_emrs_ext.core.specs import Properties, Text, flag, optional, properties, several, single
-from airflow_emrs_ext.core.values import as_text, as_whole_number, is_rendered_later, wrong
+from airflow_emrs_ext.core.specs import Flag, Properties, Text, Texts, flag, optional, properties, several, single
+from airflow_emrs_ext.core.values import as_text, as_whole_number, is_rendered_later, pairs_of, wrong
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.shared.worker_sizes import (
     FREE_DISK_GB,
@@ -58,15 +58,15 @@ def driver(
 
 
 def executors(
-    number: int | str | None = None,
+    number: Text | None = None,
     *,
     cores: Cpu | str = 4,
     memory: Text = "14g",
     memory_overhead: Text | None = None,
     disk: Text | None = None,
     disk_type: DiskType | None = None,
-    at_least: int | str | None = None,
-    at_most: int | str | None = None,
+    at_least: Text | None = None,
+    at_most: Text | None = None,
 ) -> Fragment:
     """The size of Spark's executors, if a worker on offer holds it, and how many there are.
 
@@ -80,6 +80,9 @@ def executors(
     :param at_most: Spark takes no more (``spark.dynamicAllocation.maxExecutors``); default: without limit
     :raises ConfigurationError: the service offers no such worker
     """
+    least, most = as_whole_number(at_least), as_whole_number(at_most)
+    if least is not None and most is not None and least > most:
+        raise ConfigurationError(f"`at_least` is {least}, and `at_most` {most}: fewer than that.")
     return {
         **_worker("executor", cores, memory, memory_overhead, disk, disk_type),
         **_given(
@@ -108,10 +111,10 @@ def environment(
     }
     if of not in prefixes:
         raise wrong(of, "of", f"one of {', '.join(map(repr, prefixes))}")
-    found = properties(variables, "variables")
-    if is_rendered_later(found):
-        raise wrong(found, "variables", "a mapping, whose values may be templates")
-    return {f"{prefix}{name}": value for prefix in prefixes[of] for name, value in dict(found).items()}
+    if not isinstance(variables, Mapping):
+        raise wrong(variables, "variables", "a mapping, whose values may be templates")
+    found = dict(pairs_of(properties(variables, "variables"), "variables"))
+    return {f"{prefix}{name}": value for prefix in prefixes[of] for name, value in found.items()}
 
 
 def python_environment(archive: Text, *, python: str = "bin/python", folder: str = "environment") -> Fragment:
@@ -223,6 +226,8 @@ def iceberg(
     :param jar: Iceberg's jar; default: the release's; ``None``: it is given otherwise
     :raises ConfigurationError: a value that is no template is of the wrong kind
     """
+    if not isinstance(catalog, str) or not catalog:
+        raise wrong(catalog, "catalog", "the name of a catalog, or a template of one")
     if catalog_type not in ("glue", "rest", "hive", "hadoop"):
         raise wrong(catalog_type, "catalog_type", "'glue', 'rest', 'hive' or 'hadoop'")
     for name, value, types in (("uri", uri, ("rest", "hive")), ("glue_id", glue_id, ("glue",))):
@@ -250,7 +255,7 @@ def iceberg(
     )
 
 
-def delta(*, jars: list[str] | str | None = None, release_label: str | None = None) -> Fragment:
+def delta(*, jars: Texts | None = None, release_label: str | None = None) -> Fragment:
     """Delta Lake, as Spark's own catalog.
 
     :param jars: Delta's jars; default: the release's
@@ -260,8 +265,12 @@ def delta(*, jars: list[str] | str | None = None, release_label: str | None = No
     core = "delta-core" if _before_seven(release_label) else "delta-spark"
     own = [f"{_DELTA_FOLDER}/{core}.jar", f"{_DELTA_FOLDER}/delta-storage.jar"]
     found = own if jars is None else several(jars, "jars")
+    if isinstance(found, list):
+        if not found or not all(isinstance(one, str) for one in found):
+            raise wrong(jars, "jars", "texts, or a reference to all of them")
+        found = ",".join(found)
     return {
-        "spark.jars": found if isinstance(found, str) else ",".join(found),
+        "spark.jars": found,
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     }
@@ -315,15 +324,16 @@ def assume_roles(roles: Mapping[str, str]) -> Fragment:
     }
 
 
-def s3_access_grants(*, fall_back_to_iam: bool | str = False) -> Fragment:
+def s3_access_grants(*, fall_back_to_iam: Flag = False) -> Fragment:
     """S3 Access Grants for access to S3; from emr-6.15.0 on.
 
     :param fall_back_to_iam: whether the role's own permissions count where there is no grant
     :raises ConfigurationError: it is no flag
     """
+    found = flag(fall_back_to_iam, "fall_back_to_iam")
     return {
         "spark.hadoop.fs.s3.s3AccessGrants.enabled": "true",
-        "spark.hadoop.fs.s3.s3AccessGrants.fallbackToIAM": as_text(flag(fall_back_to_iam, "fall_back_to_iam")),
+        "spark.hadoop.fs.s3.s3AccessGrants.fallbackToIAM": as_text(found) if isinstance(found, bool) else found,
     }
 
 
@@ -334,6 +344,8 @@ def s3_encryption(key_id: Text, *, bucket: str | None = None) -> Fragment:
     :param bucket: the one bucket that it is for; default: all
     :raises ConfigurationError: it is no text
     """
+    if not isinstance(bucket, (str, type(None))):
+        raise wrong(bucket, "bucket", "the name of a bucket, or a template of one")
     prefix = "spark.hadoop.fs.s3." if bucket is None else f"spark.hadoop.fs.s3.bucket.{bucket}."
     return {
         f"{prefix}enableServerSideEncryption": "true",
@@ -359,9 +371,13 @@ def log4j2(level: str | None = None, loggers: Mapping[str, str] | None = None) -
     :raises ConfigurationError: there is no such level
     """
     levels = ("trace", "debug", "info", "warn", "error", "fatal", "off", "all")
+    given = {} if loggers is None else loggers
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise wrong(loggers, "loggers", "a mapping of names of loggers to levels")
     found = {} if level is None else {"rootLogger.level": level}
-    for name, one in (loggers or {}).items():
-        identifier = name.replace(".", "_")
+    for number, (name, one) in enumerate(given.items()):
+        # What stands for the logger among the properties has letters and digits only, and is no other's.
+        identifier = name if name.isidentifier() and name.isascii() else f"logger{number}"
         found |= {f"logger.{identifier}.name": name, f"logger.{identifier}.level": one}
     for name, one in found.items():
         if name.endswith(".level") and not is_rendered_later(one) and str(one).lower() not in levels:
@@ -423,7 +439,8 @@ def _gigabytes(size: Any, parameter: str) -> float | None:
     """A size; ``None``: it is not given, or known later."""
     if size is None or is_rendered_later(size):
         return None
-    found = size_mb(size, unit="g" if parameter == "disk" else "m")
+    # Spark takes no blanks and no fractions.
+    found = size_mb(size, unit="g" if parameter == "disk" else "m") if str(size).isalnum() else None
     if found is None:
         raise wrong(size, parameter, "a size such as 14g or 2000m")
     return found / 1024

@@ -29,6 +29,8 @@ from airflow_emrs_ext.exceptions import ConfigurationError
 # What is a text to the service and has parts to its author, by the model's name of it.
 _COMMAND_LINES = frozenset({"SparkSubmitParameters", "SparkSqlParameters", "HiveCliParameters"})
 _DOCUMENTS = frozenset({"PolicyDocument"})
+# The members of a policy's statement that are one text or several.
+_POLICY_LISTS = frozenset({"Action", "NotAction", "Resource", "NotResource"})
 # What is a flag to its author.
 _SWITCH = {"ENABLED", "DISABLED"}
 
@@ -119,7 +121,14 @@ def _list(shape: Any, value: Any, path: str) -> list[Any]:
     given = parsed(value) if isinstance(value, str) else value
     if not isinstance(given, Sequence) or isinstance(given, (str, bytes, bytearray)):
         raise wrong(value, path, "a list", "Put a single value in brackets: [value]." if as_text(value) else "")
+    if shape.name == "PolicyArnList":
+        # A template that stands for several has rendered their list.
+        given = [one for entry in map(_list_in, given) for one in (entry if isinstance(entry, list) else [entry])]
     return [_value(shape.member, one, f"{path}[{number}]") for number, one in enumerate(given)]
+
+
+def _list_in(value: Any) -> Any:
+    return parsed(value) if isinstance(value, str) and value.strip().startswith("[") else value
 
 
 def _map(shape: Any, value: Any, path: str) -> dict[str, Any]:
@@ -155,9 +164,19 @@ def _is_json(text: str) -> bool:
 
 def _document(value: Any, path: str) -> str:
     try:
-        return json.dumps(value)
+        return json.dumps(_with_lists(value))
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"`{path}` cannot be written as JSON: {error}") from None
+
+
+def _with_lists(value: Any) -> Any:
+    """A policy whose statements have lists where templates have rendered the text of one."""
+    if isinstance(value, Mapping):
+        return {
+            name: _list_in(one) if name in _POLICY_LISTS and isinstance(one, str) else _with_lists(one)
+            for name, one in value.items()
+        }
+    return [_with_lists(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _number(shape: Any, value: Any, path: str) -> int:

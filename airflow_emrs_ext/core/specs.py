@@ -7,28 +7,28 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_emrs_ext.core.command_options import command_line
-from airflow_emrs_ext.core.values import as_flag, as_text, is_rendered_later, pairs_of, wrong
+from airflow_emrs_ext.core.values import LISTS, as_flag, as_text, is_rendered_later, pairs_of, wrong
 from airflow_emrs_ext.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from airflow_emrs_ext._compat import PlainXComArg
+    from airflow_emrs_ext._compat import XComArg
 
-Text: TypeAlias = "str | float | PlainXComArg"
+Text: TypeAlias = "str | float | XComArg"
 """A text or a number, a template that renders one, or a reference to a task's result."""
 
-Flag: TypeAlias = "bool | str | PlainXComArg"
+Flag: TypeAlias = "bool | str | XComArg"
 """``True`` or ``False``, a template that renders one, or a reference to a task's result."""
 
-Texts: TypeAlias = "str | Sequence[Text] | PlainXComArg"
+Texts: TypeAlias = "str | Sequence[Text] | XComArg"
 """Several of them; one by itself counts as a list of it."""
 
-Properties: TypeAlias = "Mapping[str, Text | None] | PlainXComArg"
-"""Values by name; ``None`` leaves one out."""
+Properties: TypeAlias = "Mapping[str, Text | None] | str | XComArg"
+"""Values by name, ``None`` leaves one out; or a template that renders them, or a reference to a task's result."""
 
 Conf: TypeAlias = "Properties | Sequence[Properties]"
 """Properties, or several fragments of them that are merged; where two differ about one, that is an error."""
 
-Classification: TypeAlias = "Mapping[str, Text | Properties | None] | Sequence[Properties] | PlainXComArg"
+Classification: TypeAlias = "Mapping[str, Text | Properties | None] | Sequence[Properties] | str | XComArg"
 """The properties of a classification; a mapping among them is a classification within it."""
 
 # What is a command line in a request, and has parts until then.
@@ -143,7 +143,7 @@ def properties(value: Any, path: str) -> Any:
         for number, one in enumerate(value)
         if one is not None
     ]
-    if any(map(is_rendered_later, fragments)):
+    if any(one if is_rendered_later(one) else _has_listed_reference(one) for one in fragments):
         return [one if is_rendered_later(one) else _renderable(one) for one in fragments]
     return _renderable(dict(pairs_of(fragments, path)))
 
@@ -187,6 +187,11 @@ def _checked(value: Any, path: str) -> dict[str, Any]:
     return found
 
 
+def _has_listed_reference(fragment: Mapping[str, Any]) -> bool:
+    """Whether a property of several values is a reference, which is put together with others once it is resolved."""
+    return any(hasattr(fragment.get(name), "resolve") for name in LISTS)
+
+
 def _renderable(found: Mapping[str, Any]) -> Any:
     """Airflow renders the names of pairs, but none of a mapping."""
     return [[name, one] for name, one in found.items()] if any(map(is_rendered_later, found)) else dict(found)
@@ -195,6 +200,8 @@ def _renderable(found: Mapping[str, Any]) -> Any:
 def _as_request(value: Any, member: str) -> Any:
     if hasattr(value, "resolve"):
         return str(value)
+    if isinstance(value, Mapping) and member == "policy":
+        return json.dumps(value)
     if isinstance(value, Mapping):
         parts = {name: _as_request(one, name) for name, one in value.items() if one is not None}
         if member in _OPTIONS:

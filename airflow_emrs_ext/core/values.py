@@ -16,8 +16,7 @@ _LONGEST = 120
 
 
 _TEMPLATES = ("{{", "{%")
-# Spark properties that have several values with commas between them.
-_LISTS = frozenset(
+LISTS = frozenset(
     {
         "spark.archives",
         "spark.files",
@@ -28,6 +27,8 @@ _LISTS = frozenset(
         "spark.submit.pyFiles",
     }
 )
+"""Spark properties that have several values with commas between them."""
+
 # A whole number as people and templates write it.
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 
@@ -161,8 +162,10 @@ def _either(first: Any, second: Any, name: str, path: str) -> Any:
     if first is None or second is None or first == second:
         return second if first is None else first
     texts = as_text(first), as_text(second)
-    if name in _LISTS and None not in texts:
-        entries = [entry for text in texts if text is not None for entry in text.split(",")]
+    if name in LISTS and None not in texts:
+        # A template may have commas of its own.
+        parts = [[text] if is_rendered_later(text) else text.split(",") for text in texts if text is not None]
+        entries = [entry for part in parts for entry in part]
         return ",".join(dict.fromkeys(entry for entry in entries if entry))
     raise ConfigurationError(
         f"`{path}`: {name!r} is there twice, as {shown(first, name)} and as {shown(second, name)}. Leave one of them "

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from airflow_emrs_ext.exceptions import ResourceNotFound
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook as _ServerlessHook
 from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN
@@ -170,7 +169,7 @@ class EmrContainerHook(EmrContainersHook):
         :param retry_max_attempts: how many attempts the service makes
         :return: its id
         """
-        attempts = None if retry_max_attempts is None else {"maxAttempts": retry_max_attempts}
+        attempts = {"maxAttempts": retry_max_attempts} if retry_max_attempts else None
         started = self.start_job_run(
             virtual_cluster_id=self.virtual_cluster_id,
             name=name,
@@ -184,16 +183,13 @@ class EmrContainerHook(EmrContainersHook):
         )
         return str(started["id"])
 
-    def check_query_status(self, job_id: str) -> str | None:
+    def check_query_status(self, job_id: str) -> str:
         """Say the state of a job run (DescribeJobRun).
 
         :param job_id: of the job run
-        :return: its state; ``None``: there is no such job run
+        :return: its state
         """
-        try:
-            return str(self.describe_job_run(self.virtual_cluster_id, job_id)["state"])
-        except ResourceNotFound:
-            return None
+        return str(self.describe_job_run(self.virtual_cluster_id, job_id)["state"])
 
     def get_job_failure_reason(self, job_id: str) -> str | None:
         """Say why a job run failed (DescribeJobRun).
@@ -205,9 +201,7 @@ class EmrContainerHook(EmrContainersHook):
         words = [found[name] for name in ("failureReason", "stateDetails") if found.get(name)]
         return " - ".join(words) or None
 
-    def poll_query_status(
-        self, job_id: str, poll_interval: float = 30, max_polling_attempts: int | None = None
-    ) -> str | None:
+    def poll_query_status(self, job_id: str, poll_interval: float = 30, max_polling_attempts: int | None = None) -> str:
         """Wait until a job run is over (DescribeJobRun).
 
         :param job_id: of the job run
@@ -221,7 +215,7 @@ class EmrContainerHook(EmrContainersHook):
         from airflow_emrs_ext.exceptions import WaitTimeout
         from airflow_emrs_ext.workflows.lifecycle import wait_for_state
 
-        deadline = None if max_polling_attempts is None else time() + max_polling_attempts * poll_interval
+        deadline = time() + max_polling_attempts * poll_interval if max_polling_attempts else None
         policy = replace(self.wait_policy, waiter_delay=float(poll_interval), deadline=deadline)
         ids = {"virtual_cluster_id": self.virtual_cluster_id, "job_run_id": job_id}
         ends = [str(state) for state in EksJobRunState if state.is_terminal]

@@ -69,7 +69,8 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
         """A live Spark session, stopped at the end of the block; what it worked in goes on.
 
         Ordinary PySpark code finds it within the block: ``SparkSession.builder.getOrCreate()``, ``getActiveSession()``,
-        ``active()``; of several open at once each thread finds its own.
+        ``active()``; of several open at once each thread finds its own. An error that leaves the block is explained in
+        the log: where in the user's code, why if it is a known failure, and what to do.
 
         :param session: as for :meth:`tunnel`
         :raises SessionEnded: the session ended while the block ran, which failed for this reason
@@ -79,11 +80,12 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
         from pyspark.sql import SparkSession
 
         from airflow_emrs_ext.hooks.current_session import current
+        from airflow_emrs_ext.hooks.session_errors import explained
 
         with self.tunnel(session) as tunnel:
             spark = SparkSession.builder.remote(tunnel.remote).create()
             try:
-                with current(spark, tunnel.remote):
+                with current(spark, tunnel.remote), explained(self.log):
                     yield spark
             finally:
                 spark.stop()

@@ -48,7 +48,7 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
     :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
         task has one, else without limit
     :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
-        limit is ``waiter_max_attempts`` times ``waiter_delay``
+        limit is ``waiter_max_attempts`` times ``waiter_delay``, or 60 s without that, as there
     :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
     :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
         default ``[emrs_ext] notification_queue``

@@ -61,7 +61,8 @@ class EmrServerlessCreateApplicationOperator(_CreateApplication):
     :param config: further members of CreateApplication in the API's own form
     :param wait_for_completion: wait until it is STARTED; ``False``: return once it is being created; its first job
         run starts it
-    :param waiter_max_attempts: together with ``waiter_delay``: how long to wait at most; default: without limit
+    :param waiter_max_attempts: times ``waiter_delay``, or 60 s without that: how long to wait at most; default: without
+        limit
     :param waiter_delay: longest pause between two looks, in seconds; default ``[emrs_ext] waiter_delay``
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
     :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
@@ -91,7 +92,8 @@ class EmrServerlessCreateApplicationOperator(_CreateApplication):
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
         given = passed_on(locals(), "client_request_token")
-        super().__init__(client_request_token=client_request_token or None, start_application=True, **given)
+        given.setdefault("start_application", True)
+        super().__init__(client_request_token=client_request_token or None, **given)
 
 
 class EmrServerlessStartJobOperator(EmrServerlessStartJobRunOperator):
@@ -105,7 +107,8 @@ class EmrServerlessStartJobOperator(EmrServerlessStartJobRunOperator):
     :param config: further members of StartJobRun in the API's own form
     :param wait_for_completion: ``False``: return once it is submitted
     :param name: of the job run; default ``<dag_id>.<task_id>``
-    :param waiter_max_attempts: together with ``waiter_delay``: how long to wait at most; default: without limit
+    :param waiter_max_attempts: times ``waiter_delay``, or 60 s without that: how long to wait at most; default: without
+        limit
     :param waiter_delay: longest pause between two looks, in seconds; default ``[emrs_ext] waiter_delay``
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
     :param enable_application_ui_links: without effect: the links are always there
@@ -168,7 +171,8 @@ class EmrContainerOperator(EmrContainersStartJobRunOperator):
     :param configuration_overrides: in the API's own form
     :param client_request_token: idempotency token of your own; default: the task's
     :param wait_for_completion: ``False``: return once it is submitted
-    :param poll_interval: longest pause between two looks, in seconds; default ``[emrs_ext] waiter_delay``
+    :param poll_interval: longest pause between two looks, in seconds; default ``[emrs_ext] waiter_delay``, and 30 s
+        where ``max_polling_attempts`` are counted
     :param tags: of the job run
     :param max_polling_attempts: together with ``poll_interval``: how long to wait at most; default: without limit
     :param job_retry_max_attempts: how many attempts the service makes
@@ -218,8 +222,11 @@ class EmrContainerOperator(EmrContainersStartJobRunOperator):
             "openlineage_inject_parent_job_info",
             "openlineage_inject_transport_info",
         )
+        given["job_retry_max_attempts"] = job_retry_max_attempts or None
         _check_openlineage(openlineage_inject_parent_job_info, openlineage_inject_transport_info)
-        super().__init__(waiter_delay=poll_interval, waiter_max_attempts=max_polling_attempts, **given)
+        if poll_interval is None and max_polling_attempts:
+            poll_interval = 30
+        super().__init__(waiter_delay=poll_interval, waiter_max_attempts=max_polling_attempts or None, **given)
 
 
 class EmrEksCreateClusterOperator(EmrContainersCreateVirtualClusterOperator):
@@ -228,6 +235,7 @@ class EmrEksCreateClusterOperator(EmrContainersCreateVirtualClusterOperator):
     :param virtual_cluster_name: of the virtual cluster
     :param eks_cluster_name: of the Amazon EKS cluster
     :param eks_namespace: of the EKS cluster, for one virtual cluster only
+    :param virtual_cluster_id: without effect: it is the result
     :param tags: of the virtual cluster
     :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
     :param region_name: AWS Region; default: the connection's
@@ -244,6 +252,7 @@ class EmrEksCreateClusterOperator(EmrContainersCreateVirtualClusterOperator):
         virtual_cluster_name: str,
         eks_cluster_name: str,
         eks_namespace: str,
+        virtual_cluster_id: str = "",
         tags: Mapping[str, str] | None = None,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
@@ -251,7 +260,7 @@ class EmrEksCreateClusterOperator(EmrContainersCreateVirtualClusterOperator):
         botocore_config: dict[str, Any] | None = None,
         **kwargs: Unpack[OperatorArgs],
     ) -> None:
-        super().__init__(name=virtual_cluster_name, **passed_on(locals(), "virtual_cluster_name"))
+        super().__init__(name=virtual_cluster_name, **passed_on(locals(), "virtual_cluster_name", "virtual_cluster_id"))
 
 
 class EmrServerlessGetSessionEndpointOperator(EmrServerlessOperator):

@@ -63,7 +63,7 @@ class EmrServerlessSparkSqlOperator(InSessionOperator):
     :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
         task has one, else without limit
     :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
-        limit is ``waiter_max_attempts`` times ``waiter_delay``
+        limit is ``waiter_max_attempts`` times ``waiter_delay``, or 60 s without that, as there
     :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
         default ``[emrs_ext] notification_queue``
     :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes

@@ -27,7 +27,8 @@ class EmrContainerSensor(EmrContainersJobRunSensor):
 
     :param virtual_cluster_id: of the virtual cluster
     :param job_id: of the job run
-    :param max_retries: how often it is looked at, at most; default: until ``timeout``
+    :param max_retries: of a deferrable sensor: times ``poll_interval``, and a minute, is how long to wait at most;
+        default: until ``timeout``
     :param poll_interval: pause between two looks, in seconds
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``
     :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
@@ -52,6 +53,13 @@ class EmrContainerSensor(EmrContainersJobRunSensor):
         **kwargs: Unpack[SensorArgs],
     ) -> None:
         given = passed_on(locals(), "job_id", "max_retries", "poll_interval")
-        if max_retries is not None:
-            given.setdefault("timeout", max_retries * poll_interval)
-        super().__init__(job_run_id=job_id, waiter_delay=poll_interval, **given)
+        given.setdefault("poke_interval", poll_interval)
+        super().__init__(job_run_id=job_id, **given)
+        if max_retries and self.deferrable:
+            # As there, where it is no limit in the other modes.
+            self.timeout = max_retries * float(poll_interval) + 60
+
+    @property
+    def job_id(self) -> Any:
+        """The job run, as the Amazon provider's sensor calls it."""
+        return self.job_run_id

@@ -166,8 +166,18 @@ def test_rows_of_sql_are_written(run: Run) -> None:
     assert [key for key in (entry["Key"] for entry in listed) if key.endswith(".parquet")]
 
 
-def test_an_error_of_sql_is_sparks(run: Run) -> None:
-    assert "TABLE_OR_VIEW_NOT_FOUND" in run.failure("sql_that_fails")
+@pytest.mark.parametrize("task_id", ["sql_that_fails", "own_that_fails_in_spark"])
+def test_an_error_of_spark_is_said_without_the_frames_of_java(run: Run, task_id: str) -> None:
+    log = run.failure(task_id)
+    assert "AnalysisException: [TABLE_OR_VIEW_NOT_FOUND] The table or view `no_such_table`" in log
+    assert "org.apache.spark.sql" not in log
+    assert "JVM stacktrace" not in log
+
+
+def test_an_error_of_spark_is_explained(run: Run) -> None:
+    log = run.failure("own_that_fails_in_spark")
+    assert "(session_work.py, line" in log
+    assert "in own_that_fails_in_spark)" in log
 
 
 def test_the_token_is_nowhere(run: Run) -> None:

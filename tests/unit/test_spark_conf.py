@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -14,6 +15,7 @@ from airflow_emrs_ext.application_spec import (
     runtime_configuration,
     workers,
 )
+from airflow_emrs_ext.aws.request_values import converted
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.job_spec import (
     configuration_overrides,
@@ -34,9 +36,12 @@ from airflow_emrs_ext.spark_conf import (
     java_home,
     log4j2,
     python_environment,
+    s3_access_grants,
+    s3_encryption,
     secret,
 )
 
+ARN = "arn:aws:iam::aws:policy/"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
 
 
@@ -81,6 +86,33 @@ def test_a_fragment_may_come_from_another_task() -> None:
     assert rendered("{'spark.c': 3}") == "--conf spark.a=1 --conf spark.b=2 --conf spark.c=3"
     with pytest.raises(ConfigurationError, match=r"'spark\.b' is there twice, as '2' and as 3"):
         rendered("{'spark.b': 3}")
+
+
+def test_templates_with_commas_are_not_taken_apart() -> None:
+    found = conf(iceberg(jar="{{ var.value.get('ice', '/x.jar') }}"), hudi(jar="{{ var.value.get('hudi', '/x.jar') }}"))
+    assert found["spark.jars"] == "{{ var.value.get('ice', '/x.jar') }},{{ var.value.get('hudi', '/x.jar') }}"
+
+
+def test_references_are_kept() -> None:
+    """They are found by Airflow where they stand, and put together with other values once they are resolved."""
+    reference = Reference()
+    assert conf(hudi(jar=reference), delta(jars=reference)) == [hudi(jar=reference), delta(jars=reference)]
+    assert s3_access_grants(fall_back_to_iam=reference)["spark.hadoop.fs.s3.s3AccessGrants.fallbackToIAM"] is reference
+    assert executors(reference, at_least=reference)["spark.executor.instances"] is reference
+    assert environment({"A": reference}, of="driver") == {"spark.emr-serverless.driverEnv.A": reference}
+
+
+class Reference:
+    """What stands for a reference to a task's result."""
+
+    def resolve(self) -> None:
+        """Airflow does it."""
+
+
+def test_each_logger_has_an_identifier_of_its_own() -> None:
+    found = log4j2(loggers={"a.b": "info", "a_b": "debug", "{{ params.package }}": "warn"})
+    assert [value for name, value in found.items() if name.endswith(".name")] == ["a.b", "a_b", "{{ params.package }}"]
+    assert all("{" not in name for name in found)
 
 
 def test_templates_are_kept() -> None:
@@ -136,6 +168,17 @@ def test_a_policy_of_statements() -> None:
     }
 
 
+def test_a_policy_of_what_templates_render() -> None:
+    """The text of a list is a list where a policy takes several."""
+    rendered = execution_iam_policy(statement("['s3:Get*', 's3:List*']", "*"), policy_arns=f"['{ARN}A', '{ARN}B']")
+    request = converted("emr-serverless", "start_job_run", {"executionIamPolicy": rendered}, {})["executionIamPolicy"]
+    assert json.loads(request["policy"])["Statement"] == [
+        {"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"}
+    ]
+    assert request["policyArns"] == [f"{ARN}A", f"{ARN}B"]
+    assert json.loads(rendered.request()["policy"])["Version"] == "2012-10-17"
+
+
 REFUSED = [
     (lambda: conf(iceberg(), delta()), "'spark.sql.catalog.spark_catalog' is there twice, as 'org.apache.iceberg"),
     (lambda: conf(driver(), {"spark.driver.memory": "8g"}), "'spark.driver.memory' is there twice, as '14g' and as"),
@@ -148,6 +191,21 @@ REFUSED = [
     (lambda: executors(-1), "`number` is -1, of type int; it takes a whole number, 1 or more"),
     (lambda: environment({"A": 1}, of="worker"), "`of` is 'worker'; it takes one of 'driver', 'executors'"),
     (lambda: environment("A=1"), "`variables` is 'A=1'; it takes a mapping"),
+    (lambda: environment([{"A": "1"}]), "`variables` is [{'A': '1'}], of type list; it takes a mapping"),
+    (lambda: environment(None), "`variables` is None"),
+    (lambda: delta(jars=[]), "`jars` is [], of type list; it takes texts, or a reference"),
+    (lambda: delta(jars=[Reference()]), "it takes texts, or a reference to all of them"),
+    (lambda: log4j2(loggers="{{ var.json.l }}"), "`loggers` is '{{ var.json.l }}'; it takes a mapping"),
+    (lambda: log4j2(loggers={1: "info"}), "`loggers` is {1: 'info'}, of type dict; it takes a mapping of names"),
+    (lambda: iceberg(Reference()), "it takes the name of a catalog, or a template of one"),
+    (lambda: s3_encryption("k", bucket=Reference()), "it takes the name of a bucket, or a template of one"),
+    (lambda: driver(memory="14 GB"), "`memory` is '14 GB'; it takes a size such as 14g"),
+    (lambda: driver(memory="1.5g"), "`memory` is '1.5g'; it takes a size such as 14g"),
+    (lambda: executors(at_least=5, at_most=2), "`at_least` is 5, and `at_most` 2: fewer than that"),
+    (
+        lambda: hive_query("s3://b/q.sql", scratch_dir="s3://b/s", warehouse_dir="s3://b/w", hiveconf=5),
+        "`hiveconf[1]` is 5, of type int; it takes a mapping",
+    ),
     (lambda: java_home(11), "`java` is 11, of type int; it takes 17, or the folder of a Java"),
     (lambda: java_home(17, architecture="arm"), "`architecture` is 'arm'; it takes 'X86_64' or 'ARM64'"),
     (lambda: iceberg(catalog_type="nessie"), "`catalog_type` is 'nessie'; it takes 'glue', 'rest'"),

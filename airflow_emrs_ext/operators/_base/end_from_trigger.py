@@ -49,6 +49,8 @@ def _needs_of_a_worker(operator: Any) -> Iterator[str]:
         return
     if is_dag_test():
         yield "this is a test of the DAG"
+    if getattr(operator, "returns", None) is not None:
+        yield "its result is one of many facts"
     if operator.on_success_callback:
         yield "it has an on_success_callback"
     if operator.outlets:

@@ -69,6 +69,10 @@ class StartingJobRunOperator(EndsWithTaskOperator):
         """The id of the job run, as the Amazon provider's operators call it; ``None``: none has been started yet."""
         return self._ids.get("job_run_id")
 
+    @job_id.setter
+    def job_id(self, value: str | None) -> None:
+        """Taken from classes of users' own that set it; it is what the task has started."""
+
     def act(self, context: Context) -> dict[str, Any]:
         """Submit the job run, then wait for it."""
         request = self.request(context)

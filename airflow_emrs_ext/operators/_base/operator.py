@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 _MARGIN_SECONDS = 10.0
 
 
+# The Amazon provider's pause between two looks, which DAGs that come from it count their attempts by.
+_ATTEMPT_SECONDS = 60.0
+
+
 class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
     """Base of the operators.
 
@@ -49,7 +53,7 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
     :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
         task has one, else without limit
     :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
-        limit is ``waiter_max_attempts`` times ``waiter_delay``
+        limit is ``waiter_max_attempts`` times ``waiter_delay``, or 60 s without that, as there
     :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
     :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
         default ``[emrs_ext] notification_queue``
@@ -210,7 +214,7 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
             ends.append(now + seconds(self.wait_timeout, "wait_timeout"))
         if self.waiter_max_attempts is not None:
             attempts = whole_number(self.waiter_max_attempts, "waiter_max_attempts") or 0
-            ends.append(now + attempts * waiter_delay)
+            ends.append(now + attempts * (_ATTEMPT_SECONDS if self.waiter_delay is None else waiter_delay))
         if self.execution_timeout is not None:
             started = getattr(context.get("ti"), "start_date", None)
             whole = self.execution_timeout.total_seconds()

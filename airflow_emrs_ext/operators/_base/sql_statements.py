@@ -24,8 +24,8 @@ _TOKENS = re.compile(
     | (?P<end> ; )
     # What opens and closes the blocks of a compound statement. What END IF and the like close opens no such block; a
     # member of a structure is none of these words.
-    | (?<! [\w.] ) (?P<opens> BEGIN | CASE ) \b
-    | (?<! [\w.] ) (?P<closes> END (?: \s+ (?P<of> IF | WHILE | LOOP | REPEAT | FOR | CASE ) )? ) \b
+    | (?<! [\w.:] ) (?P<opens> BEGIN | CASE ) \b
+    | (?<! [\w.:] ) (?P<closes> END (?: \s+ (?P<of> IF | WHILE | LOOP | REPEAT | FOR | CASE ) )? ) \b
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )

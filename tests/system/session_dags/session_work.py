@@ -38,6 +38,10 @@ with DAG("session_work", schedule=None):
             "sum": library().range(4).groupBy().sum("id").first()[0],
         }
 
+    @task.emr_serverless_session(**GIVEN)
+    def own_that_fails_in_spark(spark):
+        spark.sql("SELECT * FROM no_such_table").collect()
+
     @task.emr_serverless_session(**OWN)
     def own_that_fails(spark):
         raise ValueError(f"the work fails at {spark.range(3).count()}")
@@ -164,6 +168,7 @@ with DAG("session_work", schedule=None):
         as_people_write_it, task_id="as_people_write_it_elsewhere", python=os.environ["OTHER_PYTHON"], **GIVEN
     )()
     own_that_fails()
+    own_that_fails_in_spark()
     own_that_is_terminated()
     given.expand(n=[3, 4])
     frame()
