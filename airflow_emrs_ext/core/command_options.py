@@ -66,8 +66,11 @@ def _words(option: str, value: Any, path: str) -> Iterable[str]:
     given = list_of(value, path) if option in _LISTS and _is_text_of_list(value) else value
     if option in _NAMED:
         for name, one in pairs_of(given, path):
-            if not name or "=" in name:
-                raise ConfigurationError(f"`{path}`: {name!r} cannot be a name there: it is empty, or has a `=`.")
+            if not name or "=" in name or any(map(str.isspace, name)):
+                # With a blank it would be a property that nothing reads.
+                raise ConfigurationError(
+                    f"`{path}`: {name!r} cannot be a name there: it is empty, or has a `=` or a blank."
+                )
             if one is not None:
                 yield from (option, f"{name}={_text(one, f'{path}.{name}')}")
     elif isinstance(given, Sequence) and not isinstance(given, (str, bytes, bytearray)):

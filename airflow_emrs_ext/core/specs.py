@@ -180,11 +180,15 @@ def _checked(value: Any, path: str) -> dict[str, Any]:
         raise wrong(value, path, "a mapping of names to values")
     found = {}
     for name, one in value.items():
-        if not isinstance(name, str) or not name or ("=" in name and not is_rendered_later(name)):
-            raise ConfigurationError(f"`{path}`: {name!r} is no name of a property.")
+        if not isinstance(name, str) or not name or (_is_no_name(name) and not is_rendered_later(name)):
+            raise ConfigurationError(f"`{path}`: {name!r} is no name of a property: those have no `=` and no blanks.")
         if one is not None:
             found[name] = single(one, f"{path}.{name}", may_be_empty=True)
     return found
+
+
+def _is_no_name(name: str) -> bool:
+    return "=" in name or any(map(str.isspace, name))
 
 
 def _has_listed_reference(fragment: Mapping[str, Any]) -> bool:

@@ -182,6 +182,7 @@ def test_a_policy_of_what_templates_render() -> None:
 REFUSED = [
     (lambda: conf(iceberg(), delta()), "'spark.sql.catalog.spark_catalog' is there twice, as 'org.apache.iceberg"),
     (lambda: conf(driver(), {"spark.driver.memory": "8g"}), "'spark.driver.memory' is there twice, as '14g' and as"),
+    (lambda: conf({"spark.a ": "b"}), "'spark.a ' is no name of a property: those have no `=` and no blanks"),
     (lambda: conf("spark.a=1"), r"`conf\[0\]` is 'spark.a=1'; it takes a mapping"),
     (lambda: driver(cores=4, memory="28g"), "with an overhead of 2.8 GB 30.8 GB: a worker with 4 vCPUs has at most 30"),
     (lambda: driver(cores=3), "`cores` is 3, of type int; it takes one of 1, 2, 4, 8, 16"),

@@ -13,7 +13,7 @@ from airflow_emrs_ext.core.command_options import command_line
 from airflow_emrs_ext.exceptions import ConfigurationError
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
-NAMES = TEXTS.filter(lambda name: name and "=" not in name)
+NAMES = TEXTS.filter(lambda name: bool(name) and "=" not in name and not any(map(str.isspace, name)))
 ITEMS = TEXTS.filter(lambda item: item and "," not in item)
 
 

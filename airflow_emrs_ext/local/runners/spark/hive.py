@@ -17,7 +17,10 @@ from airflow_emrs_ext.local.runners.spark import sql_shell
 from airflow_emrs_ext.local.runners.spark.driver import Driver, Machine
 from airflow_emrs_ext.local.runners.spark.submit import Settings, SubmitError, accepted, hadoop_properties
 
-_OPTIONS = {"--hiveconf": "--hiveconf", "--hivevar": "--hivevar", "-d": "--hivevar", "--define": "--hivevar"}
+_OPTIONS = {
+    **dict.fromkeys(("--hiveconf", "-hiveconf"), "--hiveconf"),
+    **dict.fromkeys(("--hivevar", "-hivevar", "--define", "-define", "-d"), "--hivevar"),
+}
 _WAREHOUSE = "hive.metastore.warehouse.dir"
 _IS_FILE = re.compile(r"^(s3[an]?://|file:/|/)\S+$")
 _SECRET = re.compile(r"password|secret|token", re.IGNORECASE)

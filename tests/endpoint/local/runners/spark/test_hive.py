@@ -34,3 +34,9 @@ def test_a_password_does_not_reach_the_command_line() -> None:
 def test_bad_parameters_are_named(parameters: str, message: str) -> None:
     with pytest.raises(SubmitError, match=f"parameters: .*{message}|parameters: {message}"):
         parse_parameters(parameters)
+
+
+def test_one_dash_is_as_good() -> None:
+    arguments, settings = parse_parameters("-hiveconf a.b=c -hivevar day=1")
+    assert arguments == ["--hiveconf", "a.b=c", "--hivevar", "day=1"]
+    assert settings == {"a.b": "c"}
