@@ -54,7 +54,7 @@ StartJobRun(
 )
 StartJobRun(task_id="t", application_id=ID, execution_role_arn=ROLE, job_driver=JOB, deferable=True)  # wrong
 StartJobRun(task_id="t", application_id=ID, execution_role_arn=ROLE, job_driver=JOB, mode="streaming")  # wrong
-spark_submit("s3://bucket/job.py", conf="spark.a=b")  # wrong
+spark_submit("s3://bucket/job.py", conf=5)  # wrong
 spark_submit("s3://bucket/job.py", conf={"spark.a": ["b"]})  # wrong
 spark_submit("s3://bucket/job.py", [["--day", "1 May"]])  # wrong
 spark_submit("s3://bucket/job.py", jar="s3://bucket/a.jar")  # wrong
