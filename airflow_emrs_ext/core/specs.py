@@ -143,7 +143,7 @@ def properties(value: Any, path: str) -> Any:
         for number, one in enumerate(value)
         if one is not None
     ]
-    if any(one if is_rendered_later(one) else _has_listed_reference(one) for one in fragments):
+    if any(is_rendered_later(one) or _has_listed_reference(one) for one in fragments):
         return [one if is_rendered_later(one) else _renderable(one) for one in fragments]
     return _renderable(dict(pairs_of(fragments, path)))
 

@@ -55,7 +55,7 @@ def _explain(error: BaseException, log: Any) -> None:
     cause = cause_in("".join(traceback.format_exception(type(error), error, error.__traceback__)), "")
     if cause is None:
         return
-    found = diagnose("FAILED", "", exception=cause.exception, place=cause.place, service="emr-serverless")
+    found = diagnose("", "", exception=cause.exception, place=cause.place, service="emr-serverless")
     if found.why or type(error).__module__.startswith("pyspark."):
         where = f" ({cause.place})" if cause.place else ""
         said = f"{cause.exception.rstrip('. ')}{where}."

@@ -266,7 +266,7 @@ class EmrEksCreateClusterOperator(EmrContainersCreateVirtualClusterOperator):
 class EmrServerlessGetSessionEndpointOperator(EmrServerlessOperator):
     """Describe the Spark Connect endpoint of a session, with a token for it (GetSessionEndpoint).
 
-    The token is in the result, and so in Airflow's database and in sight of whoever may see the XComs of the task: work
+    The token is in the result, and so in Airflow's database and shown to whoever may read the XComs of the task: work
     with ``@task.emr_serverless_session`` or
     :class:`~airflow_emrs_ext.hooks.spark_connect.EmrServerlessSparkConnectHook` instead, which keep it in memory.
 

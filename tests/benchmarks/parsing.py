@@ -94,7 +94,7 @@ def measure(file: Path, side: str, environment: Mapping[str, str]) -> float:
 
 
 def benchmark(rounds: int) -> dict[str, dict[str, float]]:
-    """The medians of each file and side, which take turns."""
+    """The medians of each file and side, measured one after the other in each round."""
     files = sorted(DAGS.glob("example_*.py"))
     found: dict[str, dict[str, list[float]]] = {file.stem: {side: [] for side in SIDES} for file in files}
     with tempfile.TemporaryDirectory() as home:

@@ -79,12 +79,14 @@ def _uploader(folder: Path, artifacts: str | None, hook: EmrHook, log: Any) -> U
         raise ConfigurationError(f"`artifacts` is {artifacts!r}; it takes the S3 URI of a folder: s3://bucket/prefix.")
 
     def upload(value: str, path: str) -> str:
-        if not value or _SCHEME.match(value) or value.startswith("/"):
+        # The query of a Hive job run may be its text.
+        is_text = path.endswith(".query") and len(value.split()) > 1
+        if not value or is_text or _SCHEME.match(value) or value.startswith("/"):
             return value
         name, hash_mark, alias = value.partition("#")
-        file = (folder / name).resolve()
+        file = folder / name
         if place is None:
-            if not file.exists():
+            if not _exists(file):
                 return value  # a path in the image, perhaps
             raise ConfigurationError(
                 f"`{path}` is {value!r}, a file beside the DAG file, which the service cannot see: give `artifacts`, "
@@ -102,13 +104,20 @@ def _uploader(folder: Path, artifacts: str | None, hook: EmrHook, log: Any) -> U
     return upload
 
 
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except (OSError, ValueError):  # what can be no name of a file
+        return False
+
+
 def _content(file: Path, value: str, path: str) -> tuple[bytes, str]:
     """What is to be put on S3, and its name."""
-    if file.is_file():
+    if _exists(file) and file.is_file():
         return file.read_bytes(), file.name
-    if file.is_dir() and path.endswith("--py-files"):
+    if _exists(file) and file.is_dir() and path.endswith("--py-files"):
         return _zipped(file), f"{file.name}.zip"
-    kind = "a folder" if file.is_dir() else "no file"
+    kind = "a folder" if _exists(file) else "no file"
     raise ConfigurationError(
         f"`{path}` is {value!r}: {file} is {kind}. It takes an S3 URI, a path in the image that begins with a slash, "
         "or a file by its path from the folder of the DAG file."

@@ -149,6 +149,21 @@ def test_queries(emr: LocalEmr, submit: Submit) -> None:
     assert content(emr, found["entryPoint"]) == b"SELECT 1"
 
 
+@pytest.mark.parametrize("artifacts", [None, "s3://files/artifacts"])
+def test_the_text_of_a_query_is_left(submit: Submit, artifacts: str | None) -> None:
+    """Also one that is longer than any name of a file."""
+    text = f"SELECT {', '.join(f'column_{number}' for number in range(300))} FROM t"
+    assert submit({"hive": {"query": text}}, artifacts, type="HIVE")["query"] == text
+    assert submit({"hive": {"query": "SELECT 1/0"}}, artifacts, type="HIVE", task_id="b")["query"] == "SELECT 1/0"
+
+
+def test_what_can_be_no_name_of_a_file(submit: Submit) -> None:
+    long = "x" * 300
+    assert submit({"sparkSubmit": {"entryPoint": long}}, None)["entryPoint"] == long
+    with pytest.raises(ConfigurationError, match="is no file"):
+        submit({"sparkSubmit": {"entryPoint": long}}, task_id="b")
+
+
 def test_a_driver_that_a_template_renders(emr: LocalEmr, submit: Submit) -> None:
     found = submit("""{"sparkSubmit": {"entryPoint": "jobs/etl.py"}}""")
     assert content(emr, found["entryPoint"]) == b"print('etl')"
