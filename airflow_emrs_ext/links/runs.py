@@ -149,7 +149,7 @@ LINKS: Mapping[str, tuple[EmrLink, ...]] = {
 """The links of each kind of :data:`~airflow_emrs_ext.resources.BILLABLE`."""
 
 OPERATORS: Mapping[str, tuple[str, ...]] = {
-    "job_run": ("operators.job_run.EmrServerlessStartJobRunOperator",),
+    "job_run": ("operators.job_run.EmrServerlessStartJobRunOperator", "operators.emr.EmrServerlessStartJobOperator"),
     "session": (
         "operators.session.EmrServerlessStartSessionOperator",
         "operators.spark.EmrServerlessSparkSqlOperator",
@@ -157,7 +157,10 @@ OPERATORS: Mapping[str, tuple[str, ...]] = {
         "decorators.session_tasks.ExternalSessionTask",
         "decorators.session_tasks.VirtualenvSessionTask",
     ),
-    "eks_job_run": ("operators.containers_job_run.EmrContainersStartJobRunOperator",),
+    "eks_job_run": (
+        "operators.containers_job_run.EmrContainersStartJobRunOperator",
+        "operators.emr.EmrContainerOperator",
+    ),
     "managed_endpoint": ("operators.managed_endpoint.EmrContainersCreateManagedEndpointOperator",),
 }
 """The operators of this package that have the links of each kind, below it."""

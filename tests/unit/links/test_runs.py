@@ -15,7 +15,7 @@ from airflow_emrs_ext.aws.ownership_tags import identity_of
 from airflow_emrs_ext.decorators.session_tasks import SessionTask
 from airflow_emrs_ext.links import runs
 from airflow_emrs_ext.links.runs import LINKS, OPERATORS, EmrLink, LinksOf, RunLink, path_of
-from airflow_emrs_ext.operators import emr_containers, emr_serverless
+from airflow_emrs_ext.operators import emr, emr_containers, emr_serverless
 from airflow_emrs_ext.operators._base.connection import ContainersMixin
 from airflow_emrs_ext.operators._base.job_run import StartingJobRunOperator
 from airflow_emrs_ext.operators._base.operator import EmrOperator
@@ -70,7 +70,7 @@ def test_operators_have_the_links_of_what_they_start(place: str, kind: str) -> N
 
 
 def test_every_operator_with_links_is_one_that_the_plugin_knows() -> None:
-    for module in (emr_serverless, emr_containers):
+    for module in (emr, emr_serverless, emr_containers):
         assert all(hasattr(module, name) for name in module.__all__)  # which imports them
     names = [operator for operator in _subclasses(EmrOperator) if operator.__module__.startswith("airflow_emrs_ext.")]
     having = {one for one in names if any(isinstance(vars(base).get(LINKS_OF), LinksOf) for base in one.mro())}
@@ -123,7 +123,7 @@ def linked_dag(operator: Any) -> Any:
     job = {"job_driver": {}} if issubclass(operator, StartingJobRunOperator) else {}
     given = {"execution_role_arn": "role", **place, **on_eks, **job, **callable_}
     with DAG("a.dag", schedule=None) as dag:
-        operator(task_id="plain", **given)
+        operator(task_id="plain", name="one", **given)
         operator.partial(task_id="mapped", **given).expand(name=["one", "two"])
     return serialization.from_dict(json.loads(json.dumps(serialization.to_dict(dag))))
 
