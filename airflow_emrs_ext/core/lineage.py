@@ -11,19 +11,19 @@ from airflow_emrs_ext.core import settings
 
 Properties = dict[str, str]
 
-_DEFAULTS = "spark-defaults"
+SPARK_DEFAULTS = "spark-defaults"
 _PARENT, _TRANSPORT = "spark.openlineage.parent", "spark.openlineage.transport"
 _KINDS = {_PARENT: _PARENT, "spark.openlineage.rootParent": _PARENT, _TRANSPORT: _TRANSPORT}
 
 # What stands before a key in the header of a call.
 _HEADER = "Bearer "
 
-# The member of each driver that takes options as spark-submit does.
-_PARAMETERS = {
+PARAMETERS = {
     "sparkSubmit": "sparkSubmitParameters",
     "sparkSubmitJobDriver": "sparkSubmitParameters",
     "sparkSqlJobDriver": "sparkSqlParameters",
 }
+"""The member of each driver that takes options as spark-submit does."""
 
 
 class _Try:
@@ -85,28 +85,28 @@ def with_properties(request: Mapping[str, Any], properties: Mapping[str, str]) -
         member = "runtimeConfiguration" if "application_id" in request else "applicationConfiguration"
         overrides = request.get("configuration_overrides") or {}
         given = overrides.get(member) or []
-        own: Mapping[str, Any] = next((one for one in given if one["classification"] == _DEFAULTS), {})
-        merged = {**own, "classification": _DEFAULTS, "properties": {**(own.get("properties") or {}), **missing}}
-        others = [one for one in given if one["classification"] != _DEFAULTS]
+        own: Mapping[str, Any] = next((one for one in given if one["classification"] == SPARK_DEFAULTS), {})
+        merged = {**own, "classification": SPARK_DEFAULTS, "properties": {**(own.get("properties") or {}), **missing}}
+        others = [one for one in given if one["classification"] != SPARK_DEFAULTS]
         return {**request, "configuration_overrides": {**overrides, member: [*others, merged]}}
-    driver, given = _spark_driver(request)
+    driver, given = spark_driver(request)
     if driver is None:
         return dict(request)
     words = [word for name, value in missing.items() for word in ("--conf", f"{name}={value}")]
-    parameters = f"{given.get(_PARAMETERS[driver], '')} {shlex.join(words)}".strip()
-    return {**request, "job_driver": {driver: {**given, _PARAMETERS[driver]: parameters}}}
+    parameters = f"{given.get(PARAMETERS[driver], '')} {shlex.join(words)}".strip()
+    return {**request, "job_driver": {driver: {**given, PARAMETERS[driver]: parameters}}}
 
 
 def spark_defaults(configurations: Sequence[Mapping[str, Any]] | None) -> Properties | None:
     """The properties of a ``spark-defaults`` among configurations in the API's form; ``None``: there is none."""
-    found = (one for one in configurations or () if one["classification"] == _DEFAULTS)
+    found = (one for one in configurations or () if one["classification"] == SPARK_DEFAULTS)
     return next((dict(one.get("properties") or {}) for one in found), None)
 
 
 def named(request: Mapping[str, Any]) -> dict[str, Any]:
     """A request to start a job run whose Spark application has the job run's name, unless the user gives it one."""
-    driver, given = _spark_driver(request)
-    if driver is None or "--name" in given.get(_PARAMETERS[driver], ""):
+    driver, given = spark_driver(request)
+    if driver is None or "--name" in given.get(PARAMETERS[driver], ""):
         return dict(request)
     return with_properties(request, {"spark.app.name": request["name"]})
 
@@ -126,9 +126,9 @@ def _as_meant(properties: Mapping[str, str]) -> Properties:
     return meant
 
 
-def _spark_driver(request: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
+def spark_driver(request: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
     """The driver of a request to start a job run, and what is given of it; ``None``: it is not Spark, or not given."""
-    found = ((name, given) for name, given in (request.get("job_driver") or {}).items() if name in _PARAMETERS)
+    found = ((name, given) for name, given in (request.get("job_driver") or {}).items() if name in PARAMETERS)
     return next(found, (None, {}))
 
 

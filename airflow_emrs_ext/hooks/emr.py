@@ -6,10 +6,13 @@ For DAGs that come from it: ``from airflow_emrs_ext.hooks.emr import …`` in pl
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import uuid4
 
+from airflow_emrs_ext.exceptions import WaitTimeout
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook as _ServerlessHook
 from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN
@@ -72,7 +75,7 @@ class EmrServerlessHook(_ServerlessHook):
             self.cancel_job_run(application_id, job_run_id)
         if wait_for_completion:
             for job_run_id in job_run_ids:
-                self._wait_for_end(JOB_RUN.key, {"application_id": application_id, "job_run_id": job_run_id})
+                self._wait_for_end({"application_id": application_id, "job_run_id": job_run_id})
         return len(job_run_ids)
 
     def start_session(  # type: ignore[override]  # the Amazon provider's form of it
@@ -102,11 +105,11 @@ class EmrServerlessHook(_ServerlessHook):
         )
         return str(started["sessionId"])
 
-    def _wait_for_end(self, kind: str, ids: Mapping[str, str]) -> None:
+    def _wait_for_end(self, ids: Mapping[str, str]) -> None:
         from airflow_emrs_ext.workflows.lifecycle import wait_for_state
 
         ends = [str(state) for state in JobRunState if state.is_terminal]
-        self.run(wait_for_state(self.run_context, kind=kind, ids=ids, target_states=ends))
+        self.run(wait_for_state(self.run_context, kind=JOB_RUN.key, ids=ids, target_states=ends))
 
 
 class EmrContainerHook(EmrContainersHook):
@@ -209,13 +212,9 @@ class EmrContainerHook(EmrContainersHook):
         :param max_polling_attempts: together with ``poll_interval``: how long to wait at most; default: without limit
         :return: its state
         """
-        from dataclasses import replace
-        from time import time
-
-        from airflow_emrs_ext.exceptions import WaitTimeout
         from airflow_emrs_ext.workflows.lifecycle import wait_for_state
 
-        deadline = time() + max_polling_attempts * poll_interval if max_polling_attempts else None
+        deadline = time.time() + max_polling_attempts * poll_interval if max_polling_attempts else None
         policy = replace(self.wait_policy, waiter_delay=float(poll_interval), deadline=deadline)
         ids = {"virtual_cluster_id": self.virtual_cluster_id, "job_run_id": job_id}
         ends = [str(state) for state in EksJobRunState if state.is_terminal]

@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_emrs_ext.aws.request_values import load_model
+from airflow_emrs_ext.core.lineage import PARAMETERS, SPARK_DEFAULTS, spark_driver
 from airflow_emrs_ext.core.redaction import hidden
-
-_DEFAULTS = "spark-defaults"
-# The driver of each service that takes options as spark-submit does.
-_PARAMETERS = "sparkSubmitParameters"
 
 
 def within_limit(service: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -25,21 +22,20 @@ def within_limit(service: str, request: Mapping[str, Any]) -> tuple[dict[str, An
     """
     overrides = request.get("configuration_overrides") or {}
     configurations = overrides.get("applicationConfiguration") or []
-    own: Mapping[str, Any] = next((one for one in configurations if one.get("classification") == _DEFAULTS), {})
+    own: Mapping[str, Any] = next((one for one in configurations if one.get("classification") == SPARK_DEFAULTS), {})
     properties: Mapping[str, str] = own.get("properties") or {}
     limit = load_model(service).shape_for("SensitivePropertiesMap").metadata["max"]
-    job_driver: Mapping[str, Any] = request.get("job_driver") or {"": {}}
-    driver, given = next(iter(job_driver.items()))
-    if len(properties) <= limit or not driver.startswith("sparkSubmit"):
+    driver, given = spark_driver(request)
+    if len(properties) <= limit or driver is None:
         return dict(request), []
     ranked = sorted(properties, key=lambda name: hidden(properties[name], name) == properties[name])
     kept, moved = set(ranked[:limit]), ranked[limit:]
     words = [word for name in moved for word in ("--conf", f"{name}={properties[name]}")]
-    parameters = f"{shlex.join(words)} {given.get(_PARAMETERS, '')}".strip()
+    parameters = f"{shlex.join(words)} {given.get(PARAMETERS[driver], '')}".strip()
     rest = {**own, "properties": {name: value for name, value in properties.items() if name in kept}}
     return {
         **request,
-        "job_driver": {driver: {**given, _PARAMETERS: parameters}},
+        "job_driver": {driver: {**given, PARAMETERS[driver]: parameters}},
         "configuration_overrides": {
             **overrides,
             "applicationConfiguration": [rest if one is own else one for one in configurations],

@@ -12,6 +12,7 @@ from airflow_emrs_ext.exceptions import RequestRejected
 from airflow_emrs_ext.job_spec import (
     configuration_overrides,
     eks_configuration_overrides,
+    eks_spark_sql,
     eks_spark_submit,
     hive,
     spark_submit,
@@ -41,7 +42,9 @@ def many(count: int) -> dict[str, str]:
     return {f"spark.example.p{number}": f"it's {number}" for number in range(count)}
 
 
-def submitted(emr: LocalEmr, service: str, properties: Any, **submit: Any) -> tuple[dict[str, str], list[str]]:
+def submitted(
+    emr: LocalEmr, service: str, properties: Any, *, sql: Any = None, **submit: Any
+) -> tuple[dict[str, str], list[str]]:
     """The properties of the classification, and the words of the command line, as the service has taken them."""
     if service == "emr-serverless":
         application = emr.client(service).create_application(releaseLabel="emr-7.9.0", type="SPARK")
@@ -61,7 +64,9 @@ def submitted(emr: LocalEmr, service: str, properties: Any, **submit: Any) -> tu
             virtual_cluster_id=cluster["id"],
             execution_role_arn=ROLE,
             release_label="emr-7.9.0-latest",
-            job_driver=eks_spark_submit("s3://b/j.py", **submit),
+            job_driver=eks_spark_sql("s3://b/q.sql")
+            if submit.pop("sql", False)
+            else eks_spark_submit("s3://b/j.py", **submit),
             configuration_overrides=eks_configuration_overrides(spark_defaults=properties),
             wait_for="submission",
         )
@@ -73,7 +78,7 @@ def submitted(emr: LocalEmr, service: str, properties: Any, **submit: Any) -> tu
         job_run = client.describe_job_run(virtualClusterId=ids["virtual_cluster_id"], id=ids["job_run_id"])["jobRun"]
     (driver,) = job_run["jobDriver"].values()
     defaults = job_run["configurationOverrides"]["applicationConfiguration"][0]["properties"]
-    return defaults, shlex.split(driver.get("sparkSubmitParameters", ""))
+    return defaults, shlex.split(driver.get("sparkSubmitParameters", driver.get("sparkSqlParameters", "")))
 
 
 @pytest.mark.parametrize("service", ["emr-serverless", "emr-containers"])
@@ -87,6 +92,12 @@ def test_what_is_past_the_limit_becomes_options(emr: LocalEmr, service: str, sai
     assert pairs == ["spark.example.p99=it's 99", "spark.example.more=a b", "spark.example.p99=mine"]
     assert {**defaults, **dict(pair.split("=", 1) for pair in pairs[:2])} == properties
     assert "submitted as --conf are spark.example.p99, spark.example.more" in said()
+
+
+def test_spark_sql_has_such_options(emr: LocalEmr) -> None:
+    defaults, words = submitted(emr, "emr-containers", many(LIMIT + 1), sql=eks_spark_sql("s3://b/q.sql"))
+    assert len(defaults) == LIMIT
+    assert "spark.example.p100=it's 100" in words
 
 
 def test_what_is_within_the_limit_stays(emr: LocalEmr, said: Said) -> None:
