@@ -83,7 +83,9 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
         self.verify = verify
         self.botocore_config = botocore_config
         # A set would have another order, and with it the serialized DAG, in each process.
-        self.target_states = sorted(target_states) if isinstance(target_states, (set, frozenset)) else target_states
+        self.target_states: Iterable[str] = (
+            sorted(target_states) if isinstance(target_states, (set, frozenset)) else target_states
+        )
         self.notification_queue = notification_queue
         self.deferrable: bool = settings.default_deferrable() if deferrable is None else deferrable
         self.ends_in_trigger = end_from_trigger

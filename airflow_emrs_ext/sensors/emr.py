@@ -57,7 +57,7 @@ class EmrContainerSensor(EmrContainersJobRunSensor):
         super().__init__(job_run_id=job_id, **given)
         if max_retries and self.deferrable:
             # As there, where it is no limit in the other modes.
-            self.timeout = max_retries * float(poll_interval) + 60
+            self.timeout: float = max_retries * float(poll_interval) + 60
 
     @property
     def job_id(self) -> Any:
