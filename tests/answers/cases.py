@@ -225,6 +225,7 @@ def play(emr: LocalEmr, proxy: Proxy, case: Case, resource: Resource) -> Record:
         kind.closes,
         resource.while_seconds,
         ask=_ask_for_all if case.operation == "list" else lambda request: request,
+        takes_seconds=kind.takes_seconds,
     )
     with proxy.line(rule) as line:
         stage = Stage(emr, proxy, line, case, resource)

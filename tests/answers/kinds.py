@@ -36,6 +36,8 @@ class Kind:
     :param closes: whether connections are refused from then on
     :param differs: whether boto3 and aiobotocore see different answers in it: what a task can tell may differ in the
         modes then, how it ends may not
+    :param takes_seconds: how long each answer takes at least: so that a listing without an end does not reach the most
+        pages that anyone reads within the time for which it is wrong, however fast the machine
     """
 
     name: str
@@ -44,6 +46,7 @@ class Kind:
     reaches: bool = True
     closes: bool = False
     differs: bool = False
+    takes_seconds: float = 0
 
 
 KINDS: dict[str, Kind] = {}
@@ -163,7 +166,7 @@ def _anothers(answer: Answer, request: Request) -> Answer:
     return _changed(answer, of)
 
 
-@_kind("a next page for ever", ("list", "list of many", "report", "CloudWatch"))
+@_kind("a next page for ever", ("list", "list of many", "report", "CloudWatch"), takes_seconds=0.01)
 def _endless(answer: Answer, request: Request) -> Answer:
     def of(document: dict[str, Any]) -> dict[str, Any]:
         name = "nextForwardToken" if "nextForwardToken" in document else "nextToken"

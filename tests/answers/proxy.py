@@ -39,6 +39,7 @@ class Rule:
     :param closes: whether connections are refused meanwhile
     :param seconds: how long `for a while` is
     :param ask: what the service is asked instead
+    :param takes_seconds: how long each changed answer takes at least
     """
 
     operations: frozenset[str]
@@ -48,6 +49,7 @@ class Rule:
     closes: bool = False
     seconds: float = 1.5
     ask: Callable[[Request], Request] = lambda request: request
+    takes_seconds: float = 0
     began: float | None = None
     changed: int = 0
     is_over: bool = False
@@ -178,6 +180,7 @@ class Proxy:
             answer = Answer(0) if rule is not None and not rule.reaches else await self._forward(asked)
         if rule is not None:
             assert answer is not None
+            await asyncio.sleep(rule.takes_seconds)
             answer = rule.change(answer, request)
         line.calls.append((request.operation, 0 if answer is None else answer.status, rule is not None))
         if rule is not None and rule.closes:
