@@ -449,7 +449,7 @@ def _gigabytes(size: Any, parameter: str) -> float | None:
 def _before_seven(release_label: str | None) -> bool:
     if release_label is None:
         return False
-    major = str(release_label).removeprefix("emr-").partition(".")[0]
+    major = str(release_label).removeprefix("emr-").removeprefix("spark-").partition(".")[0]
     if not major.isdigit():
         raise wrong(release_label, "release_label", "a release such as 'emr-7.9.0'")
     return int(major) < 7

@@ -109,6 +109,15 @@ class Reference:
         """Airflow does it."""
 
 
+def test_the_name_of_deltas_jar_follows_the_release() -> None:
+    jars = {
+        label: delta(release_label=label)["spark.jars"]
+        for label in ("emr-6.15.0", "emr-7.9.0-latest", "emr-spark-8.0.0")
+    }
+    assert "/delta-core.jar" in jars["emr-6.15.0"]
+    assert "/delta-spark.jar" in jars["emr-7.9.0-latest"] == jars["emr-spark-8.0.0"]
+
+
 def test_each_logger_has_an_identifier_of_its_own() -> None:
     found = log4j2(loggers={"a.b": "info", "a_b": "debug", "{{ params.package }}": "warn"})
     assert [value for name, value in found.items() if name.endswith(".name")] == ["a.b", "a_b", "{{ params.package }}"]
