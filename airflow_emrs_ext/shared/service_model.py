@@ -33,6 +33,9 @@ _SERVERLESS = "emr-serverless/2021-07-13/service-2"
 _FEATURES = (
     _Feature(_SERVERLESS, "execution-iam-policy", lambda model: "JobRunExecutionIamPolicy" in model["shapes"]),
     _Feature(_SERVERLESS, "sessions", lambda model: "StartSession" in model["operations"]),
+    _Feature(_SERVERLESS, "disk-encryption", lambda model: "DiskEncryptionConfiguration" in model["shapes"]),
+    _Feature(_SERVERLESS, "identity-center", lambda model: "IdentityCenterConfiguration" in model["shapes"]),
+    _Feature(_SERVERLESS, "cost-allocation", lambda model: "JobLevelCostAllocationConfiguration" in model["shapes"]),
     _Feature(
         "emr-containers/2020-10-01/service-2",
         "spark-connect",
@@ -51,8 +54,9 @@ _LOADERS: dict[tuple[str, ...], Loader] = {}
 def extend(session: SessionT, service: str) -> SessionT:
     """Let a session's clients of a service know what this package uses, as far as its botocore does not.
 
-    That is, of EMR Serverless: sessions, ``interactiveConfiguration.sessionEnabled``, ``executionIamPolicy``; of EMR on
-    EKS: where a managed endpoint serves Spark Connect; of EMR: persistent application UIs.
+    That is, of EMR Serverless: sessions, ``interactiveConfiguration.sessionEnabled``, ``executionIamPolicy``, and the
+    disk encryption, Identity Center and cost allocation of applications; of EMR on EKS: where a managed endpoint serves
+    Spark Connect; of EMR: persistent application UIs.
 
     :param session: of boto3, botocore or aiobotocore, before it makes its first client of the service
     :param service: botocore's name of it; of others nothing is loaded

@@ -17,6 +17,9 @@ _DATA = Path(__file__).parents[3] / "airflow_emrs_ext" / "shared" / "botocore_da
 _EXTRAS = {
     "sessions": "emr-serverless/2021-07-13",
     "execution-iam-policy": "emr-serverless/2021-07-13",
+    "disk-encryption": "emr-serverless/2021-07-13",
+    "identity-center": "emr-serverless/2021-07-13",
+    "cost-allocation": "emr-serverless/2021-07-13",
     "spark-connect": "emr-containers/2020-10-01",
     "persistent-app-ui": "emr/2009-03-31",
 }
@@ -60,6 +63,8 @@ def test_every_client_of_an_extended_session_knows_sessions() -> None:
     assert "executionIamPolicy" in client.meta.service_model.operation_model("StartJobRun").input_shape.members
     application = client.meta.service_model.operation_model("CreateApplication").input_shape
     assert "sessionEnabled" in application.members["interactiveConfiguration"].members
+    for name in ("diskEncryption", "identityCenter", "jobLevelCostAllocation"):
+        assert application.members[f"{name}Configuration"].members
     tagged = client.meta.service_model.operation_model("TagResource").input_shape.members["resourceArn"]
     assert "sessions" in tagged.metadata["pattern"]
 
@@ -117,6 +122,9 @@ def test_a_botocore_that_knows_a_feature_keeps_its_own_description() -> None:
     before = installed()
     known = {"sessions": "StartSession" in before["operations"]}
     known["execution-iam-policy"] = "JobRunExecutionIamPolicy" in before["shapes"]
+    known["disk-encryption"] = "DiskEncryptionConfiguration" in before["shapes"]
+    known["identity-center"] = "IdentityCenterConfiguration" in before["shapes"]
+    known["cost-allocation"] = "JobLevelCostAllocationConfiguration" in before["shapes"]
     session = extend(botocore.session.get_session(), "emr-serverless")
     loader = session.get_component("data_loader")
     assert {name: name not in loader.extras_types for name in known} == known
