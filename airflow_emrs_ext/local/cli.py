@@ -35,8 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     :param arguments: default: those of the command line
     """
-    parser = _parser()
-    parsed = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["runtimes"]:
+        from airflow_emrs_ext.local import runtimes_cli
+
+        raise SystemExit(runtimes_cli.main(given[1:]))
+    parsed = _parser().parse_args(given)
     _check_extra()
     stdout = _keep_stdout_clean()
     _log_to_stderr()
@@ -78,12 +82,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="emrs-local",
         description="A local Amazon EMR Serverless endpoint with real Spark; moto answers for every other AWS service.",
+        epilog="`emrs-local runtimes` lists and installs the versions of Spark that releases have.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind")
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="port to bind; 0 picks a free one")
     parser.add_argument(
         "--runner", choices=("spark", "simulated"), default="spark", help="run jobs on Spark, or by script without Java"
+    )
+    parser.add_argument(
+        "--runtime",
+        default="release",
+        metavar="VERSION",
+        help="the Spark of each job run's release label, or one for all, such as 4.1; see `emrs-local runtimes`",
     )
     parser.add_argument(
         "--quota-scale", type=_scale, default=1.0, metavar="FACTOR", help="factor on the API quotas; 0 turns them off"

@@ -284,6 +284,7 @@ class LocalEmr:
 def local_emr(
     runner: Literal["simulated", "spark"] = "simulated",
     *,
+    runtime: str = "release",
     quota_scale: float = 0,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -298,6 +299,8 @@ def local_emr(
     """A local endpoint in a process of its own, for as long as the context lasts.
 
     :param runner: ``simulated`` (no Java, scripted job runs) or ``spark`` (real ones)
+    :param runtime: with ``spark``: ``release``, the Spark of each release label if it is on this machine, or a line
+        such as ``4.1`` for all
     :param quota_scale: factor on the service's API quotas; default 0: none
     :param host: address to bind
     :param port: port to bind; default 0: a free one
@@ -312,6 +315,7 @@ def local_emr(
     :raises LocalEmrError: it did not become ready; the error carries the end of its log
     """
     arguments = ["--host", host, "--port", str(port), "--runner", runner, "--quota-scale", str(quota_scale)]
+    arguments += ["--runtime", runtime]
     if state_dir is not None:
         arguments += ["--state-dir", str(state_dir)]
     if s3_endpoint is not None:

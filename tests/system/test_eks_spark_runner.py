@@ -16,7 +16,7 @@ from tests.polling import eventually
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
 
 ROLE = "arn:aws:iam::123456789012:role/job"
-RELEASE = "emr-7.10.0-latest"
+RELEASE = "emr-spark-8.1.0-latest"
 
 WORDS = """
 import os, sys

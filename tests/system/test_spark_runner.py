@@ -158,15 +158,15 @@ spark.sparkContext.parallelize([0], 1).map(lambda _: time.sleep(600)).collect()
 class Cluster:
     """An endpoint with one application, and short ways to use it."""
 
-    def __init__(self, emr: LocalEmr, kind: str = "SPARK") -> None:
+    def __init__(self, emr: LocalEmr, kind: str = "SPARK", release: str = RELEASE) -> None:
         self.emr = emr
         self.client = emr.client("emr-serverless")
         self.s3 = emr.client("s3")
         classification = {"classification": "spark-defaults", "properties": SIZES}
         self.application_id = self.client.create_application(
             type=kind,
-            releaseLabel=RELEASE,
-            clientToken=kind,
+            releaseLabel=release,
+            clientToken=f"{kind}-{release}",
             runtimeConfiguration=[classification] if kind == "SPARK" else [],
             schedulerConfiguration={"maxConcurrentRuns": 3},
         )["applicationId"]

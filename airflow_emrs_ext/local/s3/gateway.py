@@ -135,6 +135,37 @@ class S3Gateway:
         }
         await request.reply_json({"BlockLocations": {"BlockLocation": [block]}})
 
+    async def _located_blocks(self, request: WebHdfsRequest, path: S3Path) -> None:
+        """As :meth:`_block_locations`, for the clients of Hadoop 3.3, which Spark 3.5 has."""
+        length, offset = request.number("length", BLOCK_BYTES), request.number("offset", 0)
+        host = {
+            "ipAddr": "127.0.0.1",
+            "hostName": "localhost",
+            "storageID": "local",
+            "networkLocation": "/default-rack",
+            "adminState": "NORMAL",
+            **dict.fromkeys(("xferPort", "infoPort", "infoSecurePort", "ipcPort"), 0),
+            **dict.fromkeys(("capacity", "dfsUsed", "remaining", "blockPoolUsed", "cacheCapacity", "cacheUsed"), 0),
+            **dict.fromkeys(("lastUpdate", "lastUpdateMonotonic", "xceiverCount"), 0),
+        }
+        block = {
+            "block": {"blockPoolId": "local", "blockId": 1, "numBytes": length, "generationStamp": 1},
+            "blockToken": {"urlString": "AAAAAA"},
+            "cachedLocations": [],
+            "isCorrupt": False,
+            "locations": [host],
+            "startOffset": offset,
+            "storageTypes": ["DISK"],
+        }
+        blocks = {
+            "fileLength": offset + length,
+            "isLastBlockComplete": True,
+            "isUnderConstruction": False,
+            "lastLocatedBlock": block,
+            "locatedBlocks": [block],
+        }
+        await request.reply_json({"LocatedBlocks": blocks})
+
     async def _server_defaults(self, request: WebHdfsRequest, path: S3Path) -> None:
         await request.reply_json(
             {
@@ -239,6 +270,8 @@ class S3Gateway:
             await request.reply_json(whole_batch([status]))
         elif request.operation == "GETFILEBLOCKLOCATIONS":
             await self._block_locations(request, S3Path("", ""))
+        elif request.operation == "GET_BLOCK_LOCATIONS":
+            await self._located_blocks(request, S3Path("", ""))
         else:
             raise FileSystemError(
                 "java.lang.UnsupportedOperationException", f"{request.operation} is not possible here", 400
@@ -259,6 +292,7 @@ _HANDLERS: Mapping[tuple[str, str], Callable[[S3Gateway, WebHdfsRequest, S3Path]
     ("GET", "LISTSTATUS_BATCH"): S3Gateway._list_batch,
     ("GET", "GETCONTENTSUMMARY"): S3Gateway._summary,
     ("GET", "GETFILEBLOCKLOCATIONS"): S3Gateway._block_locations,
+    ("GET", "GET_BLOCK_LOCATIONS"): S3Gateway._located_blocks,
     ("GET", "GETSERVERDEFAULTS"): S3Gateway._server_defaults,
     ("GET", "OPEN"): S3Gateway._open,
     ("PUT", "CREATE"): S3Gateway._create,

@@ -51,6 +51,8 @@ class Options:
     :param host: address to bind
     :param port: port to bind; 0: a free one
     :param runner: ``spark`` or ``simulated``
+    :param runtime: ``release``: each driver runs on the Spark of its release, if that is on this machine; or a line
+        such as ``4.1`` for all
     :param quota_scale: factor on the service's API quotas; 0: none
     :param state_dir: where files are kept; ``None``: a directory that is removed at the end
     :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
@@ -63,6 +65,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 4568
     runner: str = "spark"
+    runtime: str = "release"
     quota_scale: float = 1.0
     state_dir: Path | None = None
     s3_endpoint: str | None = None
@@ -202,7 +205,7 @@ class Endpoint:
             return SimulatedRunner(self.config.endpoint_url)
         from airflow_emrs_ext.local.runners.spark.runner import SparkRunner
 
-        return SparkRunner(self._target, state_dir, self.spark_uis)
+        return SparkRunner(self._target, state_dir, self.spark_uis, self.options.runtime)
 
     def _log_delivery(self, spec: DriverSpec, log_files: Mapping[tuple[str, str], Path]) -> LogDelivery:
         return LogDelivery(spec, log_files, self._target, lambda: self.config.log_refresh_seconds)

@@ -98,7 +98,7 @@ class SparkAttempt:
     def dashboard_url(self) -> str | None:
         """The Spark UI of the driver while Spark runs in it."""
         is_running = self._process is not None and self._process.is_running
-        if self._driver is None or not self._is_up or not is_running:
+        if self._driver is None or self._driver.ui_port is None or not self._is_up or not is_running:
             return None
         return self._uis.open(self._spec.ui_id, self._driver.ui_port)
 
@@ -144,14 +144,17 @@ class SparkAttempt:
             self._uis.close(self._spec.ui_id)
         self._report_running()
         if status == 0:
-            return AttemptResult(succeeded=True, details="")
+            return AttemptResult(succeeded=True, details=driver.stand_in)
         details = await asyncio.to_thread(failure_details, status, self._stdout, self._stderr, self._spec.product)
+        if driver.stand_in:
+            said = f" ({driver.stand_in.removesuffix('.')})"
+            details = f"{shorten(details, keep=len(said))}{said}"
         return AttemptResult(succeeded=False, details=details)
 
     async def _watch(self, driver: Driver) -> None:
         loop = asyncio.get_running_loop()
         late = loop.time() + _RUNNING_AT_LATEST_SECONDS
-        while not driver.event_log.exists():
+        while not driver.is_running_spark:
             if loop.time() > late:
                 self._report_running()
             await asyncio.sleep(_RUNNING_POLL_SECONDS)

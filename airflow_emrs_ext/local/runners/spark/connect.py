@@ -25,7 +25,7 @@ def prepare(machine: Machine, spec: ConnectSpec, target: AwsTarget) -> Driver:
     :param target: where S3 is
     :raises SubmitError: the configuration cannot be run
     """
-    settings = configure(spec, {}, spec.name or spec.host_id)
+    settings = configure(spec, {}, spec.name or spec.host_id, machine.runtime.python)
     port = free_port()
     # Other users of this machine reach the port as well.
     server = ConnectServer(f"127.0.0.1:{port}", secrets.token_urlsafe(32))

@@ -12,9 +12,13 @@ from airflow_emrs_ext.local.runners.spark.filesystem import named_buckets, s3_pr
 from airflow_emrs_ext.local.runners.spark.java import SparkRuntime
 from airflow_emrs_ext.local.runners.spark.launch import free_port, java_command
 from airflow_emrs_ext.local.runners.spark.submit import Settings, slots
+from airflow_emrs_ext.local.runners.spark.uis import has_ui
 
 NO_ENTRY_POINT = "spark-internal"
 """What SparkSubmit takes for "the class is on Spark's own class path"."""
+
+OWN_EVENT_LOGS = "event-logs"
+"""The folder in the work directory of a driver whose Spark chooses the names of event logs itself."""
 
 _SUBMIT = "org.apache.spark.deploy.SparkSubmit"
 
@@ -29,6 +33,9 @@ class Machine:
     :param endpoint_url: the local endpoint, which serves the S3 gateway
     :param state_dir: what outlives an attempt: event logs, and the metastores of Hive applications
     :param ui_properties: Spark properties of every UI
+    :param defaults: properties below those of the job, with which Spark does more as the release's own would
+    :param notes: what the logs of its drivers begin with
+    :param stand_in: what runs in place of the release's own Spark, for the details of a job run; empty: nothing does
     """
 
     runtime: SparkRuntime
@@ -37,6 +44,9 @@ class Machine:
     endpoint_url: str
     state_dir: Path
     ui_properties: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    stand_in: str = ""
 
     @property
     def event_logs(self) -> Path:
@@ -51,19 +61,27 @@ class Driver:
     :param command: executable and arguments
     :param environ: variables beside the endpoint's own
     :param cwd: its working directory
-    :param ui_port: where its Spark UI will be
-    :param event_log: the file that appears once Spark runs in it
+    :param ui_port: where its Spark UI will be; ``None``: it has none
+    :param event_log: the directory and the name, a pattern, of the file that appears once Spark runs in it
     :param notes: what was asked for and is not done, for the driver's log
     :param connect: the Spark Connect server in it
+    :param stand_in: as :class:`Machine` has it
     """
 
     command: Sequence[str]
     environ: Mapping[str, str]
     cwd: Path
-    ui_port: int
-    event_log: Path
+    ui_port: int | None
+    event_log: tuple[Path, str]
     notes: Sequence[str] = field(default=())
     connect: ConnectServer | None = None
+    stand_in: str = ""
+
+    @property
+    def is_running_spark(self) -> bool:
+        """Spark runs in it, or has."""
+        directory, name = self.event_log
+        return any(directory.glob(name))
 
 
 def build(
@@ -84,15 +102,19 @@ def build(
     """
     cwd = spec.work_dir / "driver"
     scratch = spec.work_dir / "spark-local"
-    for directory in (cwd, scratch, machine.event_logs):
+    app_id, ui_port, line = spec.ui_id, free_port(), machine.runtime.line
+    # Before Spark 4 local mode names applications after the millisecond they start in, whatever the properties say.
+    chooses_id = line < (4, 0)
+    event_logs = spec.work_dir / OWN_EVENT_LOGS if chooses_id else machine.event_logs
+    for directory in (cwd, scratch, event_logs, machine.event_logs):
         directory.mkdir(parents=True, exist_ok=True)
-    app_id, ui_port = spec.ui_id, free_port()
     # What follows the settings' properties belongs to the machine: the job cannot change it.
     properties = {
         # Task output becomes visible when the task commits, as with the committer of the service, and is copied once.
         "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
+        **machine.defaults,
         **settings.properties,
-        **s3_properties(machine.endpoint_url, named_buckets(spec)),
+        **s3_properties(machine.endpoint_url, named_buckets(spec), line),
         "spark.master": f"local[{slots(spec)}]",
         "spark.submit.deployMode": "client",
         "spark.driver.host": "127.0.0.1",
@@ -101,7 +123,7 @@ def build(
         "spark.ui.port": str(ui_port),
         **machine.ui_properties,
         "spark.eventLog.enabled": "true",
-        "spark.eventLog.dir": machine.event_logs.as_uri(),
+        "spark.eventLog.dir": event_logs.as_uri(),
         "spark.eventLog.rolling.enabled": "false",
         "spark.eventLog.compress": "false",
         # A job that makes a second SparkContext continues under the same name.
@@ -137,7 +159,15 @@ def build(
     }
     if "spark.driver.extraLibraryPath" in properties:
         variables["LD_LIBRARY_PATH"] = properties["spark.driver.extraLibraryPath"]
-    return Driver(command, variables, cwd, ui_port, machine.event_logs / f"{app_id}.inprogress", settings.notes)
+    return Driver(
+        command,
+        variables,
+        cwd,
+        ui_port if has_ui(line) else None,
+        (event_logs, "*.inprogress" if chooses_id else f"{app_id}.inprogress"),
+        [*machine.notes, *settings.notes],
+        stand_in=machine.stand_in,
+    )
 
 
 def write_properties(path: Path, properties: Mapping[str, str]) -> None:

@@ -14,16 +14,18 @@ MOUNTS_PATH = "/.mount-tables"
 
 _VIEW_FS = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
 _COMMITTER_FACTORY = "org.apache.hadoop.mapreduce.lib.output.FileOutputCommitterFactory"
-_CHECKPOINTS = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+_STREAMING = "org.apache.spark.sql.execution.streaming"
+_CHECKPOINTS = "FileSystemBasedCheckpointFileManager"
 _SCHEMES = ("s3", "s3a", "s3n")
 _BUCKET = re.compile(r"\bs3[an]?://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?![a-z0-9.-])")
 
 
-def s3_properties(endpoint_url: str, buckets: Iterable[str]) -> dict[str, str]:
+def s3_properties(endpoint_url: str, buckets: Iterable[str], line: tuple[int, int]) -> dict[str, str]:
     """Spark properties that mount every bucket.
 
     :param endpoint_url: the local endpoint, which serves the gateway
     :param buckets: names to mount whether or not the bucket exists; all others are found when they are first used
+    :param line: major and minor version of Spark
     """
     authority = urlsplit(endpoint_url).netloc
     properties = {
@@ -37,7 +39,8 @@ def s3_properties(endpoint_url: str, buckets: Iterable[str]) -> dict[str, str]:
     # Hadoop's default for s3a is a committer of the S3A file system, which is not what is behind the name here.
     properties["spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a"] = _COMMITTER_FACTORY
     # Streaming first tries Hadoop's other file system interface, for which s3a has a class that is not here.
-    properties["spark.sql.streaming.checkpointFileManagerClass"] = _CHECKPOINTS
+    package = f"{_STREAMING}.checkpointing" if line >= (4, 1) else _STREAMING
+    properties["spark.sql.streaming.checkpointFileManagerClass"] = f"{package}.{_CHECKPOINTS}"
     for bucket in buckets:
         properties[f"spark.hadoop.{mount_property(bucket)}"] = mount_target(authority, bucket)
     return properties

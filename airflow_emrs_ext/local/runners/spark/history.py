@@ -6,13 +6,14 @@ import asyncio
 import os
 
 from airflow_emrs_ext.local.base.runner import DriverSpec
-from airflow_emrs_ext.local.runners.spark.driver import Machine, write_properties
+from airflow_emrs_ext.local.runners.spark.driver import OWN_EVENT_LOGS, Machine, write_properties
 from airflow_emrs_ext.local.runners.spark.launch import GuardedProcess, free_port, java_command
 from airflow_emrs_ext.local.runners.spark.uis import SparkUis
 
 _MAIN_CLASS = "org.apache.spark.deploy.history.HistoryServer"
 _NAME = "finished"
 _HEAP_MB = 512
+_UNFINISHED = ".inprogress"
 _START_SECONDS = 60.0
 # The server sees a new event log at its next scan.
 _SCAN_SECONDS = 1
@@ -41,8 +42,8 @@ class HistoryServer:
         :param spec: the driver that has ended
         :return: ``None`` when Spark never ran in it, or the server does not come up
         """
-        app_id = spec.ui_id
-        if not any((self._machine.event_logs / name).exists() for name in (app_id, f"{app_id}.inprogress")):
+        app_id = self._app_id(spec)
+        if app_id is None:
             return None
         async with self._lock:
             if self._is_closed:
@@ -53,10 +54,28 @@ class HistoryServer:
         base = self._uis.open(_NAME, self._port)
         deadline = asyncio.get_running_loop().time() + _START_SECONDS
         while process.is_running and asyncio.get_running_loop().time() < deadline:
-            if await self._uis.has(_NAME, f"/api/v1/applications/{app_id}"):
-                return f"{base}/history/{app_id}/jobs/"
+            # A page that is asked for before the server has listed its application is lost for good (Spark 4.1); one
+            # whose log has a new name is listed, and gone, until the server has looked again.
+            page = f"/history/{app_id}/jobs/"
+            if await self._uis.has(_NAME, f"/api/v1/applications/{app_id}") and await self._uis.has(_NAME, page):
+                return f"{base}{page}"
             await asyncio.sleep(_POLL_SECONDS)
         return None
+
+    def _app_id(self, spec: DriverSpec) -> str | None:
+        """What the Spark of a driver calls its application; ``None``: it never ran.
+
+        A log that is elsewhere, as Spark has chosen its name, is linked to where the server looks.
+        """
+        places = [self._machine.event_logs / f"{spec.ui_id}{ending}" for ending in ("", _UNFINISHED)]
+        elsewhere = sorted((spec.work_dir / OWN_EVENT_LOGS).glob("*"))
+        if not elsewhere:
+            return spec.ui_id if any(place.exists() for place in places) else None
+        for place in places:
+            place.unlink(missing_ok=True)
+        log = elsewhere[-1]
+        places[log.name.endswith(_UNFINISHED)].symlink_to(log)
+        return log.name.removesuffix(_UNFINISHED)
 
     async def close(self) -> None:
         """End the server."""

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ JAVA_VARIABLE = "EMRS_LOCAL_JAVA"
 """Environment variable that names the ``java`` executable to use."""
 
 SUPPORTED_JAVA = (17, 21)
-"""Major versions of Java that Spark 4.1 runs on."""
+"""Major versions of Java that Spark 4 runs on."""
 
 _REMEDY = "pip install 'airflow-emrs-ext[local]', or set JAVA_HOME to a Java 17 or 21"
 
@@ -31,22 +32,68 @@ class SparkRuntime:
     :param java: the ``java`` executable
     :param java_version: its major version
     :param spark_home: the directory of Spark's jars and examples: the pyspark package
+    :param spark_version: the version of that Spark, e.g. ``4.1.4``
+    :param python: the interpreter of the environment that pyspark is installed in
     """
 
     java: Path
     java_version: int
     spark_home: Path
+    spark_version: str
+    python: Path
+
+    @property
+    def line(self) -> tuple[int, int]:
+        """Major and minor version of its Spark."""
+        return line_of(self.spark_version)
+
+    @property
+    def python_minor(self) -> str:
+        """Major and minor version of its Python."""
+        return python_minor(self.spark_home)
+
+    @property
+    def serves_connect(self) -> bool:
+        """Whether a Spark Connect server is among its jars."""
+        return any((self.spark_home / "jars").glob("spark-connect_*.jar"))
+
+
+def python_minor(package: Path) -> str:
+    """The version of Python, e.g. ``3.11``, in whose environment a package is.
+
+    :param package: its directory
+    """
+    found = re.search(r"/python(\d+\.\d+)/", package.as_posix())
+    return found.group(1) if found else f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def line_of(version: str) -> tuple[int, int]:
+    """Major and minor version of a version such as ``3.5.6``."""
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 def find_runtime(environ: Mapping[str, str] = os.environ) -> SparkRuntime:
-    """Find Spark and a Java runtime that it runs on.
+    """Find the Spark of this environment and a Java runtime that it runs on.
 
     :param environ: the environment to look in
     :raises MissingRuntime: one of them is missing; the message names the remedy
     """
     spark_home = find_spark()
     java, version = find_java(environ)
-    return SparkRuntime(java, version, spark_home)
+    return SparkRuntime(java, version, spark_home, version_of(spark_home), Path(sys.executable))
+
+
+def version_of(spark_home: Path) -> str:
+    """The version of the pyspark package in a directory.
+
+    :raises MissingRuntime: it says none
+    """
+    # Not by importing it, see find_spark.
+    found = re.search(r"^__version__.*?['\"]([0-9.]+)['\"]", (spark_home / "version.py").read_text(), re.MULTILINE)
+    if found is None:
+        raise MissingRuntime(f"The pyspark package in {spark_home} names no version that Spark was released with")
+    return found.group(1)
 
 
 def find_spark() -> Path:
@@ -77,7 +124,7 @@ def find_java(environ: Mapping[str, str] = os.environ) -> tuple[Path, int]:
     """
     chosen = environ.get(JAVA_VARIABLE)
     if chosen:
-        version = _major_version(Path(chosen))
+        version = java_version_of(Path(chosen))
         if version not in SUPPORTED_JAVA:
             found = "no Java runtime" if version is None else f"Java {version}"
             raise MissingRuntime(
@@ -86,7 +133,7 @@ def find_java(environ: Mapping[str, str] = os.environ) -> tuple[Path, int]:
         return Path(chosen), version
     seen = []
     for origin, java in _candidates(environ):
-        version = _major_version(java)
+        version = java_version_of(java)
         if version in SUPPORTED_JAVA:
             return java, version
         seen.append(f"{origin} {'has no Java runtime' if version is None else f'is Java {version}'}")
@@ -106,7 +153,8 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
         yield f"{on_path} on PATH", Path(on_path)
 
 
-def _major_version(java: Path) -> int | None:
+def java_version_of(java: Path) -> int | None:
+    """The major version of a ``java`` executable; ``None``: it is none."""
     if not os.access(java, os.X_OK) or not java.is_file():
         return None
     # The release file of a Java home saves starting a virtual machine only to ask its version.

@@ -8,13 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from airflow_emrs_ext.local.base.aws import AwsTarget
+from airflow_emrs_ext.local.base.releases import software_of
 from airflow_emrs_ext.local.base.runner import AttemptSpec, ConnectSpec, DriverSpec
 from airflow_emrs_ext.local.runners.spark import connect, hive, sparksql, sparksubmit
 from airflow_emrs_ext.local.runners.spark.attempt import SparkAttempt, SparkConnectDriver
 from airflow_emrs_ext.local.runners.spark.driver import Driver, Machine
 from airflow_emrs_ext.local.runners.spark.history import HistoryServer
-from airflow_emrs_ext.local.runners.spark.java import find_runtime
+from airflow_emrs_ext.local.runners.spark.java import MissingRuntime, SparkRuntime, find_runtime
 from airflow_emrs_ext.local.runners.spark.launch import heap_mb
+from airflow_emrs_ext.local.runners.spark.runtimes import installed, text_of
+from airflow_emrs_ext.local.runners.spark.selection import Selection, select
 from airflow_emrs_ext.local.runners.spark.uis import SparkUis
 from airflow_emrs_ext.local.runners.spark.warm_up import find_archive
 
@@ -30,19 +33,26 @@ _PREPARE = {
 """What makes the driver of a job, by its kind."""
 
 
+RELEASE = "release"
+"""Each driver runs on the Spark of its release."""
+
+
 class SparkRunner:
     """Runs every attempt, session and managed endpoint as a Spark driver process of its own on this machine.
 
     :param target: the endpoint and the S3 that jobs work with
     :param state_dir: what outlives an attempt: event logs, and the metastores of Hive applications
     :param uis: Spark's UIs
+    :param wanted: ``release``, or the line of Spark that every driver runs on
     """
 
-    def __init__(self, target: AwsTarget, state_dir: Path, uis: SparkUis) -> None:
+    def __init__(self, target: AwsTarget, state_dir: Path, uis: SparkUis, wanted: str) -> None:
         self._target = target
         self._state_dir = state_dir
         self._uis = uis
-        self._machine: Machine | None = None
+        self._wanted = wanted
+        self._own: SparkRuntime | None = None
+        self._only: SparkRuntime | None = None
         self._history: HistoryServer | None = None
         self._attempts: set[SparkAttempt] = set()
         self._metastore_locks: dict[str, asyncio.Lock] = {}
@@ -52,16 +62,13 @@ class SparkRunner:
 
         :raises MissingRuntime: one of them is missing; the message names the remedy
         """
-        runtime = find_runtime()
-        self._machine = Machine(
-            runtime=runtime,
-            heap_mb=heap_mb(),
-            archive=find_archive(runtime),
-            endpoint_url=self._target.endpoint_url,
-            state_dir=self._state_dir,
-            ui_properties=self._uis.properties,
-        )
-        self._history = HistoryServer(self._machine, self._uis)
+        self._own = find_runtime()
+        if self._wanted != RELEASE:
+            chosen = [one for one in (self._own, *installed()) if text_of(one.line) == self._wanted]
+            if not chosen:
+                raise MissingRuntime(f"--runtime {self._wanted}: is not on this machine; see `emrs-local runtimes`")
+            self._only = chosen[0]
+        self._history = HistoryServer(self._machine(Selection(self._own, note="")), self._uis)
 
     async def launch(self, spec: AttemptSpec, on_running: Callable[[], None]) -> SparkAttempt:
         """Start an attempt; what cannot be run fails the attempt, with the reason in its details.
@@ -88,7 +95,7 @@ class SparkRunner:
         """
         server = SparkConnectDriver(
             spec,
-            prepare=lambda: connect.prepare(self._ready_machine(), spec, self._target),
+            prepare=lambda: connect.prepare(self._machine_for(spec, for_connect=True), spec, self._target),
             environ=self._target.environ(_inherited()),
             lock=None,
             on_running=on_ready,
@@ -119,13 +126,31 @@ class SparkRunner:
         self._attempts.add(attempt)
         attempt.begin()
 
-    def _ready_machine(self) -> Machine:
-        if self._machine is None:
+    def _machine_for(self, spec: DriverSpec, *, for_connect: bool = False) -> Machine:
+        """The machine as the drivers of a release see it. Looks at what is installed, which may have changed."""
+        if self._own is None:
             raise RuntimeError("SparkRunner.start has not been called")
-        return self._machine
+        software = software_of(spec.release_label)
+        if self._only is not None:
+            return self._machine(select(spec.release_label, software, self._only, (), for_connect=for_connect))
+        return self._machine(select(spec.release_label, software, self._own, installed(), for_connect=for_connect))
+
+    def _machine(self, selection: Selection) -> Machine:
+        runtime = selection.runtime
+        return Machine(
+            runtime=runtime,
+            heap_mb=heap_mb(),
+            archive=find_archive(runtime),
+            endpoint_url=self._target.endpoint_url,
+            state_dir=self._state_dir,
+            ui_properties=self._uis.properties(runtime.line),
+            defaults=selection.defaults,
+            notes=[selection.note] if selection.note else [],
+            stand_in=selection.stand_in,
+        )
 
     def _prepare(self, spec: AttemptSpec) -> Driver:
-        return _PREPARE[spec.job_kind](self._ready_machine(), spec, self._target)
+        return _PREPARE[spec.job_kind](self._machine_for(spec), spec, self._target)
 
     def _metastore_lock(self, spec: AttemptSpec) -> asyncio.Lock | None:
         if spec.job_kind != "hive":

@@ -39,7 +39,8 @@ def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget) -> Driver:
         arguments = ["-f", sql_shell.local_copy("entryPoint", entry_point, spec, target), *arguments]
     elif not {"-e", "-f"} & set(arguments):
         raise SubmitError("entryPoint: is required, unless sparkSqlParameters have -f or -e")
-    settings = configure(spec, parameters.properties, spec.name or Path(entry_point or spec.job_run_id).name)
+    name = spec.name or Path(entry_point or spec.job_run_id).name
+    settings = configure(spec, parameters.properties, name, machine.runtime.python)
     settings.properties = sql_shell.properties(spec, spec.work_dir, settings.properties)
     driver = drivers.build(
         machine, spec, [drivers.NO_ENTRY_POINT, *arguments], settings, main_class=sql_shell.MAIN_CLASS

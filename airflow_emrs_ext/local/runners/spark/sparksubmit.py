@@ -18,7 +18,7 @@ def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget) -> Driver:
     :param target: where S3 is
     :raises SubmitError: the parameters cannot be run, or the entry point is not there
     """
-    submission = plan(spec, machine.runtime.spark_home)
+    submission = plan(spec, machine.runtime)
     require("entryPoint", submission.entry_point, target)
     driver = drivers.build(
         machine,

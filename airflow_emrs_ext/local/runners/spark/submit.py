@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from airflow_emrs_ext.local.base.runner import AttemptSpec, DriverSpec
+from airflow_emrs_ext.local.runners.spark.java import SparkRuntime
 
 MAX_SLOTS = 64
 """Tasks that one attempt runs at once at most: each Python task is a process of this machine."""
@@ -199,18 +199,18 @@ def parse_parameters(
     return parameters
 
 
-def plan(spec: AttemptSpec, spark_home: Path) -> Submission:
+def plan(spec: AttemptSpec, runtime: SparkRuntime) -> Submission:
     """Everything that the driver of a ``sparkSubmit`` job run is given, before S3 and the UI are known.
 
     :param spec: the attempt
-    :param spark_home: where Spark's own examples are
+    :param runtime: what it runs on
     :raises SubmitError: the parameters or the configuration cannot be run
     """
     driver = spec.job
     parameters = parse_parameters(driver.get("sparkSubmitParameters") or "")
     notes: list[str] = []
-    entry_point, main_class = _entry_point(driver["entryPoint"], parameters.main_class, spark_home, notes)
-    settings = configure(spec, parameters.properties, spec.name or Path(entry_point).name)
+    entry_point, main_class = _entry_point(driver["entryPoint"], parameters.main_class, runtime.spark_home, notes)
+    settings = configure(spec, parameters.properties, spec.name or Path(entry_point).name, runtime.python)
     return Submission(
         properties=settings.properties,
         environ=settings.environ,
@@ -222,7 +222,7 @@ def plan(spec: AttemptSpec, spark_home: Path) -> Submission:
     )
 
 
-def configure(spec: DriverSpec, given: Mapping[str, str], app_name: str) -> Settings:
+def configure(spec: DriverSpec, given: Mapping[str, str], app_name: str, python: Path) -> Settings:
     """What the configuration of a Spark driver comes to.
 
     Properties rank as on the service: what is given over ``spark-defaults`` (job over application) over the endpoint's
@@ -231,6 +231,7 @@ def configure(spec: DriverSpec, given: Mapping[str, str], app_name: str) -> Sett
     :param spec: the driver
     :param given: properties that outrank the classifications: those of ``sparkSubmitParameters``
     :param app_name: its name in the Spark UI, unless a property says another
+    :param python: the interpreter of Python jobs, unless one that is on this machine is named
     :raises SubmitError: a property asks for what is not available
     """
     notes: list[str] = []
@@ -250,7 +251,7 @@ def configure(spec: DriverSpec, given: Mapping[str, str], app_name: str) -> Sett
         "spark.ui.showConsoleProgress": "false",
         **accepted(asked, notes),
     }
-    _choose_python(properties, environ, notes)
+    _choose_python(properties, environ, notes, python)
     log4j = dict(spec.classifications.get("spark-driver-log4j2", {}))
     return Settings(properties=properties, environ=environ, log4j=log4j, notes=notes)
 
@@ -300,14 +301,14 @@ def _environ(asked: Mapping[str, str], classifications: Mapping[str, Mapping[str
     return environ
 
 
-def _choose_python(properties: dict[str, str], environ: dict[str, str], notes: list[str]) -> None:
+def _choose_python(properties: dict[str, str], environ: dict[str, str], notes: list[str], python: Path) -> None:
     def usable(setting: str, value: str | None) -> bool:
         if not value:
             return False
         # A relative path leads into an archive that is unpacked in the working directory.
         if value.startswith(".") or not Path(value).is_absolute() or os.access(value, os.X_OK):
             return True
-        notes.append(f"{setting}={value} is not on this machine: {sys.executable} is used")
+        notes.append(f"{setting}={value} is not on this machine: {python} is used")
         return False
 
     for name in ("spark.pyspark.python", "spark.pyspark.driver.python"):
@@ -316,7 +317,7 @@ def _choose_python(properties: dict[str, str], environ: dict[str, str], notes: l
     for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
         if name in environ and not usable(name, environ[name]):
             del environ[name]
-    environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    environ.setdefault("PYSPARK_PYTHON", str(python))
     environ.setdefault("PYSPARK_DRIVER_PYTHON", environ["PYSPARK_PYTHON"])
     java_home = environ.get("JAVA_HOME")
     if java_home is not None:

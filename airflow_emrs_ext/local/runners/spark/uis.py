@@ -22,6 +22,14 @@ _PASSED_ON = (b"accept", b"if-modified-since")
 _NOT_PASSED_BACK = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding")
 
 
+def has_ui(line: tuple[int, int]) -> bool:
+    """Whether the drivers of a Spark have a UI of their own.
+
+    :param line: major and minor version of the Spark
+    """
+    return line >= (4, 0)
+
+
 class SparkUis:
     """An ASGI application that hands requests on to Spark's UIs, under ``/_emrs/spark-ui/<name>/``.
 
@@ -36,9 +44,14 @@ class SparkUis:
         self._secret = secrets.token_bytes(32)
         self._ports: dict[str, int] = {}
 
-    @property
-    def properties(self) -> dict[str, str]:
-        """The Spark properties of every driver and of the history server."""
+    def properties(self, line: tuple[int, int]) -> dict[str, str]:
+        """The Spark properties of a driver or a history server.
+
+        :param line: major and minor version of its Spark; before 4.0 it has no filter that asks for a token, so there
+            is no UI, and the history server shows the driver while it runs as well
+        """
+        if not has_ui(line):
+            return {"spark.ui.enabled": "false"}
         return {
             "spark.ui.filters": _FILTER,
             f"spark.{_FILTER}.param.secretKey": _encoded(self._secret),

@@ -44,8 +44,9 @@ spark.read.parquet("numbers").groupBy("k").count().orderBy("k").collect()
 spark.read.json("numbers-json").createOrReplaceTempView("n")
 spark.sql("select k, count(*) from n group by k having count(*) > 1").collect()
 spark.sparkContext.parallelize(range(10), 2).map(lambda x: (x % 2, x)).reduceByKey(lambda a, b: a + b).collect()
-remote = "sc://127.0.0.1:" + spark.conf.get("spark.connect.grpc.binding.port")
-subprocess.run([sys.executable, "connect_training.py", remote], check=True)
+remote = "sc://127.0.0.1:" + spark.conf.get("spark.connect.grpc.binding.port", "")
+if len(sys.argv) > 1:
+    subprocess.run([sys.executable, sys.argv[1], remote], check=True)
 spark.stop()
 """
 
@@ -81,33 +82,35 @@ def warm_up(runtime: SparkRuntime, directory: Path | None = None) -> str:
     with tempfile.TemporaryDirectory(dir=directory, prefix="warm-up-") as scratch:
         work = Path(scratch)
         # A reduced runtime comes without the base archive that the one for Spark builds on, and names by its path.
-        _run(
-            [str(runtime.java), "-XX:+UseSerialGC", "-Xshare:dump", f"-XX:SharedArchiveFile={work / 'base.jsa'}"], work
-        )
+        dump = [str(runtime.java), "-XX:+UseSerialGC", "-Xshare:dump", f"-XX:SharedArchiveFile={work / 'base.jsa'}"]
+        _run(dump, work, runtime.python)
         (work / "base.jsa").replace(base)
         (work / "training.py").write_text(_TRAINING)
         (work / "connect_training.py").write_text(_CONNECT_TRAINING)
         properties = {
             "spark.ui.port": "0",
-            **SparkUis("").properties,
+            **SparkUis("").properties(runtime.line),
             "spark.eventLog.enabled": "true",
             "spark.eventLog.dir": work.as_uri(),
-            "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
-            "spark.connect.grpc.binding.address": "127.0.0.1",
-            "spark.connect.grpc.binding.port": str(free_port()),
         }
+        if runtime.serves_connect:
+            properties |= {
+                "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+                "spark.connect.grpc.binding.address": "127.0.0.1",
+                "spark.connect.grpc.binding.port": str(free_port()),
+            }
         arguments = ["--master", "local[2]"]
         for name, value in properties.items():
             arguments += ["--conf", f"{name}={value}"]
         command = java_command(
             runtime,
             "org.apache.spark.deploy.SparkSubmit",
-            [*arguments, str(work / "training.py")],
+            [*arguments, str(work / "training.py"), *(["connect_training.py"] if runtime.serves_connect else [])],
             heap_mb=heap_mb(),
             archive=str(base),
             java_options=[f"-XX:ArchiveClassesAtExit={work / 'top.jsa'}"],
         )
-        _run(command, work)
+        _run(command, work, runtime.python)
         (work / "top.jsa").replace(top)
     return f"{base}{os.pathsep}{top}"
 
@@ -119,8 +122,8 @@ def _archives(runtime: SparkRuntime, directory: Path) -> tuple[Path, Path]:
     return directory / f"java-{key}.jsa", directory / f"spark-{key}.jsa"
 
 
-def _run(command: list[str], cwd: Path) -> None:
-    environ = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+def _run(command: list[str], cwd: Path, python: Path) -> None:
+    environ = {**os.environ, "PYSPARK_PYTHON": str(python), "SPARK_LOCAL_IP": "127.0.0.1"}
     done = subprocess.run(
         command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=_TRAINING_SECONDS, check=False
     )

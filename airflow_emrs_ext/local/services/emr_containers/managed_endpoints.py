@@ -36,7 +36,7 @@ from airflow_emrs_ext.local.services.emr_containers.naming import (
     new_spark_application_id,
 )
 from airflow_emrs_ext.local.services.emr_containers.pods import pods_of
-from airflow_emrs_ext.local.services.emr_containers.releases import SPARK_CONNECT_ENDPOINTS, parse_release
+from airflow_emrs_ext.local.services.emr_containers.releases import parse_release, serves_spark_connect
 from airflow_emrs_ext.local.services.emr_containers.transitions import MANAGED_ENDPOINT
 from airflow_emrs_ext.local.services.emr_containers.virtual_clusters import VirtualCluster
 from airflow_emrs_ext.local.services.emr_containers.walk import PRODUCT
@@ -228,10 +228,10 @@ def _read_request(params: Mapping[str, Any]) -> dict[str, Any]:
             f"type: the local endpoint has managed endpoints of the type {SPARK_CONNECT} only, none of the type"
             f" {params['type']}"
         )
-    if parse_release(params["releaseLabel"]) < SPARK_CONNECT_ENDPOINTS:
+    if not serves_spark_connect(parse_release(params["releaseLabel"])):
         raise validation_error(
-            f"releaseLabel: managed endpoints of the type {SPARK_CONNECT} are supported from emr-7.14.0, not"
-            f" {params['releaseLabel']}"
+            f"releaseLabel: managed endpoints of the type {SPARK_CONNECT} are supported from emr-7.14.0 and"
+            f" emr-spark-8.1.0, not {params['releaseLabel']}"
         )
     check_tags(params.get("tags") or {})
     minutes = params.get("sessionIdleTimeoutInMinutes")

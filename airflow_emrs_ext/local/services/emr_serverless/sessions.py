@@ -13,7 +13,7 @@ from airflow_emrs_ext.local.services.connect.hosts import ConnectHost, HostKind
 from airflow_emrs_ext.local.services.emr_serverless.application_settings import SPARK
 from airflow_emrs_ext.local.services.emr_serverless.applications import Application
 from airflow_emrs_ext.local.services.emr_serverless.monitoring import merge_monitoring
-from airflow_emrs_ext.local.services.emr_serverless.releases import SESSIONS
+from airflow_emrs_ext.local.services.emr_serverless.releases import has_sessions
 from airflow_emrs_ext.local.services.emr_serverless.utilization import Usage
 from airflow_emrs_ext.local.services.emr_serverless.workers import Demand, session_demand
 from airflow_emrs_ext.shared.states import SessionState as S
@@ -93,9 +93,10 @@ def read_session_request(params: Mapping[str, Any], application: Application) ->
     named = f"Application {application.id}"
     if application.engine != SPARK:
         raise validation_error(f"{named} is a {application.engine} application; sessions need a Spark application.")
-    if application.release < SESSIONS:
+    if not has_sessions(application.release):
         raise validation_error(
-            f"{named} has the release {application.settings['releaseLabel']}; sessions are supported from emr-7.13.0."
+            f"{named} has the release {application.settings['releaseLabel']}; sessions are supported from emr-7.13.0,"
+            " and not by emr-spark-8.0-preview."
         )
     if not (application.settings.get("interactiveConfiguration") or {}).get("sessionEnabled"):
         raise validation_error(

@@ -15,7 +15,7 @@ from tests.endpoint.local.runners.spark.specs import spark_submit, spec
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    runtime = SparkRuntime(Path("/java/bin/java"), 21, Path("/spark"))
+    runtime = SparkRuntime(Path("/java/bin/java"), 21, Path("/spark"), "4.1.4", Path("/python"))
     return Machine(runtime, 1024, "/cache/a.jsa:/cache/b.jsa", "http://127.0.0.1:4568", tmp_path)
 
 
@@ -103,5 +103,5 @@ def test_every_bucket_that_the_job_names_is_mounted(tmp_path: Path) -> None:
     buckets = named_buckets(attempt)
 
     assert buckets == ["code.bucket", "in-1", "libs", "more", "scratch"]
-    mounts = s3_properties("http://127.0.0.1:4568", buckets)
+    mounts = s3_properties("http://127.0.0.1:4568", buckets, (4, 1))
     assert mounts["spark.hadoop.fs.viewfs.mounttable.in-1.linkFallback"] == "webhdfs://127.0.0.1:4568/in-1"

@@ -23,7 +23,7 @@ def file(tmp_path: Path) -> Path:
 
 def prepare(tmp_path: Path, parameters: str, entry_point: Path | str | None) -> Driver:
     machine = Machine(
-        runtime=SparkRuntime(Path("/java/bin/java"), 17, Path("/spark")),
+        runtime=SparkRuntime(Path("/java/bin/java"), 17, Path("/spark"), "4.1.4", Path("/python")),
         heap_mb=512,
         archive=None,
         endpoint_url="http://127.0.0.1:4568",

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.local.base.runner import Workers, WorkerSize
+from airflow_emrs_ext.local.runners.spark.java import SparkRuntime
 from airflow_emrs_ext.local.runners.spark.submit import MAX_SLOTS, SubmitError, parse_parameters, plan, slots
 from tests.endpoint.local.runners.spark.specs import spark_submit, spec
 
-SPARK_HOME = Path("/spark")
+SPARK = SparkRuntime(Path("/java/bin/java"), 21, Path("/spark"), "4.1.4", Path(sys.executable))
 
 
 def test_parameters_are_read_as_a_shell_would() -> None:
@@ -55,11 +56,11 @@ def test_parameters_are_read_as_a_shell_would() -> None:
 )
 def test_bad_parameters_are_named_with_the_remedy(tmp_path: Path, parameters: str, message: str) -> None:
     with pytest.raises(SubmitError, match=message):
-        plan(spec(tmp_path, spark_submit(parameters=parameters)), SPARK_HOME)
+        plan(spec(tmp_path, spark_submit(parameters=parameters)), SPARK)
 
 
 def planned(tmp_path: Path, parameters: str = "", entry_point: str = "s3://code/job.py", **changes: Any) -> Any:
-    return plan(spec(tmp_path, spark_submit(entry_point, parameters, "one", "two"), **changes), SPARK_HOME)
+    return plan(spec(tmp_path, spark_submit(entry_point, parameters, "one", "two"), **changes), SPARK)
 
 
 def test_parameters_outrank_configuration_and_configuration_the_defaults(tmp_path: Path) -> None:

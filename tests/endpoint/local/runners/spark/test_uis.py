@@ -87,7 +87,7 @@ def test_a_page_comes_through(served: tuple[str, SparkUis], spark: ThreadingHTTP
     assert headers["accept"] == "text/html"
     assert "cookie" not in headers
     signed, _, signature = headers["authorization"].removeprefix("Bearer ").rpartition(".")
-    secret = uis.properties["spark.org.apache.spark.ui.JWSFilter.param.secretKey"]
+    secret = uis.properties((4, 1))["spark.org.apache.spark.ui.JWSFilter.param.secretKey"]
     mac = hmac.new(base64.urlsafe_b64decode(f"{secret}="), signed.encode(), hashlib.sha256).digest()
     assert base64.urlsafe_b64decode(f"{signature}=") == mac
 

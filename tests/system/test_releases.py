@@ -1,0 +1,230 @@
+"""Each release label runs on its own Spark: what small expressions come to is what that Spark makes of them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext.local.runners.spark.java import SparkRuntime, find_runtime
+from airflow_emrs_ext.local.runners.spark.launch import java_command
+from airflow_emrs_ext.local.runners.spark.runtimes import DIRECTORY_VARIABLE, installed
+from airflow_emrs_ext.local.runners.spark.warm_up import cache_dir
+from airflow_emrs_ext.local.testing import LocalEmr, local_emr
+from tests.polling import eventually
+from tests.system.test_spark_runner import FORMATS, LOGS, ROLE, Cluster
+
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(600), pytest.mark.xdist_group("releases")]
+
+EXPRESSIONS = Path(__file__).parent / "spark_jobs" / "expressions.py"
+# Not where an endpoint looks: the other tests are about the Spark of their environment.
+RUNTIMES = cache_dir() / "runtimes-of-tests"
+# What settings cannot bring back.
+DIFFERENT_WITH_SETTINGS = {
+    *("version", "pandas missing text", "pandas to int", "void column in parquet"),
+    *("interval overflow", "timestamp to tinyint"),
+    *("listagg", "string_agg", "dayname", "parse_json", "collation", "shift operator", "try_to_date", "randstr"),
+    *("is_valid_utf8", "time", "current_time", "try_parse_url", "pipe"),
+}
+
+
+@pytest.fixture(scope="module")
+def spark_3_5() -> SparkRuntime:
+    environ = {**os.environ, DIRECTORY_VARIABLE: str(RUNTIMES)}
+    if not installed(environ):
+        command = [sys.executable, "-m", "airflow_emrs_ext.local", "runtimes", "install", "emr-7.9.0"]
+        subprocess.run(command, env=environ, check=True)
+    (runtime,) = installed(environ)
+    return runtime
+
+
+@pytest.fixture(scope="module")
+def emr(spark_3_5: SparkRuntime) -> Iterator[LocalEmr]:
+    with endpoint(RUNTIMES) as emr:
+        yield emr
+
+
+@pytest.fixture(scope="module")
+def cluster(emr: LocalEmr) -> Cluster:
+    return Cluster(emr, release="emr-7.9.0")
+
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """On a machine without the release's Spark."""
+    with endpoint(tmp_path_factory.mktemp("no-runtimes")) as emr:
+        yield Cluster(emr, release="emr-7.9.0")
+
+
+@contextmanager
+def endpoint(runtimes: Path) -> Iterator[LocalEmr]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(DIRECTORY_VARIABLE, str(runtimes))
+        with local_emr("spark", scheduling_seconds=0.01, application_start_seconds=0.01) as emr:
+            for bucket in ("code", "data"):
+                emr.client("s3").create_bucket(Bucket=bucket)
+            yield emr
+
+
+@pytest.fixture(scope="module")
+def of_3_5(spark_3_5: SparkRuntime, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What Spark 3.5 makes of the expressions, without the endpoint."""
+    return plain(spark_3_5, tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
+def of_4_1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return plain(find_runtime(), tmp_path_factory.mktemp("plain"))
+
+
+def plain(runtime: SparkRuntime, directory: Path) -> dict[str, str]:
+    command = java_command(
+        runtime,
+        "org.apache.spark.deploy.SparkSubmit",
+        ["--master", "local[2]", "--conf", "spark.ui.enabled=false", str(EXPRESSIONS)],
+        heap_mb=800,
+    )
+    environ = {**os.environ, "PYSPARK_PYTHON": str(runtime.python), "SPARK_LOCAL_IP": "127.0.0.1"}
+    done = subprocess.run(command, cwd=directory, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return results(done.stdout)
+
+
+def results(stdout: str) -> dict[str, str]:
+    line = next(line for line in stdout.splitlines() if line.startswith("RESULTS "))
+    return dict(json.loads(line.removeprefix("RESULTS ")))
+
+
+def evaluated(cluster: Cluster) -> tuple[dict[str, str], dict[str, Any], str]:
+    """What a job run makes of the expressions, the job run, and the note in its log."""
+    job = cluster.code("expressions.py", EXPRESSIONS.read_text())
+    run = cluster.succeeded(cluster.submit(job, configurationOverrides=LOGS))
+    note = cluster.log(run["jobRunId"], "SPARK_DRIVER/stderr").splitlines()[0]
+    return results(cluster.log(run["jobRunId"])), run, note
+
+
+def test_spark_3_5_and_4_differ_in_forty_expressions(of_3_5: dict[str, str], of_4_1: dict[str, str]) -> None:
+    assert of_3_5["version"].startswith("3.5.")
+    assert len([name for name in of_3_5 if of_3_5[name] != of_4_1[name]]) >= 80
+
+
+def test_a_label_of_emr_7_runs_on_spark_3_5(cluster: Cluster, of_3_5: dict[str, str]) -> None:
+    found, run, note = evaluated(cluster)
+
+    assert found == of_3_5
+    assert run["stateDetails"] == "Job completed successfully."
+    assert note == (
+        "Note: emr-7.9.0 has Spark 3.5.5, Python 3.9 and Java 17; this runs on Spark 3.5.6,"
+        f" Python {sys.version_info.major}.{sys.version_info.minor} and Java 17"
+    )
+
+
+def test_a_label_of_spark_4_runs_on_spark_4(emr: LocalEmr, of_4_1: dict[str, str]) -> None:
+    found, run, note = evaluated(Cluster(emr, release="emr-spark-8.1.0"))
+
+    assert found == of_4_1
+    assert run["stateDetails"] == "Job completed successfully."
+    assert note.startswith("Note: emr-spark-8.1.0 has Spark 4.1.1, Python 3.11 and Java 17; this runs on Spark 4.1.")
+
+
+def test_without_its_spark_settings_stand_in_and_it_is_said(without: Cluster, of_3_5: dict[str, str]) -> None:
+    found, run, note = evaluated(without)
+
+    assert {name for name in of_3_5 if found[name] != of_3_5[name]} == DIFFERENT_WITH_SETTINGS
+    assert run["stateDetails"].startswith("Ran on Spark 4.1.")
+    assert run["stateDetails"].endswith(
+        ", not 3.5.5 as in emr-7.9.0: `emrs-local runtimes install 3.5` brings Spark 3.5.6."
+    )
+    assert "settings as in Spark 3.5: results may differ" in note
+
+
+def test_a_failure_says_what_it_ran_on_as_well(without: Cluster) -> None:
+    run = without.reached(without.submit(without.code("fails.py", "raise ValueError('x' * 400)")))
+
+    assert run["state"] == "FAILED"
+    assert run["stateDetails"].startswith("ValueError: xxx")
+    assert run["stateDetails"].endswith(" brings Spark 3.5.6)")
+    assert len(run["stateDetails"]) <= 256
+
+
+def test_settings_of_the_job_outrank_those_that_stand_in(without: Cluster) -> None:
+    asks = 'from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate().sql("select 1 / 0").collect()'
+    parameters = "--conf spark.sql.ansi.enabled=true"
+    run = without.reached(without.submit(without.code("asks.py", asks), parameters=parameters))
+
+    assert run["state"] == "FAILED"
+    assert "DIVIDE_BY_ZERO" in run["stateDetails"]
+
+
+def test_everything_of_s3_works_on_spark_3_5(cluster: Cluster) -> None:
+    job = cluster.code("formats.py", FORMATS)
+
+    cluster.succeeded(cluster.submit(job, "s3://data/formats", "s3://data/special"))
+    cluster.succeeded(cluster.submit(job, "s3a://data/formats-a", "s3a://data/special-a"))
+
+
+TABLES = """
+import time
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+spark.sql("create table t (a int)")
+spark.sql("insert into t values (1)")
+spark.createDataFrame([(2,)], "a int").write.saveAsTable("u")
+print("rows", spark.table("t").union(spark.table("u")).count())
+time.sleep(8)
+"""
+
+
+def test_tables_and_a_dashboard_while_it_runs(cluster: Cluster) -> None:
+    run_id = cluster.submit(cluster.code("tables.py", TABLES), configurationOverrides=LOGS)
+    cluster.reached(run_id, "RUNNING")
+    url, page = eventually(lambda: cluster.dashboard(run_id), within=60)
+
+    assert "Spark Jobs" in page
+    assert "/history/" in url
+    cluster.succeeded(run_id)
+    assert "rows 2" in cluster.log(run_id)
+    assert "Spark Jobs" in cluster.dashboard(run_id)[1]
+
+
+def test_a_query_of_hive(emr: LocalEmr) -> None:
+    cluster = Cluster(emr, "HIVE", release="emr-7.9.0")
+    query = "create table t (a int); insert into t values (5); select a + 1 from t;"
+    run = cluster.succeeded(cluster.start({"hive": {"query": query}}, configurationOverrides=LOGS))
+
+    assert "6" in cluster.log(run["jobRunId"], "HIVE_DRIVER/stdout").split()
+
+
+def test_a_session_of_emr_7_says_that_it_has_no_server_of_its_spark(emr: LocalEmr) -> None:
+    from pyspark.sql.connect.session import SparkSession
+
+    client = emr.client("emr-serverless")
+    application_id = client.create_application(
+        type="SPARK",
+        releaseLabel="emr-7.13.0",
+        clientToken="sessions",
+        interactiveConfiguration={"sessionEnabled": True},
+        monitoringConfiguration=LOGS["monitoringConfiguration"],
+    )["applicationId"]
+    ids = {"applicationId": application_id}
+    ids["sessionId"] = client.start_session(**ids, executionRoleArn=ROLE, clientToken="s")["sessionId"]
+    eventually(lambda: client.get_session(**ids)["session"]["state"] == "IDLE", within=60)
+    endpoint = client.get_session_endpoint(**ids)
+    remote = f"sc://{endpoint['endpoint'].removeprefix('http://')}/;x-aws-proxy-auth={endpoint['authToken']}"
+    spark = SparkSession.builder.remote(remote).create()
+
+    assert spark.sql("select cast('a' as int)").collect()[0][0] is None
+    spark.stop()
+    client.terminate_session(**ids)
+    eventually(lambda: client.get_session(**ids)["session"]["state"] == "TERMINATED", within=60)
+    key = f"logs/applications/{application_id}/sessions/{ids['sessionId']}/SPARK_DRIVER/stderr.gz"
+    log = gzip.decompress(emr.client("s3").get_object(Bucket="code", Key=key)["Body"].read()).decode()
+    assert "No package has a Spark Connect server of Spark 3.5" in log.splitlines()[0]
