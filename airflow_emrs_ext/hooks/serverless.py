@@ -146,7 +146,8 @@ class EmrServerlessHook(EmrHook):
         :param job_driver: ``{"sparkSubmit": {…}}`` or ``{"hive": {…}}``, e.g. of :mod:`~airflow_emrs_ext.job_spec`
         :param configuration_overrides: ``{"applicationConfiguration": […], "monitoringConfiguration": {…}}``
         :param execution_iam_policy: ``{"policy": …, "policyArns": […]}``, which narrows the role
-        :param execution_timeout_minutes: after which the service ends it; 0: never; the service's default is 720
+        :param execution_timeout_minutes: after which the service ends it; the service's default is 720, at most 10080
+            from release emr-7.11.0 on; before it 0: never
         :param mode: ``BATCH`` or ``STREAMING``
         :param name: a name for people; need not be unique
         :param retry_policy: ``{"maxAttempts": …}``, of a streaming job run also ``maxFailedAttemptsPerHour``

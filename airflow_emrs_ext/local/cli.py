@@ -97,6 +97,20 @@ def _parser() -> argparse.ArgumentParser:
         help="the Spark of each job run's release label, or one for all, such as 4.1; see `emrs-local runtimes`",
     )
     parser.add_argument(
+        "--jars-dir",
+        type=_directory,
+        metavar="DIR",
+        help="jars of the service's images: Iceberg, Delta, …",
+    )
+    parser.add_argument(
+        "--repository",
+        dest="repositories",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="Maven repository for --packages of jobs; may be repeated",
+    )
+    parser.add_argument(
         "--quota-scale", type=_scale, default=1.0, metavar="FACTOR", help="factor on the API quotas; 0 turns them off"
     )
     parser.add_argument(
@@ -130,6 +144,12 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
     return int(text)
+
+
+def _directory(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"must be a folder, not {text!r}")
+    return Path(text).resolve()
 
 
 def _scale(text: str) -> float:

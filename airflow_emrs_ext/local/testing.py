@@ -285,6 +285,8 @@ def local_emr(
     runner: Literal["simulated", "spark"] = "simulated",
     *,
     runtime: str = "release",
+    jars_dir: Path | str | None = None,
+    repositories: Sequence[str] = (),
     quota_scale: float = 0,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -301,6 +303,8 @@ def local_emr(
     :param runner: ``simulated`` (no Java, scripted job runs) or ``spark`` (real ones)
     :param runtime: with ``spark``: ``release``, the Spark of each release label if it is on this machine, or a line
         such as ``4.1`` for all
+    :param jars_dir: with ``spark``: where the jars of the service's images are that jobs name; default: nowhere
+    :param repositories: with ``spark``: URLs of the Maven repositories for ``--packages`` of jobs; default: none
     :param quota_scale: factor on the service's API quotas; default 0: none
     :param host: address to bind
     :param port: port to bind; default 0: a free one
@@ -316,6 +320,10 @@ def local_emr(
     """
     arguments = ["--host", host, "--port", str(port), "--runner", runner, "--quota-scale", str(quota_scale)]
     arguments += ["--runtime", runtime]
+    if jars_dir is not None:
+        arguments += ["--jars-dir", str(jars_dir)]
+    for repository in repositories:
+        arguments += ["--repository", repository]
     if state_dir is not None:
         arguments += ["--state-dir", str(state_dir)]
     if s3_endpoint is not None:

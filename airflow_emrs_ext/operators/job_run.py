@@ -48,8 +48,8 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
     :param job_retry_policy: the service's again, for tasks that have one of each
     :param execution_iam_policy: ``{"policy": <JSON string>, "policyArns": […]}``; the job run may do what both this and
         the role allow
-    :param execution_timeout_minutes: the service cancels the job run after this; default 720, ``0``: never; not for
-        STREAMING
+    :param execution_timeout_minutes: the service cancels the job run after this; default 720, at most 10080 from
+        release emr-7.11.0 on; before it ``0``: never; not for STREAMING
     :param tags: of the job run, beside those that name DAG, run and task (``[emrs_ext] default_tags``)
     :param wait_for: ``completion`` (default for BATCH): until SUCCESS; ``running`` (default for STREAMING): until it
         runs; ``submission``: not at all

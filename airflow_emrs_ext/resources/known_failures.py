@@ -146,7 +146,7 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
     ),
     Remedy(
         r"(?i)(job|execution|run)\w*( run)? (has )?timed? ?out|executionTimeout|exceeded .{0,40}execution timeout",
-        "Raise `execution_timeout_minutes` (0: no limit), or find out in the Spark UI what takes so long.",
+        "Raise `execution_timeout_minutes` (10080 at most), or find out in the Spark UI what takes so long.",
         "The service ends a job run after its own time limit, 12 hours unless `execution_timeout_minutes` says "
         "otherwise.",
         _SERVERLESS,

@@ -49,7 +49,8 @@ REMEDIES: tuple[Remedy, ...] = (
     ),
     Remedy(
         r"(?i)executionTimeoutMinutes",
-        "Check `execution_timeout_minutes`: minutes, 0 for none; streaming job runs take no timeout.",
+        "Check `execution_timeout_minutes`: at most 10080 minutes from emr-7.11.0 on, before it 0 for none; "
+        "streaming job runs take no timeout.",
     ),
     Remedy(
         r"(?i)sparkSubmitParameters",

@@ -99,11 +99,7 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def shorten(details: str, keep: int = 0) -> str:
-    """A text that fits ``stateDetails``: on one line, at most 256 characters; empty when it was blank.
-
-    :param details: the text
-    :param keep: how many of the characters another sentence needs
-    """
-    text, most = " ".join(details.split()), DETAILS_LIMIT - keep
-    return text if len(text) <= most else text[: most - 1] + "…"
+def shorten(details: str) -> str:
+    """A text that fits ``stateDetails``: on one line, at most 256 characters; empty when it was blank."""
+    text = " ".join(details.split())
+    return text if len(text) <= DETAILS_LIMIT else text[: DETAILS_LIMIT - 1] + "…"

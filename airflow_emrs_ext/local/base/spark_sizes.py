@@ -58,7 +58,8 @@ def read_properties(
         key, separator, setting = value.partition("=")
         if not separator or not key.strip():
             raise validation_error(f"{member}: {option} needs key=value, not {value!r}")
-        found[key.strip()] = setting.strip()
+        # Names are not trimmed, as spark-submit does not; what Spark reads numbers from is.
+        found[key] = setting.strip()
     return found
 
 

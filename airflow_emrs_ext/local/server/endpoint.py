@@ -53,6 +53,8 @@ class Options:
     :param runner: ``spark`` or ``simulated``
     :param runtime: ``release``: each driver runs on the Spark of its release, if that is on this machine; or a line
         such as ``4.1`` for all
+    :param jars_dir: where the jars of the service's images are that jobs name, such as Iceberg's; ``None``: nowhere
+    :param repositories: URLs of the Maven repositories that ``--packages`` of jobs are resolved from
     :param quota_scale: factor on the service's API quotas; 0: none
     :param state_dir: where files are kept; ``None``: a directory that is removed at the end
     :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
@@ -66,6 +68,8 @@ class Options:
     port: int = 4568
     runner: str = "spark"
     runtime: str = "release"
+    jars_dir: Path | None = None
+    repositories: Sequence[str] = ()
     quota_scale: float = 1.0
     state_dir: Path | None = None
     s3_endpoint: str | None = None
@@ -203,9 +207,11 @@ class Endpoint:
     def _make_runner(self, state_dir: Path) -> Runner:
         if self.options.runner == "simulated":
             return SimulatedRunner(self.config.endpoint_url)
+        from airflow_emrs_ext.local.runners.spark.jars import JarSources
         from airflow_emrs_ext.local.runners.spark.runner import SparkRunner
 
-        return SparkRunner(self._target, state_dir, self.spark_uis, self.options.runtime)
+        jars = JarSources(self.options.jars_dir, self.options.repositories)
+        return SparkRunner(self._target, state_dir, self.spark_uis, self.options.runtime, jars)
 
     def _log_delivery(self, spec: DriverSpec, log_files: Mapping[tuple[str, str], Path]) -> LogDelivery:
         return LogDelivery(spec, log_files, self._target, lambda: self.config.log_refresh_seconds)

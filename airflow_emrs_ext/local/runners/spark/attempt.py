@@ -146,9 +146,6 @@ class SparkAttempt:
         if status == 0:
             return AttemptResult(succeeded=True, details=driver.stand_in)
         details = await asyncio.to_thread(failure_details, status, self._stdout, self._stderr, self._spec.product)
-        if driver.stand_in:
-            said = f" ({driver.stand_in.removesuffix('.')})"
-            details = f"{shorten(details, keep=len(said))}{said}"
         return AttemptResult(succeeded=False, details=details)
 
     async def _watch(self, driver: Driver) -> None:

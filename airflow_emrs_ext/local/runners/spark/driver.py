@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from airflow_emrs_ext.local.base.runner import ConnectServer, DriverSpec
 from airflow_emrs_ext.local.runners.spark.filesystem import named_buckets, s3_properties
+from airflow_emrs_ext.local.runners.spark.jars import JarSources
 from airflow_emrs_ext.local.runners.spark.java import SparkRuntime
 from airflow_emrs_ext.local.runners.spark.launch import free_port, java_command
 from airflow_emrs_ext.local.runners.spark.submit import Settings, slots
@@ -19,6 +21,9 @@ NO_ENTRY_POINT = "spark-internal"
 
 OWN_EVENT_LOGS = "event-logs"
 """The folder in the work directory of a driver whose Spark chooses the names of event logs itself."""
+
+# As Spark's own list of what is no text for logs, to which the list of processes belongs as well.
+_SECRET = re.compile(r"(?i)secret|password|token|access.?key")
 
 _SUBMIT = "org.apache.spark.deploy.SparkSubmit"
 
@@ -35,7 +40,8 @@ class Machine:
     :param ui_properties: Spark properties of every UI
     :param defaults: properties below those of the job, with which Spark does more as the release's own would
     :param notes: what the logs of its drivers begin with
-    :param stand_in: what runs in place of the release's own Spark, for the details of a job run; empty: nothing does
+    :param stand_in: what runs in place of the release's own Spark, for the details of a success; empty: nothing does
+    :param jars: where jars come from that the job does not bring
     """
 
     runtime: SparkRuntime
@@ -47,6 +53,7 @@ class Machine:
     defaults: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     stand_in: str = ""
+    jars: JarSources = field(default_factory=JarSources)
 
     @property
     def event_logs(self) -> Path:
@@ -99,7 +106,9 @@ def build(
     :param arguments: the entry point and what it is given
     :param settings: what the job asks for
     :param main_class: the class to run; ``None`` for Python
+    :raises SubmitError: a jar is not on this machine
     """
+    settings.properties = machine.jars.resolved(settings.properties, machine.runtime.line)
     cwd = spec.work_dir / "driver"
     scratch = spec.work_dir / "spark-local"
     app_id, ui_port, line = spec.ui_id, free_port(), machine.runtime.line
@@ -141,6 +150,8 @@ def build(
         _SUBMIT,
         [
             *("--properties-file", str(properties_file)),
+            # Of what is in the file Spark would trim the blanks that a value of --conf keeps.
+            *(word for name, value in _padded(properties) for word in ("--conf", f"{name}={value}")),
             *(("--class", main_class) if main_class else ()),
             *arguments,
         ],
@@ -168,6 +179,10 @@ def build(
         [*machine.notes, *settings.notes],
         stand_in=machine.stand_in,
     )
+
+
+def _padded(properties: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in properties.items() if value != value.strip() and not _SECRET.search(name)]
 
 
 def write_properties(path: Path, properties: Mapping[str, str]) -> None:

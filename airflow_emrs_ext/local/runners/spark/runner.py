@@ -14,6 +14,7 @@ from airflow_emrs_ext.local.runners.spark import connect, hive, sparksql, sparks
 from airflow_emrs_ext.local.runners.spark.attempt import SparkAttempt, SparkConnectDriver
 from airflow_emrs_ext.local.runners.spark.driver import Driver, Machine
 from airflow_emrs_ext.local.runners.spark.history import HistoryServer
+from airflow_emrs_ext.local.runners.spark.jars import JarSources
 from airflow_emrs_ext.local.runners.spark.java import MissingRuntime, SparkRuntime, find_runtime
 from airflow_emrs_ext.local.runners.spark.launch import heap_mb
 from airflow_emrs_ext.local.runners.spark.runtimes import installed, text_of
@@ -44,13 +45,15 @@ class SparkRunner:
     :param state_dir: what outlives an attempt: event logs, and the metastores of Hive applications
     :param uis: Spark's UIs
     :param wanted: ``release``, or the line of Spark that every driver runs on
+    :param jars: where jars come from that jobs do not bring
     """
 
-    def __init__(self, target: AwsTarget, state_dir: Path, uis: SparkUis, wanted: str) -> None:
+    def __init__(self, target: AwsTarget, state_dir: Path, uis: SparkUis, wanted: str, jars: JarSources) -> None:
         self._target = target
         self._state_dir = state_dir
         self._uis = uis
         self._wanted = wanted
+        self._jars = jars
         self._own: SparkRuntime | None = None
         self._only: SparkRuntime | None = None
         self._history: HistoryServer | None = None
@@ -147,6 +150,7 @@ class SparkRunner:
             defaults=selection.defaults,
             notes=[selection.note] if selection.note else [],
             stand_in=selection.stand_in,
+            jars=self._jars,
         )
 
     def _prepare(self, spec: AttemptSpec) -> Driver:

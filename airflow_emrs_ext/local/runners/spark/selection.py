@@ -36,7 +36,7 @@ class Selection:
 
     :param runtime: the Spark, with its Java and Python
     :param note: what the driver's log says about it
-    :param stand_in: the same, shorter, for the details of the job run; empty if the Spark is of the release's line
+    :param stand_in: the same, shorter, for the details of a success; empty if the Spark is of the release's line
     :param defaults: properties, below those of the job, that make the Spark more like the release's
     """
 

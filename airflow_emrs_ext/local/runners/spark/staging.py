@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tarfile
 import tempfile
@@ -14,6 +15,7 @@ from airflow_emrs_ext.local.base.aws import AwsTarget
 from airflow_emrs_ext.local.runners.spark.submit import SubmitError
 
 _S3_SCHEMES = ("s3", "s3a", "s3n")
+_PATTERN = re.compile(r"[*?\[{]")
 
 
 def require(parameter: str, uri: str, target: AwsTarget) -> None:
@@ -97,11 +99,16 @@ def unpack_archives(archives: str, directory: Path, target: AwsTarget) -> None:
 def stage(properties: Mapping[str, str], directory: Path, target: AwsTarget) -> None:
     """Bring everything that the properties of a job name to its working directory.
 
-    :param properties: ``spark.files`` and ``spark.archives`` among them
+    :param properties: ``spark.files``, ``spark.archives``, ``spark.jars`` and ``spark.submit.pyFiles`` among them
     :param directory: the working directory
     :param target: where S3 is
     :raises SubmitError: something cannot be read
     """
+    for name in ("spark.jars", "spark.submit.pyFiles"):
+        for uri in filter(None, (word.strip() for word in properties.get(name, "").split(","))):
+            # Spark logs that it skips what is not there, or fails without its name; and patterns are its own.
+            if not _PATTERN.search(uri):
+                require(name, uri.removeprefix("local://").removeprefix("local:"), target)
     copy_files(properties.get("spark.files", ""), directory, target)
     unpack_archives(properties.get("spark.archives", ""), directory, target)
 

@@ -16,9 +16,6 @@ MAX_SLOTS = 64
 """Tasks that one attempt runs at once at most: each Python task is a process of this machine."""
 
 _REFUSED = {
-    "--packages": "there is no Maven repository to resolve them from; put the jars on S3 and name them in --jars",
-    "--exclude-packages": "--packages is not available locally",
-    "--repositories": "--packages is not available locally",
     "--properties-file": "put the properties into --conf or into the spark-defaults classification",
     "--proxy-user": "jobs run as the execution role",
     "--principal": "there is no Kerberos",
@@ -31,7 +28,7 @@ _REFUSED = {
     "--usage-error": "it submits nothing",
     "--version": "it submits nothing",
 }
-_REFUSED_PROPERTIES = {"spark.jars.packages": "--packages", "spark.remote": "--remote"}
+_REFUSED_PROPERTIES = {"spark.remote": "--remote"}
 
 # Sizes count towards the application's capacity and the number of slots, and not for the process itself.
 _SIZES = {
@@ -83,6 +80,9 @@ _LISTS = {
 }
 _PROPERTIES = {
     **_LISTS,
+    "--packages": "spark.jars.packages",
+    "--exclude-packages": "spark.jars.excludes",
+    "--repositories": "spark.jars.repositories",
     "--name": "spark.app.name",
     "--driver-class-path": "spark.driver.extraClassPath",
     "--driver-java-options": "spark.driver.extraJavaOptions",
@@ -191,7 +191,8 @@ def parse_parameters(
             key, equals, setting = value.partition("=")
             if not equals or not key.strip():
                 raise SubmitError(f"{member}: --conf needs property=value, not {value}")
-            parameters.properties[key.strip()] = setting
+            # SparkSubmit trims neither: a name with a blank in it is one that nobody reads.
+            parameters.properties[key] = setting
         elif option == "--class":
             parameters.main_class = value
         else:
@@ -237,7 +238,8 @@ def configure(spec: DriverSpec, given: Mapping[str, str], app_name: str, python:
     notes: list[str] = []
     asked = {
         **hadoop_properties(spec.classifications),
-        **spec.classifications.get("spark-defaults", {}),
+        # A file of properties, of which Spark trims the values.
+        **{name: value.strip() for name, value in spec.classifications.get("spark-defaults", {}).items()},
         **given,
     }
     for name, option in _REFUSED_PROPERTIES.items():
@@ -278,9 +280,11 @@ def accepted(asked: Mapping[str, str], notes: list[str]) -> dict[str, str]:
     """
     kept = {}
     for name, value in asked.items():
-        if name.startswith((*_SIZE_PROPERTIES, *_DRIVER_ENVS)):
+        if name != name.strip():
+            notes.append(f"{name!r} does nothing: spark-submit trims no blanks around the equals sign of --conf")
+        elif name.startswith((*_SIZE_PROPERTIES, *_DRIVER_ENVS)):
             continue
-        if name.startswith(_IGNORED_PROPERTIES):
+        elif name.startswith(_IGNORED_PROPERTIES):
             notes.append(f"{name}={value} is ignored: the endpoint decides it")
         elif not name.startswith("spark."):
             notes.append(f"{name}={value} is ignored: not a Spark property")

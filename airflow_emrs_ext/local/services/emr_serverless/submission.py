@@ -121,9 +121,9 @@ def _timeout(given: int | None, mode: str, application: Application) -> int:
         return 0
     if given is None:
         return _DEFAULT_TIMEOUT_MINUTES
-    if given > _LONGEST_TIMEOUT_MINUTES and application.release >= LONGEST_BATCH_TIMEOUT:
+    if not 1 <= given <= _LONGEST_TIMEOUT_MINUTES and application.release >= LONGEST_BATCH_TIMEOUT:
         raise validation_error(
-            f"executionTimeoutMinutes: a BATCH job run has at most {_LONGEST_TIMEOUT_MINUTES} minutes"
+            f"executionTimeoutMinutes: a BATCH job run has from 1 to {_LONGEST_TIMEOUT_MINUTES} minutes"
             f" from release emr-7.11.0, not {given}"
         )
     return given

@@ -105,3 +105,11 @@ def test_every_bucket_that_the_job_names_is_mounted(tmp_path: Path) -> None:
     assert buckets == ["code.bucket", "in-1", "libs", "more", "scratch"]
     mounts = s3_properties("http://127.0.0.1:4568", buckets, (4, 1))
     assert mounts["spark.hadoop.fs.viewfs.mounttable.in-1.linkFallback"] == "webhdfs://127.0.0.1:4568/in-1"
+
+
+def test_blanks_around_a_value_are_kept_and_a_secret_is_not_shown(machine: Machine, tmp_path: Path) -> None:
+    padded = {"spark.a": " b ", "spark.x.password": "geheim "}
+    command = list(built(machine, tmp_path, properties=padded).command)
+
+    assert command[command.index("--conf") + 1] == "spark.a= b "
+    assert not [word for word in command if "geheim" in word]

@@ -47,8 +47,7 @@ def test_parameters_are_read_as_a_shell_would() -> None:
         ("--conf spark.a", "--conf needs property=value, not spark.a"),
         ("--conf =x", "--conf needs property=value"),
         ("--conf", "--conf needs a value"),
-        ("--packages org.x:y:1", "--packages is not available.*--jars"),
-        ("--conf spark.jars.packages=org.x:y:1", r"spark\.jars\.packages is not available.*--jars"),
+        ("--conf spark.remote=sc://x", r"spark\.remote is not available: the service chooses"),
         ("--properties-file x", "--properties-file is not available.*spark-defaults"),
         ("--kill 1", "--kill is not available: use CancelJobRun"),
         ("stray", "unexpected argument stray.*entryPointArguments"),
@@ -183,3 +182,16 @@ def test_workers_are_slots(tmp_path: Path, count: int, cores: float, expected: i
     workers = Workers(WorkerSize(1, 2, 20), WorkerSize(cores, 2, 20), count)
 
     assert slots(spec(tmp_path, spark_submit(), workers=workers)) == expected
+
+
+def test_blanks_are_read_as_spark_submit_reads_them(tmp_path: Path) -> None:
+    defaults = {"spark.c": " trimmed "}
+    submission = planned(
+        tmp_path, "--conf 'spark.a = x' --conf 'spark.b= kept '", classifications={"spark-defaults": defaults}
+    )
+
+    assert {name: value for name, value in submission.properties.items() if len(name) < 9} == {
+        "spark.b": " kept ",
+        "spark.c": "trimmed",
+    }
+    assert "'spark.a ' does nothing: spark-submit trims no blanks around the equals sign of --conf" in submission.notes

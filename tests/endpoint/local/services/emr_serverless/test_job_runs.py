@@ -166,6 +166,7 @@ async def test_a_refused_request_does_not_use_up_its_token(lab: Lab) -> None:
         ({"type": "HIVE"}, {"mode": "STREAMING", "jobDriver": HIVE}, "mode: STREAMING needs a Spark application"),
         ({}, {"mode": "STREAMING", "executionTimeoutMinutes": 1}, "executionTimeoutMinutes: a STREAMING"),
         ({"releaseLabel": "emr-7.11.0"}, {"executionTimeoutMinutes": 10081}, "executionTimeoutMinutes: .* 10080"),
+        ({"releaseLabel": "emr-7.11.0"}, {"executionTimeoutMinutes": 0}, "executionTimeoutMinutes: .* from 1 to 10080"),
         ({}, {"executionIamPolicy": {"policy": "{"}}, "executionIamPolicy.policy: is not JSON"),
         ({}, {"executionIamPolicy": {"policyArns": ["arn:aws:iam::1:role/x"]}}, "executionIamPolicy.policyArns.1"),
         ({}, {"tags": {"aws:x": "1"}}, "tags.aws:x: keys that begin with aws: are reserved"),
