@@ -74,7 +74,7 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-links test-loops test-browser lint format bench figures docs wheel lock lock-matrix clean
+.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-links test-loops test-browser test-models lint format bench figures docs wheel lock lock-matrix clean
 help:
 	@echo 'make demo             an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make check            linters, types, layers, tests that need no process; a minute'
@@ -93,6 +93,7 @@ help:
 	@echo 'make test-links       the links in eight web servers'
 	@echo 'make test-loops       tasks in loops of Airflow $(LOOPS)'
 	@echo 'make test-browser     the links in Chromium (apt-get install chromium)'
+	@echo 'make test-models      what the service models of the newest botocore have that nothing here knows'
 	@echo 'make bench            the benchmarks, with their tables; over an hour'
 	@echo 'make figures          the pictures and tables of the documentation'
 	@echo 'make wheel            the wheel, in build/dist'
@@ -258,6 +259,10 @@ test-loops: .venv-airflow-$(LOOPS)/.installed
 	@echo "== loops of Airflow $(LOOPS)"
 	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
 		../$(<D)/bin/pytest $(PYTEST_ARGS) matrix/test_loops.py
+
+test-models: .venv-airflow-$(NEWEST)/.installed
+	@echo "== service models of the newest botocore"
+	$(newest_bin)/python -m tests.service_models.compare
 
 # The pictures that it takes are for people to look at; the documentation shows three of them.
 test-browser: .venv-browser/.installed

@@ -20,6 +20,8 @@ from airflow_emrs_ext.shared.states import EksJobRunState, State
 from airflow_emrs_ext.shared.states import VirtualClusterState as S
 
 DEFAULT_NAMESPACE = "default"
+MOST_SCHEDULED = 1000
+"""The most that a limit of ``schedulerConfiguration`` may be, and how many job runs execute at once without one."""
 
 
 @dataclass(kw_only=True)
@@ -43,7 +45,7 @@ class VirtualCluster(Resource):
 
     @property
     def scheduler(self) -> Mapping[str, int]:
-        """Its ``schedulerConfiguration``; empty: no limits."""
+        """Its ``schedulerConfiguration``; empty: the default."""
         return self.params.get("schedulerConfiguration") or {}
 
     def count(self, *states: State) -> int:
@@ -75,6 +77,7 @@ class VirtualClusters(Collection[VirtualCluster]):
     def create(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """CreateVirtualCluster: an EKS cluster's namespace has one virtual cluster at most."""
         check_tags(params.get("tags") or {})
+        _check_scheduler(params)
         provider = params["containerProvider"]
         wanted = (provider["id"], _namespace(provider))
         for other in self:
@@ -98,9 +101,10 @@ class VirtualClusters(Collection[VirtualCluster]):
         return {"id": cluster.id, "name": cluster.name, "arn": cluster.arn}
 
     def update(self, cluster: VirtualCluster, params: Mapping[str, Any]) -> dict[str, Any]:
-        """UpdateVirtualCluster: the scheduler's limits; what the request leaves out of them has no limit any more."""
+        """UpdateVirtualCluster: the scheduler's limits; what the request leaves out of them is as if never given."""
         if cluster.state is not S.RUNNING:
             raise validation_error(f"Virtual cluster {cluster.id} is {cluster.state} and cannot be updated.")
+        _check_scheduler(params)
         if "schedulerConfiguration" in params:
             cluster.params["schedulerConfiguration"] = params["schedulerConfiguration"]
             self._allow(cluster)
@@ -154,11 +158,18 @@ class VirtualClusters(Collection[VirtualCluster]):
         )
 
     def _allow(self, cluster: VirtualCluster) -> None:
-        self._queues.allow(cluster.id, cluster.scheduler.get("maxConcurrentJobRuns"))
+        self._queues.allow(cluster.id, cluster.scheduler.get("maxConcurrentJobRuns", MOST_SCHEDULED))
 
     async def _terminate(self, cluster: VirtualCluster) -> None:
         await asyncio.sleep(self._config.application_start_seconds)
         cluster.life.move(cluster, S.TERMINATED, "")
+
+
+def _check_scheduler(params: Mapping[str, Any]) -> None:
+    # The models of botocore before 1.44 have other ranges.
+    for name, limit in (params.get("schedulerConfiguration") or {}).items():
+        if not 1 <= limit <= MOST_SCHEDULED:
+            raise validation_error(f"schedulerConfiguration.{name}: must be from 1 to {MOST_SCHEDULED}, not {limit}")
 
 
 def _namespace(provider: Mapping[str, Any]) -> str:

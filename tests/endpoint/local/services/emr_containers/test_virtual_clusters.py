@@ -68,6 +68,15 @@ def test_updating_changes_the_limits(eks: Eks) -> None:
         eks.client.update_virtual_cluster(id=cluster_id, schedulerConfiguration=limits)
 
 
+@needs_scheduler
+@pytest.mark.parametrize("limit", ["maxConcurrentJobRuns", "maxInQueueJobRuns"])
+def test_a_limit_is_a_thousand_at_most(eks: Eks, cluster_id: str, limit: str) -> None:
+    with refused(match=f"schedulerConfiguration.{limit}: must be from 1 to 1000, not 1001"):
+        eks.cluster(schedulerConfiguration={limit: 1001})
+    with refused(match=f"schedulerConfiguration.{limit}: must be from 1 to 1000, not 1001"):
+        eks.client.update_virtual_cluster(id=cluster_id, schedulerConfiguration={limit: 1001})
+
+
 def test_one_with_active_job_runs_is_not_deleted(eks: Eks, cluster_id: str) -> None:
     eks.emr.script([HOLD])
     run_id = eks.submit(cluster_id)
