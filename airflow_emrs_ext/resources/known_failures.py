@@ -173,6 +173,39 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
         _SERVERLESS,
     ),
     Remedy(
+        r"(?i)secretsmanager:\w+|SecretsManager.{0,200}(AccessDenied|not authorized|ResourceNotFound)"
+        r"|secrets? manager.{0,120}(access|denied|not authorized|can't find|not found|could not)",
+        "Allow `secretsmanager:GetSecretValue`, and `kms:Decrypt` on the secret's key, to the role of "
+        "`execution_role_arn`; check the ARN in `EMR.secret@<ARN>` (`spark_conf.secret` writes it), and that the "
+        "secret is in this Region.",
+        "A property refers to a secret of AWS Secrets Manager that the role may not read, or that is not there.",
+    ),
+    Remedy(
+        r"(?i)unable to instantiate \S*(HiveMetaStoreClient|metastore)|could not connect to meta ?store"
+        r"|no suitable driver|BoneCP|HikariPool\S* .{0,60}(exception|failed)|MetaException"
+        r"|ClassNotFoundException: (org\.mariadb|com\.mysql|org\.postgresql)\S*"
+        r"|specified datastore driver .{0,80}not found",
+        "Name the JDBC driver's jar in --jars, and its class, URL, user and password in `spark_conf.jdbc_metastore`; "
+        "check that the job run's network leads to the database, and that its security group lets the job run in.",
+        "The Hive metastore that the job run is told to use cannot be reached, refuses it, or has no driver here.",
+    ),
+    Remedy(
+        r"(?i)(failed to find (the )?data source|DATA_SOURCE_NOT_FOUND\S*).{0,80}\b(iceberg|delta|hudi)\b"
+        r"|(ClassNotFoundException|NoClassDefFoundError): ?(org[./]apache[./]iceberg|io[./]delta|org[./]apache[./]hudi)"
+        r"|cannot find catalog plugin class|catalog plugin class .{0,120}not found|CATALOG_NOT_FOUND",
+        "Name the jars that the release has of the format, with its extensions and catalog: `spark_conf.iceberg()`, "
+        "`spark_conf.delta()` and `spark_conf.hudi()` write them all; check the catalog's name in the query.",
+        "The job run uses a table format or a catalog that its Spark has not been told of.",
+    ),
+    Remedy(
+        r"\b(CAST_INVALID_INPUT|CAST_OVERFLOW\w*|ARITHMETIC_OVERFLOW|DIVIDE_BY_ZERO|REMAINDER_BY_ZERO"
+        r"|NUMERIC_VALUE_OUT_OF_RANGE|INVALID_ARRAY_INDEX\w*|CANNOT_PARSE_TIMESTAMP|DATETIME_FIELD_OUT_OF_BOUNDS)\b",
+        "Use `try_cast`, `try_divide`, `try_to_timestamp`, `get` and their like where data may be wrong, or clean it; "
+        "spark.sql.ansi.enabled=false brings back what Spark 3.5 (emr-7.x) does by default: NULL, or a number that "
+        "wraps around.",
+        "Spark 4 (emr-spark-8.x) follows the ANSI standard by default: a value that does not fit is an error.",
+    ),
+    Remedy(
         r"ClassNotFoundException|NoClassDefFoundError|NoSuchMethodError|Failed to load class"
         r"|Failed to find (the )?data source|DATA_SOURCE_NOT_FOUND|UnsupportedClassVersionError",
         "Add the library with --jars or --packages in `sparkSubmitParameters` (packages need a network with a way "

@@ -112,7 +112,28 @@ SAID = [
         "spark.driver.maxResultSize",
     ),
     ("java.io.IOException: No space left on device", "executor.disk"),
-    ("java.lang.ClassNotFoundException: org.apache.iceberg.spark.SparkCatalog", "--jars"),
+    ("java.lang.ClassNotFoundException: org.apache.iceberg.spark.SparkCatalog", "spark_conf.iceberg()"),
+    ("SparkException: Cannot find catalog plugin class for catalog 'lake': x.y.Catalog.", "spark_conf.iceberg()"),
+    (
+        "SparkClassNotFoundException: [DATA_SOURCE_NOT_FOUND] Failed to find the data source: delta.",
+        "spark_conf.delta()",
+    ),
+    ("java.lang.ClassNotFoundException: com.example.Reader", "--jars"),
+    (
+        'NumberFormatException: [CAST_INVALID_INPUT] The value \'a\' of the type "STRING" cannot be cast to "INT"',
+        "spark.sql.ansi.enabled=false",
+    ),
+    ("ArithmeticException: [DIVIDE_BY_ZERO] Division by zero. Use `try_divide` to tolerate", "`try_divide`"),
+    (
+        "java.lang.RuntimeException: Unable to instantiate org.apache.hadoop.hive.ql.metadata.SessionHiveMetaStoreClient",
+        "jdbc_metastore",
+    ),
+    ("java.sql.SQLException: No suitable driver found for jdbc:mariadb://host:3306/hive", "--jars"),
+    (
+        "User: arn:aws:sts::123456789012:assumed-role/job/x is not authorized to perform: secretsmanager:GetSecretValue "
+        "on resource: arn:aws:secretsmanager:us-east-1:123456789012:secret:db-123abc",
+        "`secretsmanager:GetSecretValue`",
+    ),
     ("Error: Failed to load class com.example.Main.", "--jars"),
     ("Insufficient free IP addresses in subnet subnet-1", "`network_configuration`"),
     (
