@@ -125,13 +125,13 @@ SAID = [
     ),
     ("ArithmeticException: [DIVIDE_BY_ZERO] Division by zero. Use `try_divide` to tolerate", "`try_divide`"),
     (
-        "java.lang.RuntimeException: Unable to instantiate org.apache.hadoop.hive.ql.metadata.SessionHiveMetaStoreClient",
+        "RuntimeException: Unable to instantiate org.apache.hadoop.hive.ql.metadata.SessionHiveMetaStoreClient",
         "jdbc_metastore",
     ),
     ("java.sql.SQLException: No suitable driver found for jdbc:mariadb://host:3306/hive", "--jars"),
     (
-        "User: arn:aws:sts::123456789012:assumed-role/job/x is not authorized to perform: secretsmanager:GetSecretValue "
-        "on resource: arn:aws:secretsmanager:us-east-1:123456789012:secret:db-123abc",
+        "User: arn:aws:sts::123456789012:assumed-role/job/x is not authorized to perform: "
+        "secretsmanager:GetSecretValue on resource: arn:aws:secretsmanager:us-east-1:123456789012:secret:db-123abc",
         "`secretsmanager:GetSecretValue`",
     ),
     ("Error: Failed to load class com.example.Main.", "--jars"),
