@@ -202,6 +202,9 @@ class Scene:
 
     def will_last(self, seconds: float) -> None:
         """What is started from now on succeeds, and takes so long to."""
+        # A job run or session that has not been launched yet would be one of those.
+        waiting = {"SUBMITTED", "PENDING", "SCHEDULED", "QUEUED"}
+        self._wait("what was started to run", lambda: not any(one["state"] in waiting for one in self.started()), 90)
         script(self.emr, self.scenario, lasts=seconds, succeeds=True)
 
     def wait_for_end(self) -> str:
