@@ -129,7 +129,7 @@ REASONS = {
     "function": "ValueError: bad row 7",
     "bucket": "The bucket no-such-bucket does not exist",
     "entry point": "entryPoint s3://code/none.py does not exist",
-    "packages": "sparkSubmitParameters: --packages is not available",
+    "packages": "--packages org.example:x:1: no Maven repository is named",
     "option": "sparkSubmitParameters: unknown option --nonsense",
     "class": "org.example.None",
 }

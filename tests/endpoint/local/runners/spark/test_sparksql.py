@@ -64,7 +64,7 @@ def test_the_file_may_be_a_local_uri_or_be_missing_for_a_statement(tmp_path: Pat
         ("--hivevar", "report.sql", "sparkSqlParameters: --hivevar needs a value"),
         ("--nonsense", "report.sql", "sparkSqlParameters: unknown option --nonsense$"),
         ("stray", "report.sql", "sparkSqlParameters: unexpected argument stray$"),
-        ("--packages a:b:1", "report.sql", "sparkSqlParameters: --packages is not available"),
+        ("--packages a:b:1", "report.sql", "--packages a:b:1: no Maven repository is named"),
         ("", "none.sql", "entryPoint .*none.sql does not exist"),
     ],
 )
