@@ -269,7 +269,7 @@ def test_the_idle_timeout(cluster: Cluster) -> None:
 
 def test_a_configuration_that_cannot_be_run(cluster: Cluster) -> None:
     session_id = cluster.start({"spark.jars.packages": "a:b:1"}, until=("FAILED",))
-    assert "spark.jars.packages is not available" in cluster.get(session_id)["stateDetails"]
+    assert "--packages a:b:1: no Maven repository is named" in cluster.get(session_id)["stateDetails"]
     session_id = cluster.start({"spark.sql.extensions": "x", "spark.plugins": "nothing.Here"}, until=("FAILED",))
     assert "nothing.Here" in cluster.get(session_id)["stateDetails"]
     assert [change["state"] for change in cluster.record(session_id)["stateHistory"]][1:] == ["STARTING", "FAILED"]
