@@ -10,14 +10,18 @@ from tests.polling import eventually
 ROLE = "arn:aws:iam::123456789012:role/session"
 
 
-def start_session(emr: LocalEmr) -> tuple[str, str]:
-    """An application, and a session in it that is ready."""
+def start_session(emr: LocalEmr, **settings: Any) -> tuple[str, str]:
+    """An application, and a session in it that is ready.
+
+    :param settings: further ones of the application
+    """
     service = emr.client("emr-serverless")
     application_id = service.create_application(
         type="SPARK",
         releaseLabel="emr-7.13.0",
         clientToken="work",
         interactiveConfiguration={"sessionEnabled": True},
+        **settings,
     )["applicationId"]
     session_id = service.start_session(applicationId=application_id, executionRoleArn=ROLE, clientToken="work")[
         "sessionId"

@@ -59,6 +59,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _install(line: tuple[int, int], python: Path | None) -> None:
+    there = next((runtime for runtime in installed() if runtime.line == line), None)
+    if there is not None:
+        # Drivers may run on it.
+        print(f"{_described(there)} is installed; `emrs-local runtimes remove {text_of(line)}` before another")
+        return
     preferred = _python_of(line)
     minors = [preferred, *(minor for minor in reversed(LINES[line].pythons) if minor != preferred)]
     chosen = python or find_python(minors)

@@ -1,6 +1,6 @@
 """Benchmark: how soon a job run of pi and a session are there, on the Spark of each release.
 
-Rounds take turns: a label of Spark 3.5, one of Spark 4.1, and the endpoint of another tree (the build before), which
+In each round a label of Spark 3.5, one of Spark 4.1, and the endpoint of another checkout (the build before), which
 runs every label on its own Spark. Each has an endpoint of its own, with the archive of its classes; the first job run
 of each is not counted. Ratios are to the last side. Prints a table and writes ``build/benchmarks/releases.json``:
 ``python -m tests.benchmarks.releases [--rounds 5] [--before TREE]``. Spark 3.5 is to be installed, by ``emrs-local

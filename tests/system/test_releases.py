@@ -22,7 +22,8 @@ from airflow_emrs_ext.local.runners.spark.runtimes import DIRECTORY_VARIABLE, in
 from airflow_emrs_ext.local.runners.spark.warm_up import cache_dir
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from tests.polling import eventually
-from tests.system.test_spark_runner import FORMATS, LOGS, ROLE, Cluster
+from tests.spark_sessions import start_session
+from tests.system.test_spark_runner import FORMATS, LOGS, Cluster
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(600), pytest.mark.xdist_group("releases")]
 
@@ -46,6 +47,19 @@ def spark_3_5() -> SparkRuntime:
         subprocess.run(command, env=environ, check=True)
     (runtime,) = installed(environ)
     return runtime
+
+
+def test_one_that_is_installed_is_left_as_it_is(spark_3_5: SparkRuntime) -> None:
+    """Drivers may run on it."""
+    before = spark_3_5.python.lstat().st_mtime_ns
+    command = [sys.executable, "-m", "airflow_emrs_ext.local", "runtimes", "install", "3.5"]
+    environ = {**os.environ, DIRECTORY_VARIABLE: str(RUNTIMES)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Spark 3.5.6, Python ")
+    assert "is installed; `emrs-local runtimes remove 3.5` before another" in done.stdout
+    assert spark_3_5.python.lstat().st_mtime_ns == before
 
 
 @pytest.fixture(scope="module")
@@ -223,17 +237,8 @@ def test_a_query_of_hive(emr: LocalEmr) -> None:
 def test_a_session_of_emr_7_says_that_it_has_no_server_of_its_spark(emr: LocalEmr) -> None:
     from pyspark.sql.connect.session import SparkSession
 
-    client = emr.client("emr-serverless")
-    application_id = client.create_application(
-        type="SPARK",
-        releaseLabel="emr-7.13.0",
-        clientToken="sessions",
-        interactiveConfiguration={"sessionEnabled": True},
-        monitoringConfiguration=LOGS["monitoringConfiguration"],
-    )["applicationId"]
-    ids = {"applicationId": application_id}
-    ids["sessionId"] = client.start_session(**ids, executionRoleArn=ROLE, clientToken="s")["sessionId"]
-    eventually(lambda: client.get_session(**ids)["session"]["state"] == "IDLE", within=60)
+    application_id, session_id = start_session(emr, monitoringConfiguration=LOGS["monitoringConfiguration"])
+    client, ids = emr.client("emr-serverless"), {"applicationId": application_id, "sessionId": session_id}
     endpoint = client.get_session_endpoint(**ids)
     remote = f"sc://{endpoint['endpoint'].removeprefix('http://')}/;x-aws-proxy-auth={endpoint['authToken']}"
     spark = SparkSession.builder.remote(remote).create()

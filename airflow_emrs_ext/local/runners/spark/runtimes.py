@@ -7,11 +7,9 @@ into an environment of its own, by ``emrs-local runtimes install``, and is used 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from airflow_emrs_ext.local.runners.spark.warm_up import cache_dir, warm_up
 DIRECTORY_VARIABLE = "EMRS_LOCAL_RUNTIMES"
 """Environment variable with the directory of the environments; default: ``runtimes`` in the cache directory."""
 
-_STAMP = "runtime.json"
+_STAMP = "installed"
 _INSTALL_SECONDS = 1800
 
 
@@ -86,7 +84,6 @@ def install(line: tuple[int, int], python: Path, say: Callable[[str], None], *, 
     :raises MissingRuntime: a step failed; the message has its output
     """
     directory = runtimes_dir() / LINES[line].spark
-    began = time.monotonic()
     # What another installation has left half done is no reason to fail.
     shutil.rmtree(directory, ignore_errors=True)
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -96,17 +93,15 @@ def install(line: tuple[int, int], python: Path, say: Callable[[str], None], *, 
     packages = [f"pyspark=={LINES[line].spark}", *LINES[line].requirements]
     pip = [str(_python(directory)), "-m", "pip", "install", "--disable-pip-version-check", "--no-cache-dir"]
     _run([*pip, *([] if progress else ["--quiet"]), *packages], shown=progress)
-    home = next(directory.glob("lib/python*/site-packages/pyspark"))
-    (directory / _STAMP).write_text(json.dumps({"spark": version_of(home), "seconds": 0}))
+    (directory / _STAMP).touch()
     runtime = _runtime(directory)
     if runtime is None:
         raise MissingRuntime(f"{directory} has no Spark {LINES[line].spark} after its installation")
     say("archive of Spark's classes, with which every driver starts faster")
-    with contextlib.suppress(subprocess.TimeoutExpired):
+    try:
         warm_up(runtime)
-    (directory / _STAMP).write_text(
-        json.dumps({"spark": runtime.spark_version, "seconds": round(time.monotonic() - began)})
-    )
+    except (MissingRuntime, subprocess.TimeoutExpired) as error:
+        say(f"it cannot be made, and drivers start without: {error}")
     return runtime
 
 
@@ -166,14 +161,17 @@ def _python(directory: Path) -> Path:
 
 
 def _run(command: Sequence[str], *, shown: bool = False) -> None:
-    done = subprocess.run(
-        command,
-        stdout=None if shown else subprocess.PIPE,
-        stderr=None if shown else subprocess.STDOUT,
-        text=True,
-        timeout=_INSTALL_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            stdout=None if shown else subprocess.PIPE,
+            stderr=None if shown else subprocess.STDOUT,
+            text=True,
+            timeout=_INSTALL_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise MissingRuntime(f"{' '.join(command)} has not ended after {_INSTALL_SECONDS} s") from None
     if done.returncode != 0:
         said = "" if shown else f": {(done.stdout or '')[-2000:].strip()}"
         raise MissingRuntime(f"{' '.join(command)} ended with status {done.returncode}{said}")
