@@ -29,8 +29,8 @@ mwaa-2.11.2 := 3.12 2026-03-21
 mwaa-3.0.6 := 3.12 2025-09-05
 mwaa-3.2.1 := 3.12 2026-04-29
 mwaa-3.3.1 := 3.12 2026-08-20
-CLIENTS := 3.5.6 4.0.4 4.1.3
-CLIENTS_DAY := 2026-10-01
+CLIENTS := 3.5.6 4.0.4 4.1.3 4.2.0 4.3.0
+$(foreach client,$(CLIENTS),$(eval client-$(client) := 3.11 2026-11-15))
 
 # The web servers that serve the links of tasks: environments of the above where they have the version.
 web-3.1.8 := 3.12 2026-03-11
@@ -170,10 +170,11 @@ lock-web-%: | $(TOOLS)/.stamp
 lock-mwaa-%: | $(TOOLS)/.stamp
 	$(call resolve,$(lastword $(mwaa-$*))) --output-file tests/locks/mwaa-$*.txt pyproject.toml tests/locks/mwaa-$*.in
 lock-client-%: | $(TOOLS)/.stamp
-	$(call resolve,$(CLIENTS_DAY)) --output-file tests/locks/client-$*.txt tests/locks/client-$*.in
-resolve = $(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
-	--exclude-newer $(1) --exclude-newer-package pyspark=$(CLIENTS_DAY) \
-	--exclude-newer-package pyspark-client=$(CLIENTS_DAY)
+	$(call resolve,$(lastword $(client-$*)),$(firstword $(client-$*))) \
+		--output-file tests/locks/client-$*.txt tests/locks/client-$*.in
+resolve = $(UV) pip compile --quiet --no-header --no-annotate --universal --python-version $(or $(2),3.10) --upgrade \
+	--exclude-newer $(1) --exclude-newer-package pyspark=$(lastword $(client-$(lastword $(CLIENTS)))) \
+	--exclude-newer-package pyspark-client=$(lastword $(client-$(lastword $(CLIENTS))))
 
 # --- what they are for ------------------------------------------------------------------------------------------------
 
@@ -245,10 +246,15 @@ test-mwaa-%: .venv-mwaa-%/.installed .venv-airflow-$(NEWEST)/.installed
 	@echo "== sessions on the MWAA image of Airflow $*, with $$($(<D)/bin/python --version)"
 	$(matrix_tests) matrix/test_mwaa.py
 
-test-clients: $(CLIENTS:%=test-client-%)
+# Sessions of the releases with Spark 4.0 run on that. The table comes last, whatever the tests say.
+test-clients: .venv-airflow-$(NEWEST)/.installed
+	@status=0; for client in $(CLIENTS); do $(MAKE) --no-print-directory "test-client-$$client" || status=$$?; done; \
+		$(newest_bin)/python -m tests.matrix.clients_table; exit $$status
+test-client-%: export EMRS_LOCAL_RUNTIMES := $(CURDIR)/build/runtimes
 test-client-%: .venv-client-%/.installed .venv-airflow-$(NEWEST)/.installed
 	@echo "== Spark Connect client $*"
-	$(matrix_tests) matrix/test_clients.py
+	@$(newest_bin)/emrs-local runtimes install 4.0
+	$(matrix_tests) --junitxml ../build/clients/$*.xml matrix/test_clients.py
 
 test-links: $(LINKS:%=test-links-%)
 test-links-%: .venv-%/.installed .venv-airflow-$(NEWEST)/.installed

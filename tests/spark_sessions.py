@@ -19,9 +19,8 @@ def start_session(emr: LocalEmr, **settings: Any) -> tuple[str, str]:
     application_id = service.create_application(
         type="SPARK",
         releaseLabel="emr-7.13.0",
-        clientToken="work",
         interactiveConfiguration={"sessionEnabled": True},
-        **settings,
+        **{"clientToken": "work", **settings},
     )["applicationId"]
     session_id = service.start_session(applicationId=application_id, executionRoleArn=ROLE, clientToken="work")[
         "sessionId"

@@ -70,7 +70,8 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
 
         Ordinary PySpark code finds it within the block: ``SparkSession.builder.getOrCreate()``, ``getActiveSession()``,
         ``active()``; of several open at once each thread finds its own. An error that leaves the block is explained in
-        the log: where in the user's code, why if it is a known failure, and what to do.
+        the log: where in the user's code, why if it is a known failure, and what to do. A client that is newer than the
+        session's Spark is named there, too, and gets the settings without which its ``createDataFrame`` fails.
 
         :param session: as for :meth:`tunnel`
         :raises SessionEnded: the session ended while the block ran, which failed for this reason
@@ -80,11 +81,13 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
         from pyspark.sql import SparkSession
 
         from airflow_emrs_ext.hooks.current_session import current
+        from airflow_emrs_ext.hooks.newer_client import adjust
         from airflow_emrs_ext.hooks.session_errors import explained
 
         with self.tunnel(session) as tunnel:
             spark = SparkSession.builder.remote(tunnel.remote).create()
             try:
+                adjust(spark, self.log)
                 with current(spark, tunnel.remote), explained(self.log):
                     yield spark
             finally:

@@ -198,6 +198,13 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
         "The job run uses a table format or a catalog that its Spark has not been told of.",
     ),
     Remedy(
+        r"SQL_CONF_NOT_FOUND.{0,40}\bspark\.sql\.(session\.localRelation|execution\.pandas\.|pyspark\.)"
+        r"|Expected Relation to be set, but is empty",
+        "Use the client of the session's own Spark: pyspark 3.5 for emr-7.x, 4.0 for emr-spark-8.0, 4.1 for "
+        "emr-spark-8.1; in another interpreter, `requirements=` or `python=` chooses it.",
+        "The Spark Connect client is newer than the session's Spark, and asks for what that does not know.",
+    ),
+    Remedy(
         r"\b(CAST_INVALID_INPUT|CAST_OVERFLOW\w*|ARITHMETIC_OVERFLOW|DIVIDE_BY_ZERO|REMAINDER_BY_ZERO"
         r"|NUMERIC_VALUE_OUT_OF_RANGE|INVALID_ARRAY_INDEX\w*|CANNOT_PARSE_TIMESTAMP|DATETIME_FIELD_OUT_OF_BOUNDS)\b",
         "Use `try_cast`, `try_divide`, `try_to_timestamp`, `get` and their like where data may be wrong, or clean it; "

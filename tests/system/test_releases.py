@@ -22,7 +22,7 @@ from airflow_emrs_ext.local.runners.spark.runtimes import DIRECTORY_VARIABLE, in
 from airflow_emrs_ext.local.runners.spark.warm_up import cache_dir
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from tests.polling import eventually
-from tests.spark_sessions import start_session
+from tests.spark_sessions import ROLE, start_session
 from tests.system.test_spark_runner import FORMATS, LOGS, Cluster
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(600), pytest.mark.xdist_group("releases")]
@@ -235,21 +235,60 @@ def test_a_query_of_hive(emr: LocalEmr) -> None:
 
 
 def test_a_session_of_emr_7_says_that_it_has_no_server_of_its_spark(emr: LocalEmr) -> None:
-    from pyspark.sql.connect.session import SparkSession
-
     application_id, session_id = start_session(emr, monitoringConfiguration=LOGS["monitoringConfiguration"])
-    client, ids = emr.client("emr-serverless"), {"applicationId": application_id, "sessionId": session_id}
-    endpoint = client.get_session_endpoint(**ids)
-    remote = f"sc://{endpoint['endpoint'].removeprefix('http://')}/;x-aws-proxy-auth={endpoint['authToken']}"
-    spark = SparkSession.builder.remote(remote).create()
-
-    assert spark.sql("select cast('a' as int)").collect()[0][0] is None
-    spark.stop()
-    client.terminate_session(**ids)
-    eventually(lambda: client.get_session(**ids)["session"]["state"] == "TERMINATED", within=60)
-    key = f"logs/applications/{application_id}/sessions/{ids['sessionId']}/SPARK_DRIVER/stderr.gz"
+    with connected(emr, application_id, session_id) as spark:
+        assert spark.sql("select cast('a' as int)").collect()[0][0] is None
+    terminate(emr, application_id, session_id)
+    key = f"logs/applications/{application_id}/sessions/{session_id}/SPARK_DRIVER/stderr.gz"
     log = gzip.decompress(emr.client("s3").get_object(Bucket="code", Key=key)["Body"].read()).decode()
     assert "No package has a Spark Connect server of Spark 3.5" in log.splitlines()[0]
+
+
+def test_a_session_has_the_jars_that_its_application_names(emr: LocalEmr, jars_dir: Path) -> None:
+    """By their path in the service's image: any jar, as the registries have no table format for Spark 4."""
+    (jar,) = jars_dir.glob("iceberg-spark-runtime-*.jar")
+    defaults = {"classification": "spark-defaults", "properties": {"spark.jars": f"/usr/share/aws/tools/{jar.name}"}}
+    ids = start_session(emr, clientToken="jars", runtimeConfiguration=[defaults])
+    with connected(emr, *ids) as spark:
+        row = spark.sql("select reflect('org.apache.iceberg.IcebergBuild', 'version')").collect()[0]
+        assert row[0] in jar.name
+    terminate(emr, *ids)
+
+
+def test_a_session_whose_jar_is_not_there_fails(emr: LocalEmr) -> None:
+    defaults = {"classification": "spark-defaults", "properties": {"spark.jars": "/usr/lib/hudi/hudi-spark-bundle.jar"}}
+    client = emr.client("emr-serverless")
+    application_id = client.create_application(
+        type="SPARK",
+        releaseLabel="emr-7.13.0",
+        clientToken="no-jar",
+        interactiveConfiguration={"sessionEnabled": True},
+        runtimeConfiguration=[defaults],
+    )["applicationId"]
+    ids = {"applicationId": application_id}
+    ids["sessionId"] = client.start_session(**ids, executionRoleArn=ROLE, clientToken="no-jar")["sessionId"]
+    eventually(lambda: client.get_session(**ids)["session"]["state"] == "FAILED", within=60)
+
+    assert client.get_session(**ids)["session"]["stateDetails"].startswith(
+        "spark.jars /usr/lib/hudi/hudi-spark-bundle.jar is a jar of the service's image: put hudi-spark"
+    )
+
+
+@contextmanager
+def connected(emr: LocalEmr, application_id: str, session_id: str) -> Iterator[Any]:
+    from pyspark.sql.connect.session import SparkSession
+
+    endpoint = emr.client("emr-serverless").get_session_endpoint(applicationId=application_id, sessionId=session_id)
+    remote = f"sc://{endpoint['endpoint'].removeprefix('http://')}/;x-aws-proxy-auth={endpoint['authToken']}"
+    spark = SparkSession.builder.remote(remote).create()
+    yield spark
+    spark.stop()
+
+
+def terminate(emr: LocalEmr, application_id: str, session_id: str) -> None:
+    client, ids = emr.client("emr-serverless"), {"applicationId": application_id, "sessionId": session_id}
+    client.terminate_session(**ids)
+    eventually(lambda: client.get_session(**ids)["session"]["state"] == "TERMINATED", within=60)
 
 
 ICEBERG = """

@@ -120,6 +120,11 @@ SAID = [
     ),
     ("java.lang.ClassNotFoundException: com.example.Reader", "--jars"),
     (
+        "pyspark.errors.exceptions.connect.SparkNoSuchElementException: [SQL_CONF_NOT_FOUND] The SQL config "
+        '"spark.sql.session.localRelationChunkSizeRows" cannot be found. Please verify that the config exists.',
+        "pyspark 3.5 for emr-7.x",
+    ),
+    (
         'NumberFormatException: [CAST_INVALID_INPUT] The value \'a\' of the type "STRING" cannot be cast to "INT"',
         "spark.sql.ansi.enabled=false",
     ),
