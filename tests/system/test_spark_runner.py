@@ -45,7 +45,8 @@ import os, sys, boto3
 from pyspark.sql import SparkSession
 import splitting
 spark = SparkSession.builder.getOrCreate()
-source, target = sys.argv[1:]
+source, target, *empty = sys.argv[1:]
+assert empty == [""], empty
 words = spark.sparkContext.textFile(source).flatMap(splitting.words).map(lambda word: (word, 1))
 counts = words.reduceByKey(lambda a, b: a + b).toDF(["word", "count"])
 counts.write.json(target)
@@ -274,6 +275,7 @@ def runs(cluster: Cluster) -> dict[str, str]:
             cluster.code("words.py", WORDS),
             "s3://data/text",
             "s3a://data/counts",
+            "",
             parameters="--py-files s3://code/library.zip "
             "--archives s3://code/archive.zip#extra,s3://code/python.tar.gz#packed "
             "--conf spark.my.setting=given --files s3://code/note.txt "
