@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _log_to_stderr()
     if not _is_loopback(parsed.host):
         _warn_about(parsed.host)
+    if parsed.lenient:
+        _say_what_is_off()
 
     from airflow_emrs_ext.local.runners.spark.java import MissingRuntime
     from airflow_emrs_ext.local.server.endpoint import Options
@@ -112,6 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--quota-scale", type=_scale, default=1.0, metavar="FACTOR", help="factor on the API quotas; 0 turns them off"
+    )
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="take and log what AWS refuses by its user guide; says at the start what that is",
     )
     parser.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="keep files here; without it they are removed at the end"
@@ -218,6 +225,13 @@ def _warn_about(host: str) -> None:
         file=sys.stderr,
         flush=True,
     )
+
+
+def _say_what_is_off() -> None:
+    from airflow_emrs_ext.local.services.emr_serverless.rules import rules
+
+    print("--lenient switches off, each with a line in this log where AWS would refuse:", file=sys.stderr)
+    print(*(f"  {rule}" for rule in rules()), sep="\n", file=sys.stderr, flush=True)
 
 
 def _fail(message: str) -> NoReturn:

@@ -19,15 +19,15 @@ REMEDIES: tuple[Remedy, ...] = (
         "Allow `emr-serverless:TagResource`, or set [emrs_ext] default_tags to False and give no `tags`.",
     ),
     Remedy(
+        r"(?i)sessions?\b.*\b(emr-7\.13\.0|release)|release.*\bsessions?\b",
+        "Sessions need release emr-7.13.0 or newer: give the application another `release_label`.",
+    ),
+    Remedy(
         r"(?i)sessionEnabled|interactiveConfiguration|sessions? (is|are) not enabled",
         "Give the application `interactive_configuration={'sessionEnabled': True}` "
         "(EmrServerlessUpdateApplicationOperator, while it is stopped).",
     ),
-    Remedy(
-        r"(?i)sessions?\b.*\b(emr-7\.13\.0|release)|release.*\bsessions?\b",
-        "Sessions need release emr-7.13.0 or newer: give the application another `release_label`.",
-    ),
-    Remedy(r"(?i)sessions? need a spark", "Sessions need an application of type `SPARK`."),
+    Remedy(r"(?i)sessions? (need a|are for) spark", "Sessions need an application of type `SPARK`."),
     Remedy(
         r"(?i)idleTimeoutMinutes",
         "Check `idle_timeout_minutes`: whole minutes.",

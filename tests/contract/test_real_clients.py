@@ -62,7 +62,11 @@ async def test_aiobotocore(emr: LocalEmr) -> None:
 
     async with get_session().create_client("emr-serverless", endpoint_url=emr.url) as client:
         created = await client.create_application(releaseLabel="emr-7.5.0", type="HIVE")
-        hive = {"hive": {"query": "s3://bucket/query.sql"}}
+        locations = (
+            "--hiveconf hive.exec.scratchdir=s3://bucket/scratch"
+            " --hiveconf hive.metastore.warehouse.dir=s3://bucket/warehouse"
+        )
+        hive = {"hive": {"query": "s3://bucket/query.sql", "parameters": locations}}
         with pytest.raises(client.exceptions.ValidationException, match="executionRoleArn"):
             await client.start_job_run(
                 applicationId=created["applicationId"], executionRoleArn="arn:aws:iam::1:role/short", jobDriver=hive

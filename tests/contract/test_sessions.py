@@ -86,7 +86,6 @@ def _pages(client: Any, application_id: str) -> Iterator[Any]:
 @pytest.mark.parametrize(
     ("application", "code", "expected"),
     [
-        ({"releaseLabel": "emr-7.12.0", **ENABLED}, "ValidationException", "emr-7.13.0"),
         ({"releaseLabel": "emr-7.13.0"}, "ValidationException", "sessionEnabled"),
         (
             {"releaseLabel": "emr-7.13.0", "autoStartConfiguration": {"enabled": False}, **ENABLED},

@@ -229,7 +229,11 @@ def test_tables_and_a_dashboard_while_it_runs(cluster: Cluster) -> None:
 def test_a_query_of_hive(emr: LocalEmr) -> None:
     cluster = Cluster(emr, "HIVE", release="emr-7.9.0")
     query = "create table t (a int); insert into t values (5); select a + 1 from t;"
-    run = cluster.succeeded(cluster.start({"hive": {"query": query}}, configurationOverrides=LOGS))
+    locations = (
+        "--hiveconf hive.exec.scratchdir=s3://data/scratch --hiveconf hive.metastore.warehouse.dir=s3://data/warehouse"
+    )
+    driver = {"hive": {"query": query, "parameters": locations}}
+    run = cluster.succeeded(cluster.start(driver, configurationOverrides=LOGS))
 
     assert "6" in cluster.log(run["jobRunId"], "HIVE_DRIVER/stdout").split()
 

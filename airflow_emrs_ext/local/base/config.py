@@ -34,6 +34,8 @@ class ServiceConfig:
         360 seconds
     :param check_responses: compare each response with the API model and answer InternalServerException when it
         differs; meant for the endpoint's own tests
+    :param lenient: take and log what AWS refuses by its user guide: features of later releases, releases that this
+        package does not know, unknown classifications and the like
     :param endpoint_url: where clients reach the endpoint; set by the endpoint itself
     """
 
@@ -51,6 +53,7 @@ class ServiceConfig:
     log_refresh_seconds: float = 15.0
     eks_retry_seconds: float = 10.0
     check_responses: bool = False
+    lenient: bool = False
     endpoint_url: str = ""
 
     def update(self, changes: Mapping[str, Any]) -> None:
@@ -71,7 +74,7 @@ class ServiceConfig:
         changeable = {field.name for field in fields(self)} - {"endpoint_url", "account_id", "region"}
         if name not in changeable:
             raise ValueError(f"{name}: no setting that can be changed; there are {', '.join(sorted(changeable))}")
-        if name == "check_responses":
+        if isinstance(getattr(self, name), bool):
             if not isinstance(value, bool):
                 raise ValueError(f"{name}: must be true or false, not {value!r}")
             return value

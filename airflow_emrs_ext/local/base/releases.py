@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from airflow_emrs_ext.local.base.errors import validation_error
@@ -98,8 +98,9 @@ class Catalog:
             return release
         major, minor, _ = release
         if bool(match["spark"]) != (major >= _FIRST_OF_SPARK):
-            right = f"emr-{'' if match['spark'] else 'spark-'}{major}.{minor}.{max(0, release[2])}"
-            raise validation_error(f"releaseLabel: {self.product} has no release {label}; there may be {right}")
+            raise validation_error(
+                f"releaseLabel: {self.product} has no release {label}; there may be {label_of(release)}"
+            )
         first, last = self.series.get(major, (1, 0))
         if minor < first or (last is not None and minor > last) or release == PREVIEW:
             oldest = min(self.series)
@@ -129,6 +130,23 @@ def software_of(label: str) -> Software:
         _JAVA.get(major, 17),
         is_known=major == known and minor <= _NEWEST_KNOWN[known],
     )
+
+
+def label_of(release: Release) -> str:
+    """The label of a release, e.g. ``emr-7.1.0`` or ``emr-spark-8.0.0``."""
+    major, minor, patch = release
+    return f"emr-{'spark-' if major >= _FIRST_OF_SPARK else ''}{major}.{minor}.{max(0, patch)}"
+
+
+def newer_release(label: str, release: Release) -> Iterator[str]:
+    """Why a release cannot be taken that is newer than this package: nothing is known of what it has.
+
+    :param label: a release label that a :class:`Catalog` takes
+    :param release: the same, as numbers
+    """
+    if not software_of(label).is_known:
+        newest = label_of((release[0], _NEWEST_KNOWN[release[0]], 0))
+        yield f"releaseLabel: {label} is newer than what this version of the package knows, {newest}"
 
 
 def _read(label: str) -> tuple[re.Match[str] | None, Release | None]:

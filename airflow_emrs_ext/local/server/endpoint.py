@@ -56,6 +56,7 @@ class Options:
     :param jars_dir: where the jars of the service's images are that jobs name, such as Iceberg's; ``None``: nowhere
     :param repositories: URLs of the Maven repositories that ``--packages`` of jobs are resolved from
     :param quota_scale: factor on the service's API quotas; 0: none
+    :param lenient: take and log what AWS refuses by its user guide
     :param state_dir: where files are kept; ``None``: a directory that is removed at the end
     :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
     :param exit_with_parent: end when the process that started the endpoint is gone
@@ -71,6 +72,7 @@ class Options:
     jars_dir: Path | None = None
     repositories: Sequence[str] = ()
     quota_scale: float = 1.0
+    lenient: bool = False
     state_dir: Path | None = None
     s3_endpoint: str | None = None
     exit_with_parent: bool = False
@@ -89,7 +91,9 @@ class Endpoint:
 
     def __init__(self, options: Options, url: str, state_dir: Path) -> None:
         self.options = options
-        self.config: ServiceConfig = ServiceConfig(quota_scale=options.quota_scale, endpoint_url=url)
+        self.config: ServiceConfig = ServiceConfig(
+            quota_scale=options.quota_scale, lenient=options.lenient, endpoint_url=url
+        )
         self.faults: Faults = Faults()
         self.calls: deque[dict[str, Any]] = deque(maxlen=CALLS_KEPT)
         self._initial_config = self.config.as_dict()

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import pytest
 
 from airflow_emrs_ext.local.processes.endpoint import EXIT_WITH_PARENT_VARIABLE
+from airflow_emrs_ext.local.services.emr_serverless.rules import rules
 from airflow_emrs_ext.local.testing import LocalEmr
 from tests.contract.wire import SIGNED
 from tests.polling import eventually
@@ -205,6 +206,15 @@ def test_other_machines_are_let_in_with_a_loud_warning_only(start: Start) -> Non
     ready_url(quiet)
     quiet.terminate()
     assert "WARNING" not in quiet.communicate(timeout=20)[1]
+
+
+def test_a_lenient_endpoint_says_what_it_takes(start: Start) -> None:
+    process = start(*SIMULATED, "--lenient")
+    ready_url(process)
+    process.terminate()
+    _, log = process.communicate(timeout=20)
+    for rule in rules():
+        assert f"\n  {rule}\n" in log
 
 
 @pytest.mark.parametrize("missing", ["moto", "uvicorn", "starlette", "a2wsgi"])

@@ -447,7 +447,12 @@ def test_the_sensor_waits_for_any_state(emr: LocalEmr, application_id: str, defe
     ("application", "arguments", "error_class", "said"),
     [
         ({"interactiveConfiguration": {}}, {}, RequestRejected, "'sessionEnabled': True"),
-        ({"releaseLabel": "emr-7.9.0"}, {}, RequestRejected, "emr-7.13.0 or newer: give the application another"),
+        (
+            {"releaseLabel": "emr-7.9.0", "interactiveConfiguration": {}},
+            {},
+            RequestRejected,
+            "emr-7.13.0 or newer: give the application another",
+        ),
         ({"autoStartConfiguration": {"enabled": False}}, {}, RequestRejected, "Start the application first"),
         ({}, {"application_id": "00fdoesnotexist1"}, ResourceNotFound, "`application_id`"),
         ({}, {"idle_timeout_minutes": -1}, ConfigurationError, "`idle_timeout_minutes`"),

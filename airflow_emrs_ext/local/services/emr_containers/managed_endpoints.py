@@ -22,7 +22,9 @@ from typing import Any, ClassVar
 from airflow_emrs_ext.local.base.configuration import Classifications, merge_classifications
 from airflow_emrs_ext.local.base.driving import until
 from airflow_emrs_ext.local.base.errors import validation_error
+from airflow_emrs_ext.local.base.leniency import enforce
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle
+from airflow_emrs_ext.local.base.releases import newer_release
 from airflow_emrs_ext.local.base.runner import ConnectSpec, Workers
 from airflow_emrs_ext.local.base.tags import check_tags
 from airflow_emrs_ext.local.base.views import filled
@@ -131,7 +133,7 @@ class ManagedEndpoints(ConnectHosts[ManagedEndpoint]):
             clock=self._walker.clock,
             work_dir=self._work_dir / cluster.id / endpoint_id,
             end=asyncio.get_running_loop().create_future(),
-            **_read_request(params),
+            **_read_request(params, self._config.lenient),
         )
         endpoint.move(S.CREATING, "The managed endpoint is being created.")
         self.add(endpoint)
@@ -217,9 +219,10 @@ class ManagedEndpoints(ConnectHosts[ManagedEndpoint]):
             endpoint.owner.active_endpoints.discard(endpoint.id)
 
 
-def _read_request(params: Mapping[str, Any]) -> dict[str, Any]:
+def _read_request(params: Mapping[str, Any], lenient: bool) -> dict[str, Any]:
     """Check a CreateManagedEndpoint request.
 
+    :param lenient: take a release that is newer than this package, and log it
     :return: what its configuration comes to
     :raises ApiError: a parameter is not usable; it is named
     """
@@ -228,7 +231,9 @@ def _read_request(params: Mapping[str, Any]) -> dict[str, Any]:
             f"type: the local endpoint has managed endpoints of the type {SPARK_CONNECT} only, none of the type"
             f" {params['type']}"
         )
-    if not serves_spark_connect(parse_release(params["releaseLabel"])):
+    release = parse_release(params["releaseLabel"])
+    enforce(newer_release(params["releaseLabel"], release), lenient)
+    if not serves_spark_connect(release):
         raise validation_error(
             f"releaseLabel: managed endpoints of the type {SPARK_CONNECT} are supported from emr-7.14.0 and"
             f" emr-spark-8.1.0, not {params['releaseLabel']}"

@@ -115,7 +115,9 @@ class EmrContainers(Service):
 
         def start() -> dict[str, Any]:
             cluster.check_takes_work()
-            return self.job_runs.start(cluster, read_submission(params, self.job_templates.instantiate(params)))
+            return self.job_runs.start(
+                cluster, read_submission(params, self.job_templates.instantiate(params), self.config.lenient)
+            )
 
         return self._tokens.once("StartJobRun", cluster.id, params, start)
 

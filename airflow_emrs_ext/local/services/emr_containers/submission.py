@@ -8,6 +8,8 @@ from typing import Any
 
 from airflow_emrs_ext.local.base.configuration import Classifications, merge_classifications
 from airflow_emrs_ext.local.base.errors import validation_error
+from airflow_emrs_ext.local.base.leniency import enforce
+from airflow_emrs_ext.local.base.releases import newer_release
 from airflow_emrs_ext.local.base.runner import Workers
 from airflow_emrs_ext.local.base.spark_sizes import submitted_properties
 from airflow_emrs_ext.local.base.tags import check_tags
@@ -46,15 +48,19 @@ class Submission:
     pods: Workers
 
 
-def read_submission(params: Mapping[str, Any], from_template: Mapping[str, Any] | None) -> Submission:
+def read_submission(
+    params: Mapping[str, Any], from_template: Mapping[str, Any] | None, lenient: bool = False
+) -> Submission:
     """Check a StartJobRun request.
 
     :param params: the request
     :param from_template: what its job template comes to: :data:`TEMPLATED` and ``jobTags``; ``None`` without one
+    :param lenient: take a release that is newer than this package, and log it
     :raises ApiError: a parameter is not usable; it is named
     """
     templated = _without_template(params) if from_template is None else from_template
     release = parse_release(templated["releaseLabel"])
+    enforce(newer_release(templated["releaseLabel"], release), lenient)
     job_driver = templated["jobDriver"]
     kind = check_job_driver(job_driver)
     overrides = templated.get("configurationOverrides") or {}

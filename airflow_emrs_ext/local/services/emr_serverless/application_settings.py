@@ -9,10 +9,9 @@ from typing import Any
 from airflow_emrs_ext.local.base.configuration import check_configurations, check_monitoring
 from airflow_emrs_ext.local.base.errors import validation_error
 from airflow_emrs_ext.local.base.releases import Release
+from airflow_emrs_ext.local.services.emr_serverless.engines import HIVE, SPARK
 from airflow_emrs_ext.local.services.emr_serverless.releases import QUEUING, QUEUING_BY_DEFAULT, parse_release
 from airflow_emrs_ext.local.services.emr_serverless.sizes import NOTHING, Resources, configured_size, maximum
-
-SPARK, HIVE = "Spark", "Hive"
 
 MOST_QUEUED = 2000
 """Job runs that may wait in the queues of an account."""
@@ -53,17 +52,6 @@ def most_queued(quota_scale: float) -> float:
     :param quota_scale: factor on the quota; 0: none
     """
     return MOST_QUEUED * quota_scale if quota_scale else math.inf
-
-
-def engine(given: str) -> str:
-    """The engine behind ``type``, in any case: ``Spark`` or ``Hive``.
-
-    :raises ApiError: there is no such engine
-    """
-    for name in (SPARK, HIVE):
-        if given.upper() == name.upper():
-            return name
-    raise validation_error(f"type: must be SPARK or HIVE, not {given!r}")
 
 
 def settings_of(params: Mapping[str, Any], engine_type: str, current: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,12 +100,10 @@ def _scheduler_configuration(given: Mapping[str, int] | None, release: Release) 
 
     :param given: as in the request; what it leaves open has the service's default
     :param release: the application's; queuing is on by default from 7.3.0
-    :raises ApiError: the release has no queuing, or a value is out of range; the member is named
+    :raises ApiError: a value is out of range; the member is named
     """
     if given is None:
         return dict(_SCHEDULER) if release >= QUEUING_BY_DEFAULT else None
-    if release < QUEUING:
-        raise validation_error("schedulerConfiguration: is supported from release emr-7.0.0")
     for name, value in given.items():
         least, most = _SCHEDULER_RANGES[name]
         if not least <= value <= most:

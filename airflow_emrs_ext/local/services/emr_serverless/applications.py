@@ -11,20 +11,22 @@ from typing import Any, ClassVar
 from airflow_emrs_ext.local.base.collection import Collection, Resource
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.errors import ApiError, validation_error
+from airflow_emrs_ext.local.base.leniency import enforce
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle, Listener, now
 from airflow_emrs_ext.local.base.queueing import Queues
 from airflow_emrs_ext.local.base.releases import Release
 from airflow_emrs_ext.local.base.tags import check_tags
 from airflow_emrs_ext.local.base.views import filled
 from airflow_emrs_ext.local.services.emr_serverless.application_settings import (
-    engine,
     limit_of,
     settings_of,
     warm_capacity,
 )
 from airflow_emrs_ext.local.services.emr_serverless.capacity import Capacity
+from airflow_emrs_ext.local.services.emr_serverless.engines import engine
 from airflow_emrs_ext.local.services.emr_serverless.naming import application_arn, new_id
 from airflow_emrs_ext.local.services.emr_serverless.releases import parse_release
+from airflow_emrs_ext.local.services.emr_serverless.rules import problems
 from airflow_emrs_ext.local.services.emr_serverless.transitions import APPLICATION
 from airflow_emrs_ext.shared.states import ApplicationState as S
 from airflow_emrs_ext.shared.states import State
@@ -85,6 +87,7 @@ class Applications(Collection[Application]):
         check_tags(params.get("tags") or {})
         kind = engine(params["type"])
         settings = settings_of(params, kind, {})
+        self._check_rules({**settings, **params}, kind)
         application_id = new_id()
         application = Application(
             id=application_id,
@@ -108,7 +111,9 @@ class Applications(Collection[Application]):
         changed = params.keys() - {"applicationId", "clientToken"}
         allowed = {S.CREATED, S.STOPPED} | ({S.STARTED} if changed <= {"schedulerConfiguration"} else set())
         _require(application, allowed, "UPDATED")
-        application.settings = settings_of(params, application.engine, application.settings)
+        settings = settings_of(params, application.engine, application.settings)
+        self._check_rules({**settings, **params}, application.engine)
+        application.settings = settings
         application.updated_at = now()
         self._apply_limits(application)
         return {"application": self.view(application)}
@@ -246,6 +251,10 @@ class Applications(Collection[Application]):
     def _listed(self, params: Mapping[str, Any]) -> Iterator[Application]:
         """TERMINATED ones only when ``states`` asks for them."""
         return (application for application in self if params.get("states") or application.state is not S.TERMINATED)
+
+    def _check_rules(self, asked: Mapping[str, Any], kind: str) -> None:
+        label = asked["releaseLabel"]
+        enforce(problems(asked, kind, label, parse_release(label)), self._config.lenient)
 
     def _apply_limits(self, application: Application) -> None:
         started = bool(application.life.history) and application.state in (S.STARTING, S.STARTED)

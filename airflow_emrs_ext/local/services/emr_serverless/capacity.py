@@ -17,8 +17,8 @@ OVER_APPLICATION = "Job failed as application has exceeded maximumCapacity setti
 NO_WORKER = "Job failed due to Worker could not be allocated as the application has exceeded maximumCapacity."
 
 
-class NeverFitsError(Exception):
-    """A job run asks for more than there will ever be; the message is the service's sentence."""
+class CannotRunError(Exception):
+    """A job run or session can never start; the message is the service's sentence."""
 
 
 @dataclass
@@ -81,16 +81,16 @@ class Capacity:
     def check(self, application_id: str, demand: Demand) -> None:
         """Refuse what could not even be granted to a job run that is alone.
 
-        :raises NeverFitsError: the driver and one executor are more than the account or the application may use
+        :raises CannotRunError: the driver and one executor are more than the account or the application may use
         """
         limit = self._shares[application_id].limit
         smallest = demand.with_executors(1)
         if not demand.with_executors(0).fits(limit):
-            raise NeverFitsError(OVER_APPLICATION)
+            raise CannotRunError(OVER_APPLICATION)
         if not smallest.fits(limit):
-            raise NeverFitsError(NO_WORKER)
+            raise CannotRunError(NO_WORKER)
         if smallest.cpu > self.account_vcpu:
-            raise NeverFitsError(OVER_ACCOUNT)
+            raise CannotRunError(OVER_ACCOUNT)
 
     async def acquire(self, run_id: str, application_id: str, demand: Demand) -> int:
         """Wait until the driver and at least one executor fit, and take them with as many more as fit.

@@ -40,7 +40,7 @@ class JobRuns(OwnedCollection[JobRun]):
     def start(self, application: Application, params: Mapping[str, Any]) -> dict[str, Any]:
         """StartJobRun."""
         check_tags(params.get("tags") or {})
-        submission = read_submission(params, application)
+        submission = read_submission(params, application, self._config.lenient)
         try:
             self._owners.check_takes(application, "job runs")
         except ApiError as error:  # the API declares no ServiceQuotaExceededException for this operation

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_emrs_ext.local.base.runner import CloudWatchLogs, LogDestinations, S3Logs
-from airflow_emrs_ext.local.services.emr_serverless.application_settings import HIVE, SPARK
+from airflow_emrs_ext.local.services.emr_serverless.engines import HIVE, SPARK
 
 PRODUCT = "EMR Serverless"
 DRIVER_NAMES = {SPARK: "SPARK_DRIVER", HIVE: "HIVE_DRIVER"}

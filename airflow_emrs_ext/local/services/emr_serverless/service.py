@@ -12,6 +12,7 @@ from airflow_emrs_ext.local.base.lifecycle import Listener
 from airflow_emrs_ext.local.base.queueing import Queues
 from airflow_emrs_ext.local.base.runner import Runner
 from airflow_emrs_ext.local.services.connect.access import ConnectAccess
+from airflow_emrs_ext.local.services.emr_serverless import rules
 from airflow_emrs_ext.local.services.emr_serverless.application_settings import most_queued
 from airflow_emrs_ext.local.services.emr_serverless.applications import Applications
 from airflow_emrs_ext.local.services.emr_serverless.capacity import Capacity
@@ -36,7 +37,7 @@ class EmrServerless(Service):
     """
 
     TOKEN_MISUSED: ClassVar[str] = "ConflictException"
-    MOST_TAGS: ClassVar[int] = 200
+    MOST_TAGS: ClassVar[int] = rules.MOST_TAGS
 
     def __init__(
         self,

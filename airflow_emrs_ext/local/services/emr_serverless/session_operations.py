@@ -37,7 +37,7 @@ class Sessions(ConnectHosts[Session]):
     def start(self, application: Application, params: Mapping[str, Any]) -> dict[str, Any]:
         """StartSession."""
         check_tags(params.get("tags") or {})
-        request = read_session_request(params, application)
+        request = read_session_request(params, application, self._config.lenient)
         self._owners.check_takes(application, "sessions")
         most = MOST_SESSIONS * self._config.quota_scale if self._config.quota_scale else math.inf
         if len(application.active_sessions) >= most:

@@ -9,7 +9,7 @@ from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.driving import DeliverLogs, until
 from airflow_emrs_ext.local.base.runner import ConnectSpec, Runner
 from airflow_emrs_ext.local.services.connect.walk import ConnectWalker, NotLaunchedError
-from airflow_emrs_ext.local.services.emr_serverless.capacity import Capacity, NeverFitsError
+from airflow_emrs_ext.local.services.emr_serverless.capacity import CannotRunError, Capacity
 from airflow_emrs_ext.local.services.emr_serverless.monitoring import DRIVER_NAMES, PRODUCT, log_destinations
 from airflow_emrs_ext.local.services.emr_serverless.sessions import Session
 from airflow_emrs_ext.shared.states import SessionState as S
@@ -39,7 +39,7 @@ class SessionWalker(ConnectWalker[Session]):
         try:
             self._capacity.check(application.id, demand)
             host.executor_count = await until(host.end, self._capacity.acquire(host.id, application.id, demand))
-        except NeverFitsError as error:
+        except CannotRunError as error:
             raise NotLaunchedError(str(error)) from error
         await until(host.end, asyncio.sleep(self.config.session_start_seconds))
         return self._spec(host)

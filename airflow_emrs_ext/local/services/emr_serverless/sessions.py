@@ -9,11 +9,11 @@ from typing import Any
 
 from airflow_emrs_ext.local.base.configuration import Classifications, merge_classifications
 from airflow_emrs_ext.local.base.errors import validation_error
+from airflow_emrs_ext.local.base.leniency import enforce
 from airflow_emrs_ext.local.services.connect.hosts import ConnectHost, HostKind
-from airflow_emrs_ext.local.services.emr_serverless.application_settings import SPARK
 from airflow_emrs_ext.local.services.emr_serverless.applications import Application
 from airflow_emrs_ext.local.services.emr_serverless.monitoring import merge_monitoring
-from airflow_emrs_ext.local.services.emr_serverless.releases import has_sessions
+from airflow_emrs_ext.local.services.emr_serverless.rules import SESSIONS, problems
 from airflow_emrs_ext.local.services.emr_serverless.utilization import Usage
 from airflow_emrs_ext.local.services.emr_serverless.workers import Demand, session_demand
 from airflow_emrs_ext.shared.states import SessionState as S
@@ -83,21 +83,18 @@ class Session(ConnectHost):
         return [Usage(demand.driver, demand.executor, self.executor_count, seconds)]
 
 
-def read_session_request(params: Mapping[str, Any], application: Application) -> SessionRequest:
+def read_session_request(params: Mapping[str, Any], application: Application, lenient: bool = False) -> SessionRequest:
     """Check a StartSession request.
 
     :param params: the request
     :param application: the application that it names
+    :param lenient: take what breaks a rule of :mod:`~.rules`, and log it
     :raises ApiError: the application has no sessions, or a parameter is not usable; it is named
     """
-    named = f"Application {application.id}"
-    if application.engine != SPARK:
-        raise validation_error(f"{named} is a {application.engine} application; sessions need a Spark application.")
-    if not has_sessions(application.release):
-        raise validation_error(
-            f"{named} has the release {application.settings['releaseLabel']}; sessions are supported from emr-7.13.0,"
-            " and not by emr-spark-8.0-preview."
-        )
+    of_application = (application.engine, application.settings["releaseLabel"], application.release)
+    if problem := SESSIONS.problem(*of_application):
+        enforce([f"Application {application.id}: {problem}."], lenient)
+    enforce(problems(params, *of_application), lenient)
     if not (application.settings.get("interactiveConfiguration") or {}).get("sessionEnabled"):
         raise validation_error(
             f"Sessions are not enabled for application {application.id}."

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_emrs_ext.local.base.configuration import Classifications, check_monitoring, merge_classifications
 from airflow_emrs_ext.local.base.errors import validation_error
-from airflow_emrs_ext.local.services.emr_serverless.application_settings import HIVE, SPARK
+from airflow_emrs_ext.local.base.leniency import enforce
 from airflow_emrs_ext.local.services.emr_serverless.applications import Application
+from airflow_emrs_ext.local.services.emr_serverless.engines import HIVE, SPARK
 from airflow_emrs_ext.local.services.emr_serverless.monitoring import merge_monitoring
 from airflow_emrs_ext.local.services.emr_serverless.policies import effective_policy
-from airflow_emrs_ext.local.services.emr_serverless.releases import LONGEST_BATCH_TIMEOUT, RETRIES
-from airflow_emrs_ext.local.services.emr_serverless.workers import Demand, demand_of
+from airflow_emrs_ext.local.services.emr_serverless.releases import LONGEST_BATCH_TIMEOUT
+from airflow_emrs_ext.local.services.emr_serverless.rules import missing_locations, problems
+from airflow_emrs_ext.local.services.emr_serverless.workers import (
+    Demand,
+    demand_of,
+    hive_properties,
+    spark_properties,
+)
 
 BATCH, STREAMING = "BATCH", "STREAMING"
 
@@ -39,6 +46,7 @@ class Submission:
     :param monitoring: in force, likewise
     :param policy: what the run may do, see :func:`~.policies.effective_policy`
     :param demand: the workers it asks for
+    :param flaw: why it fails before a driver is started
     """
 
     params: Mapping[str, Any]
@@ -49,6 +57,7 @@ class Submission:
     monitoring: dict[str, dict[str, Any]]
     policy: dict[str, Any]
     demand: Demand
+    flaw: str = ""
 
     @property
     def retries(self) -> bool:
@@ -56,11 +65,12 @@ class Submission:
         return self.mode == STREAMING or self.retry_policy["maxAttempts"] > 1
 
 
-def read_submission(params: Mapping[str, Any], application: Application) -> Submission:
+def read_submission(params: Mapping[str, Any], application: Application, lenient: bool = False) -> Submission:
     """Check a StartJobRun request.
 
     :param params: the request
     :param application: the application that it names
+    :param lenient: take what breaks a rule of :mod:`~.rules`, and log it
     :raises ApiError: a parameter is not usable; it is named
     """
     driver = params.get("jobDriver")
@@ -73,11 +83,6 @@ def read_submission(params: Mapping[str, Any], application: Application) -> Subm
             f" application and takes {expected}"
         )
     mode = params.get("mode", BATCH)
-    if mode == STREAMING:
-        if application.engine != SPARK:
-            raise validation_error(f"mode: STREAMING needs a Spark application, this is a {application.engine} one")
-        if application.release < RETRIES:
-            raise validation_error("mode: STREAMING is supported from release emr-7.1.0")
     overrides = params.get("configurationOverrides") or {}
     classifications = merge_classifications(
         application.settings.get("runtimeConfiguration"),
@@ -85,6 +90,7 @@ def read_submission(params: Mapping[str, Any], application: Application) -> Subm
         "configurationOverrides.applicationConfiguration",
     )
     check_monitoring(overrides.get("monitoringConfiguration"), "configurationOverrides.monitoringConfiguration")
+    enforce(_problems(params, application), lenient)
     return Submission(
         params=params,
         mode=mode,
@@ -96,7 +102,29 @@ def read_submission(params: Mapping[str, Any], application: Application) -> Subm
         ),
         policy=effective_policy(params["executionRoleArn"], params.get("executionIamPolicy")),
         demand=demand_of(driver, classifications),
+        flaw=_flaw(driver, classifications, lenient),
     )
+
+
+def _problems(params: Mapping[str, Any], application: Application) -> Iterator[str]:
+    driver = params["jobDriver"]
+    if application.engine == HIVE:
+        given = {"jobDriver.hive.parameters": hive_properties(driver["hive"].get("parameters"))}
+    else:
+        parameters = driver["sparkSubmit"].get("sparkSubmitParameters")
+        given = {"jobDriver.sparkSubmit.sparkSubmitParameters": spark_properties(parameters)}
+    return problems(params, application.engine, application.settings["releaseLabel"], application.release, given)
+
+
+def _flaw(driver: Mapping[str, Any], classifications: Classifications, lenient: bool) -> str:
+    """The guide says of what a Hive job must name that the job fails without it, not that it is refused."""
+    if "hive" not in driver:
+        return ""
+    given = hive_properties(driver["hive"].get("parameters"))
+    missing = missing_locations({**classifications.get("hive-site", {}), **given})
+    if lenient:
+        enforce(missing, lenient)
+    return next(missing, "")
 
 
 def grace_seconds(given: int | None, mode: str) -> int:
@@ -137,7 +165,5 @@ def _retry_policy(given: Mapping[str, int] | None, mode: str, application: Appli
             raise validation_error(f"retryPolicy.{name}: is not for {mode} job runs, which take {member}")
         if not 1 <= value <= _MOST_RETRIES:
             raise validation_error(f"retryPolicy.{name}: must be from 1 to {_MOST_RETRIES}, not {value}")
-        if application.release < RETRIES:
-            raise validation_error(f"retryPolicy.{name}: retries are supported from release emr-7.1.0")
         policy[name] = value
     return policy

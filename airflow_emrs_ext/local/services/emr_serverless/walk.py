@@ -12,7 +12,7 @@ from airflow_emrs_ext.local.base.driving import DeliverLogs, EndRequestedError, 
 from airflow_emrs_ext.local.base.lifecycle import now, shorten
 from airflow_emrs_ext.local.base.queueing import Queues
 from airflow_emrs_ext.local.base.runner import AttemptResult, AttemptSpec, Runner
-from airflow_emrs_ext.local.services.emr_serverless.capacity import Capacity, NeverFitsError
+from airflow_emrs_ext.local.services.emr_serverless.capacity import CannotRunError, Capacity
 from airflow_emrs_ext.local.services.emr_serverless.job_runs import Attempt, Cancellation, JobRun
 from airflow_emrs_ext.local.services.emr_serverless.monitoring import DRIVER_NAMES, PRODUCT, log_destinations
 from airflow_emrs_ext.local.services.emr_serverless.submission import BATCH, grace_seconds
@@ -82,7 +82,7 @@ class Walker:
         while True:
             try:
                 result = await self._attempt(run)
-            except NeverFitsError as error:
+            except CannotRunError as error:
                 run.move(S.FAILED, str(error))
                 return
             if result.succeeded:
@@ -115,6 +115,8 @@ class Walker:
         await self._dwell(run)
         await until(run.cancellation, application.started.wait())
         run.move(S.SCHEDULED, "Workers are being allocated.")
+        if run.submission.flaw:
+            raise CannotRunError(run.submission.flaw)
         self.capacity.check(application.id, run.submission.demand)
         attempt.executor_count = await until(
             run.cancellation, self.capacity.acquire(run.id, application.id, run.submission.demand)

@@ -85,11 +85,7 @@ def test_what_a_release_has(label: str, software: Software) -> None:
 
 
 def test_which_releases_serve_spark_connect() -> None:
-    labels = ("emr-7.12.0", "emr-7.13.0", "emr-7.14.0", "emr-spark-8.0-preview", "emr-spark-8.0.0", "emr-spark-8.1.0")
-    assert [label for label in labels if serverless.has_sessions(serverless.parse_release(label))] == [
-        *("emr-7.13.0", "emr-7.14.0", "emr-spark-8.0.0", "emr-spark-8.1.0")
-    ]
-    on_eks = [label for label in labels if "preview" not in label]
-    assert [label for label in on_eks if containers.serves_spark_connect(containers.parse_release(label))] == [
+    labels = ("emr-7.12.0", "emr-7.13.0", "emr-7.14.0", "emr-spark-8.0.0", "emr-spark-8.1.0")
+    assert [label for label in labels if containers.serves_spark_connect(containers.parse_release(label))] == [
         *("emr-7.14.0", "emr-spark-8.1.0")
     ]

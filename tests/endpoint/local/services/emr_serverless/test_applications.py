@@ -86,7 +86,7 @@ async def test_scheduler_configuration(lab: Lab, release: str, given: Any, effec
         ({"releaseLabel": "emr-9.0.0"}, "releaseLabel: EMR Serverless has no release emr-9.0.0"),
         (
             {"releaseLabel": "emr-6.15.0", "schedulerConfiguration": {}},
-            "schedulerConfiguration: is supported from release emr-7.0.0",
+            "schedulerConfiguration: job concurrency and queuing are supported from release emr-7.0.0",
         ),
         ({"schedulerConfiguration": {"maxConcurrentRuns": 0}}, "schedulerConfiguration.maxConcurrentRuns: .* not 0"),
         ({"schedulerConfiguration": {"maxConcurrentRuns": 1001}}, "schedulerConfiguration.maxConcurrentRuns"),
@@ -164,7 +164,7 @@ async def test_update(lab: Lab) -> None:
     params = {
         "applicationId": application_id,
         "clientToken": "u",
-        "releaseLabel": "emr-7.6.0",
+        "releaseLabel": "emr-7.13.0",
         "architecture": "ARM64",
         "autoStopConfiguration": {"idleTimeoutMinutes": 30},
         "networkConfiguration": {},
@@ -177,7 +177,7 @@ async def test_update(lab: Lab) -> None:
         >= {
             "name": "etl",
             "type": "Spark",
-            "releaseLabel": "emr-7.6.0",
+            "releaseLabel": "emr-7.13.0",
             "architecture": "ARM64",
             "autoStopConfiguration": {"enabled": True, "idleTimeoutMinutes": 30},
             "maximumCapacity": {"cpu": "16 vCPU", "memory": "64 GB"},

@@ -81,7 +81,7 @@ async def test_answers_agree_with_the_model(lab: Lab) -> None:
         name="n",
         tags={"c": "d"},
         retryPolicy={"maxAttempts": 2},
-        configurationOverrides={"applicationConfiguration": [{"classification": "x", "properties": {"y": "z"}}]},
+        configurationOverrides={"applicationConfiguration": [{"classification": "spark", "properties": {"y": "z"}}]},
         executionIamPolicy={"policyArns": ["arn:aws:iam::aws:policy/ReadOnly"]},
     )
     run = {**app, "jobRunId": submitted["jobRunId"]}

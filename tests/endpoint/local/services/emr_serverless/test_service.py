@@ -28,8 +28,8 @@ async def test_tags(lab: Lab) -> None:
         await service.untag_resource(resourceArn=arn, tagKeys=["a", "never"])
     assert (await lab.get_application(application_id))["tags"] == {"b": ""}
     assert (await lab.get(run_id))["tags"] == {"x": "y", "b": ""}
-    await service.tag_resource(resourceArn=arns[0], tags={str(n): "" for n in range(199)})
-    with pytest.raises(ApiError, match="at most 200 tags, this one would have 201") as caught:
+    await service.tag_resource(resourceArn=arns[0], tags={str(n): "" for n in range(49)})
+    with pytest.raises(ApiError, match="at most 50 tags, this one would have 51") as caught:
         await service.tag_resource(resourceArn=arns[0], tags={"more": ""})
     assert caught.value.code == "ValidationException"
     with pytest.raises(ApiError, match=r"tags\.AWS:x"):
@@ -182,7 +182,7 @@ async def test_reset(make_lab: MakeLab) -> None:
 
 
 async def test_records_are_plain_json(lab: Lab) -> None:
-    application_id = await lab.application(runtimeConfiguration=[{"classification": "c", "properties": {"a": "1"}}])
+    application_id = await lab.application(runtimeConfiguration=[{"classification": "spark", "properties": {"a": "1"}}])
     run_id = await lab.submit(application_id, retryPolicy={"maxAttempts": 2})
     other = await lab.submit(await lab.application())
     await lab.ended(run_id)
@@ -190,7 +190,7 @@ async def test_records_are_plain_json(lab: Lab) -> None:
     for records in (lab.service.applications.records(), lab.service.job_runs.records()):
         assert json.loads(json.dumps(records)) == records
     (record,) = lab.service.job_runs.records(application_id)
-    assert record["classifications"] == {"c": {"a": "1"}}
+    assert record["classifications"] == {"spark": {"a": "1"}}
     assert [change.keys() for change in record["stateHistory"]] == [{"state", "at", "details", "attempt"}] * 5
 
 

@@ -196,10 +196,10 @@ async def test_capacity_is_shared_with_job_runs(sessions: Sessions) -> None:
 @pytest.mark.parametrize(
     ("application", "expected"),
     [
-        ({"releaseLabel": "emr-7.12.0"}, "sessions are supported from emr-7.13.0"),
+        ({"releaseLabel": "emr-7.12.0", "interactiveConfiguration": {}}, "supported from release emr-7.13.0"),
         ({"interactiveConfiguration": {}}, "interactiveConfiguration.sessionEnabled"),
         ({"interactiveConfiguration": {"sessionEnabled": False}}, "interactiveConfiguration.sessionEnabled"),
-        ({"type": "HIVE"}, "sessions need a Spark application"),
+        ({"type": "HIVE", "interactiveConfiguration": {}}, "sessions are for Spark applications only"),
         ({"autoStartConfiguration": {"enabled": False}}, "takes no sessions"),
     ],
 )
