@@ -116,8 +116,10 @@ def execute(operator: Any, context: Any) -> Any:
     with suppress(ImportError):
         from airflow.models.baseoperator import ExecutorSafeguard
 
-        callers = ExecutorSafeguard._sentinel
-        callers.callers = getattr(callers, "callers", {})
+        # 2.10.1 has none yet.
+        callers = getattr(ExecutorSafeguard, "_sentinel", None)
+        if callers is not None:
+            callers.callers = getattr(callers, "callers", {})
     return operator.execute(context)
 
 
