@@ -147,7 +147,7 @@ def _because(snapshot: Snapshot) -> str:
 
 
 class _Progress:
-    """Log lines of a wait: every change of state or attempt, and a sign of life each ``progress_interval``.
+    """Log lines of a wait: every change of state, attempt or details, and a sign of life each ``progress_interval``.
 
     A state that is not known is a warning, once.
     """
@@ -156,7 +156,7 @@ class _Progress:
         self._label, self._awaited, self._run_context = label, awaited, ctx
         self._started = ctx.clock()
         self._last_line = 0.0
-        self._last_seen: tuple[State, int | None] | None = None
+        self._last_seen: tuple[State, int | None, str | None] | None = None
         self._unknown: set[State] = set()
 
     def waiting(self, snapshot: Snapshot) -> None:
@@ -168,13 +168,13 @@ class _Progress:
                 self._label,
                 snapshot.state,
             )
-        seen = (snapshot.state, snapshot.attempt)
+        seen = (snapshot.state, snapshot.attempt, snapshot.state_details)
         now = self._run_context.clock()
         if seen != self._last_seen or now - self._last_line >= self._run_context.wait_policy.progress_interval:
             self._last_seen, self._last_line = seen, now
             deadline = self._run_context.wait_policy.deadline
             left = "" if deadline is None else f", {max(0.0, deadline - now):.0f} s left"
-            self._line(snapshot, f"waiting for {self._awaited}{left}")
+            self._line(snapshot, f"waiting for {self._awaited}{left}{_because(snapshot)}")
 
     def reached(self, snapshot: Snapshot) -> None:
         self._line(snapshot, "as awaited")

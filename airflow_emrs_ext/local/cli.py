@@ -116,6 +116,13 @@ def _parser() -> argparse.ArgumentParser:
         "--quota-scale", type=_scale, default=1.0, metavar="FACTOR", help="factor on the API quotas; 0 turns them off"
     )
     parser.add_argument(
+        "--account-vcpus",
+        type=_scale,
+        default=16.0,
+        metavar="N",
+        help="vCPUs that the account may use at once; default: 16, as a new account of AWS",
+    )
+    parser.add_argument(
         "--lenient",
         action="store_true",
         help="take and log what AWS refuses by its user guide; says at the start what that is",

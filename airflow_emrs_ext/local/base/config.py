@@ -21,6 +21,7 @@ class ServiceConfig:
     :param scheduling_seconds: how long a job run stays in each of SUBMITTED, PENDING and SCHEDULED (on EKS: PENDING and
         SUBMITTED), and a session in SUBMITTED
     :param quota_scale: factor on the service's API quotas; 0 turns them off
+    :param account_vcpus: vCPUs that the applications of the account may use at once, times ``quota_scale``
     :param client_token_seconds: how long a client token is remembered; 0: for ever
     :param dashboard_url_seconds: how long the one-use URL of a dashboard is good
     :param session_start_seconds: how long a session stays in STARTING, and a managed endpoint in CREATING, before its
@@ -45,6 +46,7 @@ class ServiceConfig:
     application_start_seconds: float = 0.5
     scheduling_seconds: float = 0.1
     quota_scale: float = 1.0
+    account_vcpus: float = 16.0
     client_token_seconds: float = 0.0
     dashboard_url_seconds: float = 3600.0
     session_start_seconds: float = 0.1

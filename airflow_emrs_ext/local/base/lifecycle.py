@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -92,6 +92,15 @@ class Lifecycle:
         for listener in self.listeners:
             listener(Transition(resource, previous, change))
         return change
+
+    def describe(self, details: str) -> str:
+        """Say something else about the state that the resource is in; no listener is told.
+
+        :param details: a sentence for ``stateDetails``; cut at the API's limit
+        :return: the sentence as it is kept
+        """
+        self.history[-1] = replace(self.history[-1], details=shorten(details))
+        return self.history[-1].details
 
 
 def now() -> datetime:

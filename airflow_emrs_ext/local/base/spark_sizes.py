@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,6 +10,8 @@ from types import MappingProxyType
 from airflow_emrs_ext.local.base.errors import validation_error
 from airflow_emrs_ext.shared.worker_sizes import LEAST_OVERHEAD_MB, OVERHEAD_FACTOR, size_mb
 
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_TIME = re.compile(rf"([0-9]{{1,12}})({'|'.join(_SECONDS)})")
 _FLAGS = {
     "--driver-cores": "spark.driver.cores",
     "--driver-memory": "spark.driver.memory",
@@ -75,6 +78,19 @@ def memory_mb(text: str, name: str, unit: str = "m") -> float:
     if size is None:
         raise validation_error(f"{name}: {text!r} is no size such as 4g or 4096m")
     return size
+
+
+def seconds(text: str, name: str) -> float:
+    """A time as Spark writes it, in seconds.
+
+    :param text: e.g. ``60s``, ``2min``, ``500ms``; a bare number counts in seconds
+    :param name: the property, for the error
+    :raises ApiError: it is no time
+    """
+    match = _TIME.fullmatch(text.strip().lower())
+    if match is None:
+        raise validation_error(f"{name}: {text!r} is no time such as 60s or 2min")
+    return int(match[1]) * _SECONDS[match[2]]
 
 
 def whole(text: str, name: str, least: int = 0) -> int:

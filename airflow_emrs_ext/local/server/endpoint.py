@@ -56,6 +56,7 @@ class Options:
     :param jars_dir: where the jars of the service's images are that jobs name, such as Iceberg's; ``None``: nowhere
     :param repositories: URLs of the Maven repositories that ``--packages`` of jobs are resolved from
     :param quota_scale: factor on the service's API quotas; 0: none
+    :param account_vcpus: vCPUs that the account may use at once
     :param lenient: take and log what AWS refuses by its user guide
     :param state_dir: where files are kept; ``None``: a directory that is removed at the end
     :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
@@ -72,6 +73,7 @@ class Options:
     jars_dir: Path | None = None
     repositories: Sequence[str] = ()
     quota_scale: float = 1.0
+    account_vcpus: float = 16.0
     lenient: bool = False
     state_dir: Path | None = None
     s3_endpoint: str | None = None
@@ -92,7 +94,10 @@ class Endpoint:
     def __init__(self, options: Options, url: str, state_dir: Path) -> None:
         self.options = options
         self.config: ServiceConfig = ServiceConfig(
-            quota_scale=options.quota_scale, lenient=options.lenient, endpoint_url=url
+            quota_scale=options.quota_scale,
+            account_vcpus=options.account_vcpus,
+            lenient=options.lenient,
+            endpoint_url=url,
         )
         self.faults: Faults = Faults()
         self.calls: deque[dict[str, Any]] = deque(maxlen=CALLS_KEPT)

@@ -272,6 +272,15 @@ class TestAwaitState:
         assert 0.7 < hours < 1.0
         assert len(caplog.records) <= 3 + hours * 6
 
+    def test_the_log_has_what_the_service_says_of_a_state_and_when_that_changes(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, "stepping")
+        waits = [job_run("SCHEDULED", stateDetails=f"It waits for {vcpus} vCPUs.") for vcpus in (8, 8, 4)]
+        wait(Stepper([*waits, job_run("SUCCESS")]))
+        told = [record.getMessage() for record in caplog.records if "SCHEDULED" in record.getMessage()]
+        assert [message.rpartition(" (")[2] for message in told] == ["It waits for 8 vCPUs.)", "It waits for 4 vCPUs.)"]
+
 
 def test_a_virtual_cluster_that_cannot_be_deleted_says_so() -> None:
     cluster = {

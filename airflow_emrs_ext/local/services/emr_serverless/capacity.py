@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from airflow_emrs_ext.local.base.config import ServiceConfig
+from airflow_emrs_ext.local.base.runner import WorkerSize
 from airflow_emrs_ext.local.services.emr_serverless.sizes import NOTHING, Resources
 from airflow_emrs_ext.local.services.emr_serverless.workers import Demand
 
-ACCOUNT_VCPU = 16
+_log = logging.getLogger(__name__)
+
+_NAMED = 2
 
 OVER_ACCOUNT = "Job failed as account has reached the service limit on the maximum vCPU it can use concurrently."
 OVER_APPLICATION = "Job failed as application has exceeded maximumCapacity settings."
@@ -42,8 +47,23 @@ class Share:
 @dataclass
 class _Waiter:
     application_id: str
+    label: str
     demand: Demand
+    say: Callable[[str], object]
     granted: asyncio.Future[int]
+    said: str = ""
+
+
+@dataclass
+class _Holder:
+    application_id: str
+    label: str
+    demand: Demand
+    executor_count: int
+
+    @property
+    def amount(self) -> Resources:
+        return self.demand.with_executors(self.executor_count)
 
 
 class Capacity:
@@ -52,20 +72,20 @@ class Capacity:
     A request that waits for the account's vCPUs holds back all later ones, one that waits for its application's
     capacity only those of the same application, so that a large job run is not passed by for ever.
 
-    :param config: ``quota_scale`` scales the account's vCPUs; 0: no limit
+    :param config: ``account_vcpus`` and ``quota_scale``, which scales them; 0: no limit
     """
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
         self._shares: dict[str, Share] = {}
         self._waiting: dict[str, _Waiter] = {}
-        self._held: dict[str, tuple[str, Resources]] = {}
+        self._held: dict[str, _Holder] = {}
 
     @property
     def account_vcpu(self) -> float:
         """The vCPUs that the account may use at once."""
         scale = self._config.quota_scale
-        return ACCOUNT_VCPU * scale if scale else math.inf
+        return self._config.account_vcpus * scale if scale else math.inf
 
     @property
     def used_vcpu(self) -> float:
@@ -92,45 +112,82 @@ class Capacity:
         if smallest.cpu > self.account_vcpu:
             raise CannotRunError(OVER_ACCOUNT)
 
-    async def acquire(self, run_id: str, application_id: str, demand: Demand) -> int:
+    async def acquire(
+        self, work_id: str, application_id: str, demand: Demand, label: str, say: Callable[[str], object]
+    ) -> int:
         """Wait until the driver and at least one executor fit, and take them with as many more as fit.
 
+        :param work_id: the job run or session
+        :param application_id: its application
+        :param demand: what it asks for
+        :param label: what it is called in sentences: ``job run ID``
+        :param say: gets a sentence for ``stateDetails`` while it waits: for what, and who has it
         :return: the number of executors granted
         """
-        waiter = _Waiter(application_id, demand, asyncio.get_running_loop().create_future())
-        self._waiting[run_id] = waiter
+        waiter = _Waiter(application_id, label, demand, say, asyncio.get_running_loop().create_future())
+        self._waiting[work_id] = waiter
         self.hand_out()
         return await waiter.granted
 
-    def release(self, run_id: str) -> None:
-        """Give back what a job run holds, or take it out of the line; harmless when it is in neither."""
-        self._waiting.pop(run_id, None)
-        if held := self._held.pop(run_id, None):
-            application_id, amount = held
-            share = self._shares[application_id]
-            share.used = share.used.less(amount)
+    def resize(self, work_id: str, executor_count: int) -> int:
+        """Give executors back, or take as many more as are free: nobody who waits is passed by.
+
+        :param work_id: the job run or session, which holds workers
+        :param executor_count: how many it is to have
+        :return: how many it has
+        """
+        holder = self._held.get(work_id)
+        if holder is None:
+            return 0
+        share = self._shares[holder.application_id]
+        more = executor_count - holder.executor_count
+        if more > 0:
+            more = 0 if self._waiting else _most(share, self._room(share), holder.demand.executor, more)
+        share.used = share.used.less(holder.amount)
+        holder.executor_count += more
+        share.used = share.used.add(holder.amount)
+        self.hand_out()
+        return holder.executor_count
+
+    def release(self, work_id: str) -> None:
+        """Give back what a job run or session holds, or take it out of the line; harmless when it is in neither."""
+        self._waiting.pop(work_id, None)
+        if holder := self._held.pop(work_id, None):
+            share = self._shares[holder.application_id]
+            share.used = share.used.less(holder.amount)
         self.hand_out()
 
     def hand_out(self) -> None:
         """Grant what can be granted now; called whenever a limit or a use has changed."""
-        held_back: set[str] = set()
-        for run_id, waiter in list(self._waiting.items()):
-            if waiter.application_id in held_back or waiter.granted.done():
+        held_back: dict[str, str] = {}
+        line = ""
+        for work_id, waiter in list(self._waiting.items()):
+            if waiter.granted.done():
+                continue
+            before = line or held_back.get(waiter.application_id, "")
+            if before:
+                self._say(waiter, f"It waits for workers behind {before}.")
                 continue
             share = self._shares[waiter.application_id]
-            account_room = self.account_vcpu - (self.used_vcpu - share.vcpu)
             smallest = waiter.demand.with_executors(1)
-            if share.used.cpu + smallest.cpu > account_room:
-                return
-            count = _most(share, account_room, waiter.demand)
-            if count < 1:
-                held_back.add(waiter.application_id)
+            if smallest.cpu > self._room(share):
+                self._say(waiter, self._short_of_account(smallest.cpu))
+                line = waiter.label
                 continue
-            amount = waiter.demand.with_executors(count)
-            share.used = share.used.add(amount)
-            self._held[run_id] = (waiter.application_id, amount)
-            del self._waiting[run_id]
+            driver, wanted = waiter.demand.with_executors(0), waiter.demand.executor_count
+            with_driver = Share(share.limit, share.warm_vcpu, share.used.add(driver))
+            count = _most(with_driver, self._room(share) - driver.cpu, waiter.demand.executor, wanted)
+            if count < 1:
+                self._say(waiter, self._short_of_application(waiter, share))
+                held_back[waiter.application_id] = waiter.label
+                continue
+            holder = _Holder(waiter.application_id, waiter.label, waiter.demand, count)
+            share.used = share.used.add(holder.amount)
+            self._held[work_id] = holder
+            del self._waiting[work_id]
             waiter.granted.set_result(count)
+            if waiter.said:
+                waiter.say("Workers are being allocated.")
 
     def clear(self) -> None:
         """Forget every application and everyone who waits."""
@@ -138,11 +195,48 @@ class Capacity:
         self._waiting.clear()
         self._held.clear()
 
+    def _room(self, share: Share) -> float:
+        """The vCPUs of the account that an application may take beside what it uses."""
+        return self.account_vcpu - (self.used_vcpu - share.vcpu) - share.used.cpu
 
-def _most(share: Share, account_room: float, demand: Demand) -> int:
-    """How many executors, at most those that are asked for, can be had with the driver."""
-    free = share.limit.less(share.used.add(demand.with_executors(0)))
-    free = free._replace(cpu=min(free.cpu, account_room - share.used.cpu - demand.driver.cpu))
-    executor = demand.executor
+    def _say(self, waiter: _Waiter, sentence: str) -> None:
+        if not waiter.said:
+            _log.warning("%s: %s", waiter.label, sentence)
+        if sentence != waiter.said:
+            waiter.said = sentence
+            waiter.say(sentence)
+
+    def _short_of_account(self, vcpu: float) -> str:
+        return (
+            f"It waits for {vcpu:g} vCPUs: the account uses {self.used_vcpu:g} of {self.account_vcpu:g}"
+            f" ({self._users(None)}). End one of them, ask for less, or start emrs-local with more --account-vcpus."
+        )
+
+    def _short_of_application(self, waiter: _Waiter, share: Share) -> str:
+        smallest = waiter.demand.with_executors(1)
+        used, limit = share.used, share.limit
+        return (
+            f"It waits for {smallest.cpu:g} vCPUs and {smallest.memory_gb:g} GB: the application uses {used.cpu:g} and"
+            f" {used.memory_gb:g} of its maximumCapacity, {limit.cpu:g} and {limit.memory_gb:g}"
+            f" ({self._users(waiter.application_id)})."
+        )
+
+    def _users(self, application_id: str | None) -> str:
+        """Who has most, for people: the account's or an application's."""
+        holders = [one for one in self._held.values() if application_id in (None, one.application_id)]
+        holders.sort(key=lambda holder: -holder.amount.cpu)
+        named = [f"{holder.label}: {holder.amount.cpu:g}" for holder in holders[:_NAMED]]
+        more = len(holders) - len(named)
+        return ", ".join(named) + (f", {more} more" if more > 0 else "") or "pre-initialized workers"
+
+
+def _most(share: Share, vcpu_room: float, executor: WorkerSize, wanted: int) -> int:
+    """How many executors, at most those that are wanted, can be had.
+
+    :param share: of the application; what it uses does not count as free
+    :param vcpu_room: vCPUs that the account has left for it
+    """
+    free = share.limit.less(share.used)
+    free = free._replace(cpu=min(free.cpu, vcpu_room))
     rooms = (free.cpu / executor.cpu, free.memory_gb / executor.memory_gb, free.disk_gb / executor.disk_gb)
-    return int(min(demand.executor_count, *rooms))
+    return max(0, int(min(wanted, *rooms)))

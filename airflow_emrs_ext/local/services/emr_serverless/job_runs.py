@@ -91,6 +91,10 @@ class JobRun(OwnedResource):
         elif state.is_terminal:
             attempt.ended_at = attempt.ended_at or change.at
 
+    def describe(self, details: str) -> None:
+        """Say something else about the state that the job run is in."""
+        self.attempt.details = self.life.describe(details)
+
     def begin_attempt(self, details: str) -> None:
         """Go (back) to SUBMITTED with a new attempt."""
         at = now()

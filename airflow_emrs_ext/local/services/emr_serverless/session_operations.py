@@ -17,6 +17,7 @@ from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
 from airflow_emrs_ext.local.services.emr_serverless import utilization
 from airflow_emrs_ext.local.services.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.services.emr_serverless.naming import new_id
+from airflow_emrs_ext.local.services.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.services.emr_serverless.sessions import Session, read_session_request
 from airflow_emrs_ext.local.services.emr_serverless.transitions import SESSION
 from airflow_emrs_ext.shared.states import SessionState as S
@@ -33,6 +34,7 @@ class Sessions(ConnectHosts[Session]):
     BY_STATE: ClassVar[bool] = True
 
     _owners: Applications
+    _walker: SessionWalker
 
     def start(self, application: Application, params: Mapping[str, Any]) -> dict[str, Any]:
         """StartSession."""
@@ -59,6 +61,7 @@ class Sessions(ConnectHosts[Session]):
             clock=self._walker.clock,
             work_dir=self._work_dir / application.id / session_id,
             end=asyncio.get_running_loop().create_future(),
+            has_work=self._walker.has_work,
         )
         session.move(S.SUBMITTED, "The session has been submitted.")
         self.add(session)
@@ -103,7 +106,7 @@ class Sessions(ConnectHosts[Session]):
             tags=dict(session.tags),
             totalResourceUtilization=utilization.total(usages) if usages else None,
             billedResourceUtilization=utilization.billed(usages) if usages else None,
-            totalExecutionDurationSeconds=utilization.duration(usages) if ended else None,
+            totalExecutionDurationSeconds=utilization.duration(usages[:1]) if ended else None,
         )
 
     def summary(self, resource: Session) -> dict[str, Any]:

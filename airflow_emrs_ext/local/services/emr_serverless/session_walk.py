@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 
 from airflow_emrs_ext.local.base.config import ServiceConfig
@@ -13,6 +14,10 @@ from airflow_emrs_ext.local.services.emr_serverless.capacity import CannotRunErr
 from airflow_emrs_ext.local.services.emr_serverless.monitoring import DRIVER_NAMES, PRODUCT, log_destinations
 from airflow_emrs_ext.local.services.emr_serverless.sessions import Session
 from airflow_emrs_ext.shared.states import SessionState as S
+
+_log = logging.getLogger(__name__)
+
+_EXECUTORS = "executors"
 
 
 class SessionWalker(ConnectWalker[Session]):
@@ -38,11 +43,37 @@ class SessionWalker(ConnectWalker[Session]):
         host.move(S.STARTING, "Workers are being allocated.")
         try:
             self._capacity.check(application.id, demand)
-            host.executor_count = await until(host.end, self._capacity.acquire(host.id, application.id, demand))
+            acquired = self._capacity.acquire(host.id, application.id, demand, f"session {host.id}", host.life.describe)
+            host.set_executors(await until(host.end, acquired))
         except CannotRunError as error:
             raise NotLaunchedError(str(error)) from error
         await until(host.end, asyncio.sleep(self.config.session_start_seconds))
         return self._spec(host)
+
+    def has_work(self, host: Session, works: bool) -> None:
+        """Give executors back that have had no work for a while, and take them again with work: dynamic allocation.
+
+        :param host: the session
+        :param works: whether a call is under way
+        """
+        demand = host.request.demand
+        timer = host.timers.pop(_EXECUTORS, None)
+        if timer:
+            timer.cancel()
+        if works:
+            self._resize(host, demand.executor_count)
+        else:
+            after = demand.idle_minutes * self.config.seconds_per_minute
+            host.timers[_EXECUTORS] = asyncio.get_running_loop().call_later(
+                after, self._resize, host, demand.idle_executors
+            )
+
+    def _resize(self, host: Session, count: int) -> None:
+        if count == host.executor_count:
+            return
+        host.set_executors(self._capacity.resize(host.id, count))
+        if not host.executor_count and count:
+            _log.warning("%s goes on with its driver alone, as no worker is free; on AWS it waits", host.label)
 
     def release(self, host: Session) -> None:
         """Give the workers back."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from airflow_emrs_ext.local.base.configuration import Classifications, merge_classifications
 from airflow_emrs_ext.local.base.errors import validation_error
 from airflow_emrs_ext.local.base.leniency import enforce
+from airflow_emrs_ext.local.base.lifecycle import now
+from airflow_emrs_ext.local.base.runner import WorkerSize
 from airflow_emrs_ext.local.services.connect.hosts import ConnectHost, HostKind
 from airflow_emrs_ext.local.services.emr_serverless.applications import Application
 from airflow_emrs_ext.local.services.emr_serverless.monitoring import merge_monitoring
@@ -19,6 +21,7 @@ from airflow_emrs_ext.local.services.emr_serverless.workers import Demand, sessi
 from airflow_emrs_ext.shared.states import SessionState as S
 
 _DEFAULT_IDLE_MINUTES = 60
+_NO_WORKER = WorkerSize(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Session(ConnectHost):
 
     :param request: the request
     :param settings: the application's, as they were at the start
+    :param executor_count: the executors that it has at the moment
+    :param has_work: told whether a call is under way
     """
 
     KIND = HostKind(
@@ -62,11 +67,15 @@ class Session(ConnectHost):
     owner: Application
     request: SessionRequest
     settings: Mapping[str, Any]
+    has_work: Callable[[Session, bool], None]
     executor_count: int = 0
+    _executors_since: datetime | None = None
+    _executor_usages: list[Usage] = field(default_factory=list)
 
     def became_busy(self) -> None:
         """BUSY, unless it is."""
         if self.state is not S.BUSY:
+            self.has_work(self, True)
             self.move(S.BUSY, "The session is executing.")
 
     def became_idle(self) -> None:
@@ -74,13 +83,28 @@ class Session(ConnectHost):
         if self.state is not S.IDLE:
             self.move(S.IDLE, "The session is idle.")
             self.idle_since: datetime | None = self.life.changed_at
+            self.has_work(self, False)
+
+    def set_executors(self, count: int) -> None:
+        """It has another number of executors from now on."""
+        self._end_executors(now())
+        self.executor_count, self._executors_since = count, now()
 
     def usages(self) -> list[Usage]:
         """Its workers, once it has ended after it was started."""
         if not self.started_at or not self.ended_at:
             return []
+        self._end_executors(self.ended_at)
         demand, seconds = self.request.demand, (self.ended_at - self.started_at).total_seconds()
-        return [Usage(demand.driver, demand.executor, self.executor_count, seconds)]
+        return [Usage(demand.driver, demand.executor, 0, seconds), *self._executor_usages]
+
+    def _end_executors(self, at: datetime) -> None:
+        """Count what the executors were until a moment."""
+        if self._executors_since is not None and self.started_at is not None and self.executor_count:
+            since = max(self._executors_since, self.started_at)
+            seconds = max(0.0, (at - since).total_seconds())
+            self._executor_usages.append(Usage(_NO_WORKER, self.request.demand.executor, self.executor_count, seconds))
+        self._executors_since = None
 
 
 def read_session_request(params: Mapping[str, Any], application: Application, lenient: bool = False) -> SessionRequest:

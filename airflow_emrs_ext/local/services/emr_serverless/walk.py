@@ -119,7 +119,8 @@ class Walker:
             raise CannotRunError(run.submission.flaw)
         self.capacity.check(application.id, run.submission.demand)
         attempt.executor_count = await until(
-            run.cancellation, self.capacity.acquire(run.id, application.id, run.submission.demand)
+            run.cancellation,
+            self.capacity.acquire(run.id, application.id, run.submission.demand, f"job run {run.id}", run.describe),
         )
         await self._dwell(run)
         spec = self._spec(run)

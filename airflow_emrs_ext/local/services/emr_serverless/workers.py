@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_emrs_ext.local.base.configuration import Classifications
@@ -13,6 +13,7 @@ from airflow_emrs_ext.local.base.spark_sizes import (
     memory_mb,
     overhead_mb,
     read_properties,
+    seconds,
     submitted_properties,
     whole,
 )
@@ -22,12 +23,20 @@ from airflow_emrs_ext.shared.worker_sizes import FREE_DISK_GB
 _SPARK_DEFAULT_CORES = "4"
 _SPARK_DEFAULT_MEMORY = "14G"
 _SPARK_DEFAULT_EXECUTORS = 3
+_IDLE_TIMEOUT = "spark.dynamicAllocation.executorIdleTimeout"
 _OVERHEAD_FACTOR = "spark.emr-serverless.memoryOverheadFactor"
 
 
 @dataclass(frozen=True)
 class Demand(Workers):
-    """The workers that a job run asks for; it starts with fewer executors when not all of them fit."""
+    """The workers that a job run or session asks for; it starts with fewer executors when not all of them fit.
+
+    :param idle_executors: how many executors it keeps when they have nothing to do
+    :param idle_minutes: after which time the others are given back
+    """
+
+    idle_executors: int = 0
+    idle_minutes: float = 1.0
 
     def with_executors(self, count: int) -> Resources:
         """What the driver and so many executors take together."""
@@ -58,7 +67,12 @@ def session_demand(classifications: Classifications) -> Demand:
     :param classifications: the configuration in force
     :raises ApiError: it asks for a worker that the service does not offer
     """
-    return _spark(classifications.get("spark-defaults", {}))
+    properties = classifications.get("spark-defaults", {})
+    demand = _spark(properties)
+    dynamic = properties.get("spark.dynamicAllocation.enabled", "true").strip().lower() == "true"
+    least = whole(properties.get("spark.dynamicAllocation.minExecutors", "0"), "spark.dynamicAllocation.minExecutors")
+    idle = seconds(properties.get(_IDLE_TIMEOUT, "60s"), _IDLE_TIMEOUT)
+    return replace(demand, idle_executors=least if dynamic else demand.executor_count, idle_minutes=idle / 60)
 
 
 def spark_properties(parameters: str | None) -> dict[str, str]:

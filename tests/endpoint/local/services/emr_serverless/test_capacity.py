@@ -232,3 +232,58 @@ async def test_most_queued_runs_of_the_account(make_lab: MakeLab) -> None:
     assert caught.value.code == "ValidationException"
     assert len(lab.service.job_runs.records()) == 4
     assert await lab.submit(await lab.application(**full))
+
+
+async def test_what_waits_says_for_what_and_who_has_it(make_lab: MakeLab, caplog: pytest.LogCaptureFixture) -> None:
+    lab = make_lab(quota_scale=1)
+    lab.script(HOLD)
+    application_id = await lab.application()
+    first = await lab.submit(application_id, jobDriver=DRIVER)
+    await lab.run_in(first, "RUNNING")
+    second, third = [await lab.submit(application_id, jobDriver=DRIVER) for _ in range(2)]
+    await lab.run_in(third, "SCHEDULED")
+
+    waits = (
+        f"It waits for 8 vCPUs: the account uses 16 of 16 (job run {first}: 16). End one of them, ask for less, or"
+        " start emrs-local with more --account-vcpus."
+    )
+    assert (await lab.get(second))["stateDetails"] == waits
+    assert (await lab.get(third))["stateDetails"] == f"It waits for workers behind job run {second}."
+    assert f"job run {second}: {waits}" in caplog.messages
+    lab.runner.finish(first)
+    await lab.run_in(second, "RUNNING")
+    assert (await lab.get(second))["stateDetails"] == "The driver is running."
+    assert f"(job run {second}: 16)" in (await lab.get(third))["stateDetails"]
+
+
+async def test_what_waits_for_its_application_says_so(make_lab: MakeLab) -> None:
+    lab = make_lab(quota_scale=1)
+    lab.script(HOLD)
+    application_id = await lab.application(maximumCapacity={"cpu": "3 vCPU", "memory": "100 GB"})
+    first, second = [await lab.submit(application_id, jobDriver=SMALL) for _ in range(2)]
+    await lab.run_in(first, "RUNNING")
+    await lab.run_in(second, "SCHEDULED")
+
+    assert (await lab.get(second))["stateDetails"] == (
+        "It waits for 2 vCPUs and 4 GB: the application uses 2 and 4 of its maximumCapacity, 3 and 100"
+        f" (job run {first}: 2)."
+    )
+
+
+@pytest.mark.parametrize("change", [{"quota_scale": 0.0}, {"account_vcpus": 32.0}])
+async def test_a_change_of_the_account_frees_who_waits_at_once(make_lab: MakeLab, change: dict[str, float]) -> None:
+    lab = make_lab(quota_scale=1)
+    lab.script(HOLD)
+    application_id = await lab.application()
+    first, second = [await lab.submit(application_id, jobDriver=DRIVER) for _ in range(2)]
+    await lab.run_in(first, "RUNNING")
+    await lab.run_in(second, "SCHEDULED")
+    lab.config.update(change)
+    lab.service.config_changed()
+    await lab.run_in(second, "RUNNING")
+
+
+async def test_the_vcpus_of_the_account_are_a_setting(make_lab: MakeLab) -> None:
+    lab = make_lab(quota_scale=1, account_vcpus=8)
+    run_id = await lab.submit(await lab.application(), jobDriver=DRIVER)
+    assert await executors(lab, run_id) == 1

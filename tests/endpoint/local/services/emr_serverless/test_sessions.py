@@ -193,6 +193,77 @@ async def test_capacity_is_shared_with_job_runs(sessions: Sessions) -> None:
     await sessions.lab.ended(run_id)
 
 
+async def test_an_idle_session_gives_its_executors_back(make_lab: MakeLab) -> None:
+    sessions = Sessions(make_lab(quota_scale=1, session_start_seconds=0.001, session_quiet_seconds=0.01))
+    lab, application_id = sessions.lab, await sessions.application()
+    first = await sessions.start(application_id, idleTimeoutMinutes=0)
+    second = await sessions.start(application_id, idleTimeoutMinutes=0)
+    await sessions.in_state(second, "IDLE")
+    await shrunk(sessions, first, second)
+    run_id = await lab.submit(application_id)
+    assert (await lab.ended(run_id))["state"] == "SUCCESS"
+
+    session = sessions.service.sessions.find(first["applicationId"], first["sessionId"])
+    session.call_began()
+    # Two drivers leave 8 of 16 vCPUs.
+    assert executors(sessions, first) == 2
+    session.call_ended()
+    await shrunk(sessions, first)
+
+
+@pytest.mark.parametrize(
+    ("properties", "kept"),
+    [
+        ({"spark.dynamicAllocation.enabled": "false"}, 3),
+        ({"spark.dynamicAllocation.minExecutors": "1"}, 1),
+        ({"spark.dynamicAllocation.executorIdleTimeout": "1h"}, 3),
+        ({"spark.dynamicAllocation.executorIdleTimeout": "600ms"}, 0),
+    ],
+)
+async def test_what_an_idle_session_keeps(sessions: Sessions, properties: dict[str, str], kept: int) -> None:
+    overrides = {"runtimeConfiguration": [{"classification": "spark-defaults", "properties": properties}]}
+    ids = await sessions.start(await sessions.application(), idleTimeoutMinutes=0, configurationOverrides=overrides)
+    await sessions.in_state(ids, "IDLE")
+    await asyncio.sleep(0.1)
+
+    assert executors(sessions, ids) == kept
+
+
+async def test_a_time_that_spark_cannot_read(sessions: Sessions) -> None:
+    properties = {"spark.dynamicAllocation.executorIdleTimeout": "soon"}
+    overrides = {"runtimeConfiguration": [{"classification": "spark-defaults", "properties": properties}]}
+    said = await refused(sessions.start, application_id=await sessions.application(), configurationOverrides=overrides)
+    assert said == "spark.dynamicAllocation.executorIdleTimeout: 'soon' is no time such as 60s or 2min"
+
+
+async def test_executors_are_billed_for_as_long_as_they_are_there(sessions: Sessions) -> None:
+    ids = await sessions.start(await sessions.application(), idleTimeoutMinutes=0)
+    session = sessions.service.sessions.find(ids["applicationId"], ids["sessionId"])
+    await sessions.lab.eventually(lambda: session.state.value == "IDLE")
+    await asyncio.sleep(0.05)
+    await sessions.service.terminate_session(**ids)
+    await sessions.in_state(ids, "TERMINATED")
+
+    driver, *parts = session.usages()
+    assert driver.executor_count == 0
+    assert [part.executor_count for part in parts] == [3]
+    assert parts[0].seconds < driver.seconds
+
+
+def executors(sessions: Sessions, ids: dict[str, str]) -> int:
+    return int(sessions.record(ids)["executorCount"])
+
+
+async def shrunk(sessions: Sessions, *all_ids: dict[str, str]) -> None:
+    """Until none of them has an executor, which is no change of a state."""
+
+    for _ in range(2000):
+        if not any(executors(sessions, ids) for ids in all_ids):
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("they have executors still")
+
+
 @pytest.mark.parametrize(
     ("application", "expected"),
     [
