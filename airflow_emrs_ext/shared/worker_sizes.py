@@ -18,7 +18,8 @@ LEAST_OVERHEAD_MB = 384.0
 OVERHEAD_FACTOR = 0.1
 """The share of a heap that Spark adds to it by default."""
 
-_JVM_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+# As Spark: neither a fraction nor a blank before the unit.
+_JVM_SIZE = re.compile(r"([0-9]+)([kmgtp]?)b?", re.IGNORECASE)
 _UNITS_MB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2, "p": 1024.0**3}
 
 

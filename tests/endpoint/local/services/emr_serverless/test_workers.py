@@ -49,7 +49,7 @@ def test_hive_defaults() -> None:
         ("8", "54g", (8, 60)),
         ("16", "30g", (16, 40)),
         ("16", "109g", (16, 120)),
-        ("4", "8GiB", (4, 9)),
+        ("4", "8GB", (4, 9)),
         ("4", "8388608k", (4, 9)),
     ],
 )
@@ -69,6 +69,9 @@ def test_spark_sizes(cores: str, memory: str, size: tuple[int, int]) -> None:
             "--conf spark.executor.memory=28g",
             r"spark.executor.memory: a worker with 4 vCPU has at most 30 GB .* 30.8 GB",
         ),
+        ("--conf spark.driver.memory='8 GB'", "spark.driver.memory: '8 GB' is no size such as 4g"),
+        ("--conf spark.executor.memory=8GiB", "spark.executor.memory: '8GiB' is no size such as 4g"),
+        ("--conf spark.executor.memory=1.5g", "spark.executor.memory: '1.5g' is no size such as 4g"),
         ("--driver-memory much", "spark.driver.memory: 'much' is no size such as 4g"),
         ("--conf spark.driver.memoryOverhead=x", "spark.driver.memoryOverhead: 'x' is no size"),
         ("--conf spark.emr-serverless.memoryOverheadFactor=x", "memoryOverheadFactor: must be a number such as 0.1"),
