@@ -47,6 +47,11 @@ _OTHERS = [
         "Hive job properties",
     ),
     (
+        "A job run or session has a UI while managed storage is on: `managedPersistenceMonitoringConfiguration`.",
+        "GetDashboardForJobRun, GetResourceDashboard",
+        "Storing logs",
+    ),
+    (
         f"A resource has at most {MOST_TAGS} tags. (The API's model admits 200.)",
         "whatever takes tags",
         "Tagging",

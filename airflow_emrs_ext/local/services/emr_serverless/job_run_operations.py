@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from airflow_emrs_ext.local.base.collection import OwnedCollection
 from airflow_emrs_ext.local.base.dashboards import Dashboards
 from airflow_emrs_ext.local.base.errors import ApiError, validation_error
+from airflow_emrs_ext.local.base.leniency import enforce
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle
 from airflow_emrs_ext.local.base.naming import caller_arn
 from airflow_emrs_ext.local.base.pagination import page
@@ -19,6 +20,7 @@ from airflow_emrs_ext.local.services.emr_serverless import utilization
 from airflow_emrs_ext.local.services.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.services.emr_serverless.job_runs import Attempt, JobRun
 from airflow_emrs_ext.local.services.emr_serverless.naming import new_id
+from airflow_emrs_ext.local.services.emr_serverless.rules import no_uis
 from airflow_emrs_ext.local.services.emr_serverless.submission import grace_seconds, read_submission
 from airflow_emrs_ext.local.services.emr_serverless.transitions import JOB_RUN
 from airflow_emrs_ext.local.services.emr_serverless.walk import Walker
@@ -93,6 +95,7 @@ class JobRuns(OwnedCollection[JobRun]):
         name = f"Attempt {attempt.number} of job run {run.id}"
         if attempt.state in _TOO_EARLY or attempt.started_at is None:
             raise validation_error(f"{name} is {attempt.state} and has no dashboard: it has not been RUNNING")
+        enforce(no_uis(run.submission.monitoring), self._config.lenient)
         return dashboards.mint(name, attempt)
 
     def view(self, run: JobRun, attempt: Attempt) -> dict[str, Any]:

@@ -256,6 +256,7 @@ def rules() -> list[str]:
         "unknown configuration classifications",
         f"properties of Log4j 2 that are fixed: {', '.join(_LOG4J_FIXED)}",
         f"more than {MOST_TAGS} tags",
+        "application UIs without managed storage",
         f"Hive jobs without {' and '.join(_HIVE_LOCATIONS)} on Amazon S3",
     ]
 
@@ -289,6 +290,19 @@ def problems(
                 yield _sentence(fact.place, must.what.format(name=named), must.section)
     if len(params.get("tags") or {}) > MOST_TAGS:
         yield _sentence("tags", f"a resource has at most {MOST_TAGS} tags, not {len(params['tags'])}", "Tagging")
+
+
+def no_uis(monitoring: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Why a job run or session has no UI whatever it does.
+
+    :param monitoring: the MonitoringConfiguration that is in force
+    """
+    if not monitoring["managedPersistenceMonitoringConfiguration"]["enabled"]:
+        yield _sentence(
+            "managedPersistenceMonitoringConfiguration",
+            "managed storage is off, and with it the application UIs",
+            "Storing logs",
+        )
 
 
 def missing_locations(properties: Mapping[str, str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.dashboards import Dashboards
 from airflow_emrs_ext.local.base.driving import DeliverLogs
+from airflow_emrs_ext.local.base.leniency import enforce
 from airflow_emrs_ext.local.base.lifecycle import Listener
 from airflow_emrs_ext.local.base.queueing import Queues
 from airflow_emrs_ext.local.base.runner import Runner
@@ -185,7 +186,10 @@ class EmrServerless(Service):
     async def get_resource_dashboard(self, **params: Any) -> dict[str, Any]:
         """GetResourceDashboard: a URL that is good once and for a limited time; none before the session is STARTED."""
         session = self.sessions.find(params["applicationId"], params["resourceId"])
-        return {"url": self.dashboards.mint(session.label, session)} if session.started_at else {}
+        if session.started_at is None:
+            return {}
+        enforce(rules.no_uis(session.request.monitoring), self.config.lenient)
+        return {"url": self.dashboards.mint(session.label, session)}
 
     def _run(self, params: dict[str, Any]) -> JobRun:
         return self.job_runs.find(params["applicationId"], params["jobRunId"])

@@ -10,7 +10,7 @@ import pytest
 from airflow_emrs_ext.local.base.errors import ApiError
 from airflow_emrs_ext.local.base.releases import label_of
 from airflow_emrs_ext.local.services.emr_serverless.rules import CLASSIFICATIONS, FEATURES, UNCERTAIN, Feature
-from tests.endpoint.local.services.emr_serverless.lab import Lab
+from tests.endpoint.local.services.emr_serverless.lab import Lab, Sessions
 from tests.service_models.rules_page import PAGE, page
 
 ROLE = "arn:aws:iam::123456789012:role/job"
@@ -229,3 +229,25 @@ async def test_a_lenient_endpoint_takes_and_says_it_all(lab: Lab, caplog: pytest
 def test_the_page_of_the_rules_is_made_from_them() -> None:
     """``python -m tests.service_models.rules_page`` makes it."""
     assert PAGE.read_text() == page()
+
+
+@pytest.mark.parametrize("kind", ["job run", "session"])
+async def test_without_managed_storage_there_is_no_ui(lab: Lab, kind: str) -> None:
+    off = {"managedPersistenceMonitoringConfiguration": {"enabled": False}}
+    application_id = await lab.application(
+        releaseLabel="emr-7.13.0", monitoringConfiguration=off, interactiveConfiguration={"sessionEnabled": True}
+    )
+    if kind == "job run":
+        ids = lab.ids(await lab.submit(application_id))
+        await lab.ended(ids["jobRunId"])
+        asked = lab.service.get_dashboard_for_job_run(**ids)
+    else:
+        sessions = Sessions(lab)
+        ids = await sessions.start(application_id)
+        await sessions.in_state(ids, "IDLE", "STARTED")
+        asked = lab.service.get_resource_dashboard(
+            applicationId=application_id, resourceId=ids["sessionId"], resourceType="SESSION"
+        )
+
+    with pytest.raises(ApiError, match="managed storage is off, and with it the application UIs"):
+        await asked
