@@ -14,6 +14,7 @@ from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.errors import ApiError, validation_error
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle, Listener
 from airflow_emrs_ext.local.base.pagination import created_within, group, page
+from airflow_emrs_ext.local.base.regions import is_visible, region_in
 from airflow_emrs_ext.local.base.views import history, plain
 from airflow_emrs_ext.shared.states import State
 
@@ -131,13 +132,29 @@ class Collection(Registry[R], ABC):
         resource.number = len(self._by_id)
         self._by_id[resource.id] = resource
 
+    def get(self, resource_id: str, *, code: str = NOT_FOUND) -> R:
+        """The one of that id, in the Region of the request.
+
+        :param code: the error where the operation declares another one
+        :raises ApiError: there is none
+        """
+        resource = super().get(resource_id, code=code)
+        if not is_visible(resource.arn):
+            raise ApiError(
+                code,
+                f"{self.NOUN} {resource_id} does not exist in this Region; there is one in {region_in(resource.arn)}",
+            )
+        return resource
+
     def page(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of the operation that lists them: newest first."""
         states = params.get("states")
         items = (
             resource
             for resource in self._listed(params)
-            if (not states or resource.state in states) and created_within(resource.created_at, params)
+            if is_visible(resource.arn)
+            and (not states or resource.state in states)
+            and created_within(resource.created_at, params)
         )
         by_state = states if self.BY_STATE else None
         return page(

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.errors import ApiError
+from airflow_emrs_ext.local.base.regions import region_of
 
 
 class ClientTokens:
@@ -41,6 +42,7 @@ class ClientTokens:
         :param code: the error where the operation declares another one
         :raises ApiError: the earlier request had other parameters
         """
+        scope = scope or region_of(self._config)
         key, request = (operation, scope, params["clientToken"]), _canonical(params)
         if known := self._answers.get(key):
             remembered_at, earlier, answer = known

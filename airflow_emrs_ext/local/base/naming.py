@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from airflow_emrs_ext.local.base.config import ServiceConfig
+from airflow_emrs_ext.local.base.regions import region_of
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -27,9 +28,10 @@ def arn_prefix(config: ServiceConfig, service: str) -> str:
     :param config: Region and account
     :param service: e.g. ``emr-serverless``
     """
-    return f"arn:{partition(config.region)}:{service}:{config.region}:{config.account_id}"
+    region = region_of(config)
+    return f"arn:{partition(region)}:{service}:{region}:{config.account_id}"
 
 
 def caller_arn(config: ServiceConfig) -> str:
     """The identity that ``createdBy`` names: there is only one, who uses the endpoint."""
-    return f"arn:{partition(config.region)}:iam::{config.account_id}:user/emrs-local"
+    return f"arn:{partition(region_of(config))}:iam::{config.account_id}:user/emrs-local"

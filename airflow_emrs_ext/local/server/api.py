@@ -15,6 +15,7 @@ from botocore.model import OperationModel
 from airflow_emrs_ext.local.base.asgi import TRANSPORT, Receive, Scope, Send, signed_for
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.errors import ApiError
+from airflow_emrs_ext.local.base.regions import REQUEST_REGION, check_region
 from airflow_emrs_ext.local.protocol.rest_json import JsonProtocol, Request, Response
 from airflow_emrs_ext.local.server.faults import Fault, Faults, default_code
 from airflow_emrs_ext.local.server.quotas import Quotas
@@ -85,6 +86,8 @@ class Api:
         try:
             if region is None:
                 raise ApiError("MissingAuthenticationTokenException", "The request carries no AWS signature")
+            check_region(region, self._config)
+            REQUEST_REGION.set(region)
             response = await self._answer(scope, receive, call, region)
         except _Hangup:
             await _hang_up(scope, receive)

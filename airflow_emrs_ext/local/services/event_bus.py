@@ -12,6 +12,7 @@ from typing import Any
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.events import Event
 from airflow_emrs_ext.local.base.lifecycle import Transition
+from airflow_emrs_ext.local.base.regions import region_in
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class EventBus:
 
     def changed(self, transition: Transition) -> None:
         """Send the events of a change; a listener of the services."""
-        if not self._rules():
+        if not self._rules(region_in(transition.resource.arn)):
             return
         self._changes.append(transition)
         if self._task is None or self._task.done():
@@ -50,26 +51,28 @@ class EventBus:
         loop = asyncio.get_running_loop()
         while self._changes:
             changes, self._changes = self._changes, []
-            events = [
-                self._message(event)
-                for change in changes
-                for report in self._reporters
-                for event in report(change, self._config)
-            ]
-            # Patterns and targets take moto's time, not the event loop's.
-            await loop.run_in_executor(None, _deliver, self._rules(), events)
+            events: dict[str, list[dict[str, Any]]] = {}
+            for change in changes:
+                region = region_in(change.resource.arn)
+                for report in self._reporters:
+                    events.setdefault(region, []).extend(
+                        self._message(event, region) for event in report(change, self._config)
+                    )
+            for region, messages in events.items():
+                # Patterns and targets take moto's time, not the event loop's.
+                await loop.run_in_executor(None, _deliver, self._rules(region), messages)
 
-    def _rules(self) -> list[Any]:
-        """The rules that clients have made."""
+    def _rules(self, region: str) -> list[Any]:
+        """The rules that clients have made in a Region."""
         # Nothing but a request for EventBridge makes moto import it: without one there is no rule.
         moto = sys.modules.get("moto.events.models")
         backends = getattr(moto, "events_backends", None)
         if backends is None:
             return []
-        bus = backends[self._config.account_id][self._config.region].event_buses["default"]
+        bus = backends[self._config.account_id][region].event_buses["default"]
         return [rule for rule in list(bus.rules.values()) if rule.state == "ENABLED"]
 
-    def _message(self, event: Event) -> dict[str, Any]:
+    def _message(self, event: Event, region: str) -> dict[str, Any]:
         return {
             "version": "0",
             "id": str(uuid.uuid4()),
@@ -78,7 +81,7 @@ class EventBus:
             "account": self._config.account_id,
             # moto spells it for the target.
             "time": event.at.timestamp(),
-            "region": self._config.region,
+            "region": region,
             "resources": event.resources,
             "detail": event.detail,
         }

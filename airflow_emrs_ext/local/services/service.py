@@ -15,6 +15,7 @@ from airflow_emrs_ext.local.base.driving import Driven
 from airflow_emrs_ext.local.base.errors import ApiError
 from airflow_emrs_ext.local.base.idempotency import ClientTokens
 from airflow_emrs_ext.local.base.lifecycle import Listener
+from airflow_emrs_ext.local.base.regions import is_visible
 from airflow_emrs_ext.local.base.tags import merge_tags
 from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
 
@@ -107,7 +108,7 @@ class Service(ABC):
         """The tags of what has the ARN; the API models admit no ARN of a job template."""
         for collection in (self._owners, self._job_runs, self._hosts):
             for resource in collection:
-                if resource.arn == arn:
+                if resource.arn == arn and is_visible(arn):
                     tags: dict[str, str] = resource.tags
                     return tags
         raise ApiError(NOT_FOUND, f"Resource {arn} does not exist")

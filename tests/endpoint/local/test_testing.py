@@ -78,7 +78,8 @@ def test_reset_forgets_everything_but_the_settings_it_was_made_with(emr: LocalEm
 def test_calls_are_recorded(emr: LocalEmr) -> None:
     application_id, job_run_id = submit(emr, name="nightly", clientToken="token-1")
     client = emr.client("emr-serverless", region_name="eu-west-1")
-    client.get_job_run(applicationId=application_id, jobRunId=job_run_id)
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.get_job_run(applicationId=application_id, jobRunId=job_run_id)
     assert [call["operation"] for call in emr.calls()] == ["CreateApplication", "StartJobRun", "GetJobRun"]
     (start,) = emr.calls("StartJobRun")
     assert start["parameters"] == {"applicationId": application_id, "clientToken": "token-1", "name": "nightly"}

@@ -24,6 +24,7 @@ from airflow_emrs_ext.local.base.driving import until
 from airflow_emrs_ext.local.base.errors import validation_error
 from airflow_emrs_ext.local.base.leniency import enforce
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle
+from airflow_emrs_ext.local.base.regions import region_of
 from airflow_emrs_ext.local.base.releases import newer_release
 from airflow_emrs_ext.local.base.runner import ConnectSpec, Workers
 from airflow_emrs_ext.local.base.tags import check_tags
@@ -95,7 +96,7 @@ class ManagedEndpointWalker(ConnectWalker[ManagedEndpoint]):
             ui_id=spark_application_id,
             host_id=host.id,
             account_id=self.config.account_id,
-            region=self.config.region,
+            region=region_of(self.config),
             name=params["name"],
             release_label=params["releaseLabel"],
             execution_role_arn=params["executionRoleArn"],

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.driving import DeliverLogs, until
+from airflow_emrs_ext.local.base.regions import region_of
 from airflow_emrs_ext.local.base.runner import ConnectSpec, Runner
 from airflow_emrs_ext.local.services.connect.walk import ConnectWalker, NotLaunchedError
 from airflow_emrs_ext.local.services.emr_serverless.capacity import CannotRunError, Capacity
@@ -89,7 +90,7 @@ class SessionWalker(ConnectWalker[Session]):
             ui_id=session.id,
             host_id=session.id,
             account_id=self.config.account_id,
-            region=self.config.region,
+            region=region_of(self.config),
             name=session.name,
             release_label=session.settings["releaseLabel"],
             execution_role_arn=request.params["executionRoleArn"],

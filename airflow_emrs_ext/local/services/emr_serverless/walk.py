@@ -11,6 +11,7 @@ from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.driving import DeliverLogs, EndRequestedError, until
 from airflow_emrs_ext.local.base.lifecycle import now, shorten
 from airflow_emrs_ext.local.base.queueing import Queues
+from airflow_emrs_ext.local.base.regions import region_of
 from airflow_emrs_ext.local.base.runner import AttemptResult, AttemptSpec, Runner
 from airflow_emrs_ext.local.services.emr_serverless.capacity import CannotRunError, Capacity
 from airflow_emrs_ext.local.services.emr_serverless.job_runs import Attempt, Cancellation, JobRun
@@ -183,7 +184,7 @@ class Walker:
             job_run_id=run.id,
             attempt=attempt.number,
             account_id=self.config.account_id,
-            region=self.config.region,
+            region=region_of(self.config),
             name=run.name,
             release_label=run.settings["releaseLabel"],
             execution_role_arn=submission.params["executionRoleArn"],
