@@ -47,6 +47,12 @@ _OTHERS = [
         "Hive job properties",
     ),
     (
+        "A Spark job names files on Amazon S3 or of its image (`/usr/`, `/opt/`); one that names a file on the disk of "
+        "the machine that runs the endpoint FAILS.",
+        "job runs",
+        "Running jobs",
+    ),
+    (
         "A job run or session has a UI while managed storage is on: `managedPersistenceMonitoringConfiguration`.",
         "GetDashboardForJobRun, GetResourceDashboard",
         "Storing logs",

@@ -7,9 +7,13 @@ parameters by classification and name. Every rule says what is wrong in the same
 from __future__ import annotations
 
 import logging
+import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import pairwise
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -240,6 +244,12 @@ MUSTS: Sequence[Must] = (
     ),
 )
 
+_FILE_OPTIONS = ("--jars", "--py-files", "--files", "--archives")
+_FILE_PROPERTIES = ("spark.jars", "spark.submit.pyFiles", "spark.files", "spark.archives")
+_LOCAL = re.compile(r"(local|file):(//)?")
+# Where the service's images have what jobs name by path.
+_IMAGE = ("/usr/", "/opt/", "/lib/", "/bin/")
+
 _HIVE_LOCATIONS = ("hive.exec.scratchdir", "hive.metastore.warehouse.dir")
 
 
@@ -257,6 +267,7 @@ def rules() -> list[str]:
         f"properties of Log4j 2 that are fixed: {', '.join(_LOG4J_FIXED)}",
         f"more than {MOST_TAGS} tags",
         "application UIs without managed storage",
+        "Spark jobs that name files on the disk of this machine",
         f"Hive jobs without {' and '.join(_HIVE_LOCATIONS)} on Amazon S3",
     ]
 
@@ -290,6 +301,30 @@ def problems(
                 yield _sentence(fact.place, must.what.format(name=named), must.section)
     if len(params.get("tags") or {}) > MOST_TAGS:
         yield _sentence("tags", f"a resource has at most {MOST_TAGS} tags, not {len(params['tags'])}", "Tagging")
+
+
+def paths_of_this_machine(job_driver: Mapping[str, Any]) -> Iterator[str]:
+    """Files that a Spark job names on the disk of this machine: on AWS the driver has those of its image only.
+
+    :param job_driver: ``jobDriver`` in the API's form; its parameters can be read
+    """
+    spark = job_driver.get("sparkSubmit")
+    if spark is None:
+        return
+    words = shlex.split(spark.get("sparkSubmitParameters") or "")
+    named = [("entryPoint", spark["entryPoint"])]
+    for option, value in pairwise(words):
+        named += [(option, uri) for uri in value.split(",")] if option in _FILE_OPTIONS else []
+        name, _, uris = value.partition("=")
+        named += [(name, uri) for uri in uris.split(",")] if name in _FILE_PROPERTIES else []
+    for place, uri in named:
+        path = PurePath(_LOCAL.sub("", uri.partition("#")[0], count=1))
+        if path.is_absolute() and not str(path).startswith(_IMAGE) and Path(path).exists():
+            yield _sentence(
+                f"{place} {uri}",
+                "is on the disk of this machine, which AWS does not have; put it on S3",
+                "Running jobs",
+            )
 
 
 def no_uis(monitoring: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from airflow_emrs_ext.local.services.emr_serverless.engines import HIVE, SPARK
 from airflow_emrs_ext.local.services.emr_serverless.monitoring import merge_monitoring
 from airflow_emrs_ext.local.services.emr_serverless.policies import effective_policy
 from airflow_emrs_ext.local.services.emr_serverless.releases import LONGEST_BATCH_TIMEOUT
-from airflow_emrs_ext.local.services.emr_serverless.rules import missing_locations, problems
+from airflow_emrs_ext.local.services.emr_serverless.rules import missing_locations, paths_of_this_machine, problems
 from airflow_emrs_ext.local.services.emr_serverless.workers import (
     Demand,
     demand_of,
@@ -117,14 +117,14 @@ def _problems(params: Mapping[str, Any], application: Application) -> Iterator[s
 
 
 def _flaw(driver: Mapping[str, Any], classifications: Classifications, lenient: bool) -> str:
-    """The guide says of what a Hive job must name that the job fails without it, not that it is refused."""
-    if "hive" not in driver:
-        return ""
-    given = hive_properties(driver["hive"].get("parameters"))
-    missing = missing_locations({**classifications.get("hive-site", {}), **given})
+    """What the guide says that a job fails by, not that it is refused."""
+    flaws = paths_of_this_machine(driver)
+    if "hive" in driver:
+        given = hive_properties(driver["hive"].get("parameters"))
+        flaws = missing_locations({**classifications.get("hive-site", {}), **given})
     if lenient:
-        enforce(missing, lenient)
-    return next(missing, "")
+        enforce(flaws, lenient)
+    return next(flaws, "")
 
 
 def grace_seconds(given: int | None, mode: str) -> int:

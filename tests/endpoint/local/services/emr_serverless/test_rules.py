@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -251,3 +252,32 @@ async def test_without_managed_storage_there_is_no_ui(lab: Lab, kind: str) -> No
 
     with pytest.raises(ApiError, match="managed storage is off, and with it the application UIs"):
         await asked
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "parameters", "named"),
+    [
+        ("{file}", "", "entryPoint {file}"),
+        ("file://{file}", "", "entryPoint file://{file}"),
+        ("local://{file}", "", "entryPoint local://{file}"),
+        ("s3://b/j.py", "--py-files s3://b/a.zip,{file}", "--py-files {file}"),
+        ("s3://b/j.py", "--conf spark.jars={file}", "spark.jars {file}"),
+        ("s3://b/j.py", "--archives {file}#environment", "--archives {file}#environment"),
+        ("s3://b/j.py", "--files s3://b/x --conf spark.a={file}", None),
+        ("local:///usr/lib/spark/examples/src/main/python/pi.py", "--jars /usr/share/aws/x.jar", None),
+    ],
+)
+@pytest.mark.parametrize("lenient", [False, True])
+async def test_a_job_fails_that_names_a_file_of_this_machine(
+    lab: Lab, tmp_path: Path, entry_point: str, parameters: str, named: str | None, lenient: bool
+) -> None:
+    lab.config.update({"lenient": lenient})
+    (file := tmp_path / "job.py").touch()
+    spark = {"entryPoint": entry_point.format(file=file), "sparkSubmitParameters": parameters.format(file=file)}
+    run = await lab.ended(await lab.submit(await lab.application(), jobDriver={"sparkSubmit": spark}))
+
+    if named is None or lenient:
+        assert run["state"] == "SUCCESS"
+    else:
+        assert run["state"] == "FAILED"
+        assert run["stateDetails"].startswith(f"{named.format(file=file)}: is on the disk of this machine")
