@@ -90,13 +90,13 @@ class Browser:
         """What a person sees who follows a link and waits a while where a page tries again by itself."""
         until = time.monotonic() + _PATIENT_SECONDS
         while True:
-            page = self._open(url)
+            page = self.look(url)
             if page.status not in (202, 503) or time.monotonic() > until:
                 return page
             # A script hands on the page only, which says it, too.
             time.sleep(float(page.headers["Retry-After"] or 1))
 
-    def _open(self, url: str) -> Page:
+    def look(self, url: str) -> Page:
         """What is behind a link now; what a script of the page asks is part of it."""
         page = self.get(url)
         if not (IS_3_0 and "<script" in page.text):

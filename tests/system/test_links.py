@@ -343,7 +343,7 @@ def test_clicks_on_a_silent_aws_leave_airflow_itself_responsive(site: Site, web:
     site.emr.inject("*", "stall", times=None)
     try:
         with ThreadPoolExecutor(CLICKS) as people:
-            clicks = [people.submit(web.permitted.get, addresses[n % len(addresses)]) for n in range(CLICKS)]
+            clicks = [people.submit(web.permitted.look, addresses[n % len(addresses)]) for n in range(CLICKS)]
             while len(seconds) < 100 or not all(click.done() for click in clicks):
                 began = time.monotonic()
                 assert web.nobody.get(health).status == 200
@@ -351,10 +351,10 @@ def test_clicks_on_a_silent_aws_leave_airflow_itself_responsive(site: Site, web:
                 time.sleep(0.05)
         statuses = Counter(click.result().status for click in clicks)
         # Somebody who clicks then, and waits, as the page does by itself.
-        said = web.permitted.get(run)
+        said = web.permitted.look(run)
         while said.status == 202 or "Busy" in said.text:
             time.sleep(1)
-            said = web.permitted.get(run)
+            said = web.permitted.look(run)
     finally:
         site.emr.clear_faults()
     seconds.sort()

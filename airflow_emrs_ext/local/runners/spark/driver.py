@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from airflow_emrs_ext.local.base.aws import AwsTarget
 from airflow_emrs_ext.local.base.runner import ConnectServer, DriverSpec
 from airflow_emrs_ext.local.runners.spark.filesystem import named_buckets, s3_properties
 from airflow_emrs_ext.local.runners.spark.jars import JarSources
 from airflow_emrs_ext.local.runners.spark.java import SparkRuntime
 from airflow_emrs_ext.local.runners.spark.launch import free_port, java_command
+from airflow_emrs_ext.local.runners.spark.secrets import resolve
 from airflow_emrs_ext.local.runners.spark.submit import Settings, slots
 from airflow_emrs_ext.local.runners.spark.uis import has_ui
 
@@ -106,8 +108,9 @@ def build(
     :param arguments: the entry point and what it is given
     :param settings: what the job asks for
     :param main_class: the class to run; ``None`` for Python
-    :raises SubmitError: a jar is not on this machine
+    :raises SubmitError: a jar is not on this machine, or a secret cannot be retrieved
     """
+    resolve(settings, AwsTarget(machine.endpoint_url, spec.region))
     settings.properties = machine.jars.resolved(settings.properties, machine.runtime.line)
     cwd = spec.work_dir / "driver"
     scratch = spec.work_dir / "spark-local"

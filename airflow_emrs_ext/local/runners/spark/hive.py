@@ -15,6 +15,7 @@ from airflow_emrs_ext.local.base.runner import AttemptSpec
 from airflow_emrs_ext.local.runners.spark import driver as drivers
 from airflow_emrs_ext.local.runners.spark import sql_shell
 from airflow_emrs_ext.local.runners.spark.driver import Driver, Machine
+from airflow_emrs_ext.local.runners.spark.secrets import ANNOTATION
 from airflow_emrs_ext.local.runners.spark.submit import Settings, SubmitError, accepted, hadoop_properties
 
 _OPTIONS = {
@@ -92,7 +93,7 @@ def parse_parameters(text: str) -> tuple[list[str], dict[str, str]]:
             raise SubmitError(f"parameters: {word} needs name=value, not {assignment!r}")
         if option == "--hiveconf":
             settings[name] = value
-        if not (option == "--hiveconf" and _SECRET.search(name)):
+        if not (option == "--hiveconf" and (_SECRET.search(name) or value.startswith(ANNOTATION))):
             arguments += [option, assignment]
     return arguments, settings
 
