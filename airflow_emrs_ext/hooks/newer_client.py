@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+_VERSION = re.compile(r"(\d+)\.(\d+)")
 _MIB = 1024 * 1024
 # What createDataFrame asks its server for, with what a server answers that knows it. One that does not know all of them
 # answers with an error, and createDataFrame fails: those of Spark 4.0, of 4.1 and of 4.2.
@@ -24,12 +26,25 @@ _WHOLE_BELOW = {"spark.sql.session.localRelationCacheThreshold": str(64 * _MIB)}
 def adjust(spark: Any, log: Any) -> None:
     """Make ``createDataFrame`` work where the client is newer than the session's Spark, and say what the remedy is.
 
+    What goes wrong with that is no reason for a task to fail: its own work shows whether the session is well.
+
     :param spark: the Spark session of a client; gets settings that its server lacks, for itself alone
     :param log: of the task
     """
+    from pyspark.errors import PySparkException
+
+    try:
+        _adjust(spark, log)
+    except PySparkException as error:
+        log.info("Whether pyspark fits the session's Spark could not be found out: %s", error)
+
+
+def _adjust(spark: Any, log: Any) -> None:
     from pyspark import __version__ as client
 
-    if _line(client) <= _line(spark.version):
+    server = spark.version
+    ours, line = _line(client), _line(server)
+    if ours is None or line is None or ours <= line:
         return
     missing = {name: value for name, value in _ASKED_FOR.items() if spark.conf.get(name, None) is None}
     if _IN_PARTS in missing:
@@ -43,13 +58,13 @@ def adjust(spark: Any, log: Any) -> None:
         "pyspark %s of this task is newer than Spark %s of the session, and what only the newer one has fails%s: "
         "pyspark %s.%s is the client for it",
         client,
-        spark.version,
+        server,
         works,
-        *_line(spark.version),
+        *line,
     )
 
 
-def _line(version: str) -> tuple[int, int]:
-    """Major and minor version, e.g. of ``3.5.6-amzn-1``."""
-    major, minor = version.split(".")[:2]
-    return int(major), int(minor)
+def _line(version: str) -> tuple[int, int] | None:
+    """Major and minor version, e.g. of ``3.5.6-amzn-1``; ``None``: it is no version."""
+    match = _VERSION.match(version)
+    return (int(match[1]), int(match[2])) if match else None

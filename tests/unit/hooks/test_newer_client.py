@@ -7,6 +7,7 @@ from typing import Any
 
 import pyspark
 import pytest
+from pyspark.errors import PySparkException
 
 from airflow_emrs_ext.hooks.newer_client import adjust
 
@@ -37,8 +38,8 @@ class Spark:
         self.settings[name] = value
 
 
-@pytest.mark.parametrize("server", ["4.1.3", "4.1.9-amzn-0", "4.2.0", "5.0.0"])
-def test_of_a_server_of_its_version_or_newer_nothing_is_changed(
+@pytest.mark.parametrize("server", ["4.1.3", "4.1.9-amzn-0", "4.2.0", "5.0.0", "unknown"])
+def test_of_a_server_of_its_version_or_newer_or_of_none_nothing_is_changed(
     server: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(pyspark, "__version__", "4.1.4")
@@ -79,3 +80,18 @@ def test_an_older_server_gets_what_it_lacks_and_keeps_what_it_has(
     assert message.startswith(f"pyspark {client} of this task is newer than Spark {server} of the session")
     assert message.endswith(f"pyspark {server[:3]} is the client for it")
     assert (f"({added} settings were added, with which createDataFrame works" in message) == (added > 0)
+
+
+def test_a_session_that_does_not_answer_fails_no_task(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Silent(Spark):
+        def get(self, name: str, default: Any) -> Any:
+            raise PySparkException("the session is gone")
+
+    monkeypatch.setattr(pyspark, "__version__", "4.1.4")
+    caplog.set_level(logging.INFO)
+
+    adjust(Silent("4.0.2", {}), logging.getLogger("task"))
+
+    assert "could not be found out: the session is gone" in caplog.text
