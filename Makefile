@@ -248,6 +248,7 @@ test-mwaa-%: .venv-mwaa-%/.installed .venv-airflow-$(NEWEST)/.installed
 
 # Sessions of the releases with Spark 4.0 run on that. The table comes last, whatever the tests say.
 test-clients: .venv-airflow-$(NEWEST)/.installed
+	@rm -f build/clients/*.xml
 	@status=0; for client in $(CLIENTS); do $(MAKE) --no-print-directory "test-client-$$client" || status=$$?; done; \
 		$(newest_bin)/python -m tests.matrix.clients_table; exit $$status
 test-client-%: export EMRS_LOCAL_RUNTIMES := $(CURDIR)/build/runtimes

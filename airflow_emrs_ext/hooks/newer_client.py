@@ -46,7 +46,8 @@ def _adjust(spark: Any, log: Any) -> None:
     ours, line = _line(client), _line(server)
     if ours is None or line is None or ours <= line:
         return
-    missing = {name: value for name, value in _ASKED_FOR.items() if spark.conf.get(name, None) is None}
+    # A setting that a server knows can be changed, whether or not anybody has set it.
+    missing = {name: value for name, value in _ASKED_FOR.items() if not spark.conf.isModifiable(name)}
     if _IN_PARTS in missing:
         missing |= _WHOLE_BELOW
     for name, value in missing.items():

@@ -48,7 +48,7 @@ def rows(report: Path) -> Iterator[tuple[str, ...]]:
             if given.get("name") == "server":
                 servers[label] = given.get("value", "")
     for label, sign in signs.items():
-        yield report.stem, f"{label}: {servers[label]}", *(sign[test] for test in COLUMNS)
+        yield report.stem, f"{label}: {servers.get(label, '?')}", *(sign.get(test, "?") for test in COLUMNS)
 
 
 def main() -> None:

@@ -169,6 +169,10 @@ def test_both_in_a_session_of_this_package(session: Session, caplog: pytest.LogC
     is_newer = tuple(map(int, CLIENT.split(".")[:2])) > tuple(map(int, spark.version.split(".")[:2]))
     assert bool(caplog.messages) == is_newer
     if is_newer:
+        lacks = {("4.1", "4.0"): 3, ("4.2", "4.1"): 1, ("4.3", "4.1"): 1, ("4.2", "4.0"): 4, ("4.3", "4.0"): 4}
+        added = lacks[CLIENT[:3], spark.version[:3]] + (spark.version < "4.1")
+        # A client needs no setting of one that is newer than itself, and gets it.
+        assert f"({added + (CLIENT < '4.2')} settings were added" in caplog.text
         assert f"pyspark {spark.version.rpartition('.')[0]} is the client for it" in caplog.text
     spark.stop()
 

@@ -47,7 +47,7 @@ _OTHERS = [
         "Hive job properties",
     ),
     (
-        "A Spark job names files on Amazon S3 or of its image (`/usr/`, `/opt/`); one that names a file on the disk of "
+        "A Spark job names files on Amazon S3 or of its image (below `/usr/`); one that names a file on the disk of "
         "the machine that runs the endpoint FAILS.",
         "job runs",
         "Running jobs",

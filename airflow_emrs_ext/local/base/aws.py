@@ -31,6 +31,7 @@ class AwsTarget:
     region: str = "us-east-1"
     s3_endpoint: str | None = None
     _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    _others: dict[str, AwsTarget] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def client(self, service: str) -> Any:
@@ -44,6 +45,18 @@ class AwsTarget:
                 # Threads that both are the first to ask for them get different classes, of which one is never raised.
                 _ = client.exceptions
             return self._clients[service]
+
+    def in_region(self, region: str) -> AwsTarget:
+        """The same with clients of another Region.
+
+        :param region: the Region
+        """
+        if region == self.region:
+            return self
+        with self._lock:
+            if region not in self._others:
+                self._others[region] = AwsTarget(self.endpoint_url, region, self.s3_endpoint)
+            return self._others[region]
 
     def environ(self, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Environment variables for a job's driver, so that every AWS client in the job finds the same services.

@@ -12,7 +12,7 @@ from typing import Any
 class ServiceConfig:
     """What the services read at the moment it needs it, so that a change through the admin API takes effect at once.
 
-    :param region: the one Region of the endpoint, part of every ARN
+    :param region: the endpoint's own Region, of what no request asks for
     :param account_id: the one account of the endpoint; the default is also moto's
     :param seconds_per_minute: how many real seconds a minute of the service lasts: ``executionTimeoutMinutes``,
         ``idleTimeoutMinutes``, ``queueTimeoutMinutes``, and 60 of them for the hour of ``maxFailedAttemptsPerHour``

@@ -18,6 +18,10 @@ _FLAGS = {
     "--executor-cores": "spark.executor.cores",
     "--executor-memory": "spark.executor.memory",
     "--num-executors": "spark.executor.instances",
+    "--jars": "spark.jars",
+    "--py-files": "spark.submit.pyFiles",
+    "--files": "spark.files",
+    "--archives": "spark.archives",
 }
 
 

@@ -223,7 +223,8 @@ class Endpoint:
         return SparkRunner(self._target, state_dir, self.spark_uis, self.options.runtime, jars)
 
     def _log_delivery(self, spec: DriverSpec, log_files: Mapping[tuple[str, str], Path]) -> LogDelivery:
-        return LogDelivery(spec, log_files, self._target, lambda: self.config.log_refresh_seconds)
+        target = self._target.in_region(spec.region)
+        return LogDelivery(spec, log_files, target, lambda: self.config.log_refresh_seconds)
 
     def _make_gateway(self) -> S3Gateway | None:
         if self.options.runner == "simulated":

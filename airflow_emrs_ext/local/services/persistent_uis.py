@@ -17,6 +17,7 @@ from airflow_emrs_ext.local.base.dashboards import Dashboards
 from airflow_emrs_ext.local.base.errors import ApiError
 from airflow_emrs_ext.local.base.lifecycle import now
 from airflow_emrs_ext.local.base.naming import caller_arn, random_id
+from airflow_emrs_ext.local.base.regions import is_visible
 from airflow_emrs_ext.local.services.emr_containers.job_run_operations import JobRuns
 from airflow_emrs_ext.local.services.emr_containers.job_runs import JobRun
 from airflow_emrs_ext.local.services.emr_containers.naming import virtual_cluster_arn
@@ -99,10 +100,10 @@ class PersistentAppUIs:
         self._by_id.clear()
 
     def _get(self, params: Mapping[str, Any]) -> _PersistentUi:
-        try:
-            return self._by_id[params["PersistentAppUIId"]]
-        except KeyError:
-            raise _invalid(f"Persistent application UI {params['PersistentAppUIId']} does not exist") from None
+        found = self._by_id.get(params.get("PersistentAppUIId", ""))
+        if found is None or not is_visible(found.run.arn):
+            raise _invalid(f"Persistent application UI {params.get('PersistentAppUIId')} does not exist")
+        return found
 
     def _find(self, params: Mapping[str, Any]) -> JobRun:
         arn: str = params["TargetResourceArn"]

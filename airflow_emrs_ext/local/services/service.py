@@ -27,6 +27,9 @@ class Memory(Protocol):
         """Forget everything."""
 
 
+_MOST_TAGS_OF_THE_MODEL = 200
+
+
 class Service(ABC):
     """A service, without HTTP: one coroutine per operation of the API.
 
@@ -90,7 +93,8 @@ class Service(ABC):
     async def tag_resource(self, **params: Any) -> dict[str, Any]:
         """TagResource."""
         owned = self._tags(params["resourceArn"])
-        owned.update(merge_tags(owned, params["tags"], self.MOST_TAGS))
+        most = _MOST_TAGS_OF_THE_MODEL if self.config.lenient else self.MOST_TAGS
+        owned.update(merge_tags(owned, params["tags"], most))
         return {}
 
     async def untag_resource(self, **params: Any) -> dict[str, Any]:

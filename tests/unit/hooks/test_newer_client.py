@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import pyspark
 import pytest
@@ -31,8 +30,8 @@ class Spark:
         self.settings = {THRESHOLD: "1048576", **settings}
         self.conf = self
 
-    def get(self, name: str, default: Any) -> Any:
-        return self.settings.get(name, default)
+    def isModifiable(self, name: str) -> bool:  # noqa: N802 - as PySpark's
+        return name in self.settings
 
     def set(self, name: str, value: str) -> None:
         self.settings[name] = value
@@ -86,7 +85,7 @@ def test_a_session_that_does_not_answer_fails_no_task(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Silent(Spark):
-        def get(self, name: str, default: Any) -> Any:
+        def isModifiable(self, name: str) -> bool:  # noqa: N802
             raise PySparkException("the session is gone")
 
     monkeypatch.setattr(pyspark, "__version__", "4.1.4")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,7 +110,7 @@ def build(
     :param main_class: the class to run; ``None`` for Python
     :raises SubmitError: a jar is not on this machine, or a secret cannot be retrieved
     """
-    resolve(settings, AwsTarget(machine.endpoint_url, spec.region))
+    secrets = resolve(settings, AwsTarget(machine.endpoint_url, spec.region))
     settings.properties = machine.jars.resolved(settings.properties, machine.runtime.line)
     cwd = spec.work_dir / "driver"
     scratch = spec.work_dir / "spark-local"
@@ -154,7 +154,7 @@ def build(
         [
             *("--properties-file", str(properties_file)),
             # Of what is in the file Spark would trim the blanks that a value of --conf keeps.
-            *(word for name, value in _padded(properties) for word in ("--conf", f"{name}={value}")),
+            *(word for name, value in _padded(properties, secrets) for word in ("--conf", f"{name}={value}")),
             *(("--class", main_class) if main_class else ()),
             *arguments,
         ],
@@ -184,8 +184,12 @@ def build(
     )
 
 
-def _padded(properties: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in properties.items() if value != value.strip() and not _SECRET.search(name)]
+def _padded(properties: Mapping[str, str], secrets: Collection[str]) -> list[tuple[str, str]]:
+    return [
+        (name, value)
+        for name, value in properties.items()
+        if value != value.strip() and name not in secrets and not _SECRET.search(name)
+    ]
 
 
 def write_properties(path: Path, properties: Mapping[str, str]) -> None:

@@ -82,7 +82,7 @@ class SparkRunner:
         attempt = SparkAttempt(
             spec,
             prepare=lambda: self._prepare(spec),
-            environ=self._target.environ(_inherited()),
+            environ=self._target.in_region(spec.region).environ(_inherited()),
             lock=self._metastore_lock(spec),
             on_running=on_running,
             uis=self._uis,
@@ -99,7 +99,7 @@ class SparkRunner:
         server = SparkConnectDriver(
             spec,
             prepare=lambda: connect.prepare(self._machine_for(spec, for_connect=True), spec, self._target),
-            environ=self._target.environ(_inherited()),
+            environ=self._target.in_region(spec.region).environ(_inherited()),
             lock=None,
             on_running=on_ready,
             uis=self._uis,

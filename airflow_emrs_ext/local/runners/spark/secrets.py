@@ -18,11 +18,12 @@ _REDACTION = "spark.redaction.regex"
 _REDACTED_BY_SPARK = "(?i)secret|password|token|access[.]?key"
 
 
-def resolve(settings: Settings, target: AwsTarget) -> None:
+def resolve(settings: Settings, target: AwsTarget) -> list[str]:
     """Put secrets in place of what refers to them, and have Spark hide these properties.
 
     :param settings: of a driver, changed in place
     :param target: where Secrets Manager is, in the Region of the job run
+    :return: the Spark properties that hold secrets
     :raises SubmitError: a secret cannot be retrieved
     """
     known: dict[str, str] = {}
@@ -37,9 +38,13 @@ def resolve(settings: Settings, target: AwsTarget) -> None:
     settings.environ = _resolve(settings.environ, secret)
     settings.log4j = _resolve(settings.log4j, secret)
     if hidden:
-        names = "|".join(f"^{re.escape(name)}$" for name in hidden)
+        # Spark shows those of Hadoop and Hive a second time, without what is before their own names.
+        shown = {*hidden, *(name.removeprefix("spark.hadoop.") for name in hidden)}
+        shown |= {name.removeprefix("spark.") for name in hidden if name.startswith("spark.hive.")}
+        names = "|".join(f"^{re.escape(name)}$" for name in sorted(shown))
         redacted = settings.properties.get(_REDACTION, _REDACTED_BY_SPARK)
         settings.properties[_REDACTION] = f"{redacted}|{names}"
+    return hidden
 
 
 def _resolve(group: Mapping[str, str], secret: Callable[[str], str]) -> dict[str, str]:

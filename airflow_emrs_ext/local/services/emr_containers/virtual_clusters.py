@@ -12,6 +12,7 @@ from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.errors import validation_error
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle, Listener
 from airflow_emrs_ext.local.base.queueing import Queues
+from airflow_emrs_ext.local.base.regions import is_visible
 from airflow_emrs_ext.local.base.tags import check_tags
 from airflow_emrs_ext.local.base.views import filled
 from airflow_emrs_ext.local.services.emr_containers.naming import new_cluster_id, virtual_cluster_arn
@@ -81,7 +82,7 @@ class VirtualClusters(Collection[VirtualCluster]):
         provider = params["containerProvider"]
         wanted = (provider["id"], _namespace(provider))
         for other in self:
-            if other.namespace == wanted and not other.state.is_terminal:
+            if other.namespace == wanted and is_visible(other.arn) and not other.state.is_terminal:
                 raise validation_error(
                     f"containerProvider: the namespace {wanted[1]} of EKS cluster {wanted[0]} has the virtual cluster"
                     f" {other.id} already"

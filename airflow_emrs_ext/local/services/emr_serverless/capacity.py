@@ -80,6 +80,8 @@ class Capacity:
         self._shares: dict[str, Share] = {}
         self._waiting: dict[str, _Waiter] = {}
         self._held: dict[str, _Holder] = {}
+        self._is_short = False
+        self._short: set[str] = set()
 
     @property
     def account_vcpu(self) -> float:
@@ -142,7 +144,8 @@ class Capacity:
         share = self._shares[holder.application_id]
         more = executor_count - holder.executor_count
         if more > 0:
-            more = 0 if self._waiting else _most(share, self._room(share), holder.demand.executor, more)
+            is_passed_by = self._is_short or holder.application_id in self._short
+            more = 0 if is_passed_by else _most(share, self._room(share), holder.demand.executor, more)
         share.used = share.used.less(holder.amount)
         holder.executor_count += more
         share.used = share.used.add(holder.amount)
@@ -188,6 +191,8 @@ class Capacity:
             waiter.granted.set_result(count)
             if waiter.said:
                 waiter.say("Workers are being allocated.")
+        # Who waits for the account, or for an application, is not passed by.
+        self._is_short, self._short = bool(line), set(held_back)
 
     def clear(self) -> None:
         """Forget every application and everyone who waits."""

@@ -7,13 +7,11 @@ parameters by classification and name. Every rule says what is wrong in the same
 from __future__ import annotations
 
 import logging
+import os
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import pairwise
-from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -244,11 +242,10 @@ MUSTS: Sequence[Must] = (
     ),
 )
 
-_FILE_OPTIONS = ("--jars", "--py-files", "--files", "--archives")
-_FILE_PROPERTIES = ("spark.jars", "spark.submit.pyFiles", "spark.files", "spark.archives")
+_FILES = ("spark.jars", "spark.submit.pyFiles", "spark.files", "spark.archives")
 _LOCAL = re.compile(r"(local|file):(//)?")
 # Where the service's images have what jobs name by path.
-_IMAGE = ("/usr/", "/opt/", "/lib/", "/bin/")
+_IMAGE = "/usr/"
 
 _HIVE_LOCATIONS = ("hive.exec.scratchdir", "hive.metastore.warehouse.dir")
 
@@ -303,23 +300,18 @@ def problems(
         yield _sentence("tags", f"a resource has at most {MOST_TAGS} tags, not {len(params['tags'])}", "Tagging")
 
 
-def paths_of_this_machine(job_driver: Mapping[str, Any]) -> Iterator[str]:
+def paths_of_this_machine(entry_point: str, properties: Mapping[str, str]) -> Iterator[str]:
     """Files that a Spark job names on the disk of this machine: on AWS the driver has those of its image only.
 
-    :param job_driver: ``jobDriver`` in the API's form; its parameters can be read
+    :param entry_point: ``entryPoint``
+    :param properties: of Spark, configuration and parameters merged
     """
-    spark = job_driver.get("sparkSubmit")
-    if spark is None:
-        return
-    words = shlex.split(spark.get("sparkSubmitParameters") or "")
-    named = [("entryPoint", spark["entryPoint"])]
-    for option, value in pairwise(words):
-        named += [(option, uri) for uri in value.split(",")] if option in _FILE_OPTIONS else []
-        name, _, uris = value.partition("=")
-        named += [(name, uri) for uri in uris.split(",")] if name in _FILE_PROPERTIES else []
+    named = [("entryPoint", entry_point)]
+    named += [(name, uri.strip()) for name in _FILES for uri in properties.get(name, "").split(",")]
     for place, uri in named:
-        path = PurePath(_LOCAL.sub("", uri.partition("#")[0], count=1))
-        if path.is_absolute() and not str(path).startswith(_IMAGE) and Path(path).exists():
+        path = _LOCAL.sub("", uri.partition("#")[0], count=1)
+        # Path.exists raises where it may not look.
+        if path.startswith("/") and not path.startswith(_IMAGE) and os.path.exists(path):  # noqa: PTH110
             yield _sentence(
                 f"{place} {uri}",
                 "is on the disk of this machine, which AWS does not have; put it on S3",

@@ -75,6 +75,13 @@ class Sessions(ConnectHosts[Session]):
             raise validation_error(f"Session {session.id} is {session.state} and cannot be TERMINATED.")
         self._walker.terminate(session, "Session terminated by request (TerminateSession).")
 
+    def arm(self) -> None:
+        """Apply a changed length of a minute, to the executors of idle sessions, too."""
+        super().arm()
+        for session in self:
+            if session.state is S.IDLE and session.executor_count:
+                self._walker.has_work(session, False)
+
     async def endpoint(self, session: Session) -> dict[str, Any]:
         """GetSessionEndpoint: a new token each time."""
         url = await self.access.url()

@@ -102,7 +102,7 @@ def read_submission(params: Mapping[str, Any], application: Application, lenient
         ),
         policy=effective_policy(params["executionRoleArn"], params.get("executionIamPolicy")),
         demand=demand_of(driver, classifications),
-        flaw=_flaw(driver, classifications, lenient),
+        flaw=_flaw(driver, classifications, application.settings, lenient),
     )
 
 
@@ -116,12 +116,20 @@ def _problems(params: Mapping[str, Any], application: Application) -> Iterator[s
     return problems(params, application.engine, application.settings["releaseLabel"], application.release, given)
 
 
-def _flaw(driver: Mapping[str, Any], classifications: Classifications, lenient: bool) -> str:
+def _flaw(
+    driver: Mapping[str, Any], classifications: Classifications, settings: Mapping[str, Any], lenient: bool
+) -> str:
     """What the guide says that a job fails by, not that it is refused."""
-    flaws = paths_of_this_machine(driver)
     if "hive" in driver:
         given = hive_properties(driver["hive"].get("parameters"))
         flaws = missing_locations({**classifications.get("hive-site", {}), **given})
+    elif settings.get("imageConfiguration") or settings.get("workerTypeSpecifications"):
+        # What an image of the user's own has is not known here.
+        return ""
+    else:
+        spark = driver["sparkSubmit"]
+        given = spark_properties(spark.get("sparkSubmitParameters"))
+        flaws = paths_of_this_machine(spark["entryPoint"], {**classifications.get("spark-defaults", {}), **given})
     if lenient:
         enforce(flaws, lenient)
     return next(flaws, "")

@@ -260,9 +260,10 @@ async def test_without_managed_storage_there_is_no_ui(lab: Lab, kind: str) -> No
         ("{file}", "", "entryPoint {file}"),
         ("file://{file}", "", "entryPoint file://{file}"),
         ("local://{file}", "", "entryPoint local://{file}"),
-        ("s3://b/j.py", "--py-files s3://b/a.zip,{file}", "--py-files {file}"),
+        ("s3://b/j.py", "--py-files s3://b/a.zip,{file}", "spark.submit.pyFiles {file}"),
+        ("s3://b/j.py", "--jars={file}", "spark.jars {file}"),
         ("s3://b/j.py", "--conf spark.jars={file}", "spark.jars {file}"),
-        ("s3://b/j.py", "--archives {file}#environment", "--archives {file}#environment"),
+        ("s3://b/j.py", "--archives {file}#environment", "spark.archives {file}#environment"),
         ("s3://b/j.py", "--files s3://b/x --conf spark.a={file}", None),
         ("local:///usr/lib/spark/examples/src/main/python/pi.py", "--jars /usr/share/aws/x.jar", None),
     ],
@@ -281,3 +282,24 @@ async def test_a_job_fails_that_names_a_file_of_this_machine(
     else:
         assert run["state"] == "FAILED"
         assert run["stateDetails"].startswith(f"{named.format(file=file)}: is on the disk of this machine")
+
+
+async def test_a_file_that_the_configuration_names_counts_too(lab: Lab, tmp_path: Path) -> None:
+    (file := tmp_path / "a.jar").touch()
+    run = await lab.ended(await lab.submit(await lab.application(**defaults("spark.jars", str(file)))))
+    assert run["stateDetails"].startswith(f"spark.jars {file}: is on the disk of this machine")
+
+
+async def test_an_image_of_ones_own_may_have_any_file(lab: Lab, tmp_path: Path) -> None:
+    (file := tmp_path / "job.py").touch()
+    application_id = await lab.application(imageConfiguration={"imageUri": IMAGE})
+    run_id = await lab.submit(application_id, jobDriver={"sparkSubmit": {"entryPoint": f"local://{file}"}})
+    assert (await lab.ended(run_id))["state"] == "SUCCESS"
+
+
+async def test_a_lenient_endpoint_takes_further_tags(lab: Lab) -> None:
+    lab.config.update({"lenient": True})
+    application_id = await lab.application(tags={f"k{number}": "v" for number in range(51)})
+    arn = (await lab.get_application(application_id))["arn"]
+    await lab.service.tag_resource(resourceArn=arn, tags={"more": "v"})
+    assert len((await lab.get_application(application_id))["tags"]) == 52

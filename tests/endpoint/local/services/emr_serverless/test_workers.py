@@ -148,6 +148,7 @@ def test_spark_properties() -> None:
         "spark.b": "c=d",
         "spark.e": "f",
         "spark.driver.memory": "3g",
+        "spark.jars": "a,b",
     }
 
 
