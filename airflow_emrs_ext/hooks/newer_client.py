@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _VERSION = re.compile(r"(\d+)\.(\d+)")
+_IN_BYTES = re.compile(r"(\d+)b")
 _MIB = 1024 * 1024
 # What createDataFrame asks its server for, with what a server answers that knows it. One that does not know all of them
 # answers with an error, and createDataFrame fails: those of Spark 4.0, of 4.1 and of 4.2.
@@ -46,8 +47,14 @@ def _adjust(spark: Any, log: Any) -> None:
     ours, line = _line(client), _line(server)
     if ours is None or line is None or ours <= line:
         return
-    # A setting that a server knows can be changed, whether or not anybody has set it.
-    missing = {name: value for name, value in _ASKED_FOR.items() if not spark.conf.isModifiable(name)}
+    missing = {}
+    for name, value in _ASKED_FOR.items():
+        # A setting that a server knows can be changed, whether or not anybody has set it.
+        if not spark.conf.isModifiable(name):
+            missing[name] = value
+        elif in_bytes := _IN_BYTES.fullmatch(spark.conf.get(name)):
+            # Spark 4.1 says one of them with its unit, which the client of 4.2 does not read as a number.
+            missing[name] = in_bytes[1]
     if _IN_PARTS in missing:
         missing |= _WHOLE_BELOW
     for name, value in missing.items():

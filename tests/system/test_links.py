@@ -109,13 +109,12 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("links")
     with local_emr(application_start_seconds=0.05, scheduling_seconds=0.02) as emr:
-        application_id = emr.client("emr-serverless").create_application(type="SPARK", releaseLabel="emr-7.9.0")[
-            "applicationId"
-        ]
+        # A Region has what has been made in it: that of the connection.
+        serverless = emr.client("emr-serverless", region_name=REGION)
+        containers = emr.client("emr-containers", region_name=REGION)
+        application_id = serverless.create_application(type="SPARK", releaseLabel="emr-7.9.0")["applicationId"]
         provider = {"type": "EKS", "id": "cluster", "info": {"eksInfo": {"namespace": "jobs"}}}
-        virtual_cluster_id = emr.client("emr-containers").create_virtual_cluster(
-            name="jobs", containerProvider=provider
-        )["id"]
+        virtual_cluster_id = containers.create_virtual_cluster(name="jobs", containerProvider=provider)["id"]
         emr.client("s3").create_bucket(Bucket="logs")
         emr.script(attempts=[ScriptedAttempt(stdout="on EKS\n")], name="linked.eks")
         emr.script(attempts=[ScriptedAttempt(hold=True, stdout="said\n")], name="held")

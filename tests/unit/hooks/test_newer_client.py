@@ -19,6 +19,7 @@ PARTS = {
     "spark.sql.session.localRelationChunkSizeBytes": "6",
     "spark.sql.session.localRelationBatchOfChunksSizeBytes": "7",
 }
+SIZE_LIMIT = "spark.sql.session.localRelationSizeLimit"
 THRESHOLD = "spark.sql.session.localRelationCacheThreshold"
 
 
@@ -29,6 +30,9 @@ class Spark:
         self.version = version
         self.settings = {THRESHOLD: "1048576", **settings}
         self.conf = self
+
+    def get(self, name: str) -> str:
+        return self.settings[name]
 
     def isModifiable(self, name: str) -> bool:  # noqa: N802 - as PySpark's
         return name in self.settings
@@ -56,7 +60,8 @@ def test_of_a_server_of_its_version_or_newer_or_of_none_nothing_is_changed(
         ("4.1.3", "3.5.6-amzn-2", {}, 7),
         ("4.1.3", "4.0.2-amzn-0", OF_4_0, 5),
         ("4.2.0", "4.1.1", {**OF_4_0, **PARTS}, 1),
-        ("4.9.0", "4.8.0", {**OF_4_0, **PARTS, "spark.sql.session.localRelationSizeLimit": "8"}, 0),
+        ("4.2.0", "4.1.4", {**OF_4_0, **PARTS, SIZE_LIMIT: "3221225472b"}, 1),
+        ("4.9.0", "4.8.0", {**OF_4_0, **PARTS, SIZE_LIMIT: "8"}, 0),
     ],
 )
 def test_an_older_server_gets_what_it_lacks_and_keeps_what_it_has(
@@ -72,7 +77,9 @@ def test_an_older_server_gets_what_it_lacks_and_keeps_what_it_has(
 
     adjust(spark, logging.getLogger("task"))
 
-    assert {name: spark.settings[name] for name in has} == has
+    assert {name: spark.settings[name] for name in has} == {
+        name: value.removesuffix("b") for name, value in has.items()
+    }
     # Larger data goes in one piece only where the server does not know parts of it.
     assert spark.settings[THRESHOLD] == ("67108864" if not PARTS.keys() & has.keys() else "1048576")
     (message,) = caplog.messages
