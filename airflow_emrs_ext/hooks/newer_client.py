@@ -59,15 +59,14 @@ def _adjust(spark: Any, log: Any) -> None:
         missing |= _WHOLE_BELOW
     for name, value in missing.items():
         spark.conf.set(name, value)
-    works = f" ({len(missing)} settings were added, with which createDataFrame works" if missing else ""
-    if works:
-        works += ", below 64 MiB)" if _IN_PARTS in missing else ")"
+    limit = ", below 64 MiB" if _IN_PARTS in missing else ""
+    added = f" ({len(missing)} settings were added, with which createDataFrame works{limit})" if missing else ""
     log.warning(
         "pyspark %s of this task is newer than Spark %s of the session, and what only the newer one has fails%s: "
         "pyspark %s.%s is the client for it",
         client,
         server,
-        works,
+        added,
         *line,
     )
 

@@ -51,17 +51,17 @@ class SessionWalker(ConnectWalker[Session]):
         await until(host.end, asyncio.sleep(self.config.session_start_seconds))
         return self._spec(host)
 
-    def has_work(self, host: Session, works: bool) -> None:
+    def has_work(self, host: Session, is_busy: bool) -> None:
         """Give executors back that have had no work for a while, and take them again with work: dynamic allocation.
 
         :param host: the session
-        :param works: whether a call is under way
+        :param is_busy: whether a call is under way
         """
         demand = host.request.demand
         timer = host.timers.pop(_EXECUTORS, None)
         if timer:
             timer.cancel()
-        if works:
+        if is_busy:
             self._resize(host, demand.executor_count)
         else:
             after = demand.idle_minutes * self.config.seconds_per_minute
