@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 
 from airflow_emrs_ext.local.base.runner import DriverSpec
@@ -54,13 +55,20 @@ class HistoryServer:
         base = self._uis.open(_NAME, self._port)
         deadline = asyncio.get_running_loop().time() + _START_SECONDS
         while process.is_running and asyncio.get_running_loop().time() < deadline:
-            # A page that is asked for before the server has listed its application is lost for good (Spark 4.1); one
-            # whose log has a new name is listed, and gone, until the server has looked again.
             page = f"/history/{app_id}/jobs/"
-            if await self._uis.has(_NAME, f"/api/v1/applications/{app_id}") and await self._uis.has(_NAME, page):
+            if await self._lists(app_id, spec.ui_id) and await self._uis.read(_NAME, page) is not None:
                 return f"{base}{page}"
             await asyncio.sleep(_POLL_SECONDS)
         return None
+
+    async def _lists(self, app_id: str, log_name: str) -> bool:
+        """Whether the server lists an application as what its log's name says now: it runs, or has ended.
+
+        Once a log has got its last name the pages come and go until the server has seen that.
+        """
+        answer = await self._uis.read(_NAME, f"/api/v1/applications/{app_id}")
+        has_ended = (self._machine.event_logs / log_name).exists()
+        return answer is not None and json.loads(answer)["attempts"][0]["completed"] == has_ended
 
     def _app_id(self, spec: DriverSpec) -> str | None:
         """What the Spark of a driver calls its application; ``None``: it never ran.
@@ -92,6 +100,8 @@ class HistoryServer:
             # A path and no URI, which the server would not decode.
             "spark.history.fs.logDirectory": str(self._machine.event_logs),
             "spark.history.fs.update.interval": f"{_SCAN_SECONDS}s",
+            # Else Spark 4.1 takes who is asked for before it is listed for a directory, and never shows it.
+            "spark.history.fs.eventLog.rolling.onDemandLoadEnabled": "false",
             "spark.history.ui.port": str(self._port),
             **self._machine.ui_properties,
         }

@@ -72,17 +72,18 @@ class SparkUis:
         """Hand nothing on to it any more."""
         self._ports.pop(name, None)
 
-    async def has(self, name: str, path: str) -> bool:
-        """Whether a UI answers, and has a page.
+    async def read(self, name: str, path: str) -> bytes | None:
+        """A page of a UI.
 
         :param name: the UI
         :param path: of the page
+        :return: ``None``: there is no such page now, or the UI does not answer
         """
         try:
-            status, _, _ = await asyncio.to_thread(self._ask, name, "GET", path, {})
+            status, _, body = await asyncio.to_thread(self._ask, name, "GET", path, {})
         except OSError:
-            return False
-        return status == 200
+            return None
+        return body if status == 200 else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
