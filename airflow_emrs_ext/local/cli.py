@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from airflow_emrs_ext.local.runners.spark.java import MissingRuntime
     from airflow_emrs_ext.local.server.endpoint import Options
+    from airflow_emrs_ext.local.server.kept_state import StateError
     from airflow_emrs_ext.local.server.serve import PortTakenError
 
     options = Options(**vars(parsed), exit_with_parent=bool(os.environ.pop(EXIT_WITH_PARENT_VARIABLE, "")))
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"{error} is taken: choose another port with --port, or --port 0 for a free one")
     except MissingRuntime as error:
         _fail(str(error))
+    except StateError as error:
+        _fail(f"--state-dir: {error}")
     except OSError as error:
         if error.filename is not None:
             _fail(f"--state-dir: {error.strerror}: {error.filename}")
@@ -128,7 +131,10 @@ def _parser() -> argparse.ArgumentParser:
         help="take and log what AWS refuses by its user guide; says at the start what that is",
     )
     parser.add_argument(
-        "--state-dir", type=Path, metavar="DIR", help="keep files here; without it they are removed at the end"
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="keep applications, job runs, logs, S3 objects and dashboards here; the next endpoint goes on with them",
     )
     parser.add_argument(
         "--s3-endpoint", type=_http_url, metavar="URL", help="another S3 for Spark and the logs than the endpoint's own"

@@ -308,7 +308,8 @@ def local_emr(
     :param quota_scale: factor on the service's API quotas; default 0: none
     :param host: address to bind
     :param port: port to bind; default 0: a free one
-    :param state_dir: where the endpoint keeps its files; default: a directory that is removed at the end
+    :param state_dir: where the endpoint keeps its files and its state, for the next one to go on with; default: a
+        directory that is removed at the end
     :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
     :param start_seconds: how long to wait for it to be ready
     :param allowed_hosts: host names under which it answers, beside ``localhost``, all below that, and addresses

@@ -55,7 +55,7 @@ class Resource:
 
 
 @dataclass(kw_only=True)
-class OwnedResource(Resource):
+class OwnedResource(Resource, ABC):
     """What belongs to an application or a virtual cluster.
 
     :param owner: the application or virtual cluster
@@ -64,6 +64,10 @@ class OwnedResource(Resource):
 
     owner: Any
     work_dir: Path
+
+    @abstractmethod
+    def move(self, state: Any, details: str) -> None:
+        """Change the state."""
 
     @property
     def owner_id(self) -> str:
@@ -110,6 +114,17 @@ class Registry(Generic[T]):
     def clear(self) -> None:
         """Forget every one."""
         self._by_id.clear()
+
+    def kept(self) -> dict[str, T]:
+        """Every one, for another process to go on with."""
+        return self._by_id
+
+    def restore(self, kept: Mapping[str, T]) -> None:
+        """Go on with what :meth:`kept` returned in another process.
+
+        :param kept: by their ids
+        """
+        self._by_id.update(kept)
 
 
 class Collection(Registry[R], ABC):
@@ -176,6 +191,9 @@ class Collection(Registry[R], ABC):
             if owner_id in (None, resource.owner_id)
         ]
 
+    def resume(self) -> None:
+        """Go on with what is under way, after :meth:`restore`, when nothing in them is active any more."""
+
     @abstractmethod
     def summary(self, resource: R) -> dict[str, Any]:
         """The structure that a listing shows."""
@@ -215,6 +233,9 @@ class OwnedCollection(Collection[Owned]):
     :param walker: leads each through its states
     """
 
+    LOST: ClassVar[tuple[State, ...]]
+    """Ends of one whose driver is gone: the first that may follow its state."""
+
     def __init__(
         self, config: ServiceConfig, listeners: list[Listener], owners: Collection[Any], work_dir: Path, walker: Any
     ) -> None:
@@ -222,6 +243,23 @@ class OwnedCollection(Collection[Owned]):
         self._owners = owners
         self._work_dir = work_dir
         self._walker = walker
+
+    @property
+    def walker(self) -> Any:
+        """What leads each through its states."""
+        return self._walker
+
+    def end_lost(self, details: str) -> None:
+        """End every one that has not ended: its driver went with another process.
+
+        :param details: sentence for ``stateDetails``
+        """
+        for resource in self:
+            if not resource.state.is_terminal:
+                self._lose(resource, next(s for s in self.LOST if s in resource.life.table[resource.state]), details)
+
+    def _lose(self, resource: Owned, state: State, details: str) -> None:
+        resource.move(state, details)
 
     def find(self, owner_id: str, resource_id: str, *, code: str = NOT_FOUND) -> Owned:
         """The one of an owner.

@@ -73,6 +73,10 @@ class Driven:
     delivery: LogDelivery | None = None
     delivering: asyncio.Task[None] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process can go on with."""
+        return {**vars(self), "running": None, "delivery": None, "delivering": None}
+
     def paths(self) -> dict[str, str | None]:
         """Where its logs and its files are, for a record of it: ``logPath`` and ``workDir``."""
         spec = self.spec

@@ -58,6 +58,14 @@ class ClientTokens:
         self._answers[key] = (time.monotonic(), request, answer)
         return answer
 
+    def kept(self) -> dict[tuple[str, str, str], tuple[str, dict[str, Any]]]:
+        """What is remembered, for another process to go on with."""
+        return {key: (request, answer) for key, (_, request, answer) in self._answers.items()}
+
+    def restore(self, kept: Mapping[tuple[str, str, str], tuple[str, dict[str, Any]]]) -> None:
+        """Remember what :meth:`kept` returned in another process, from now on."""
+        self._answers.update({key: (time.monotonic(), *remembered) for key, remembered in kept.items()})
+
     def clear(self) -> None:
         """Forget every token."""
         self._answers.clear()

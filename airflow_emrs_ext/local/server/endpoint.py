@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from airflow_emrs_ext.local.runners.simulated import SimulatedRunner
 from airflow_emrs_ext.local.runners.spark.uis import SparkUis
 from airflow_emrs_ext.local.server.api import CALLS_KEPT, Api
 from airflow_emrs_ext.local.server.faults import Faults
+from airflow_emrs_ext.local.server.kept_state import KeptState, Part
 from airflow_emrs_ext.local.server.quotas import Quotas
 from airflow_emrs_ext.local.services import persistent_uis
 from airflow_emrs_ext.local.services.connect.access import ConnectAccess
@@ -58,7 +60,8 @@ class Options:
     :param quota_scale: factor on the service's API quotas; 0: none
     :param account_vcpus: vCPUs that the account may use at once
     :param lenient: take and log what AWS refuses by its user guide
-    :param state_dir: where files are kept; ``None``: a directory that is removed at the end
+    :param state_dir: where files and the state are kept, for the next endpoint to go on with; ``None``: a directory
+        that is removed at the end
     :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
     :param exit_with_parent: end when the process that started the endpoint is gone
     :param allowed_hosts: further host names, each with all below it, and addresses under which it answers
@@ -157,10 +160,20 @@ class Endpoint:
         }
         self.aws: AwsServices = AwsServices(control=options.moto_api)
         self.gateway: S3Gateway | None = self._make_gateway()
+        self._kept: KeptState | None = None
+        if options.state_dir is not None:
+            # moto first: the ends of what ran are events for its queues.
+            parts: dict[str, Part] = {"aws": self.aws, SERVERLESS: self.serverless, CONTAINERS: self.containers}
+            self._kept = KeptState(state_dir, {"moto": version("moto")}, parts)
 
     async def start(self) -> None:
-        """Make everything ready for requests."""
+        """Make everything ready for requests, and go on with what ``--state-dir`` has kept.
+
+        :raises StateError: that cannot be used
+        """
         await self._runner.start()
+        if self._kept is not None:
+            await self._kept.start()
 
     def started(self) -> None:
         """What can wait until requests are accepted."""
@@ -175,6 +188,8 @@ class Endpoint:
         await self.containers.close()
         await self._events.close()
         await self._runner.close()
+        if self._kept is not None:
+            await self._kept.close()
         if self.gateway is not None:
             self.gateway.close()
 

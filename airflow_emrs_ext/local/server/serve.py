@@ -20,6 +20,7 @@ from airflow_emrs_ext.local.runners.spark.uis import PREFIX as SPARK_UI_PREFIX
 from airflow_emrs_ext.local.server.admin import PAGES
 from airflow_emrs_ext.local.server.connection import LenientConnection
 from airflow_emrs_ext.local.server.endpoint import Endpoint, Options
+from airflow_emrs_ext.local.server.kept_state import claimed
 from airflow_emrs_ext.local.server.routing import Router
 from airflow_emrs_ext.local.server.web_pages import WebPageFilter
 
@@ -41,6 +42,7 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
     :param options: what the command line says
     :param ready: called with the endpoint's URL once requests are accepted
     :raises PortTakenError: something else listens on the port
+    :raises StateError: the state directory cannot be used
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -145,7 +147,8 @@ def _bind(options: Options) -> Iterator[socket.socket]:
 def _state_directory(options: Options) -> Iterator[Path]:
     if options.state_dir is not None:
         options.state_dir.mkdir(parents=True, exist_ok=True)
-        yield options.state_dir.resolve()
+        with claimed(options.state_dir):
+            yield options.state_dir.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="emrs-local-", ignore_cleanup_errors=True) as directory:
         yield Path(directory)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, cast
 
 from airflow_emrs_ext.local.base.asgi import Application, Receive, Scope, Send
+from airflow_emrs_ext.local.services.moto_state import dump_moto, load_moto
 
 _CONTROL = "/moto-api"
+_READING = ("GET", "HEAD")
 _CORS = b"access-control-"
 
 # Spark's tasks, the log delivery and a DAG's own clients may all read and write objects at once.
@@ -28,6 +31,7 @@ class AwsServices:
         self._control = control
         self._loading: asyncio.Future[Application] | None = None
         self._used = False
+        self._requests = self._dumped = 0
 
     def load(self) -> None:
         """Begin to import moto."""
@@ -41,8 +45,25 @@ class AwsServices:
             await send({"type": "http.response.body", "body": b""})
             return
         self._used = True
+        self._requests += scope["method"] not in _READING
         application = await self._loaded()
         await application(scope, receive, _without_cors(send))
+
+    async def dump(self) -> bytes | None:
+        """All that clients have made, for :meth:`restore` in another process; ``None``: as it was the last time."""
+        requests = self._requests
+        if requests == self._dumped:
+            return None
+        self._dumped = requests
+        return await asyncio.to_thread(lambda: pickle.dumps(dump_moto(), pickle.HIGHEST_PROTOCOL))
+
+    async def restore(self, data: bytes) -> None:
+        """Go on with what another process knew, before the first request.
+
+        :param data: what :meth:`dump` returned there
+        """
+        await self._loaded()
+        await asyncio.to_thread(lambda: load_moto(pickle.loads(data)))
 
     async def reset(self) -> None:
         """Forget every bucket, log group, queue and whatever else clients made."""

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from airflow_emrs_ext.local.base.collection import NOT_FOUND, Collection, OwnedCollection
+from airflow_emrs_ext.local.base.collection import NOT_FOUND, Collection, OwnedCollection, Registry
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.driving import Driven
 from airflow_emrs_ext.local.base.errors import ApiError
 from airflow_emrs_ext.local.base.idempotency import ClientTokens
 from airflow_emrs_ext.local.base.lifecycle import Listener
 from airflow_emrs_ext.local.base.regions import is_visible
+from airflow_emrs_ext.local.base.snapshots import dump, load
 from airflow_emrs_ext.local.base.tags import merge_tags
 from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
 
@@ -28,6 +29,7 @@ class Memory(Protocol):
 
 
 _MOST_TAGS_OF_THE_MODEL = 200
+_LOST = "The local endpoint ended while this was active, and its driver with it; start it anew."
 
 
 class Service(ABC):
@@ -85,6 +87,32 @@ class Service(ABC):
             await self._forget()
         finally:
             self._closed = was_closed
+
+    async def dump(self) -> bytes:
+        """All that is known, for :meth:`restore` in another process."""
+        kept = [registry.kept() for registry in self._registries()]
+        return dump((kept, self._tokens.kept()), self._anchors(), self._work_dir)
+
+    async def restore(self, data: bytes) -> None:
+        """Go on with what another process knew; what ran has ended with it.
+
+        :param data: what :meth:`dump` returned there
+        """
+        kept, tokens = load(data, self._anchors(), self._work_dir)
+        for registry, members in zip(self._registries(), kept, strict=True):
+            registry.restore(members)
+        self._tokens.restore(tokens)
+        for driven in (self._job_runs, self._hosts):
+            driven.end_lost(_LOST)
+        self._owners.resume()
+
+    def _registries(self) -> list[Registry[Any]]:
+        return [memory for memory in self._memories if isinstance(memory, Registry)]
+
+    def _anchors(self) -> dict[str, object]:
+        """What there is in each process, and what is kept refers to."""
+        walkers = (self._job_runs.walker, self._hosts.walker, self._hosts.walker.clock)
+        return {str(i): part for i, part in enumerate((self.config, self.listeners, *self._memories, *walkers))}
 
     @abstractmethod
     def config_changed(self) -> None:

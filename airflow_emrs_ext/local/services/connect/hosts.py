@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from airflow_emrs_ext.local.base.collection import OwnedResource
 from airflow_emrs_ext.local.base.driving import Driven
@@ -77,6 +77,10 @@ class ConnectHost(Driven, OwnedResource):
     is_held_busy: bool = False
     tokens_minted: int = 0
     timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process can go on with."""
+        return {**super().__getstate__(), "server": None, "timers": {}, "in_flight": 0, "is_held_busy": False}
 
     @property
     def label(self) -> str:

@@ -19,6 +19,7 @@ from airflow_emrs_ext.local.services.emr_containers.transitions import JOB_RUN
 from airflow_emrs_ext.local.services.emr_containers.virtual_clusters import VirtualCluster
 from airflow_emrs_ext.local.services.emr_containers.walk import Walker
 from airflow_emrs_ext.shared.states import EksJobRunState as S
+from airflow_emrs_ext.shared.states import State
 
 
 class JobRuns(OwnedCollection[JobRun]):
@@ -26,6 +27,7 @@ class JobRuns(OwnedCollection[JobRun]):
 
     NOUN: ClassVar[str] = "Job run"
     MEMBER: ClassVar[str] = "jobRuns"
+    LOST: ClassVar[tuple[State, ...]] = (S.FAILED, S.CANCELLED)
 
     _walker: Walker
 
@@ -114,6 +116,15 @@ class JobRuns(OwnedCollection[JobRun]):
     def _listed(self, params: Mapping[str, Any]) -> Iterator[JobRun]:
         name, runs = params.get("name"), self._of(params["virtualClusterId"], code="ValidationException")
         return (run for run in runs if name in (None, run.name))
+
+    def _lose(self, resource: JobRun, state: State, details: str) -> None:
+        for attempt in resource.attempts:
+            if not attempt.state.is_terminal:
+                attempt.end(state, details)
+        if state is S.FAILED:
+            resource.fail("INTERNAL_ERROR", details)
+        else:
+            super()._lose(resource, state, details)
 
     async def _walk(self, run: JobRun) -> None:
         try:

@@ -54,6 +54,11 @@ class JobTemplates(Registry[JobTemplate]):
         self._model = model
         self._made = 0
 
+    def restore(self, kept: Mapping[str, JobTemplate]) -> None:
+        """Go on with what was there in another process."""
+        super().restore(kept)
+        self._made = 1 + max((template.number for template in self), default=-1)
+
     def create(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """CreateJobTemplate."""
         check_tags(params.get("tags") or {})

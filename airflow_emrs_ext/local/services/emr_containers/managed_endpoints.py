@@ -44,6 +44,7 @@ from airflow_emrs_ext.local.services.emr_containers.transitions import MANAGED_E
 from airflow_emrs_ext.local.services.emr_containers.virtual_clusters import VirtualCluster
 from airflow_emrs_ext.local.services.emr_containers.walk import PRODUCT
 from airflow_emrs_ext.shared.states import ManagedEndpointState as S
+from airflow_emrs_ext.shared.states import State
 
 SPARK_CONNECT = "SPARK_CONNECT"
 """The type of a managed endpoint that serves Spark Connect, the only one here."""
@@ -114,6 +115,7 @@ class ManagedEndpoints(ConnectHosts[ManagedEndpoint]):
 
     NOUN: ClassVar[str] = "Managed endpoint"
     MEMBER: ClassVar[str] = "endpoints"
+    LOST: ClassVar[tuple[State, ...]] = (S.TERMINATED_WITH_ERRORS, S.TERMINATED)
 
     def create(self, cluster: VirtualCluster, params: Mapping[str, Any]) -> dict[str, Any]:
         """CreateManagedEndpoint.

@@ -119,6 +119,15 @@ class VirtualClusters(Collection[VirtualCluster]):
             cluster.life.move(cluster, S.TERMINATING, "")
             cluster.task = asyncio.create_task(self._terminate(cluster))
 
+    def resume(self) -> None:
+        """Go on with what is under way: terminating."""
+        for cluster in self:
+            cluster.active_runs.clear()
+            cluster.active_endpoints.clear()
+            self._allow(cluster)
+            if cluster.state is S.TERMINATING:
+                cluster.task = asyncio.create_task(self._terminate(cluster))
+
     def summary(self, resource: VirtualCluster) -> dict[str, Any]:
         """The ``VirtualCluster`` structure."""
         params = resource.params

@@ -203,6 +203,16 @@ class Applications(Collection[Application]):
                 max(0.0, allowed - spent), self.stop, application, AUTO_STOPPING
             )
 
+    def resume(self) -> None:
+        """Go on with what is under way: starting, stopping, the idle time."""
+        for application in self:
+            application.active_runs.clear()
+            application.active_sessions.clear()
+            self._apply_limits(application)
+            if application.state in _SETTLES_AS:
+                self._settle(application)
+            self.arm(application)
+
     def view(self, application: Application) -> dict[str, Any]:
         """The ``Application`` structure."""
         return filled(

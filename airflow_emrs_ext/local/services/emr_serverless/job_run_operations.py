@@ -25,6 +25,7 @@ from airflow_emrs_ext.local.services.emr_serverless.submission import grace_seco
 from airflow_emrs_ext.local.services.emr_serverless.transitions import JOB_RUN
 from airflow_emrs_ext.local.services.emr_serverless.walk import Walker
 from airflow_emrs_ext.shared.states import JobRunState as S
+from airflow_emrs_ext.shared.states import State
 
 _TOO_EARLY = (S.SUBMITTED, S.QUEUED, S.PENDING, S.SCHEDULED)
 
@@ -35,6 +36,7 @@ class JobRuns(OwnedCollection[JobRun]):
     NOUN: ClassVar[str] = "Job run"
     MEMBER: ClassVar[str] = "jobRuns"
     BY_STATE: ClassVar[bool] = True
+    LOST: ClassVar[tuple[State, ...]] = (S.FAILED, S.CANCELLED)
 
     _owners: Applications
     _walker: Walker

@@ -21,6 +21,7 @@ from airflow_emrs_ext.local.services.emr_serverless.session_walk import SessionW
 from airflow_emrs_ext.local.services.emr_serverless.sessions import Session, read_session_request
 from airflow_emrs_ext.local.services.emr_serverless.transitions import SESSION
 from airflow_emrs_ext.shared.states import SessionState as S
+from airflow_emrs_ext.shared.states import State
 
 MOST_SESSIONS = 25
 """Sessions that an application may have at once."""
@@ -32,6 +33,7 @@ class Sessions(ConnectHosts[Session]):
     NOUN: ClassVar[str] = "Session"
     MEMBER: ClassVar[str] = "sessions"
     BY_STATE: ClassVar[bool] = True
+    LOST: ClassVar[tuple[State, ...]] = (S.FAILED, S.TERMINATED)
 
     _owners: Applications
     _walker: SessionWalker

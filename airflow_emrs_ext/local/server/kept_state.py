@@ -1,0 +1,161 @@
+"""What ``--state-dir`` keeps: applications, job runs, sessions, and all that moto's services hold."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from airflow_emrs_ext import __version__
+
+_log = logging.getLogger(__name__)
+
+_FORMAT = 1
+_VERSIONS = "versions.json"
+_SECONDS = 1.0
+# A state that takes long to write is written less often.
+_SHARE_OF_TIME = 0.05
+
+
+class Part(Protocol):
+    """What is kept as one file."""
+
+    async def dump(self) -> bytes | None:
+        """Its state; ``None``: as it was the last time."""
+
+    async def restore(self, data: bytes) -> None:
+        """Go on with what :meth:`dump` returned in another process, before the first request."""
+
+
+class StateError(Exception):
+    """The directory cannot be used; the message says why, and what to do."""
+
+
+@contextlib.contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Have a state directory for oneself.
+
+    :param directory: the directory
+    :raises StateError: another endpoint uses it, or other users may write to it
+    """
+    status = directory.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise StateError(
+            f"{directory}: must belong to you, and nobody else may write to it, as what it holds is run:"
+            f" chmod go-w {directory}"
+        )
+    with (directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateError(f"{directory}: another emrs-local uses it; end that one, or name another folder") from None
+        yield
+
+
+class KeptState:
+    """Parts of the endpoint's state in files, each written anew after it has changed.
+
+    :param directory: where the files are
+    :param versions: package to version, of those whose objects are kept
+    :param parts: the parts by name, in the order in which they are restored
+    """
+
+    def __init__(self, directory: Path, versions: dict[str, str], parts: Mapping[str, Part]) -> None:
+        self._directory = directory / "state"
+        self._versions = {"format": str(_FORMAT), "airflow-emrs-ext": __version__, **versions}
+        self._parts = parts
+        self._written: dict[str, bytes] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Restore what was kept, and keep it from now on.
+
+        :raises StateError: it was written by other versions, or cannot be read
+        """
+        for name, data in (await asyncio.to_thread(self._read)).items():
+            try:
+                await self._parts[name].restore(data)
+            except Exception as error:
+                raise self._unreadable(name, error) from error
+        await self._write(_VERSIONS, json.dumps(self._versions).encode())
+        self._task = asyncio.create_task(self._keep_writing())
+
+    async def close(self) -> None:
+        """Write for the last time."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            await self._write_all()
+
+    def _read(self) -> dict[str, bytes]:
+        """What was written of each part, in the order in which they are restored."""
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        path = self._directory / _VERSIONS
+        if not path.exists():
+            return {}
+        try:
+            written = json.loads(path.read_text())
+        except ValueError as error:
+            raise self._unreadable(_VERSIONS, error) from error
+        if written != self._versions:
+            raise StateError(
+                f"{self._directory}: was written by {_listed(written)}, and this is {_listed(self._versions)}:"
+                f" use those versions, or remove {self._directory} to begin anew"
+            )
+        return {
+            name: (self._directory / name).read_bytes() for name in self._parts if (self._directory / name).exists()
+        }
+
+    def _unreadable(self, name: str, error: Exception) -> StateError:
+        return StateError(
+            f"{self._directory / name}: cannot be read ({type(error).__name__}: {error}):"
+            f" remove {self._directory} to begin anew"
+        )
+
+    async def _keep_writing(self) -> None:
+        pause = _SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            began = time.monotonic()
+            await self._write_all()
+            pause = max(_SECONDS, (time.monotonic() - began) / _SHARE_OF_TIME)
+
+    async def _write_all(self) -> None:
+        for name, part in self._parts.items():
+            try:
+                data = await part.dump()
+                if data is not None:
+                    await self._write(name, data)
+            except Exception:
+                _log.exception("--state-dir: the state of %s could not be written", name)
+
+    async def _write(self, name: str, data: bytes) -> None:
+        digest = hashlib.sha256(data).digest()
+        if self._written.get(name) != digest:
+            await asyncio.to_thread(_replace, self._directory / name, data)
+            self._written[name] = digest
+
+
+def _replace(path: Path, data: bytes) -> None:
+    new = path.with_name(f"{path.name}.new")
+    with open(new, "wb", opener=_private) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
