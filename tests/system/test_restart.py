@@ -19,6 +19,7 @@ import sys, time
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 print("rows", spark.range(7).count(), flush=True)
+open(sys.argv[2], "w").close()
 time.sleep(float(sys.argv[1]))
 """
 
@@ -32,10 +33,10 @@ def test_logs_and_dashboards_are_there_after_a_restart(tmp_path: Path) -> None:
         emr.client("s3").create_bucket(Bucket="code")
         before = Cluster(emr)
         job = before.code("job.py", JOB)
-        ended = before.submit(job, "0", configurationOverrides=LOGS)
+        ended = before.submit(job, "0", str(tmp_path / "first"), configurationOverrides=LOGS)
         before.succeeded(ended)
-        ran = before.submit(job, "600", configurationOverrides=LOGS)
-        before.reached(ran, "RUNNING")
+        ran = before.submit(job, "600", str(tmp_path / "second"), configurationOverrides=LOGS)
+        eventually((tmp_path / "second").exists, within=100)
         eventually(lambda: "RUNNING" in (tmp_path / "state" / "emr-serverless").read_bytes().decode("latin-1"))
     with endpoint(tmp_path) as emr:
         after = copy.copy(before)
@@ -48,4 +49,4 @@ def test_logs_and_dashboards_are_there_after_a_restart(tmp_path: Path) -> None:
         assert (after.run(ran)["state"], after.run(ran)["stateDetails"][:24]) == ("FAILED", "The local endpoint ended")
         _, page = after.dashboard(ran)
         assert "Completed Jobs" in page
-        after.succeeded(after.submit(job, "0", configurationOverrides=LOGS))
+        after.succeeded(after.submit(job, "0", str(tmp_path / "third"), configurationOverrides=LOGS))
