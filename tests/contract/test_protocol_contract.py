@@ -325,6 +325,13 @@ def test_requests_for_nothing_are_refused_in_the_services_form(
     assert answer.message
 
 
+def test_what_is_for_livy_is_refused(emr: LocalEmr) -> None:
+    for method, path in [("POST", "/sessions"), ("GET", "/sessions/0/statements/1"), ("POST", "/batches")]:
+        answer = send(emr.url, method, path, {"kind": "pyspark"} if method == "POST" else None)
+        assert answer.status == 501
+        assert "no Apache Livy endpoint" in answer.body["msg"]
+
+
 def test_a_request_without_signature_is_refused(emr: LocalEmr) -> None:
     answer = send(emr.url, "GET", "/applications", authorization=None)
     assert (answer.status, answer.code) == (403, "MissingAuthenticationTokenException")

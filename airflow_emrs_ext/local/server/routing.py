@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from http import HTTPStatus
+
 from airflow_emrs_ext.local.base.asgi import Application, Receive, Scope, Send, signed_for, target_of
 from airflow_emrs_ext.local.runners.spark.uis import PREFIX as SPARK_UI_PREFIX
 from airflow_emrs_ext.local.s3.webhdfs import PREFIX as GATEWAY_PREFIX
@@ -9,6 +12,11 @@ from airflow_emrs_ext.local.server.admin import PREFIX as ADMIN_PREFIX
 from airflow_emrs_ext.local.server.admin import admin_application
 from airflow_emrs_ext.local.server.endpoint import CONTAINERS, SERVERLESS, Endpoint
 
+_LIVY_PATHS = ("sessions", "batches")
+_NO_LIVY = (
+    "The local endpoint has no Apache Livy endpoint. Sessions (StartSession, Spark Connect) run Spark code as it"
+    " comes, here and on AWS; job runs (StartJobRun) run what a batch does."
+)
 _CONTAINERS_PATHS = ("virtualclusters", "jobtemplates", "securityconfigurations")
 
 
@@ -35,6 +43,8 @@ class Router:
         if path.startswith(f"{GATEWAY_PREFIX}/") and endpoint.gateway is not None:
             return endpoint.gateway
         signature = signed_for(scope)
+        if signature is not None and signature[1] == SERVERLESS and path[1:].partition("/")[0] in _LIVY_PATHS:
+            return _refuse_livy
         if signature is not None:
             taking = (api for api in apis.values() if api.protocol.takes(signature[1], target_of(scope)))
             return next(taking, endpoint.aws)
@@ -44,3 +54,10 @@ class Router:
             return apis[CONTAINERS]
         is_serverless = first == "applications" or (first == "tags" and rest.startswith("arn:"))
         return apis[SERVERLESS] if is_serverless else endpoint.aws
+
+
+async def _refuse_livy(scope: Scope, receive: Receive, send: Send) -> None:
+    body = json.dumps({"msg": _NO_LIVY}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": HTTPStatus.NOT_IMPLEMENTED, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -14,6 +14,7 @@ from airflow_emrs_ext.local.base.errors import ApiError, validation_error
 from airflow_emrs_ext.local.base.leniency import enforce
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle, Listener, now
 from airflow_emrs_ext.local.base.queueing import Queues
+from airflow_emrs_ext.local.base.regions import region_in
 from airflow_emrs_ext.local.base.releases import Release
 from airflow_emrs_ext.local.base.tags import check_tags
 from airflow_emrs_ext.local.base.views import filled
@@ -269,7 +270,7 @@ class Applications(Collection[Application]):
     def _apply_limits(self, application: Application) -> None:
         started = bool(application.life.history) and application.state in (S.STARTING, S.STARTED)
         warm = warm_capacity(application.settings).cpu if started else 0.0
-        self._capacity.allow(application.id, limit_of(application.settings), warm)
+        self._capacity.allow(application.id, region_in(application.arn), limit_of(application.settings), warm)
         scheduler = application.settings.get("schedulerConfiguration")
         self._queues.allow(application.id, scheduler["maxConcurrentRuns"] if scheduler else None)
 
@@ -297,11 +298,12 @@ class Applications(Collection[Application]):
 
     def _check_account(self, application: Application) -> None:
         warm = warm_capacity(application.settings).cpu
-        if self._capacity.used_vcpu + warm > self._capacity.account_vcpu:
+        used = self._capacity.used_vcpu(region_in(application.arn))
+        if used + warm > self._capacity.account_vcpu:
             raise ApiError(
                 "ServiceQuotaExceededException",
                 f"The initial capacity of application {application.id} takes {warm:g} vCPUs; the"
-                f" account may use {self._capacity.account_vcpu:g} and uses {self._capacity.used_vcpu:g}",
+                f" account may use {self._capacity.account_vcpu:g} and uses {used:g}",
             )
 
     def _begin(self, application: Application) -> None:

@@ -1,12 +1,15 @@
-"""Who holds how much of the account's and each application's capacity, and who waits for some."""
+"""Who holds how much of the account's and each application's capacity, and who waits for some.
+
+An account has its vCPUs once in each Region.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
 
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.runner import WorkerSize
@@ -30,10 +33,12 @@ class CannotRunError(Exception):
 class Share:
     """What one application may use and uses.
 
+    :param region: of the application
     :param limit: ``maximumCapacity``
     :param warm_vcpu: vCPUs of the pre-initialized workers while the application is started
     """
 
+    region: str
     limit: Resources
     warm_vcpu: float = 0.0
     used: Resources = NOTHING
@@ -80,23 +85,22 @@ class Capacity:
         self._shares: dict[str, Share] = {}
         self._waiting: dict[str, _Waiter] = {}
         self._held: dict[str, _Holder] = {}
-        self._is_short = False
+        self._short_regions: set[str] = set()
         self._short: set[str] = set()
 
     @property
     def account_vcpu(self) -> float:
-        """The vCPUs that the account may use at once."""
+        """The vCPUs that the account may use at once in a Region."""
         scale = self._config.quota_scale
         return self._config.account_vcpus * scale if scale else math.inf
 
-    @property
-    def used_vcpu(self) -> float:
-        """The vCPUs that the account uses."""
-        return sum(share.vcpu for share in self._shares.values())
+    def used_vcpu(self, region: str) -> float:
+        """The vCPUs that the account uses in a Region."""
+        return sum(share.vcpu for share in self._shares.values() if share.region == region)
 
-    def allow(self, application_id: str, limit: Resources, warm_vcpu: float) -> None:
+    def allow(self, application_id: str, region: str, limit: Resources, warm_vcpu: float) -> None:
         """Set what an application may use, and what its warm workers take."""
-        share = self._shares.setdefault(application_id, Share(limit))
+        share = self._shares.setdefault(application_id, Share(region, limit))
         share.limit, share.warm_vcpu = limit, warm_vcpu
         self.hand_out()
 
@@ -144,7 +148,7 @@ class Capacity:
         share = self._shares[holder.application_id]
         more = executor_count - holder.executor_count
         if more > 0:
-            is_passed_by = self._is_short or holder.application_id in self._short
+            is_passed_by = share.region in self._short_regions or holder.application_id in self._short
             more = 0 if is_passed_by else _most(share, self._room(share), holder.demand.executor, more)
         share.used = share.used.less(holder.amount)
         holder.executor_count += more
@@ -163,22 +167,22 @@ class Capacity:
     def hand_out(self) -> None:
         """Grant what can be granted now; called whenever a limit or a use has changed."""
         held_back: dict[str, str] = {}
-        line = ""
+        lines: dict[str, str] = {}
         for work_id, waiter in list(self._waiting.items()):
             if waiter.granted.done():
                 continue
-            before = line or held_back.get(waiter.application_id, "")
+            share = self._shares[waiter.application_id]
+            before = lines.get(share.region) or held_back.get(waiter.application_id)
             if before:
                 self._say(waiter, f"It waits for workers behind {before}.")
                 continue
-            share = self._shares[waiter.application_id]
             smallest = waiter.demand.with_executors(1)
             if smallest.cpu > self._room(share):
-                self._say(waiter, self._short_of_account(smallest.cpu))
-                line = waiter.label
+                self._say(waiter, self._short_of_account(smallest.cpu, share.region))
+                lines[share.region] = waiter.label
                 continue
             driver, wanted = waiter.demand.with_executors(0), waiter.demand.executor_count
-            with_driver = Share(share.limit, share.warm_vcpu, share.used.add(driver))
+            with_driver = replace(share, used=share.used.add(driver))
             count = _most(with_driver, self._room(share) - driver.cpu, waiter.demand.executor, wanted)
             if count < 1:
                 self._say(waiter, self._short_of_application(waiter, share))
@@ -192,7 +196,7 @@ class Capacity:
             if waiter.said:
                 waiter.say("Workers are being allocated.")
         # Who waits for the account, or for an application, is not passed by.
-        self._is_short, self._short = bool(line), set(held_back)
+        self._short_regions, self._short = set(lines), set(held_back)
 
     def clear(self) -> None:
         """Forget every application and everyone who waits."""
@@ -202,7 +206,7 @@ class Capacity:
 
     def _room(self, share: Share) -> float:
         """The vCPUs of the account that an application may take beside what it uses."""
-        return self.account_vcpu - (self.used_vcpu - share.vcpu) - share.used.cpu
+        return self.account_vcpu - (self.used_vcpu(share.region) - share.vcpu) - share.used.cpu
 
     def _say(self, waiter: _Waiter, sentence: str) -> None:
         if not waiter.said:
@@ -211,10 +215,12 @@ class Capacity:
             waiter.said = sentence
             waiter.say(sentence)
 
-    def _short_of_account(self, vcpu: float) -> str:
+    def _short_of_account(self, vcpu: float, region: str) -> str:
+        of_region = {application_id for application_id, share in self._shares.items() if share.region == region}
         return (
-            f"It waits for {vcpu:g} vCPUs: the account uses {self.used_vcpu:g} of {self.account_vcpu:g}"
-            f" ({self._users(None)}). End one of them, ask for less, or start emrs-local with more --account-vcpus."
+            f"It waits for {vcpu:g} vCPUs: the account uses {self.used_vcpu(region):g} of {self.account_vcpu:g}"
+            f" ({self._users(of_region)})."
+            " End one of them, ask for less, or start emrs-local with more --account-vcpus."
         )
 
     def _short_of_application(self, waiter: _Waiter, share: Share) -> str:
@@ -223,12 +229,12 @@ class Capacity:
         return (
             f"It waits for {smallest.cpu:g} vCPUs and {smallest.memory_gb:g} GB: the application uses {used.cpu:g} and"
             f" {used.memory_gb:g} of its maximumCapacity, {limit.cpu:g} and {limit.memory_gb:g}"
-            f" ({self._users(waiter.application_id)})."
+            f" ({self._users({waiter.application_id})})."
         )
 
-    def _users(self, application_id: str | None) -> str:
-        """Who has most, for people: the account's or an application's."""
-        holders = [one for one in self._held.values() if application_id in (None, one.application_id)]
+    def _users(self, application_ids: Container[str]) -> str:
+        """Who has most of what some applications have, for people."""
+        holders = [one for one in self._held.values() if one.application_id in application_ids]
         holders.sort(key=lambda holder: -holder.amount.cpu)
         named = [f"{holder.label}: {holder.amount.cpu:g}" for holder in holders[:_NAMED]]
         more = len(holders) - len(named)

@@ -89,6 +89,14 @@ SESSIONS = Feature(
     (PREVIEW,),
 )
 
+_LIVY = Feature(
+    "Apache Livy endpoints are",
+    (6, 14, 0),
+    "Interactive workloads through an Apache Livy endpoint",
+    ("interactiveConfiguration.livyEndpointEnabled=true",),
+    (SPARK,),
+)
+
 FEATURES: Sequence[Feature] = (
     SESSIONS,
     Feature(
@@ -116,13 +124,7 @@ FEATURES: Sequence[Feature] = (
         ("interactiveConfiguration.studioEnabled=true",),
         (SPARK,),
     ),
-    Feature(
-        "Apache Livy endpoints are",
-        (6, 14, 0),
-        "Interactive workloads through an Apache Livy endpoint",
-        ("interactiveConfiguration.livyEndpointEnabled=true",),
-        (SPARK,),
-    ),
+    _LIVY,
     Feature(
         "shuffle-optimized disks are",
         (7, 1, 0),
@@ -215,7 +217,10 @@ CLASSIFICATIONS: Sequence[str] = (
 )
 """The classifications that the guide uses."""
 
-UNCERTAIN: Sequence[str] = ("emrfs-site", "hdfs-site", "hive-env", "mapred-site", "spark-env", "tez-site", "yarn-site")
+UNCERTAIN: Sequence[str] = (
+    *("emrfs-site", "hdfs-site", "mapred-site", "tez-site", "yarn-site"),
+    *("hive-env", "spark-env", "export"),
+)
 """Those of other services of Amazon EMR, of which the guide says nothing: run, with a warning."""
 
 
@@ -291,6 +296,10 @@ def problems(
             if feature.asks(fact) and (problem := feature.problem(engine, label, release)):
                 yield _sentence(fact.place, problem, feature.section)
         kind, _, named = fact.name.partition(":")
+        if _LIVY.asks(fact):
+            _log.warning(
+                "%s: the local endpoint has no Apache Livy endpoint; sessions run code as it comes", fact.place
+            )
         if kind == "classification" and named in UNCERTAIN:
             _log.warning("%s: the user guide does not name %s; AWS may refuse it", fact.place, named)
         for must in MUSTS:
@@ -379,3 +388,5 @@ def _configured(configuration: Mapping[str, Any], place: str) -> Iterator[Fact]:
     yield Fact(f"{place}.classification", f"classification:{name}")
     for key, value in (configuration.get("properties") or {}).items():
         yield Fact(f"{place}.properties.{key}", f"{name}:{key}", str(value))
+    for index, nested in enumerate(configuration.get("configurations") or (), start=1):
+        yield from _configured(nested, f"{place}.configurations.{index}")

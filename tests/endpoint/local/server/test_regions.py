@@ -7,7 +7,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from airflow_emrs_ext.local.testing import LocalEmr
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from tests.polling import eventually
 
 ROLE = "arn:aws:iam::123456789012:role/job"
@@ -54,6 +54,17 @@ def test_virtual_clusters_are_kept_apart_too(emr: LocalEmr) -> None:
     assert here.list_virtual_clusters()["virtualClusters"] == []
     with pytest.raises(here.exceptions.ResourceNotFoundException, match="there is one in eu-west-1"):
         here.describe_virtual_cluster(id=cluster_id)
+
+
+def test_each_region_has_the_vcpus_of_the_account(emr: LocalEmr) -> None:
+    emr.configure(quota_scale=1)
+    emr.script([ScriptedAttempt(hold=True)])
+    for region in ("us-east-1", "eu-west-1"):
+        client = emr.client("emr-serverless", region_name=region)
+        client.start_job_run(applicationId=create(client), executionRoleArn=ROLE, jobDriver=DRIVER)
+    eventually(lambda: {run["state"] for run in emr.job_runs()} == {"RUNNING"})
+    workers = [run["attempts"][0]["executorCount"] for run in emr.job_runs()]
+    assert workers == [3, 3]
 
 
 def test_there_is_no_region_that_aws_has_not(emr: LocalEmr) -> None:

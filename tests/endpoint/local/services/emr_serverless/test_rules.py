@@ -164,6 +164,25 @@ async def test_properties_of_log4j_that_are_fixed(lab: Lab, name: str) -> None:
         await lab.application(runtimeConfiguration=[given])
 
 
+async def test_a_configuration_within_another_is_looked_at(lab: Lab) -> None:
+    inner = {"classification": "spark-driver-log4j2", "properties": {"appender.console.name": "x"}}
+    outer = {"classification": "spark", "configurations": [inner]}
+    with pytest.raises(
+        ApiError, match=r"1\.configurations\.1\.properties\.appender\.console\.name: .* not configurable"
+    ):
+        await lab.application(runtimeConfiguration=[outer])
+    exported = {
+        "classification": "spark-env",
+        "configurations": [{"classification": "export", "properties": {"A": "b"}}],
+    }
+    await lab.application(runtimeConfiguration=[exported])
+
+
+async def test_an_application_may_have_a_livy_endpoint_but_not_here(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    await lab.application(interactiveConfiguration={"livyEndpointEnabled": True})
+    assert "interactiveConfiguration.livyEndpointEnabled: the local endpoint has no Apache Livy endpoint" in caplog.text
+
+
 async def test_tags_are_at_most_50(lab: Lab) -> None:
     tags = {f"k{number}": "v" for number in range(51)}
     with pytest.raises(ApiError, match="tags: a resource has at most 50 tags, not 51"):

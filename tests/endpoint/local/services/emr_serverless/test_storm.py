@@ -58,7 +58,7 @@ async def test_storm(make_lab: Callable[..., Lab], seed: int) -> None:
     for application_id in applications:
         await lab.application_in(application_id, "STOPPED")
         assert lab.record("application", application_id)["activeJobRuns"] == []
-    assert lab.service._capacity.used_vcpu == 0
+    assert lab.service._capacity.used_vcpu("us-east-1") == 0
     assert {lab.state(run_id) for run_id in runs} == ENDS
     internal = [r for r in lab.service.job_runs.records() if r["stateDetails"].startswith("Internal error")]
     assert internal == []
