@@ -137,6 +137,19 @@ def _parser() -> argparse.ArgumentParser:
         help="keep applications, job runs, logs, S3 objects and dashboards here; the next endpoint goes on with them",
     )
     parser.add_argument(
+        "--tls-port",
+        type=_port,
+        metavar="PORT",
+        help="speak TLS at this port, too, and to clients of sessions; the log says what they have to trust",
+    )
+    parser.add_argument(
+        "--sessions-port",
+        type=_port,
+        default=0,
+        metavar="PORT",
+        help="port of Spark Connect, such as 443 where that is allowed; 0 picks a free one",
+    )
+    parser.add_argument(
         "--s3-endpoint", type=_http_url, metavar="URL", help="another S3 for Spark and the logs than the endpoint's own"
     )
     parser.add_argument(

@@ -291,6 +291,8 @@ def local_emr(
     host: str = "127.0.0.1",
     port: int = 0,
     state_dir: Path | str | None = None,
+    tls_port: int | None = None,
+    sessions_port: int = 0,
     s3_endpoint: str | None = None,
     start_seconds: float = 60,
     allowed_hosts: Sequence[str] = (),
@@ -310,6 +312,9 @@ def local_emr(
     :param port: port to bind; default 0: a free one
     :param state_dir: where the endpoint keeps its files and its state, for the next one to go on with; default: a
         directory that is removed at the end
+    :param tls_port: port that speaks TLS, too, and makes sessions speak it; clients trust ``tls/ca.pem`` in
+        ``state_dir``; default: none
+    :param sessions_port: port of Spark Connect; default 0: a free one
     :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
     :param start_seconds: how long to wait for it to be ready
     :param allowed_hosts: host names under which it answers, beside ``localhost``, all below that, and addresses
@@ -327,6 +332,9 @@ def local_emr(
         arguments += ["--repository", repository]
     if state_dir is not None:
         arguments += ["--state-dir", str(state_dir)]
+    if tls_port is not None:
+        arguments += ["--tls-port", str(tls_port)]
+    arguments += ["--sessions-port", str(sessions_port)]
     if s3_endpoint is not None:
         arguments += ["--s3-endpoint", s3_endpoint]
     for name in allowed_hosts:

@@ -93,17 +93,24 @@ class ConnectProxy:
         self._route = route
         self._server: grpc.aio.Server | None = None
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
+    async def start(
+        self, host: str = "127.0.0.1", port: int = 0, credentials: grpc.ServerCredentials | None = None
+    ) -> int:
         """Accept connections.
 
         :param host: address to listen on
         :param port: TCP port; 0 takes a free one
+        :param credentials: certificate and key; ``None``: without TLS
         :return: the port
         :raises RuntimeError: the port is taken
         """
         self._server = grpc.aio.server(options=_OPTIONS)
         self._server.add_generic_rpc_handlers((_Handlers(self._forward),))
-        bound: int = self._server.add_insecure_port(f"{host}:{port}")
+        address = f"{host}:{port}"
+        server = self._server
+        bound: int = (
+            server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
+        )
         await self._server.start()
         return bound
 

@@ -39,6 +39,7 @@ from airflow_emrs_ext.shared.service_model import extend
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.local.s3.gateway import S3Gateway
+    from airflow_emrs_ext.local.server.certificates import Certificate
     from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
     from airflow_emrs_ext.local.services.emr_containers.managed_endpoints import ManagedEndpoint
     from airflow_emrs_ext.local.services.emr_serverless.sessions import Session
@@ -62,6 +63,8 @@ class Options:
     :param lenient: take and log what AWS refuses by its user guide
     :param state_dir: where files and the state are kept, for the next endpoint to go on with; ``None``: a directory
         that is removed at the end
+    :param tls_port: port that speaks TLS, too; 0: a free one, ``None``: none, and sessions without TLS
+    :param sessions_port: port of Spark Connect; 0: a free one
     :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
     :param exit_with_parent: end when the process that started the endpoint is gone
     :param allowed_hosts: further host names, each with all below it, and addresses under which it answers
@@ -79,6 +82,8 @@ class Options:
     account_vcpus: float = 16.0
     lenient: bool = False
     state_dir: Path | None = None
+    tls_port: int | None = None
+    sessions_port: int = 0
     s3_endpoint: str | None = None
     exit_with_parent: bool = False
     allowed_hosts: Sequence[str] = ()
@@ -92,9 +97,10 @@ class Endpoint:
     :param options: what the command line says
     :param url: where the endpoint can be reached
     :param state_dir: an existing directory for its files
+    :param certificate: for sessions; ``None``: they speak no TLS
     """
 
-    def __init__(self, options: Options, url: str, state_dir: Path) -> None:
+    def __init__(self, options: Options, url: str, state_dir: Path, certificate: Certificate | None = None) -> None:
         self.options = options
         self.config: ServiceConfig = ServiceConfig(
             quota_scale=options.quota_scale,
@@ -109,7 +115,9 @@ class Endpoint:
         self.spark_uis: SparkUis = SparkUis(url)
         self._runner = self._make_runner(state_dir)
         access = ConnectAccess(self.config)
-        self._connect = ConnectGateway(access, self.config)
+        self._connect = ConnectGateway(
+            access, self.config, options.sessions_port, (certificate.chain, certificate.key) if certificate else None
+        )
         access.gateway_url = self._connect.url
         self.dashboards: Dashboards = Dashboards(self._runner, self.config)
         self.serverless: EmrServerless = EmrServerless(

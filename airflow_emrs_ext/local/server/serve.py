@@ -12,6 +12,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -23,6 +24,9 @@ from airflow_emrs_ext.local.server.endpoint import Endpoint, Options
 from airflow_emrs_ext.local.server.kept_state import claimed
 from airflow_emrs_ext.local.server.routing import Router
 from airflow_emrs_ext.local.server.web_pages import WebPageFilter
+
+if TYPE_CHECKING:
+    from airflow_emrs_ext.local.server.certificates import Certificate
 
 _KEEP_ALIVE_SECONDS = 120
 _LAST_REQUESTS_SECONDS = 1
@@ -48,12 +52,23 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with _bind(options) as bound, _state_directory(options) as state_dir:
+    with contextlib.ExitStack() as stack:
+        state_dir = stack.enter_context(_state_directory(options))
+        bound = stack.enter_context(_bind(options, options.port))
+        secure = None if options.tls_port is None else stack.enter_context(_bind(options, options.tls_port))
         host, port = bound.getsockname()[:2]
-        endpoint = Endpoint(options, _url(_WILDCARDS.get(host, host), port), state_dir)
+        certificate = None if secure is None else await asyncio.to_thread(_certificate, options, state_dir)
+        endpoint = Endpoint(options, _url(_WILDCARDS.get(host, host), port), state_dir, certificate)
 
         def started() -> None:
             endpoint.started()
+            if secure is not None and certificate is not None:
+                _log.info(
+                    "TLS at https://localhost:%s; clients trust it by AWS_CA_BUNDLE=%s, of sessions"
+                    " GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=%s",
+                    secure.getsockname()[1],
+                    *[certificate.authority] * 2,
+                )
             ready(_url(options.host, port))
 
         application = WebPageFilter(
@@ -63,21 +78,25 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
             pages=(*PAGES, f"{SPARK_UI_PREFIX}/"),
             scripted=("/moto-api/", f"{SPARK_UI_PREFIX}/"),
         )
-        server = _Server(application, started)
+        servers = [(_Server(application, started), bound)]
+        if secure is not None:
+            # Started first: whoever is told that the endpoint is ready finds both.
+            servers.insert(0, (_Server(application, lambda: None, certificate), secure))
         await endpoint.start()
-        serving = asyncio.ensure_future(server.serve(sockets=[bound]))
+        serving = [asyncio.ensure_future(server.serve(sockets=[taken])) for server, taken in servers]
         watching = asyncio.ensure_future(_parent_gone(stop)) if options.exit_with_parent else None
         stopping = asyncio.ensure_future(stop.wait())
         try:
-            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             _log.info("ending")
             stopping.cancel()
             if watching is not None:
                 watching.cancel()
             await endpoint.close()
-            server.should_exit = True
-            await serving
+            for server, _ in servers:
+                server.should_exit = True
+            await asyncio.gather(*serving)
 
 
 class _Connection(LenientConnection):
@@ -91,7 +110,9 @@ class _Connection(LenientConnection):
 class _Server(uvicorn.Server):
     """uvicorn that says when it accepts requests, and leaves the signals to :func:`serve`."""
 
-    def __init__(self, application: Application, started: Callable[[], None]) -> None:
+    def __init__(
+        self, application: Application, started: Callable[[], None], certificate: Certificate | None = None
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -105,6 +126,8 @@ class _Server(uvicorn.Server):
                 # Clients keep connections in pools; one that the server closed first costs them a failed request.
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=_LAST_REQUESTS_SECONDS,
+                ssl_certfile=certificate.chain if certificate else None,
+                ssl_keyfile=certificate.key if certificate else None,
             )
         )
         self._when_started = started
@@ -128,9 +151,9 @@ async def _parent_gone(stop: asyncio.Event) -> None:
 
 
 @contextlib.contextmanager
-def _bind(options: Options) -> Iterator[socket.socket]:
+def _bind(options: Options, port: int) -> Iterator[socket.socket]:
     family, kind, protocol, _, address = socket.getaddrinfo(
-        options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        options.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     with socket.socket(family, kind, protocol) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -138,7 +161,7 @@ def _bind(options: Options) -> Iterator[socket.socket]:
             bound.bind(address)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise PortTakenError(f"{options.host}:{options.port}") from None
+                raise PortTakenError(f"{options.host}:{port}") from None
             raise
         yield bound
 
@@ -152,6 +175,15 @@ def _state_directory(options: Options) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="emrs-local-", ignore_cleanup_errors=True) as directory:
         yield Path(directory)
+
+
+def _certificate(options: Options, state_dir: Path) -> Certificate:
+    from airflow_emrs_ext.local.server.certificates import make_certificate
+
+    wildcards = (*_WILDCARDS, "localhost")
+    return make_certificate(
+        state_dir / "tls", [n for n in (options.host, *options.allowed_hosts) if n not in wildcards]
+    )
 
 
 def _url(host: str, port: int) -> str:

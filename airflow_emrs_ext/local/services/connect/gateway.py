@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -29,11 +30,17 @@ class ConnectGateway:
 
     :param access: knows the tokens
     :param config: ``endpoint_url``, whose host is also the gateway's
+    :param port: to listen on; 0: a free one
+    :param tls: files with the certificate and its private key; ``None``: without TLS
     """
 
-    def __init__(self, access: ConnectAccess, config: ServiceConfig) -> None:
+    def __init__(
+        self, access: ConnectAccess, config: ServiceConfig, port: int = 0, tls: tuple[Path, Path] | None = None
+    ) -> None:
         self._access = access
         self._config = config
+        self._port = port
+        self._tls = tls
         self._lock = asyncio.Lock()
         self._is_closed = False
         self._proxy: ConnectProxy | None = None
@@ -55,9 +62,25 @@ class ConnectGateway:
                 host = urlsplit(self._config.endpoint_url).hostname or "127.0.0.1"
                 authority = f"[{host}]" if ":" in host else host
                 proxy = ConnectProxy(self._route)
-                self._url = f"http://{authority}:{await proxy.start(authority)}"
+                bound = await self._listen(proxy, authority)
+                self._url = f"https://localhost:{bound}" if self._tls else f"http://{authority}:{bound}"
                 self._proxy = proxy
         return self._url
+
+    async def _listen(self, proxy: ConnectProxy, authority: str) -> int:
+        import grpc
+
+        credentials = None
+        if self._tls:
+            chain, key = [await asyncio.to_thread(path.read_bytes) for path in self._tls]
+            credentials = grpc.ssl_server_credentials([(key, chain)])
+        try:
+            return await proxy.start(authority, self._port, credentials)
+        except RuntimeError:
+            raise ApiError(
+                "InternalServerException",
+                f"Port {self._port} cannot be used for sessions: another --sessions-port, or 0 for a free one",
+            ) from None
 
     async def close(self) -> None:
         """End the calls in flight and stop listening."""
