@@ -14,6 +14,11 @@ from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 HERE = Path(__file__).parent
 REAL = ("answers", "faults", "system")
 
+# What they hold in common says what it has found, as a test does.
+pytest.register_assert_rewrite(
+    *(f"tests.{name}" for name in ("browsing", "faults", "interpreters", "running", "simulation", "two_airflows"))
+)
+
 pytest_plugins = ["airflow_emrs_ext.local.pytest_plugin"]
 
 
