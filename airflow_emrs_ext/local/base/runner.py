@@ -49,13 +49,17 @@ class CloudWatchLogs:
     :param group: the log group
     :param prefix: what the names of the streams begin with
     :param kms_key: the ARN of the key that encrypts them
-    :param log_types: which of them: ``STDOUT``, ``STDERR``
+    :param log_types: which of them: types such as ``STDERR``, by the worker type that writes them; ``None``: all
     """
 
     group: str
     prefix: str = ""
     kms_key: str | None = None
-    log_types: frozenset[str] = frozenset({"STDOUT", "STDERR"})
+    log_types: Mapping[str, frozenset[str]] | None = None
+
+    def takes(self, worker_type: str, log_type: str) -> bool:
+        """Whether a log of a worker goes there."""
+        return self.log_types is None or log_type in self.log_types.get(worker_type, ())
 
 
 @dataclass(frozen=True)

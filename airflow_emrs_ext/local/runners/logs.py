@@ -32,12 +32,12 @@ _EVENT_BYTES = 250_000
 class LogDelivery:
     """Delivers the log files of one driver, again and again while it runs and once more at the end.
 
-    ``<uri>/<log_path>/<driver's name>/stdout.gz`` on S3, and the stream ``<prefix>/<log_path>/<driver's name>/stdout``
-    of the log group in CloudWatch Logs; likewise ``stderr``. What cannot be delivered is reported in the endpoint's log
-    and never fails the driver.
+    ``<uri>/<log_path>/<folder>/stdout.gz`` on S3, and the stream ``<prefix>/<log_path>/<folder>/stdout`` of the log
+    group in CloudWatch Logs; likewise ``stderr``. What cannot be delivered, or is asked for and never written, is
+    reported in the endpoint's log and never fails the driver.
 
     :param spec: the driver
-    :param log_files: (driver's name, log type) to the file that is being written
+    :param log_files: (folder, log type) to the file that is being written; the driver's folder is its name
     :param target: where S3 and CloudWatch Logs are
     :param refresh_seconds: how long until the next delivery to S3, asked before each
     """
@@ -52,12 +52,25 @@ class LogDelivery:
         self._refresh_seconds = refresh_seconds
         self._sinks: list[_S3Sink | _CloudWatchSink] = []
         logs = spec.logs
-        for (driver_name, log_type), path in log_files.items():
-            name = f"{spec.log_path}/{driver_name}/{log_type.lower()}"
+        written = set()
+        for (folder, log_type), path in log_files.items():
+            name = f"{spec.log_path}/{folder}/{log_type.lower()}"
+            worker_type = folder.partition("/")[0]
+            written.add((worker_type, log_type))
             if logs.s3:
                 self._sinks.append(_S3Sink(target, logs.s3, f"{name}.gz", path, logs.most_bytes))
-            if logs.cloudwatch and log_type in logs.cloudwatch.log_types:
+            if logs.cloudwatch and logs.cloudwatch.takes(worker_type, log_type):
                 self._sinks.append(_CloudWatchSink(target, logs.cloudwatch, name, path))
+        asked = (logs.cloudwatch and logs.cloudwatch.log_types) or {}
+        for worker_type, log_types in asked.items():
+            for log_type in sorted(log_types):
+                if (worker_type, log_type) not in written:
+                    log.warning(
+                        "%s: logTypes asks for %s of %s, which nothing writes here",
+                        spec.log_path,
+                        log_type,
+                        worker_type,
+                    )
 
     async def run(self) -> None:
         """Deliver what is new, periodically, until cancelled."""

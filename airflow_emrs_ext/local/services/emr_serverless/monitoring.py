@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_emrs_ext.local.base.runner import CloudWatchLogs, LogDestinations, S3Logs
@@ -11,6 +11,13 @@ from airflow_emrs_ext.local.services.emr_serverless.engines import HIVE, SPARK
 PRODUCT = "EMR Serverless"
 DRIVER_NAMES = {SPARK: "SPARK_DRIVER", HIVE: "HIVE_DRIVER"}
 """The worker type of the driver, by the type of the application."""
+
+_STREAMS = ("STDERR", "STDOUT")
+LOG_TYPES: Mapping[str, Mapping[str, Sequence[str]]] = {
+    SPARK: {"SPARK_DRIVER": _STREAMS, "SPARK_EXECUTOR": _STREAMS},
+    HIVE: {"HIVE_DRIVER": (*_STREAMS, "HIVE_LOG", "TEZ_AM"), "TEZ_TASK": (*_STREAMS, "SYSTEM_LOGS")},
+}
+"""What ``logTypes`` may ask for: worker types and their logs, by the type of the application."""
 
 DEFAULT_LOG_GROUP = "/aws/emr-serverless"
 """The log group where ``cloudWatchLoggingConfiguration`` names none."""
@@ -37,23 +44,21 @@ def merge_monitoring(application: Mapping[str, Any] | None, job: Mapping[str, An
 
 
 def log_destinations(monitoring: Mapping[str, Any], driver_name: str) -> LogDestinations:
-    """Where a driver's logs go.
+    """Where the logs of a driver and its executors go; without ``logTypes`` CloudWatch Logs gets the driver's only.
 
     :param monitoring: the MonitoringConfiguration that is in force
     :param driver_name: the worker type of the driver
     """
     s3 = monitoring.get("s3MonitoringConfiguration") or {}
     cloudwatch = monitoring.get("cloudWatchLoggingConfiguration") or {}
-    wanted: dict[str, Any] = {}
-    if cloudwatch.get("logTypes"):
-        wanted["log_types"] = frozenset(name.upper() for name in cloudwatch["logTypes"].get(driver_name, ()))
+    asked = cloudwatch.get("logTypes") or {driver_name: _STREAMS}
     return LogDestinations(
         s3=S3Logs(s3["logUri"], s3.get("encryptionKeyArn")) if s3.get("logUri") else None,
         cloudwatch=CloudWatchLogs(
             cloudwatch.get("logGroupName") or DEFAULT_LOG_GROUP,
             cloudwatch.get("logStreamNamePrefix") or "",
             cloudwatch.get("encryptionKeyArn"),
-            **wanted,
+            {worker_type: frozenset(name.upper() for name in names) for worker_type, names in asked.items()},
         )
         if cloudwatch.get("enabled")
         else None,

@@ -30,12 +30,16 @@ class Place:
         self.s3, self.logs = self.target.client("s3"), self.target.client("logs")
         self.s3.create_bucket(Bucket="log-bucket")
         self.directory = directory
-        self.stdout, self.stderr = directory / "out", directory / "err"
+        self.stdout, self.stderr, self.executor = directory / "out", directory / "err", directory / "executor"
 
     def delivery(self, monitoring: dict[str, Any], refresh_seconds: float = 0.05, **changes: Any) -> LogDelivery:
         logs = log_destinations(monitoring, "SPARK_DRIVER")
         attempt = spec(self.directory, spark_submit(), logs=logs, **changes)
-        files = {("SPARK_DRIVER", "STDOUT"): self.stdout, ("SPARK_DRIVER", "STDERR"): self.stderr}
+        files = {
+            ("SPARK_DRIVER", "STDOUT"): self.stdout,
+            ("SPARK_DRIVER", "STDERR"): self.stderr,
+            ("SPARK_EXECUTOR/1", "STDERR"): self.executor,
+        }
         return LogDelivery(attempt, files, self.target, lambda: refresh_seconds)
 
     def object(self, key: str) -> str | None:
@@ -133,6 +137,36 @@ async def test_group_prefix_and_types_are_honoured(place: Place) -> None:
     stream = "mine/applications/00app/jobs/00job/SPARK_DRIVER/stderr"
     assert await asyncio.to_thread(place.streams, "my-group") == [stream]
     assert await asyncio.to_thread(place.events, stream, "my-group") == ["err"]
+
+
+async def test_log_types_choose_the_workers(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    for path in (place.stdout, place.stderr, place.executor):
+        path.write_text(f"{path.name}\n")
+    log_types = {"SPARK_EXECUTOR": ["stderr", "stdout"]}
+
+    with caplog.at_level(logging.WARNING):
+        await place.delivery(
+            {"cloudWatchLoggingConfiguration": {"enabled": True, "logTypes": log_types}, **S3}
+        ).finish()
+
+    stream = "/applications/00app/jobs/00job/SPARK_EXECUTOR/1/stderr"
+    assert await asyncio.to_thread(place.streams) == [stream]
+    assert await asyncio.to_thread(place.events, stream) == ["executor"]
+    key = "some/prefix/applications/00app/jobs/00job/SPARK_EXECUTOR/1/stderr.gz"
+    assert await asyncio.to_thread(place.object, key) == "executor\n"
+    assert caplog.messages == [
+        "applications/00app/jobs/00job: logTypes asks for STDOUT of SPARK_EXECUTOR, which nothing writes here"
+    ]
+
+
+async def test_without_log_types_cloudwatch_has_the_drivers_logs(place: Place) -> None:
+    for path in (place.stdout, place.stderr, place.executor):
+        path.write_text("x\n")
+    await place.delivery(CLOUDWATCH).finish()
+    assert [stream.rpartition("jobs/00job/")[2] for stream in await asyncio.to_thread(place.streams)] == [
+        "SPARK_DRIVER/stderr",
+        "SPARK_DRIVER/stdout",
+    ]
 
 
 @pytest.mark.parametrize("monitoring", [{}, {"cloudWatchLoggingConfiguration": {"enabled": False}}])
