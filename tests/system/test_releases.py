@@ -223,6 +223,7 @@ def test_tables_and_a_dashboard_while_it_runs(cluster: Cluster) -> None:
     assert "/history/" in url
     cluster.succeeded(run_id)
     assert "rows 2" in cluster.log(run_id)
+    assert " INFO Executor: Running task 0.0 in stage 0.0 (TID 0)" in cluster.log(run_id, "SPARK_EXECUTOR/1/stderr")
     assert "Spark Jobs" in cluster.dashboard(run_id)[1]
 
 

@@ -100,6 +100,8 @@ class DriverSpec:
     workers: Workers
     work_dir: Path
     """A directory of this driver's own, made by the service, kept until the endpoint ends."""
+    executor_logs: str | None = None
+    """The folder of the logs of an executor, beside the driver's; ``None``: they are not asked for."""
     tags: Mapping[str, str] = field(default_factory=dict)
     job_driver: Mapping[str, Any] = field(default_factory=dict)
     """In the form of the service's own API, e.g. ``{"sparkSubmit": {...}}``; empty for a session."""

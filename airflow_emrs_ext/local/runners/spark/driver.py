@@ -30,6 +30,21 @@ _SECRET = re.compile(r"(?i)secret|password|token|access.?key")
 _SUBMIT = "org.apache.spark.deploy.SparkSubmit"
 
 
+_PATTERN = "%d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex"
+_SPARK_LOG4J = "classpath:org/apache/spark/log4j2-defaults.properties"
+# Of all events those of the threads that run tasks: the text of any other is replaced by nothing.
+_EXECUTOR_LOG4J = {
+    "rootLogger.appenderRef.executor.ref": "executor",
+    "appender.executor.type": "File",
+    "appender.executor.name": "executor",
+    "appender.executor.layout.type": "PatternLayout",
+    "appender.executor.layout.alwaysWriteExceptions": "false",
+    "appender.executor.layout.pattern": (
+        f"%replace{{%replace{{<%t>{_PATTERN}}}{{(?s)^<(?!Executor task launch).*}}{{}}}}{{^<[^>]*>}}{{}}"
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Machine:
     """What is the same for all drivers of one endpoint.
@@ -146,8 +161,8 @@ def build(
     properties_file = spec.work_dir / "spark.properties"
     write_properties(properties_file, properties)
     java_options = shlex.split(properties.get("spark.driver.extraJavaOptions", ""))
-    if settings.log4j:
-        java_options.append(f"-Dlog4j2.configurationFile={_write_log4j(spec.work_dir, settings.log4j)}")
+    if log4j := _log4j(spec, settings, java_options):
+        java_options.append(f"-Dlog4j2.configurationFile={','.join(log4j)}")
     command = java_command(
         machine.runtime,
         _SUBMIT,
@@ -218,8 +233,30 @@ def _utf16(character: str) -> list[int]:
     return [int.from_bytes(raw[i : i + 2], "big") for i in range(0, len(raw), 2)]
 
 
-def _write_log4j(directory: Path, log4j: Mapping[str, str]) -> str:
-    path = directory / "log4j2.properties"
+def executor_log(work_dir: Path) -> Path:
+    """Where the log of a driver's tasks is written.
+
+    :param work_dir: the driver's
+    """
+    return work_dir / "executor-stderr"
+
+
+def _log4j(spec: DriverSpec, settings: Settings, java_options: Sequence[str]) -> list[str]:
+    """The Log4j configurations, which Log4j merges; none: it finds one."""
+    files = []
+    if settings.log4j:
+        files.append(_write_log4j(spec.work_dir / "log4j2.properties", settings.log4j))
+    elif "spark.driver.extraClassPath" in settings.properties or any("-Dlog4j" in option for option in java_options):
+        # The job may bring a configuration of its own.
+        return []
+    if spec.executor_logs:
+        path = spec.work_dir / "log4j2-executor.properties"
+        write_properties(path, {**_EXECUTOR_LOG4J, "appender.executor.fileName": str(executor_log(spec.work_dir))})
+        files = [*(files or [_SPARK_LOG4J]), path.as_uri()]
+    return files
+
+
+def _write_log4j(path: Path, log4j: Mapping[str, str]) -> str:
     write_properties(
         path,
         {
@@ -229,7 +266,7 @@ def _write_log4j(directory: Path, log4j: Mapping[str, str]) -> str:
             "appender.stderr.name": "stderr",
             "appender.stderr.target": "SYSTEM_ERR",
             "appender.stderr.layout.type": "PatternLayout",
-            "appender.stderr.layout.pattern": "%d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex",
+            "appender.stderr.layout.pattern": _PATTERN,
             **log4j,
         },
     )

@@ -12,6 +12,9 @@ PRODUCT = "EMR Serverless"
 DRIVER_NAMES = {SPARK: "SPARK_DRIVER", HIVE: "HIVE_DRIVER"}
 """The worker type of the driver, by the type of the application."""
 
+EXECUTOR_LOGS: Mapping[str, str] = {SPARK: "SPARK_EXECUTOR/1"}
+"""The folder of the first executor's logs, by the type of the application."""
+
 _STREAMS = ("STDERR", "STDOUT")
 LOG_TYPES: Mapping[str, Mapping[str, Sequence[str]]] = {
     SPARK: {"SPARK_DRIVER": _STREAMS, "SPARK_EXECUTOR": _STREAMS},
