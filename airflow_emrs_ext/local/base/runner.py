@@ -67,11 +67,14 @@ class LogDestinations:
     """Everywhere that a driver's logs go.
 
     :param most_bytes: of a log that is longer only so much of its end is delivered to S3; ``None``: all of it
+    :param part_bytes: a log that is longer is in parts on S3, each up to the end of a line: the last one where the log
+        is expected, those before it in ``archived``; ``None``: it is in one
     """
 
     s3: S3Logs | None = None
     cloudwatch: CloudWatchLogs | None = None
     most_bytes: int | None = None
+    part_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

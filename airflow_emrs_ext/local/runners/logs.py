@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gzip
 import logging
-import shutil
 import tempfile
 import threading
 import time
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from airflow_emrs_ext.local.base.aws import AwsTarget
-from airflow_emrs_ext.local.base.runner import CloudWatchLogs, DriverSpec, S3Logs
+from airflow_emrs_ext.local.base.runner import CloudWatchLogs, DriverSpec, LogDestinations, S3Logs
 
 log: logging.Logger = logging.getLogger(__name__)
 
 _IN_MEMORY_BYTES = 8 << 20
+_CHUNK_BYTES = 1 << 20
 # CloudWatch Logs is fed in near real time, unlike S3.
 _CLOUDWATCH_SECONDS = 1.0
 # What PutLogEvents takes at once, and what it counts for each event beside its text.
@@ -32,9 +32,9 @@ _EVENT_BYTES = 250_000
 class LogDelivery:
     """Delivers the log files of one driver, again and again while it runs and once more at the end.
 
-    ``<uri>/<log_path>/<folder>/stdout.gz`` on S3, and the stream ``<prefix>/<log_path>/<folder>/stdout`` of the log
-    group in CloudWatch Logs; likewise ``stderr``. What cannot be delivered, or is asked for and never written, is
-    reported in the endpoint's log and never fails the driver.
+    ``<uri>/<log_path>/<folder>/stdout.gz`` on S3, older parts in ``archived/stdout_<n>.gz`` beside it, and the stream
+    ``<prefix>/<log_path>/<folder>/stdout`` of the log group in CloudWatch Logs; likewise ``stderr``. What cannot be
+    delivered, or is asked for and never written, is reported in the endpoint's log and never fails the driver.
 
     :param spec: the driver
     :param log_files: (folder, log type) to the file that is being written; the driver's folder is its name
@@ -58,7 +58,7 @@ class LogDelivery:
             worker_type = folder.partition("/")[0]
             written.add((worker_type, log_type))
             if logs.s3:
-                self._sinks.append(_S3Sink(target, logs.s3, f"{name}.gz", path, logs.most_bytes))
+                self._sinks.append(_S3Sink(target, logs.s3, name, path, logs))
             if logs.cloudwatch and logs.cloudwatch.takes(worker_type, log_type):
                 self._sinks.append(_CloudWatchSink(target, logs.cloudwatch, name, path))
         asked = (logs.cloudwatch and logs.cloudwatch.log_types) or {}
@@ -135,34 +135,55 @@ class _Sink:
 
 
 class _S3Sink(_Sink):
-    def __init__(self, target: AwsTarget, place: S3Logs, name: str, path: Path, most_bytes: int | None) -> None:
+    def __init__(self, target: AwsTarget, place: S3Logs, name: str, path: Path, logs: LogDestinations) -> None:
         self._bucket, _, prefix = place.uri.partition("://")[2].partition("/")
-        self._key = f"{prefix.rstrip('/')}/{name}".lstrip("/")
+        self._name = f"{prefix.rstrip('/')}/{name}".lstrip("/")
+        self._key = f"{self._name}.gz"
         super().__init__(path, f"s3://{self._bucket}/{self._key}")
         self._target = target
         self._encryption: dict[str, str] = {}
         if place.kms_key:
             self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": place.kms_key}
-        self._most_bytes = most_bytes
+        self._logs = logs
         self._delivered_bytes = -1
+        # Where the part begins that is not archived, and how many are.
+        self._begin = 0
+        self._parts = 0
 
     def _deliver_new(self) -> None:
         size = self._path.stat().st_size
         if size == self._delivered_bytes:
             return
+        while end := self._end_of_part(size):
+            folder, _, log_type = self._name.rpartition("/")
+            self._upload(f"{folder}/archived/{log_type}_{self._parts + 1}.gz", self._begin, end)
+            self._begin, self._parts = end, self._parts + 1
+        most_bytes = self._logs.most_bytes
+        self._upload(self._key, self._begin if most_bytes is None else max(0, size - most_bytes), size)
+        self._delivered_bytes = size
+
+    def _end_of_part(self, size: int) -> int | None:
+        """Where the part ends that is being written; ``None``: not yet."""
+        most = self._logs.part_bytes
+        if most is None or size - self._begin < most:
+            return None
+        with self._path.open("rb") as file:
+            file.seek(self._begin + most - 1)
+            return file.tell() if file.readline().endswith(b"\n") else None
+
+    def _upload(self, key: str, begin: int, end: int) -> None:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as packed, self._path.open("rb") as file:
-            if self._most_bytes is not None:
-                file.seek(max(0, size - self._most_bytes))
+            file.seek(begin)
             with gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=6) as gzipped:
-                shutil.copyfileobj(file, gzipped)
+                while chunk := file.read(min(_CHUNK_BYTES, end - file.tell())):
+                    gzipped.write(chunk)
             packed.seek(0)
             self._target.client("s3").upload_fileobj(
                 packed,
                 self._bucket,
-                self._key,
+                key,
                 ExtraArgs={"ContentType": "application/x-gzip", **self._encryption},
             )
-        self._delivered_bytes = size
 
 
 class _CloudWatchSink(_Sink):

@@ -22,6 +22,9 @@ LOG_TYPES: Mapping[str, Mapping[str, Sequence[str]]] = {
 }
 """What ``logTypes`` may ask for: worker types and their logs, by the type of the application."""
 
+# Logs of Spark are rotated, those of Hive are not.
+_PART_BYTES = 128 << 20
+
 DEFAULT_LOG_GROUP = "/aws/emr-serverless"
 """The log group where ``cloudWatchLoggingConfiguration`` names none."""
 
@@ -65,4 +68,5 @@ def log_destinations(monitoring: Mapping[str, Any], driver_name: str) -> LogDest
         )
         if cloudwatch.get("enabled")
         else None,
+        part_bytes=_PART_BYTES if driver_name == DRIVER_NAMES[SPARK] else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,16 @@ class Place:
         self.directory = directory
         self.stdout, self.stderr, self.executor = directory / "out", directory / "err", directory / "executor"
 
-    def delivery(self, monitoring: dict[str, Any], refresh_seconds: float = 0.05, **changes: Any) -> LogDelivery:
+    def delivery(
+        self,
+        monitoring: dict[str, Any],
+        refresh_seconds: float = 0.05,
+        part_bytes: int | None = None,
+        **changes: Any,
+    ) -> LogDelivery:
         logs = log_destinations(monitoring, "SPARK_DRIVER")
+        if part_bytes:
+            logs = replace(logs, part_bytes=part_bytes)
         attempt = spec(self.directory, spark_submit(), logs=logs, **changes)
         files = {
             ("SPARK_DRIVER", "STDOUT"): self.stdout,
@@ -81,6 +90,43 @@ async def test_s3_gets_both_files_again_and_again_and_at_the_end(place: Place) -
 
     assert await asyncio.to_thread(place.object, f"{key}stdout.gz") == "one\ntwo\nthree"
     assert await asyncio.to_thread(place.object, f"{key}stderr.gz") == "warning\n"
+
+
+async def test_a_long_log_is_in_parts_on_s3_and_whole_in_cloudwatch(place: Place) -> None:
+    folder = "some/prefix/applications/00app/jobs/00job/SPARK_DRIVER"
+
+    async def objects() -> dict[str, str | None]:
+        listed = await asyncio.to_thread(place.s3.list_objects_v2, Bucket="log-bucket", Prefix=f"{folder}/")
+        keys = [item["Key"] for item in listed["Contents"]]
+        return {key.removeprefix(f"{folder}/"): await asyncio.to_thread(place.object, key) for key in keys}
+
+    place.stdout.write_text("one\ntwo")
+    delivery = place.delivery({**S3, **CLOUDWATCH}, part_bytes=6)
+    await delivery.finish()
+    assert await objects() == {"stdout.gz": "one\ntwo"}
+    with place.stdout.open("a") as file:
+        file.write(" and more\nfifth\nthe last\n")
+    await delivery.finish()
+    await delivery.finish()
+    expected = {
+        "archived/stdout_1.gz": "one\ntwo and more\n",
+        "archived/stdout_2.gz": "fifth\n",
+        "archived/stdout_3.gz": "the last\n",
+        "stdout.gz": "",
+    }
+    assert await objects() == expected
+    with place.stdout.open("a") as file:
+        file.write("new")
+    await delivery.finish()
+    assert await objects() == {**expected, "stdout.gz": "new"}
+
+    lines = await asyncio.to_thread(place.events, "/applications/00app/jobs/00job/SPARK_DRIVER/stdout")
+    assert "".join(lines) == "onetwo and morefifththe lastnew"
+
+
+@pytest.mark.parametrize(("driver_name", "part_bytes"), [("SPARK_DRIVER", 128 * 1024 * 1024), ("HIVE_DRIVER", None)])
+def test_logs_of_spark_are_rotated(driver_name: str, part_bytes: int | None) -> None:
+    assert log_destinations(S3, driver_name).part_bytes == part_bytes
 
 
 async def test_attempts_have_their_own_place(place: Place) -> None:
