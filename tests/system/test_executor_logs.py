@@ -1,15 +1,22 @@
-"""The logs of executors, which are threads of the driver: what the threads log that run tasks."""
+"""The logs of executors, which are threads of the driver: what the threads log that run tasks; and the event log."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import re
+import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_emrs_ext.local.runners.spark.java import find_runtime
+from airflow_emrs_ext.local.runners.spark.launch import free_port, java_command
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from tests.polling import eventually
 from tests.spark_sessions import start_session
@@ -83,6 +90,36 @@ def test_an_executor_s_log_has_what_its_tasks_log(cluster: Cluster) -> None:
     page = urllib.parse.urlunsplit(url._replace(path=f"{url.path}/logs/{EXECUTOR}.gz"))
     with urllib.request.urlopen(page, timeout=30) as answer:
         assert answer.read().decode() == cluster.log(run_id, EXECUTOR)
+
+
+def test_a_history_server_reads_the_event_log(cluster: Cluster, tmp_path: Path) -> None:
+    run_id = failed(cluster)
+    prefix = f"logs/applications/{cluster.application_id}/jobs/{run_id}/sparklogs/"
+    for item in cluster.s3.list_objects_v2(Bucket="code", Prefix=prefix)["Contents"]:
+        path = tmp_path / item["Key"].removeprefix(prefix)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(cluster.s3.get_object(Bucket="code", Key=item["Key"])["Body"].read())
+    runtime, port = find_runtime(), free_port()
+    settings = {"fs.logDirectory": str(tmp_path), "fs.update.interval": "1s", "ui.port": str(port)}
+    options = [f"-Dspark.history.{name}={value}" for name, value in settings.items()]
+    command = java_command(
+        runtime, "org.apache.spark.deploy.history.HistoryServer", [], heap_mb=512, java_options=options
+    )
+    url = f"http://127.0.0.1:{port}/api/v1/applications"
+
+    def listed() -> list[dict[str, Any]]:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+            return list(json.load(answer))
+        return []
+
+    environ = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_HOME": str(runtime.spark_home)}
+    with subprocess.Popen(command, env=environ, cwd=tmp_path, stderr=subprocess.DEVNULL) as server:
+        try:
+            (application,) = eventually(listed, within=60)
+        finally:
+            server.kill()
+    assert application["id"] == f"{run_id}-1"
+    assert application["attempts"][0]["completed"] is True
 
 
 def test_the_levels_of_the_job_hold_for_it(cluster: Cluster) -> None:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+UNFINISHED = ".inprogress"
+"""How the name of an event log ends while Spark writes it."""
+
 
 @dataclass(frozen=True)
 class WorkerSize:
@@ -69,12 +72,14 @@ class LogDestinations:
     :param most_bytes: of a log that is longer only so much of its end is delivered to S3; ``None``: all of it
     :param part_bytes: a log that is longer is in parts on S3, each up to the end of a line: the last one where the log
         is expected, those before it in ``archived``; ``None``: it is in one
+    :param event_logs: whether S3 gets Spark's event log, too
     """
 
     s3: S3Logs | None = None
     cloudwatch: CloudWatchLogs | None = None
     most_bytes: int | None = None
     part_bytes: int | None = None
+    event_logs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +207,13 @@ class Runner(Protocol):
 
         :param spec: what it is for
         :param on_ready: called once, on the event loop, when clients can connect
+        """
+
+    def event_log(self, spec: DriverSpec) -> Path | None:
+        """The event log of a driver's Spark; its name ends with :data:`UNFINISHED` while it is written.
+
+        :param spec: the driver
+        :return: ``None`` when there is none (yet)
         """
 
     async def history_url(self, spec: DriverSpec) -> str | None:

@@ -229,7 +229,13 @@ class Endpoint:
 
     def _log_delivery(self, spec: DriverSpec, log_files: Mapping[tuple[str, str], Path]) -> LogDelivery:
         target = self._target.in_region(spec.region)
-        return LogDelivery(spec, log_files, target, lambda: self.config.log_refresh_seconds)
+        return LogDelivery(
+            spec,
+            log_files,
+            target,
+            lambda: self.config.log_refresh_seconds,
+            lambda: self._runner.event_log(spec),
+        )
 
     def _make_gateway(self) -> S3Gateway | None:
         if self.options.runner == "simulated":

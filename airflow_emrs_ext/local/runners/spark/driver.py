@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_emrs_ext.local.base.aws import AwsTarget
-from airflow_emrs_ext.local.base.runner import ConnectServer, DriverSpec
+from airflow_emrs_ext.local.base.runner import UNFINISHED, ConnectServer, DriverSpec
 from airflow_emrs_ext.local.runners.spark.filesystem import named_buckets, s3_properties
 from airflow_emrs_ext.local.runners.spark.jars import JarSources
 from airflow_emrs_ext.local.runners.spark.java import SparkRuntime
@@ -21,8 +21,8 @@ from airflow_emrs_ext.local.runners.spark.uis import has_ui
 NO_ENTRY_POINT = "spark-internal"
 """What SparkSubmit takes for "the class is on Spark's own class path"."""
 
-OWN_EVENT_LOGS = "event-logs"
-"""The folder in the work directory of a driver whose Spark chooses the names of event logs itself."""
+EVENT_LOGS = "event-logs"
+"""The folder of event logs, in the endpoint's directory; in the driver's where Spark chooses their names itself."""
 
 # As Spark's own list of what is no text for logs, to which the list of processes belongs as well.
 _SECRET = re.compile(r"(?i)secret|password|token|access.?key")
@@ -75,7 +75,7 @@ class Machine:
     @property
     def event_logs(self) -> Path:
         """The directory that the history server reads."""
-        return self.state_dir / "event-logs"
+        return self.state_dir / EVENT_LOGS
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def build(
     app_id, ui_port, line = spec.ui_id, free_port(), machine.runtime.line
     # Before Spark 4 local mode names applications after the millisecond they start in, whatever the properties say.
     chooses_id = line < (4, 0)
-    event_logs = spec.work_dir / OWN_EVENT_LOGS if chooses_id else machine.event_logs
+    event_logs = spec.work_dir / EVENT_LOGS if chooses_id else machine.event_logs
     for directory in (cwd, scratch, event_logs, machine.event_logs):
         directory.mkdir(parents=True, exist_ok=True)
     # What follows the settings' properties belongs to the machine: the job cannot change it.
@@ -231,6 +231,17 @@ def _escaped(text: str, *, is_name: bool = False) -> str:
 def _utf16(character: str) -> list[int]:
     raw = character.encode("utf-16-be")
     return [int.from_bytes(raw[i : i + 2], "big") for i in range(0, len(raw), 2)]
+
+
+def event_log(state_dir: Path, spec: DriverSpec) -> Path | None:
+    """The event log of a driver's Spark, with the ending ``.inprogress`` while it is written; ``None``: there is none.
+
+    :param state_dir: of the endpoint
+    :param spec: the driver
+    """
+    own = sorted((spec.work_dir / EVENT_LOGS).glob("*"))
+    named = [state_dir / EVENT_LOGS / f"{spec.ui_id}{ending}" for ending in ("", UNFINISHED)]
+    return next((path for path in own[-1:] or named if path.exists()), None)
 
 
 def executor_log(work_dir: Path) -> Path:

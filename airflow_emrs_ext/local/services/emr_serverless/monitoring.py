@@ -68,5 +68,6 @@ def log_destinations(monitoring: Mapping[str, Any], driver_name: str) -> LogDest
         )
         if cloudwatch.get("enabled")
         else None,
+        event_logs=driver_name == DRIVER_NAMES[SPARK],
         part_bytes=_PART_BYTES if driver_name == DRIVER_NAMES[SPARK] else None,
     )

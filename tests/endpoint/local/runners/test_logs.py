@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class Place:
         monitoring: dict[str, Any],
         refresh_seconds: float = 0.05,
         part_bytes: int | None = None,
+        event_log: Callable[[], Path | None] = lambda: None,
         **changes: Any,
     ) -> LogDelivery:
         logs = log_destinations(monitoring, "SPARK_DRIVER")
@@ -49,7 +51,7 @@ class Place:
             ("SPARK_DRIVER", "STDERR"): self.stderr,
             ("SPARK_EXECUTOR/1", "STDERR"): self.executor,
         }
-        return LogDelivery(attempt, files, self.target, lambda: refresh_seconds)
+        return LogDelivery(attempt, files, self.target, lambda: refresh_seconds, event_log)
 
     def object(self, key: str) -> str | None:
         try:
@@ -124,9 +126,34 @@ async def test_a_long_log_is_in_parts_on_s3_and_whole_in_cloudwatch(place: Place
     assert "".join(lines) == "onetwo and morefifththe lastnew"
 
 
+async def test_the_event_log_is_beside_the_logs(place: Place, tmp_path: Path) -> None:
+    written, ended = tmp_path / "app-1.inprogress", tmp_path / "app-1"
+    delivery = place.delivery(S3, event_log=lambda: next((path for path in (ended, written) if path.exists()), None))
+    folder = "some/prefix/applications/00app/jobs/00job/sparklogs/"
+
+    async def objects() -> dict[str, str]:
+        listed = await asyncio.to_thread(place.s3.list_objects_v2, Bucket="log-bucket", Prefix=folder)
+        keys = [item["Key"] for item in listed.get("Contents", ())]
+        bodies = [place.s3.get_object(Bucket="log-bucket", Key=key)["Body"].read().decode() for key in keys]
+        return dict(zip((key.removeprefix(folder) for key in keys), bodies, strict=True))
+
+    await delivery.finish()
+    assert await objects() == {}
+    written.write_text("{}\n")
+    await delivery.finish()
+    assert await objects() == {
+        "eventlog_v2_app-1/events_1_app-1": "{}\n",
+        "eventlog_v2_app-1/appstatus_app-1.inprogress": "",
+    }
+    written.rename(ended)
+    await delivery.finish()
+    assert await objects() == {"eventlog_v2_app-1/events_1_app-1": "{}\n", "eventlog_v2_app-1/appstatus_app-1": ""}
+
+
 @pytest.mark.parametrize(("driver_name", "part_bytes"), [("SPARK_DRIVER", 128 * 1024 * 1024), ("HIVE_DRIVER", None)])
-def test_logs_of_spark_are_rotated(driver_name: str, part_bytes: int | None) -> None:
-    assert log_destinations(S3, driver_name).part_bytes == part_bytes
+def test_logs_of_spark_are_rotated_and_have_an_event_log(driver_name: str, part_bytes: int | None) -> None:
+    logs = log_destinations(S3, driver_name)
+    assert (logs.part_bytes, logs.event_logs) == (part_bytes, part_bytes is not None)
 
 
 async def test_attempts_have_their_own_place(place: Place) -> None:
