@@ -29,6 +29,20 @@ DEFAULT_LOG_GROUP = "/aws/emr-serverless"
 """The log group where ``cloudWatchLoggingConfiguration`` names none."""
 
 
+def missing_log(engine: str, worker_type: str, log_type: str) -> str | None:
+    """Why an application has no such log, or ``None``.
+
+    :param engine: of the application
+    :param worker_type: as ``logTypes`` names it
+    :param log_type: in any case
+    """
+    types = LOG_TYPES[engine]
+    if log_type.upper() in types.get(worker_type, ()):
+        return None
+    there = " and ".join(f"{name} ({', '.join(logs)})" for name, logs in types.items())
+    return f"{engine} applications have no log {log_type} of {worker_type}, but those of {there}"
+
+
 def merge_monitoring(application: Mapping[str, Any] | None, job: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
     """The MonitoringConfiguration that is in force for a job run.
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from airflow_emrs_ext.local.base.releases import PREVIEW, Release, label_of, newer_release
 from airflow_emrs_ext.local.services.emr_serverless.engines import HIVE, SPARK
-from airflow_emrs_ext.local.services.emr_serverless.monitoring import LOG_TYPES
+from airflow_emrs_ext.local.services.emr_serverless.monitoring import missing_log
 
 _log = logging.getLogger(__name__)
 
@@ -251,12 +251,9 @@ _LOG_TYPE = re.compile(
 
 def _log_type(fact: Fact, engine: str) -> Iterator[str]:
     """Why CloudWatch Logs cannot get the logs that a fact asks for."""
-    if asked := _LOG_TYPE.fullmatch(fact.name):
-        types = LOG_TYPES[engine]
-        if fact.value.upper() not in types.get(asked[1], ()):
-            there = " and ".join(f"{worker_type} ({', '.join(names)})" for worker_type, names in types.items())
-            problem = f"{engine} applications have no log {fact.value} of {asked[1]}, but those of {there}"
-            yield _sentence(fact.place, problem, "Logging for EMR Serverless with Amazon CloudWatch")
+    asked = _LOG_TYPE.fullmatch(fact.name)
+    if asked and (problem := missing_log(engine, asked[1], fact.value)):
+        yield _sentence(fact.place, problem, "Logging for EMR Serverless with Amazon CloudWatch")
 
 
 _FILES = ("spark.jars", "spark.submit.pyFiles", "spark.files", "spark.archives")
