@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from airflow_emrs_ext.local.base.releases import label_of
+from airflow_emrs_ext.local.services.emr_serverless.monitoring import LOG_TYPES
 from airflow_emrs_ext.local.services.emr_serverless.rules import CLASSIFICATIONS, FEATURES, MOST_TAGS, UNCERTAIN
 from tests.faults.tables import markdown
 
@@ -40,6 +41,16 @@ _OTHERS = [
         "are not configurable.",
         "applications, job runs, sessions",
         "Log4j2 considerations for Spark",
+    ),
+    (
+        "`logTypes` of `cloudWatchLoggingConfiguration` names logs that the type of the application has: "
+        + "; ".join(
+            f"{engine}: " + ", ".join(f"`{worker_type}` ({', '.join(names)})" for worker_type, names in types.items())
+            for engine, types in LOG_TYPES.items()
+        )
+        + ".",
+        "applications, job runs, sessions",
+        "Logging for EMR Serverless with Amazon CloudWatch",
     ),
     (
         "A Hive job names `hive.exec.scratchdir` and `hive.metastore.warehouse.dir` on Amazon S3; one without FAILS.",

@@ -223,6 +223,8 @@ def test_tables_and_a_dashboard_while_it_runs(cluster: Cluster) -> None:
     assert "/history/" in url
     cluster.succeeded(run_id)
     assert "rows 2" in cluster.log(run_id)
+    assert "sparklogs/eventlog_v2_local-" in str(cluster.s3.list_objects_v2(Bucket="code", Prefix="logs/")["Contents"])
+    assert " INFO Executor: Running task 0.0 in stage 0.0 (TID 0)" in cluster.log(run_id, "SPARK_EXECUTOR/1/stderr")
     assert "Spark Jobs" in cluster.dashboard(run_id)[1]
 
 

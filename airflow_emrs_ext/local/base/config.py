@@ -15,7 +15,8 @@ class ServiceConfig:
     :param region: the endpoint's own Region, of what no request asks for
     :param account_id: the one account of the endpoint; the default is also moto's
     :param seconds_per_minute: how many real seconds a minute of the service lasts: ``executionTimeoutMinutes``,
-        ``idleTimeoutMinutes``, ``queueTimeoutMinutes``, and 60 of them for the hour of ``maxFailedAttemptsPerHour``
+        ``idleTimeoutMinutes``, ``queueTimeoutMinutes``, and 60 of them for the hour of ``maxFailedAttemptsPerHour``;
+        also for metrics and updates of utilization, at least a second
     :param application_start_seconds: how long an application stays in each of CREATING, STARTING and STOPPING, and a
         virtual cluster in TERMINATING
     :param scheduling_seconds: how long a job run stays in each of SUBMITTED, PENDING and SCHEDULED (on EKS: PENDING and

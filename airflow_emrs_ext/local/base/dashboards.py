@@ -58,16 +58,17 @@ class Dashboards:
             raise ApiError("ResourceNotFoundException", f"{ticket.name} has no dashboard now")
         return url
 
-    def log_file(self, token: str, worker_type: str, name: str) -> Path:
-        """The log that a token leads to below ``/logs/<worker type>/<name>``, as the service's dashboards do.
+    def log_file(self, token: str, folder: str, name: str) -> Path:
+        """The log that a token leads to below ``/logs/<folder>/<name>``, as the service's dashboards do.
 
+        :param folder: a worker type such as ``SPARK_DRIVER``, with the executor's id: ``SPARK_EXECUTOR/1``
         :param name: ``stdout.gz`` or ``stderr.gz``
         :raises ApiError: as :meth:`redeem`; or there is no such log
         """
         ticket = self._use(token)
-        path = ticket.driven.log_files.get((worker_type, name.removesuffix(".gz").upper()))
+        path = ticket.driven.log_files.get((folder, name.removesuffix(".gz").upper()))
         if path is None or not path.exists():
-            raise ApiError("ResourceNotFoundException", f"{ticket.name} has no log {worker_type}/{name}")
+            raise ApiError("ResourceNotFoundException", f"{ticket.name} has no log {folder}/{name}")
         return path
 
     def _use(self, token: str) -> _Ticket:

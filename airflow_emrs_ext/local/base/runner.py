@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+UNFINISHED = ".inprogress"
+"""How the name of an event log ends while Spark writes it."""
+
 
 @dataclass(frozen=True)
 class WorkerSize:
@@ -49,13 +52,17 @@ class CloudWatchLogs:
     :param group: the log group
     :param prefix: what the names of the streams begin with
     :param kms_key: the ARN of the key that encrypts them
-    :param log_types: which of them: ``STDOUT``, ``STDERR``
+    :param log_types: which of them: types such as ``STDERR``, by the worker type that writes them; ``None``: all
     """
 
     group: str
     prefix: str = ""
     kms_key: str | None = None
-    log_types: frozenset[str] = frozenset({"STDOUT", "STDERR"})
+    log_types: Mapping[str, frozenset[str]] | None = None
+
+    def takes(self, worker_type: str, log_type: str) -> bool:
+        """Whether a log of a worker goes there."""
+        return self.log_types is None or log_type in self.log_types.get(worker_type, ())
 
 
 @dataclass(frozen=True)
@@ -63,11 +70,16 @@ class LogDestinations:
     """Everywhere that a driver's logs go.
 
     :param most_bytes: of a log that is longer only so much of its end is delivered to S3; ``None``: all of it
+    :param part_bytes: a log that is longer is in parts on S3, each up to the end of a line: the last one where the log
+        is expected, those before it in ``archived``; ``None``: it is in one
+    :param event_logs: whether S3 gets Spark's event log, too
     """
 
     s3: S3Logs | None = None
     cloudwatch: CloudWatchLogs | None = None
     most_bytes: int | None = None
+    part_bytes: int | None = None
+    event_logs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +108,8 @@ class DriverSpec:
     workers: Workers
     work_dir: Path
     """A directory of this driver's own, made by the service, kept until the endpoint ends."""
+    executor_logs: str | None = None
+    """The folder of the logs of an executor, beside the driver's; ``None``: they are not asked for."""
     tags: Mapping[str, str] = field(default_factory=dict)
     job_driver: Mapping[str, Any] = field(default_factory=dict)
     """In the form of the service's own API, e.g. ``{"sparkSubmit": {...}}``; empty for a session."""
@@ -193,6 +207,13 @@ class Runner(Protocol):
 
         :param spec: what it is for
         :param on_ready: called once, on the event loop, when clients can connect
+        """
+
+    def event_log(self, spec: DriverSpec) -> Path | None:
+        """The event log of a driver's Spark; its name ends with :data:`UNFINISHED` while it is written.
+
+        :param spec: the driver
+        :return: ``None`` when there is none (yet)
         """
 
     async def history_url(self, spec: DriverSpec) -> str | None:

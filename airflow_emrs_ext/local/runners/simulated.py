@@ -200,6 +200,10 @@ class SimulatedRunner:
         self._begin(spec.host_id, server, server.follow(on_ready))
         return server
 
+    def event_log(self, spec: DriverSpec) -> Path | None:
+        """None: no Spark runs."""
+        return None
+
     async def history_url(self, spec: DriverSpec) -> str | None:
         """The same page as while it ran."""
         return self.base_url + simulated_ui_path(spec)

@@ -52,7 +52,7 @@ def admin_application(endpoint: Endpoint) -> Starlette:
         "/sessions/{session_id}/busy": {"PUT": _hold_busy, "DELETE": _hold_busy},
         "/reset": {"POST": _reset},
         "/dashboards/{token}": {"GET": _dashboard},
-        "/dashboards/{token}/logs/{worker_type}/{name}": {"GET": _dashboard_log},
+        "/dashboards/{token}/logs/{folder:path}/{name}": {"GET": _dashboard_log},
         "/simulated-ui/{owner}/{driver}": {"GET": _simulated_ui},
     }
     routes = [

@@ -30,6 +30,7 @@ from airflow_emrs_ext.local.services.connect.gateway import ConnectGateway
 from airflow_emrs_ext.local.services.emr_containers import events as containers_events
 from airflow_emrs_ext.local.services.emr_containers.service import EmrContainers
 from airflow_emrs_ext.local.services.emr_serverless import events as serverless_events
+from airflow_emrs_ext.local.services.emr_serverless.metering import Metering
 from airflow_emrs_ext.local.services.emr_serverless.service import EmrServerless
 from airflow_emrs_ext.local.services.event_bus import EventBus
 from airflow_emrs_ext.local.services.moto_services import AwsServices
@@ -143,6 +144,8 @@ class Endpoint:
         self._events = EventBus(self.config, serverless_events.events, containers_events.events)
         for service in (self.serverless, self.containers):
             service.listeners += [self._connect.changed, self._events.changed]
+        self._metering = Metering(self.serverless, self._target, self._events.send)
+        self.serverless.listeners.append(self._metering.changed)
         self._persistent_uis = PersistentAppUIs(self.config, self.containers.job_runs, self.dashboards)
         served: tuple[tuple[JsonProtocol, object, Mapping[str, tuple[float, float]], str], ...] = (
             (RestJson(models[SERVERLESS]), self.serverless, quotas_of(SERVERLESS), "ThrottlingException"),
@@ -186,12 +189,14 @@ class Endpoint:
     def started(self) -> None:
         """What can wait until requests are accepted."""
         self.aws.load()
+        self._metering.start()
 
     async def close(self) -> None:
         """End everything that was started; requests are still answered meanwhile, as a job may need its S3."""
         for api in self.apis.values():
             api.close()
         await self._connect.close()
+        await self._metering.close()
         await self.serverless.close()
         await self.containers.close()
         await self._events.close()
@@ -247,7 +252,13 @@ class Endpoint:
 
     def _log_delivery(self, spec: DriverSpec, log_files: Mapping[tuple[str, str], Path]) -> LogDelivery:
         target = self._target.in_region(spec.region)
-        return LogDelivery(spec, log_files, target, lambda: self.config.log_refresh_seconds)
+        return LogDelivery(
+            spec,
+            log_files,
+            target,
+            lambda: self.config.log_refresh_seconds,
+            lambda: self._runner.event_log(spec),
+        )
 
     def _make_gateway(self) -> S3Gateway | None:
         if self.options.runner == "simulated":

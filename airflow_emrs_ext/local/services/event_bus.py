@@ -29,14 +29,29 @@ class EventBus:
     def __init__(self, config: ServiceConfig, *reporters: Reporter) -> None:
         self._config = config
         self._reporters = reporters
-        self._changes: list[Transition] = []
+        self._waiting: list[tuple[str, Callable[[], Iterable[Event]]]] = []
         self._task: asyncio.Task[None] | None = None
 
     def changed(self, transition: Transition) -> None:
         """Send the events of a change; a listener of the services."""
-        if not self._rules(region_in(transition.resource.arn)):
+        # They are asked for once the change is complete.
+        self._send_soon(
+            region_in(transition.resource.arn),
+            lambda: [event for report in self._reporters for event in report(transition, self._config)],
+        )
+
+    def send(self, event: Event, region: str) -> None:
+        """Send an event that comes with no change.
+
+        :param event: the event
+        :param region: whose event bus gets it
+        """
+        self._send_soon(region, lambda: [event])
+
+    def _send_soon(self, region: str, events: Callable[[], Iterable[Event]]) -> None:
+        if not self._rules(region):
             return
-        self._changes.append(transition)
+        self._waiting.append((region, events))
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._send())
 
@@ -49,16 +64,12 @@ class EventBus:
     async def _send(self) -> None:
         """Send what has come together, then what has come meanwhile."""
         loop = asyncio.get_running_loop()
-        while self._changes:
-            changes, self._changes = self._changes, []
-            events: dict[str, list[dict[str, Any]]] = {}
-            for change in changes:
-                region = region_in(change.resource.arn)
-                for report in self._reporters:
-                    events.setdefault(region, []).extend(
-                        self._message(event, region) for event in report(change, self._config)
-                    )
-            for region, messages in events.items():
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            messages_of: dict[str, list[dict[str, Any]]] = {}
+            for region, events in waiting:
+                messages_of.setdefault(region, []).extend(self._message(event, region) for event in events())
+            for region, messages in messages_of.items():
                 # Patterns and targets take moto's time, not the event loop's.
                 await loop.run_in_executor(None, _deliver, self._rules(region), messages)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from airflow_emrs_ext.local.base.lifecycle import shorten
 from airflow_emrs_ext.local.base.runner import AttemptResult, ConnectServer, DriverSpec
 from airflow_emrs_ext.local.runners.spark.details import failure_details
-from airflow_emrs_ext.local.runners.spark.driver import Driver
+from airflow_emrs_ext.local.runners.spark.driver import Driver, executor_log
 from airflow_emrs_ext.local.runners.spark.launch import GuardedProcess
 from airflow_emrs_ext.local.runners.spark.submit import SubmitError
 from airflow_emrs_ext.local.runners.spark.uis import SparkUis
@@ -23,6 +23,13 @@ _RUNNING_POLL_SECONDS = 0.05
 _RUNNING_AT_LATEST_SECONDS = 10.0
 # A server that does not come up by then never will; its session would hold its workers for ever.
 _READY_AT_LATEST_SECONDS = 300.0
+
+
+_EXECUTOR_NOTE = (
+    "Note: executors are threads of the driver here. This file stands for those of all of them: it has what the threads"
+    " that run tasks log, unless the job brings a Log4j configuration of its own. What tasks print is in the logs of"
+    " the driver."
+)
 
 
 class SparkAttempt:
@@ -58,6 +65,12 @@ class SparkAttempt:
             (spec.driver_name, "STDOUT"): self._stdout,
             (spec.driver_name, "STDERR"): self._stderr,
         }
+        if spec.executor_logs:
+            self.log_files = {
+                **self.log_files,
+                (spec.executor_logs, "STDOUT"): spec.work_dir / "executor-stdout",
+                (spec.executor_logs, "STDERR"): executor_log(spec.work_dir),
+            }
         self._driver: Driver | None = None
         self._process: GuardedProcess | None = None
         self._task: asyncio.Task[AttemptResult] | None = None
@@ -105,6 +118,8 @@ class SparkAttempt:
     async def _run(self) -> AttemptResult:
         for path in self.log_files.values():
             path.touch()
+        if self._spec.executor_logs:
+            executor_log(self._spec.work_dir).write_text(f"{_EXECUTOR_NOTE}\n")
         try:
             async with self._lock or contextlib.nullcontext():
                 return await self._drive()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_emrs_ext.local.base.aws import AwsTarget
-from airflow_emrs_ext.local.base.runner import ConnectServer, DriverSpec
+from airflow_emrs_ext.local.base.runner import UNFINISHED, ConnectServer, DriverSpec
 from airflow_emrs_ext.local.runners.spark.filesystem import named_buckets, s3_properties
 from airflow_emrs_ext.local.runners.spark.jars import JarSources
 from airflow_emrs_ext.local.runners.spark.java import SparkRuntime
@@ -21,13 +21,28 @@ from airflow_emrs_ext.local.runners.spark.uis import has_ui
 NO_ENTRY_POINT = "spark-internal"
 """What SparkSubmit takes for "the class is on Spark's own class path"."""
 
-OWN_EVENT_LOGS = "event-logs"
-"""The folder in the work directory of a driver whose Spark chooses the names of event logs itself."""
+EVENT_LOGS = "event-logs"
+"""The folder of event logs, in the endpoint's directory; in the driver's where Spark chooses their names itself."""
 
 # As Spark's own list of what is no text for logs, to which the list of processes belongs as well.
 _SECRET = re.compile(r"(?i)secret|password|token|access.?key")
 
 _SUBMIT = "org.apache.spark.deploy.SparkSubmit"
+
+
+_PATTERN = "%d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex"
+_SPARK_LOG4J = "classpath:org/apache/spark/log4j2-defaults.properties"
+# Of all events those of the threads that run tasks: the text of any other is replaced by nothing.
+_EXECUTOR_LOG4J = {
+    "rootLogger.appenderRef.executor.ref": "executor",
+    "appender.executor.type": "File",
+    "appender.executor.name": "executor",
+    "appender.executor.layout.type": "PatternLayout",
+    "appender.executor.layout.alwaysWriteExceptions": "false",
+    "appender.executor.layout.pattern": (
+        f"%replace{{%replace{{<%t>{_PATTERN}}}{{(?s)^<(?!Executor task launch).*}}{{}}}}{{^<[^>]*>}}{{}}"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,7 @@ class Machine:
     @property
     def event_logs(self) -> Path:
         """The directory that the history server reads."""
-        return self.state_dir / "event-logs"
+        return self.state_dir / EVENT_LOGS
 
 
 @dataclass(frozen=True)
@@ -117,7 +132,7 @@ def build(
     app_id, ui_port, line = spec.ui_id, free_port(), machine.runtime.line
     # Before Spark 4 local mode names applications after the millisecond they start in, whatever the properties say.
     chooses_id = line < (4, 0)
-    event_logs = spec.work_dir / OWN_EVENT_LOGS if chooses_id else machine.event_logs
+    event_logs = spec.work_dir / EVENT_LOGS if chooses_id else machine.event_logs
     for directory in (cwd, scratch, event_logs, machine.event_logs):
         directory.mkdir(parents=True, exist_ok=True)
     # What follows the settings' properties belongs to the machine: the job cannot change it.
@@ -146,8 +161,8 @@ def build(
     properties_file = spec.work_dir / "spark.properties"
     write_properties(properties_file, properties)
     java_options = shlex.split(properties.get("spark.driver.extraJavaOptions", ""))
-    if settings.log4j:
-        java_options.append(f"-Dlog4j2.configurationFile={_write_log4j(spec.work_dir, settings.log4j)}")
+    if log4j := _log4j(spec, settings, java_options):
+        java_options.append(f"-Dlog4j2.configurationFile={','.join(log4j)}")
     command = java_command(
         machine.runtime,
         _SUBMIT,
@@ -218,8 +233,41 @@ def _utf16(character: str) -> list[int]:
     return [int.from_bytes(raw[i : i + 2], "big") for i in range(0, len(raw), 2)]
 
 
-def _write_log4j(directory: Path, log4j: Mapping[str, str]) -> str:
-    path = directory / "log4j2.properties"
+def event_log(state_dir: Path, spec: DriverSpec) -> Path | None:
+    """The event log of a driver's Spark, with the ending ``.inprogress`` while it is written; ``None``: there is none.
+
+    :param state_dir: of the endpoint
+    :param spec: the driver
+    """
+    own = sorted((spec.work_dir / EVENT_LOGS).glob("*"))
+    named = [state_dir / EVENT_LOGS / f"{spec.ui_id}{ending}" for ending in ("", UNFINISHED)]
+    return next((path for path in own[-1:] or named if path.exists()), None)
+
+
+def executor_log(work_dir: Path) -> Path:
+    """Where the log of a driver's tasks is written.
+
+    :param work_dir: the driver's
+    """
+    return work_dir / "executor-stderr"
+
+
+def _log4j(spec: DriverSpec, settings: Settings, java_options: Sequence[str]) -> list[str]:
+    """The Log4j configurations, which Log4j merges; none: it finds one."""
+    files = []
+    if settings.log4j:
+        files.append(_write_log4j(spec.work_dir / "log4j2.properties", settings.log4j))
+    elif "spark.driver.extraClassPath" in settings.properties or any("-Dlog4j" in option for option in java_options):
+        # The job may bring a configuration of its own.
+        return []
+    if spec.executor_logs:
+        path = spec.work_dir / "log4j2-executor.properties"
+        write_properties(path, {**_EXECUTOR_LOG4J, "appender.executor.fileName": str(executor_log(spec.work_dir))})
+        files = [*(files or [_SPARK_LOG4J]), path.as_uri()]
+    return files
+
+
+def _write_log4j(path: Path, log4j: Mapping[str, str]) -> str:
     write_properties(
         path,
         {
@@ -229,7 +277,7 @@ def _write_log4j(directory: Path, log4j: Mapping[str, str]) -> str:
             "appender.stderr.name": "stderr",
             "appender.stderr.target": "SYSTEM_ERR",
             "appender.stderr.layout.type": "PatternLayout",
-            "appender.stderr.layout.pattern": "%d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex",
+            "appender.stderr.layout.pattern": _PATTERN,
             **log4j,
         },
     )

@@ -6,15 +6,14 @@ import asyncio
 import json
 import os
 
-from airflow_emrs_ext.local.base.runner import DriverSpec
-from airflow_emrs_ext.local.runners.spark.driver import OWN_EVENT_LOGS, Machine, write_properties
+from airflow_emrs_ext.local.base.runner import UNFINISHED, DriverSpec
+from airflow_emrs_ext.local.runners.spark.driver import EVENT_LOGS, Machine, write_properties
 from airflow_emrs_ext.local.runners.spark.launch import GuardedProcess, free_port, java_command
 from airflow_emrs_ext.local.runners.spark.uis import SparkUis
 
 _MAIN_CLASS = "org.apache.spark.deploy.history.HistoryServer"
 _NAME = "finished"
 _HEAP_MB = 512
-_UNFINISHED = ".inprogress"
 _START_SECONDS = 60.0
 # The server sees a new event log at its next scan.
 _SCAN_SECONDS = 1
@@ -75,15 +74,15 @@ class HistoryServer:
 
         A log that is elsewhere, as Spark has chosen its name, is linked to where the server looks.
         """
-        places = [self._machine.event_logs / f"{spec.ui_id}{ending}" for ending in ("", _UNFINISHED)]
-        elsewhere = sorted((spec.work_dir / OWN_EVENT_LOGS).glob("*"))
+        places = [self._machine.event_logs / f"{spec.ui_id}{ending}" for ending in ("", UNFINISHED)]
+        elsewhere = sorted((spec.work_dir / EVENT_LOGS).glob("*"))
         if not elsewhere:
             return spec.ui_id if any(place.exists() for place in places) else None
         for place in places:
             place.unlink(missing_ok=True)
         log = elsewhere[-1]
-        places[log.name.endswith(_UNFINISHED)].symlink_to(log)
-        return log.name.removesuffix(_UNFINISHED)
+        places[log.name.endswith(UNFINISHED)].symlink_to(log)
+        return log.name.removesuffix(UNFINISHED)
 
     async def close(self) -> None:
         """End the server."""

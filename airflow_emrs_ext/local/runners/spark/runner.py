@@ -12,7 +12,7 @@ from airflow_emrs_ext.local.base.releases import software_of
 from airflow_emrs_ext.local.base.runner import AttemptSpec, ConnectSpec, DriverSpec
 from airflow_emrs_ext.local.runners.spark import connect, hive, sparksql, sparksubmit
 from airflow_emrs_ext.local.runners.spark.attempt import SparkAttempt, SparkConnectDriver
-from airflow_emrs_ext.local.runners.spark.driver import Driver, Machine
+from airflow_emrs_ext.local.runners.spark.driver import Driver, Machine, event_log
 from airflow_emrs_ext.local.runners.spark.history import HistoryServer
 from airflow_emrs_ext.local.runners.spark.jars import JarSources
 from airflow_emrs_ext.local.runners.spark.java import MissingRuntime, SparkRuntime, find_runtime
@@ -106,6 +106,13 @@ class SparkRunner:
         )
         self._begin(server)
         return server
+
+    def event_log(self, spec: DriverSpec) -> Path | None:
+        """The event log of a driver's Spark; ``None``: there is none (yet).
+
+        :param spec: the driver
+        """
+        return event_log(self._state_dir, spec)
 
     async def history_url(self, spec: DriverSpec) -> str | None:
         """The page of a finished attempt in the history server, which the first call starts.

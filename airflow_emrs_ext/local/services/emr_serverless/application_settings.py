@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_emrs_ext.local.base.configuration import check_configurations, check_monitoring
 from airflow_emrs_ext.local.base.errors import validation_error
 from airflow_emrs_ext.local.base.releases import Release
+from airflow_emrs_ext.local.base.runner import WorkerSize
 from airflow_emrs_ext.local.services.emr_serverless.engines import HIVE, SPARK
 from airflow_emrs_ext.local.services.emr_serverless.releases import QUEUING, QUEUING_BY_DEFAULT, parse_release
 from airflow_emrs_ext.local.services.emr_serverless.sizes import NOTHING, Resources, configured_size, maximum
@@ -87,12 +88,17 @@ def limit_of(settings: Mapping[str, Any]) -> Resources:
 def warm_capacity(settings: Mapping[str, Any]) -> Resources:
     """What the application's pre-initialized workers take together."""
     warm = NOTHING
+    for _, size, count in warm_workers(settings):
+        warm = warm.add(Resources(size.cpu * count, size.memory_gb * count, size.disk_gb * count))
+    return warm
+
+
+def warm_workers(settings: Mapping[str, Any]) -> Iterator[tuple[str, WorkerSize, int]]:
+    """The application's pre-initialized workers whose size it says: worker type as it names it, size and number."""
     for kind, capacity in (settings.get("initialCapacity") or {}).items():
         if worker := capacity.get("workerConfiguration"):
             size = configured_size(worker, f"initialCapacity.{kind}.workerConfiguration")
-            count = capacity["workerCount"]
-            warm = warm.add(Resources(size.cpu * count, size.memory_gb * count, size.disk_gb * count))
-    return warm
+            yield kind, size, capacity["workerCount"]
 
 
 def _scheduler_configuration(given: Mapping[str, int] | None, release: Release) -> dict[str, int] | None:

@@ -156,6 +156,14 @@ class Capacity:
         self.hand_out()
         return holder.executor_count
 
+    def workers_of(self, application_id: str) -> dict[str, tuple[Demand, int]]:
+        """Who holds workers of an application: job run or session to what it asked for, and its number of executors."""
+        return {
+            work_id: (holder.demand, holder.executor_count)
+            for work_id, holder in self._held.items()
+            if holder.application_id == application_id
+        }
+
     def release(self, work_id: str) -> None:
         """Give back what a job run or session holds, or take it out of the line; harmless when it is in neither."""
         self._waiting.pop(work_id, None)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.events import Event, spelled
-from airflow_emrs_ext.local.base.lifecycle import Change, Transition
+from airflow_emrs_ext.local.base.lifecycle import Change, Transition, now
 from airflow_emrs_ext.local.base.naming import caller_arn
 from airflow_emrs_ext.local.base.views import filled
 from airflow_emrs_ext.local.services.emr_serverless import utilization
 from airflow_emrs_ext.local.services.emr_serverless.applications import Application
-from airflow_emrs_ext.local.services.emr_serverless.job_runs import JobRun
+from airflow_emrs_ext.local.services.emr_serverless.job_runs import JobRun, Told
 from airflow_emrs_ext.shared.states import JobRunState as S
 
 SOURCE = "aws.emr-serverless"
@@ -30,12 +31,44 @@ def events(transition: Transition, config: ServiceConfig) -> Iterator[Event]:
         yield _event("Job Run State Change", change, detail)
         if change.state is S.SUBMITTED and transition.previous is not None:
             yield _event("Job Run Retry", change, {**_job_run(resource, change, config), **_retry(resource, change)})
-        if change.state.is_terminal and (usage := _usage(resource)):
-            yield _event("Job Resource Utilization Update", change, usage, resource.arn)
+        if change.state.is_terminal:
+            yield utilization_update(resource, resource.attempt.ended_at or change.at, is_final=True)
 
 
-def _event(subject: str, change: Change, detail: dict[str, Any], *resources: str) -> Event:
-    return Event(SOURCE, f"EMR Serverless {subject}", change.at, detail, list(resources))
+def utilization_update(run: JobRun, at: datetime, *, is_final: bool) -> Event:
+    """What a job run has used, in all and since the last update.
+
+    :param run: the job run; it keeps what it has told
+    :param at: up to when
+    :param is_final: it has ended
+    """
+    attempt, usages, before = run.attempt, run.usages(at), run.told
+    used, billed = utilization.total(usages), utilization.billed(usages)
+    run.told = Told(at, used, billed)
+    detail = filled(
+        applicationId=run.owner_id,
+        jobRunId=run.id,
+        attempt=attempt.number,
+        mode=run.submission.mode,
+        createdAt=spelled(run.created_at),
+        startedAt=spelled(attempt.started_at) if attempt.started_at else None,
+        calculatedFrom=spelled(before.at if before else run.created_at),
+        calculatedTo=spelled(at),
+        resourceUtilizationFinal=is_final,
+        resourceUtilizationForInterval=_since(before.used if before else {}, used),
+        billedResourceUtilizationForInterval=_since(before.billed if before else {}, billed),
+        totalResourceUtilization=used,
+        totalBilledResourceUtilization=billed,
+    )
+    return Event(SOURCE, "EMR Serverless Job Resource Utilization Update", now(), detail, [run.arn])
+
+
+def _since(before: Mapping[str, float], total: Mapping[str, float]) -> dict[str, float]:
+    return {name: utilization.rounded(value - before.get(name, 0.0)) for name, value in total.items()}
+
+
+def _event(subject: str, change: Change, detail: dict[str, Any]) -> Event:
+    return Event(SOURCE, f"EMR Serverless {subject}", change.at, detail)
 
 
 def _application(application: Application, change: Change) -> dict[str, Any]:
@@ -77,26 +110,3 @@ def _retry(run: JobRun, change: Change) -> dict[str, Any]:
         "newAttempt": change.attempt,
         "newAttemptCreatedAt": spelled(change.at),
     }
-
-
-def _usage(run: JobRun) -> dict[str, Any] | None:
-    """The last update: of the whole job run, in one interval, as nothing was told of it before."""
-    attempt, usages = run.attempt, run.usages()
-    if not usages:
-        return None
-    used, billed = utilization.total(usages), utilization.billed(usages)
-    return filled(
-        applicationId=run.owner_id,
-        jobRunId=run.id,
-        attempt=attempt.number,
-        mode=run.submission.mode,
-        createdAt=spelled(run.created_at),
-        startedAt=spelled(attempt.started_at) if attempt.started_at else None,
-        calculatedFrom=spelled(run.created_at),
-        calculatedTo=spelled(attempt.ended_at or run.life.changed_at),
-        resourceUtilizationFinal=True,
-        resourceUtilizationForInterval=used,
-        billedResourceUtilizationForInterval=billed,
-        totalResourceUtilization=used,
-        totalBilledResourceUtilization=billed,
-    )

@@ -41,6 +41,20 @@ class Attempt(Driven):
     executor_count: int = 0
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the last update of a job run's utilization said of it.
+
+    :param at: up to when
+    :param used: ``totalResourceUtilization``
+    :param billed: ``totalBilledResourceUtilization``
+    """
+
+    at: datetime
+    used: Mapping[str, float]
+    billed: Mapping[str, float]
+
+
 @dataclass
 class Cancellation:
     """Why a job run is to end before its time, and how long it may take over it."""
@@ -56,6 +70,7 @@ class JobRun(OwnedResource):
     :param submission: the request
     :param settings: the application's, as they were at the submission
     :param cancellation: gets its result when the job run is to be cancelled
+    :param told: the last update of its utilization; ``None``: there was none
     """
 
     owner: Application
@@ -64,6 +79,7 @@ class JobRun(OwnedResource):
     cancellation: asyncio.Future[Cancellation]
     attempts: list[Attempt] = field(default_factory=list)
     timeout: asyncio.TimerHandle | None = None
+    told: Told | None = None
 
     @property
     def attempt(self) -> Attempt:
@@ -117,16 +133,19 @@ class JobRun(OwnedResource):
             if change.state is S.QUEUED
         )
 
-    def usages(self) -> list[Usage]:
-        """The workers of every attempt that has ended after it ran."""
+    def usages(self, at: datetime | None = None) -> list[Usage]:
+        """The workers of every attempt that has ended after it ran.
+
+        :param at: an attempt that still runs counts up to then; ``None``: it does not count
+        """
         demand = self.submission.demand
         return [
             Usage(
                 demand.driver,
                 demand.executor,
                 attempt.executor_count,
-                (attempt.ended_at - attempt.started_at).total_seconds(),
+                (ended_at - attempt.started_at).total_seconds(),
             )
             for attempt in self.attempts
-            if attempt.started_at and attempt.ended_at
+            if attempt.started_at and (ended_at := attempt.ended_at or at)
         ]

@@ -17,6 +17,7 @@ from typing import Any
 
 from airflow_emrs_ext.local.base.releases import PREVIEW, Release, label_of, newer_release
 from airflow_emrs_ext.local.services.emr_serverless.engines import HIVE, SPARK
+from airflow_emrs_ext.local.services.emr_serverless.monitoring import missing_log
 
 _log = logging.getLogger(__name__)
 
@@ -247,6 +248,19 @@ MUSTS: Sequence[Must] = (
     ),
 )
 
+# Its worker type and its place in the list.
+_LOG_TYPE = re.compile(
+    r".*monitoringConfiguration\.cloudWatchLoggingConfiguration\.logTypes\.([^.]+)\.\d+", re.IGNORECASE
+)
+
+
+def _log_type(fact: Fact, engine: str) -> Iterator[str]:
+    """Why CloudWatch Logs cannot get the logs that a fact asks for."""
+    asked = _LOG_TYPE.fullmatch(fact.name)
+    if asked and (problem := missing_log(engine, asked[1], fact.value)):
+        yield _sentence(fact.place, problem, "Logging for EMR Serverless with Amazon CloudWatch")
+
+
 _FILES = ("spark.jars", "spark.submit.pyFiles", "spark.files", "spark.archives")
 _LOCAL = re.compile(r"(local|file):(//)?")
 # Where the service's images have what jobs name by path.
@@ -267,6 +281,7 @@ def rules() -> list[str]:
         "releases that this version of the package does not know",
         "unknown configuration classifications",
         f"properties of Log4j 2 that are fixed: {', '.join(_LOG4J_FIXED)}",
+        "logTypes for CloudWatch Logs that the engine does not have",
         f"more than {MOST_TAGS} tags",
         "application UIs without managed storage",
         "Spark jobs that name files on the disk of this machine",
@@ -300,6 +315,7 @@ def problems(
             _log.warning(
                 "%s: the local endpoint has no Apache Livy endpoint; sessions run code as it comes", fact.place
             )
+        yield from _log_type(fact, engine)
         if kind == "classification" and named in UNCERTAIN:
             _log.warning("%s: the user guide does not name %s; AWS may refuse it", fact.place, named)
         for must in MUSTS:

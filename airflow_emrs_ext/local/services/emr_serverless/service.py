@@ -15,7 +15,7 @@ from airflow_emrs_ext.local.base.runner import Runner
 from airflow_emrs_ext.local.services.connect.access import ConnectAccess
 from airflow_emrs_ext.local.services.emr_serverless import rules
 from airflow_emrs_ext.local.services.emr_serverless.application_settings import most_queued
-from airflow_emrs_ext.local.services.emr_serverless.applications import Applications
+from airflow_emrs_ext.local.services.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.services.emr_serverless.capacity import Capacity
 from airflow_emrs_ext.local.services.emr_serverless.job_run_operations import JobRuns
 from airflow_emrs_ext.local.services.emr_serverless.job_runs import JobRun
@@ -23,6 +23,7 @@ from airflow_emrs_ext.local.services.emr_serverless.session_operations import Se
 from airflow_emrs_ext.local.services.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.services.emr_serverless.sessions import Session
 from airflow_emrs_ext.local.services.emr_serverless.walk import Walker
+from airflow_emrs_ext.local.services.emr_serverless.workers import Demand
 from airflow_emrs_ext.local.services.service import Service
 
 
@@ -81,6 +82,13 @@ class EmrServerless(Service):
             self.applications.arm(application)
         self.sessions.arm()
         self._capacity.hand_out()
+
+    def workers_of(self, application: Application) -> dict[str, tuple[Demand, int]]:
+        """As :meth:`~.capacity.Capacity.workers_of`.
+
+        :param application: the application
+        """
+        return self._capacity.workers_of(application.id)
 
     # Applications
 

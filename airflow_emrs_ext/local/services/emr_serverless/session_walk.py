@@ -12,7 +12,12 @@ from airflow_emrs_ext.local.base.regions import region_of
 from airflow_emrs_ext.local.base.runner import ConnectSpec, Runner
 from airflow_emrs_ext.local.services.connect.walk import ConnectWalker, NotLaunchedError
 from airflow_emrs_ext.local.services.emr_serverless.capacity import CannotRunError, Capacity
-from airflow_emrs_ext.local.services.emr_serverless.monitoring import DRIVER_NAMES, PRODUCT, log_destinations
+from airflow_emrs_ext.local.services.emr_serverless.monitoring import (
+    DRIVER_NAMES,
+    EXECUTOR_LOGS,
+    PRODUCT,
+    log_destinations,
+)
 from airflow_emrs_ext.local.services.emr_serverless.sessions import Session
 from airflow_emrs_ext.shared.states import SessionState as S
 
@@ -99,5 +104,6 @@ class SessionWalker(ConnectWalker[Session]):
             log_path=f"applications/{application.id}/sessions/{session.id}",
             workers=replace(request.demand, executor_count=session.executor_count),
             work_dir=session.work_dir,
+            executor_logs=EXECUTOR_LOGS.get(application.engine),
             tags=session.tags,
         )

@@ -47,7 +47,12 @@ def _hours(parts: Iterable[tuple[Usage, int, float]]) -> dict[str, float]:
             memory += size.memory_gb * hours
             disk += max(0.0, size.disk_gb - free_disk) * hours
     return {
-        "vCPUHour": round(cpu, _DIGITS),
-        "memoryGBHour": round(memory, _DIGITS),
-        "storageGBHour": round(disk, _DIGITS),
+        "vCPUHour": rounded(cpu),
+        "memoryGBHour": rounded(memory),
+        "storageGBHour": rounded(disk),
     }
+
+
+def rounded(hours: float) -> float:
+    """Hours as the service gives them."""
+    return round(hours, _DIGITS)

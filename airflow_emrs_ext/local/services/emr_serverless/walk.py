@@ -15,7 +15,12 @@ from airflow_emrs_ext.local.base.regions import region_of
 from airflow_emrs_ext.local.base.runner import AttemptResult, AttemptSpec, Runner
 from airflow_emrs_ext.local.services.emr_serverless.capacity import CannotRunError, Capacity
 from airflow_emrs_ext.local.services.emr_serverless.job_runs import Attempt, Cancellation, JobRun
-from airflow_emrs_ext.local.services.emr_serverless.monitoring import DRIVER_NAMES, PRODUCT, log_destinations
+from airflow_emrs_ext.local.services.emr_serverless.monitoring import (
+    DRIVER_NAMES,
+    EXECUTOR_LOGS,
+    PRODUCT,
+    log_destinations,
+)
 from airflow_emrs_ext.local.services.emr_serverless.submission import BATCH, grace_seconds
 from airflow_emrs_ext.shared.states import JobRunState as S
 
@@ -194,6 +199,7 @@ class Walker:
             log_path=f"{path}/attempts/{attempt.number}" if submission.retries else path,
             workers=replace(submission.demand, executor_count=attempt.executor_count),
             work_dir=run.work_dir / f"attempt-{attempt.number}",
+            executor_logs=EXECUTOR_LOGS.get(application.engine),
             tags=run.tags,
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +32,26 @@ class Place:
         self.s3, self.logs = self.target.client("s3"), self.target.client("logs")
         self.s3.create_bucket(Bucket="log-bucket")
         self.directory = directory
-        self.stdout, self.stderr = directory / "out", directory / "err"
+        self.stdout, self.stderr, self.executor = directory / "out", directory / "err", directory / "executor"
 
-    def delivery(self, monitoring: dict[str, Any], refresh_seconds: float = 0.05, **changes: Any) -> LogDelivery:
+    def delivery(
+        self,
+        monitoring: dict[str, Any],
+        refresh_seconds: float = 0.05,
+        part_bytes: int | None = None,
+        event_log: Callable[[], Path | None] = lambda: None,
+        **changes: Any,
+    ) -> LogDelivery:
         logs = log_destinations(monitoring, "SPARK_DRIVER")
+        if part_bytes:
+            logs = replace(logs, part_bytes=part_bytes)
         attempt = spec(self.directory, spark_submit(), logs=logs, **changes)
-        files = {("SPARK_DRIVER", "STDOUT"): self.stdout, ("SPARK_DRIVER", "STDERR"): self.stderr}
-        return LogDelivery(attempt, files, self.target, lambda: refresh_seconds)
+        files = {
+            ("SPARK_DRIVER", "STDOUT"): self.stdout,
+            ("SPARK_DRIVER", "STDERR"): self.stderr,
+            ("SPARK_EXECUTOR/1", "STDERR"): self.executor,
+        }
+        return LogDelivery(attempt, files, self.target, lambda: refresh_seconds, event_log)
 
     def object(self, key: str) -> str | None:
         try:
@@ -77,6 +92,68 @@ async def test_s3_gets_both_files_again_and_again_and_at_the_end(place: Place) -
 
     assert await asyncio.to_thread(place.object, f"{key}stdout.gz") == "one\ntwo\nthree"
     assert await asyncio.to_thread(place.object, f"{key}stderr.gz") == "warning\n"
+
+
+async def test_a_long_log_is_in_parts_on_s3_and_whole_in_cloudwatch(place: Place) -> None:
+    folder = "some/prefix/applications/00app/jobs/00job/SPARK_DRIVER"
+
+    async def objects() -> dict[str, str | None]:
+        listed = await asyncio.to_thread(place.s3.list_objects_v2, Bucket="log-bucket", Prefix=f"{folder}/")
+        keys = [item["Key"] for item in listed["Contents"]]
+        return {key.removeprefix(f"{folder}/"): await asyncio.to_thread(place.object, key) for key in keys}
+
+    place.stdout.write_text("one\ntwo")
+    delivery = place.delivery({**S3, **CLOUDWATCH}, part_bytes=6)
+    await delivery.finish()
+    assert await objects() == {"stdout.gz": "one\ntwo"}
+    with place.stdout.open("a") as file:
+        file.write(" and more\nfifth\nthe last\n")
+    await delivery.finish()
+    await delivery.finish()
+    expected = {
+        "archived/stdout_1.gz": "one\ntwo and more\n",
+        "archived/stdout_2.gz": "fifth\n",
+        "archived/stdout_3.gz": "the last\n",
+        "stdout.gz": "",
+    }
+    assert await objects() == expected
+    with place.stdout.open("a") as file:
+        file.write("new")
+    await delivery.finish()
+    assert await objects() == {**expected, "stdout.gz": "new"}
+
+    lines = await asyncio.to_thread(place.events, "/applications/00app/jobs/00job/SPARK_DRIVER/stdout")
+    assert "".join(lines) == "onetwo and morefifththe lastnew"
+
+
+async def test_the_event_log_is_beside_the_logs(place: Place, tmp_path: Path) -> None:
+    written, ended = tmp_path / "app-1.inprogress", tmp_path / "app-1"
+    delivery = place.delivery(S3, event_log=lambda: next((path for path in (ended, written) if path.exists()), None))
+    folder = "some/prefix/applications/00app/jobs/00job/sparklogs/"
+
+    async def objects() -> dict[str, str]:
+        listed = await asyncio.to_thread(place.s3.list_objects_v2, Bucket="log-bucket", Prefix=folder)
+        keys = [item["Key"] for item in listed.get("Contents", ())]
+        bodies = [place.s3.get_object(Bucket="log-bucket", Key=key)["Body"].read().decode() for key in keys]
+        return dict(zip((key.removeprefix(folder) for key in keys), bodies, strict=True))
+
+    await delivery.finish()
+    assert await objects() == {}
+    written.write_text("{}\n")
+    await delivery.finish()
+    assert await objects() == {
+        "eventlog_v2_app-1/events_1_app-1": "{}\n",
+        "eventlog_v2_app-1/appstatus_app-1.inprogress": "",
+    }
+    written.rename(ended)
+    await delivery.finish()
+    assert await objects() == {"eventlog_v2_app-1/events_1_app-1": "{}\n", "eventlog_v2_app-1/appstatus_app-1": ""}
+
+
+@pytest.mark.parametrize(("driver_name", "part_bytes"), [("SPARK_DRIVER", 128 * 1024 * 1024), ("HIVE_DRIVER", None)])
+def test_logs_of_spark_are_rotated_and_have_an_event_log(driver_name: str, part_bytes: int | None) -> None:
+    logs = log_destinations(S3, driver_name)
+    assert (logs.part_bytes, logs.event_logs) == (part_bytes, part_bytes is not None)
 
 
 async def test_attempts_have_their_own_place(place: Place) -> None:
@@ -133,6 +210,36 @@ async def test_group_prefix_and_types_are_honoured(place: Place) -> None:
     stream = "mine/applications/00app/jobs/00job/SPARK_DRIVER/stderr"
     assert await asyncio.to_thread(place.streams, "my-group") == [stream]
     assert await asyncio.to_thread(place.events, stream, "my-group") == ["err"]
+
+
+async def test_log_types_choose_the_workers(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    for path in (place.stdout, place.stderr, place.executor):
+        path.write_text(f"{path.name}\n")
+    log_types = {"SPARK_EXECUTOR": ["stderr", "stdout"]}
+
+    with caplog.at_level(logging.WARNING):
+        await place.delivery(
+            {"cloudWatchLoggingConfiguration": {"enabled": True, "logTypes": log_types}, **S3}
+        ).finish()
+
+    stream = "/applications/00app/jobs/00job/SPARK_EXECUTOR/1/stderr"
+    assert await asyncio.to_thread(place.streams) == [stream]
+    assert await asyncio.to_thread(place.events, stream) == ["executor"]
+    key = "some/prefix/applications/00app/jobs/00job/SPARK_EXECUTOR/1/stderr.gz"
+    assert await asyncio.to_thread(place.object, key) == "executor\n"
+    assert caplog.messages == [
+        "applications/00app/jobs/00job: logTypes asks for STDOUT of SPARK_EXECUTOR, which nothing writes here"
+    ]
+
+
+async def test_without_log_types_cloudwatch_has_the_drivers_logs(place: Place) -> None:
+    for path in (place.stdout, place.stderr, place.executor):
+        path.write_text("x\n")
+    await place.delivery(CLOUDWATCH).finish()
+    assert [stream.rpartition("jobs/00job/")[2] for stream in await asyncio.to_thread(place.streams)] == [
+        "SPARK_DRIVER/stderr",
+        "SPARK_DRIVER/stdout",
+    ]
 
 
 @pytest.mark.parametrize("monitoring", [{}, {"cloudWatchLoggingConfiguration": {"enabled": False}}])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from tests.endpoint.plugin.eks import Cluster
 from tests.polling import eventually
@@ -132,3 +134,49 @@ def test_a_target_that_is_not_there_keeps_nothing_from_the_others(emr: LocalEmr)
     _run(emr)
 
     queue.until("SUCCESS")
+
+
+UPDATE = "EMR Serverless Job Resource Utilization Update"
+
+
+def test_a_job_run_that_never_ran_has_its_final_update_too(emr: LocalEmr) -> None:
+    emr.configure(scheduling_seconds=60)
+    queue = Queue(emr, "all", {**SERVERLESS, "detail-type": [UPDATE]})
+    application_id, job_run_id = _run(emr)
+    emr.client("emr-serverless").cancel_job_run(applicationId=application_id, jobRunId=job_run_id)
+    eventually(queue.receive)
+
+    (event,) = queue.events
+    assert event["detail"].keys() == USAGE - {"startedAt"}
+    assert event["detail"]["resourceUtilizationFinal"] is True
+    assert set(event["detail"]["totalBilledResourceUtilization"].values()) == {0}
+    assert [run["arn"] for run in emr.job_runs()] == event["resources"]
+
+
+def test_a_running_job_run_is_told_of_each_half_hour(emr: LocalEmr) -> None:
+    emr.configure(seconds_per_minute=0.01)
+    emr.script(attempts=[ScriptedAttempt(hold=True)])
+    queue = Queue(emr, "all", {**SERVERLESS, "detail-type": [UPDATE]})
+    application_id, job_run_id = _run(emr, executionTimeoutMinutes=10000)
+    eventually(lambda: len(queue.receive()) >= 2)
+    emr.finish(job_run_id)
+    eventually(lambda: any(detail["resourceUtilizationFinal"] for detail in queue.receive() and queue.of(UPDATE)))
+
+    *updates, last = sorted(queue.of(UPDATE), key=lambda detail: detail["calculatedTo"])
+    assert [detail["resourceUtilizationFinal"] for detail in updates] == [False] * len(updates)
+    assert updates[0].keys() == last.keys() == USAGE
+    assert updates[0]["calculatedFrom"] == last["createdAt"]
+    for before, after in zip(updates, [*updates[1:], last], strict=True):
+        assert after["calculatedFrom"] == before["calculatedTo"]
+    for interval, total, member in (
+        ("resourceUtilizationForInterval", "totalResourceUtilization", "totalResourceUtilization"),
+        ("billedResourceUtilizationForInterval", "totalBilledResourceUtilization", "billedResourceUtilization"),
+    ):
+        assert sum(detail[interval]["vCPUHour"] for detail in [*updates, last]) == pytest.approx(
+            last[total]["vCPUHour"], abs=0.001
+        )
+        run = emr.client("emr-serverless").get_job_run(applicationId=application_id, jobRunId=job_run_id)["jobRun"]
+        assert last[total] == run[member]
+    # A minute of each worker is billed however short it runs: all of it in the first interval.
+    assert updates[0]["billedResourceUtilizationForInterval"]["vCPUHour"] > 0
+    assert updates[1]["billedResourceUtilizationForInterval"]["vCPUHour"] == 0

@@ -70,6 +70,38 @@ def test_the_command(machine: Machine, tmp_path: Path) -> None:
     assert any(word == f"-Dlog4j2.configurationFile={(tmp_path / 'log4j2.properties').as_uri()}" for word in command)
 
 
+SPARK_S = "classpath:org/apache/spark/log4j2-defaults.properties"
+
+
+@pytest.mark.parametrize(
+    ("executor_logs", "log4j", "properties", "files"),
+    [
+        (None, {}, {}, []),
+        (None, {"rootLogger.level": "error"}, {}, ["log4j2.properties"]),
+        ("SPARK_EXECUTOR/1", {}, {}, [SPARK_S, "log4j2-executor.properties"]),
+        ("SPARK_EXECUTOR/1", {"a": "b"}, {}, ["log4j2.properties", "log4j2-executor.properties"]),
+        ("SPARK_EXECUTOR/1", {}, {"spark.driver.extraClassPath": "/x"}, []),
+        ("SPARK_EXECUTOR/1", {}, {"spark.driver.extraJavaOptions": "-Dlog4j.configurationFile=x.xml"}, []),
+    ],
+)
+def test_the_configurations_of_log4j(
+    machine: Machine,
+    tmp_path: Path,
+    executor_logs: str | None,
+    log4j: dict[str, str],
+    properties: dict[str, str],
+    files: list[str],
+) -> None:
+    settings = Settings(properties=properties, environ={}, log4j=log4j, notes=[])
+    attempt = spec(tmp_path, spark_submit(), executor_logs=executor_logs)
+    command = build(machine, attempt, ["s3://code/job.py"], settings, main_class=None).command
+
+    option = "-Dlog4j2.configurationFile="
+    given = [word.removeprefix(option) for word in command if word.startswith(option)]
+    expected = [name if name == SPARK_S else (tmp_path / name).as_uri() for name in files]
+    assert given == ([",".join(expected)] if expected else [])
+
+
 def test_a_collector_that_the_job_chooses_is_the_only_one(machine: Machine, tmp_path: Path) -> None:
     chosen = built(machine, tmp_path, properties={"spark.driver.extraJavaOptions": "-XX:+UseG1GC"})
     default = built(machine, tmp_path)

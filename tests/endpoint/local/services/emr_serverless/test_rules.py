@@ -10,6 +10,7 @@ import pytest
 
 from airflow_emrs_ext.local.base.errors import ApiError
 from airflow_emrs_ext.local.base.releases import label_of
+from airflow_emrs_ext.local.services.emr_serverless.monitoring import LOG_TYPES
 from airflow_emrs_ext.local.services.emr_serverless.rules import CLASSIFICATIONS, FEATURES, UNCERTAIN, Feature
 from tests.endpoint.local.services.emr_serverless.lab import Lab, Sessions
 from tests.service_models.rules_page import PAGE, page
@@ -176,6 +177,42 @@ async def test_a_configuration_within_another_is_looked_at(lab: Lab) -> None:
 async def test_an_application_may_have_a_livy_endpoint_but_not_here(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     await lab.application(interactiveConfiguration={"livyEndpointEnabled": True})
     assert "interactiveConfiguration.livyEndpointEnabled: the local endpoint has no Apache Livy endpoint" in caplog.text
+
+
+def cloudwatch(**log_types: list[str]) -> dict[str, Any]:
+    return {"cloudWatchLoggingConfiguration": {"enabled": True, "logTypes": log_types}}
+
+
+@pytest.mark.parametrize(
+    ("engine", "worker_type", "log_type"),
+    [
+        ("SPARK", "SPARK_DRIVERS", "STDOUT"),
+        ("SPARK", "spark_driver", "STDOUT"),
+        ("SPARK", "TEZ_TASK", "STDERR"),
+        ("SPARK", "SPARK_EXECUTOR", "HIVE_LOG"),
+        ("HIVE", "SPARK_DRIVER", "STDOUT"),
+        ("HIVE", "TEZ_TASK", "TEZ_AM"),
+    ],
+)
+async def test_log_types_that_the_engine_does_not_have(lab: Lab, engine: str, worker_type: str, log_type: str) -> None:
+    monitoring = cloudwatch(**{worker_type: [log_type]})
+    sentence = (
+        rf"onitoringConfiguration\..*\.logTypes\.{worker_type}\.1: {engine.title()} applications have no log"
+        rf" {log_type} of {worker_type}, but those of {engine}_DRIVER \(STDERR, STDOUT"
+    )
+    with pytest.raises(ApiError, match=f"^m{sentence}"):
+        await lab.application(type=engine, monitoringConfiguration=monitoring)
+    application_id = await lab.application(type=engine)
+    job = SPARK if engine == "SPARK" else {"hive": {"query": "SELECT 1"}}
+    with pytest.raises(ApiError, match=f"configurationOverrides.m{sentence}"):
+        await lab.submit(application_id, jobDriver=job, configurationOverrides={"monitoringConfiguration": monitoring})
+
+
+async def test_log_types_that_the_guide_names(lab: Lab) -> None:
+    for engine, types in LOG_TYPES.items():
+        await lab.application(type=engine.upper(), monitoringConfiguration=cloudwatch(**types))
+        lower = {worker_type: [name.lower() for name in names] for worker_type, names in types.items()}
+        await lab.application(type=engine.upper(), monitoringConfiguration=cloudwatch(**lower))
 
 
 async def test_tags_are_at_most_50(lab: Lab) -> None:
