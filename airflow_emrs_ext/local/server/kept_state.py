@@ -22,7 +22,7 @@ _FORMAT = 1
 _VERSIONS = "versions.json"
 _SECONDS = 1.0
 # A state that takes long to write is written less often.
-_SHARE_OF_TIME = 0.05
+_SHARE_OF_TIME = 0.2
 
 
 class Part(Protocol):

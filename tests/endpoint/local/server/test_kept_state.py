@@ -166,8 +166,8 @@ def test_a_killed_endpoint_has_kept_what_was_a_few_seconds_old(tmp_path: Path) -
     client = boto3.client("emr-serverless", endpoint_url=url, **keys)
     client.create_application(type="SPARK", releaseLabel="emr-7.13.0", clientToken="app")
     state = tmp_path / "state"
-    eventually(lambda: (state / "aws").exists() and b"data" in (state / "aws").read_bytes())
-    eventually(lambda: b"emr-7.13.0" in (state / "emr-serverless").read_bytes())
+    eventually(lambda: (state / "aws").exists() and b"data" in (state / "aws").read_bytes(), within=60)
+    eventually(lambda: b"emr-7.13.0" in (state / "emr-serverless").read_bytes(), within=60)
     process.send_signal(signal.SIGKILL)
     process.wait()
     with endpoint(tmp_path) as emr:
