@@ -162,3 +162,6 @@ def test_the_guides_policy_for_data_engineers_forbids_default_tags(
 
     monkeypatch.setenv("AIRFLOW__EMRS_EXT__DEFAULT_TAGS", "False")
     assert succeed(lambda: start_job_run(place))["state"] == "SUCCESS"
+    again = succeed(lambda: start_job_run(place), run_id="another", try_number=2, max_tries=2)
+    assert again["state"] == "SUCCESS"
+    assert place.emr.calls("TagResource") == []
