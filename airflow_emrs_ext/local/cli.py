@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from airflow_emrs_ext.local.runners.spark.java import MissingRuntime
     from airflow_emrs_ext.local.server.endpoint import Options
+    from airflow_emrs_ext.local.server.iam import IamError
     from airflow_emrs_ext.local.server.kept_state import StateError
     from airflow_emrs_ext.local.server.serve import PortTakenError
 
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         asyncio.run(_serve_and_leave(options, ready))
     except PortTakenError as error:
         _fail(f"{error} is taken: choose another port with --port, or --port 0 for a free one")
+    except IamError as error:
+        _fail(f"--iam {error}")
     except MissingRuntime as error:
         _fail(str(error))
     except StateError as error:
@@ -124,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
         default=16.0,
         metavar="N",
         help="vCPUs that the account may use at once; default: 16, as a new account of AWS",
+    )
+    parser.add_argument(
+        "--iam",
+        type=Path,
+        metavar="FILE",
+        help="check each call of EMR against the IAM policies of its caller, which this JSON file has",
     )
     parser.add_argument(
         "--lenient",

@@ -208,6 +208,15 @@ class LocalEmr:
         changed: dict[str, Any] = self._call("PATCH", "config", settings)
         return changed
 
+    def set_callers(self, callers: Mapping[str, Any] | None) -> None:
+        """Check each call of EMR against the IAM policies of its caller, from now on.
+
+        :param callers: access key id to ``{"arn": …, "policy": …}``, as in the file of ``iam``; ``None``: everybody may
+            do everything
+        :raises LocalEmrError: something in it is not understood; the callers stay those that they were
+        """
+        self._call("DELETE" if callers is None else "PUT", "iam", callers)
+
     def job_runs(self, application_id: str | None = None) -> list[dict[str, Any]]:
         """Every job run with all that the endpoint recorded of it, oldest first.
 
@@ -294,6 +303,7 @@ def local_emr(
     tls_port: int | None = None,
     sessions_port: int = 0,
     s3_endpoint: str | None = None,
+    iam: Path | str | None = None,
     start_seconds: float = 60,
     allowed_hosts: Sequence[str] = (),
     allowed_origins: Sequence[str] = (),
@@ -316,6 +326,8 @@ def local_emr(
         ``state_dir``; default: none
     :param sessions_port: port of Spark Connect; default 0: a free one
     :param s3_endpoint: another S3 for Spark and the logs instead of the endpoint's own
+    :param iam: a JSON file with callers and their IAM policies, against which each call of EMR is checked; default:
+        everybody may do everything
     :param start_seconds: how long to wait for it to be ready
     :param allowed_hosts: host names under which it answers, beside ``localhost``, all below that, and addresses
     :param allowed_origins: origins whose web pages may use it, e.g. ``http://localhost:3000``; default: none
@@ -337,6 +349,8 @@ def local_emr(
     arguments += ["--sessions-port", str(sessions_port)]
     if s3_endpoint is not None:
         arguments += ["--s3-endpoint", s3_endpoint]
+    if iam is not None:
+        arguments += ["--iam", str(iam)]
     for name in allowed_hosts:
         arguments += ["--allowed-host", name]
     for origin in allowed_origins:

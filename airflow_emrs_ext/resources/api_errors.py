@@ -158,6 +158,11 @@ _BY_CODE: dict[str, str] = {
 }
 
 
+# In AWS's words; tags have a remedy of their own.
+_NOT_AUTHORIZED = re.compile(
+    r"not authorized to perform: (?P<action>[\w-]+:(?!TagResource)\w+)(?: on resource: (?P<on>\S+))?"
+)
+
 _OF_ACCESS = (
     "Check `aws_conn_id`, `region_name`, `verify`, the credentials that they lead to, and what stands between Airflow "
     "and AWS (proxies, VPC endpoints and their policies)."
@@ -280,6 +285,11 @@ def _shortened(said: str) -> str:
 def _remedy(service: str, operation: str, code: str, said: str, error_class: type[EmrError]) -> str:
     if advice := LOG_ADVICE.get((operation, code)):
         return advice
+    if denied := _NOT_AUTHORIZED.search(said):
+        on = f" on `{denied['on']}`" if denied["on"] else ""
+        if "explicit deny" in said:
+            return f"A policy denies `{denied['action']}`{on} to the principal of `aws_conn_id`: change that statement."
+        return f"Allow `{denied['action']}`{on} to the principal of `aws_conn_id`."
     if remedy := remedy_for(said, _TABLES.get(service, REMEDIES)):
         return remedy.advice
     advice = _BY_CODE.get(code, "") or (_OF_ACCESS if error_class is AccessDenied else "")

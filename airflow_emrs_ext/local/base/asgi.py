@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 Scope = MutableMapping[str, Any]
@@ -18,17 +18,25 @@ TRANSPORT = "transport"
 TARGET = "x-amz-target"
 """The header that names the operation in AWS's older protocols."""
 
-_CREDENTIAL = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/([^/,\s]*)/([^/,\s]*)/")
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]*)/[^/,\s]*/([^/,\s]*)/([^/,\s]*)/")
 _PRESIGNED = re.compile(r"X-Amz-(Credential=[^&]+)")
 
 
-def signed_for(scope: Scope) -> tuple[str, str] | None:
-    """The Region and the service that a request is signed for (Signature Version 4), ``None`` without a signature."""
+class Signature(NamedTuple):
+    """What a request is signed with and for (Signature Version 4)."""
+
+    access_key_id: str
+    region: str
+    service: str
+
+
+def signed_for(scope: Scope) -> Signature | None:
+    """What a request is signed with and for, ``None`` without a signature."""
     text = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
     if not text and (presigned := _PRESIGNED.search(scope["query_string"].decode("latin-1"))):
         text = unquote(presigned[1])
     found = _CREDENTIAL.search(text)
-    return (found[1], found[2].lower()) if found else None
+    return Signature(found[1], found[2], found[3].lower()) if found else None
 
 
 def target_of(scope: Scope) -> str:

@@ -10,6 +10,7 @@ _UNMODELLED_STATUS = {
     "UnknownOperationException": 404,
     "AccessDeniedException": 403,
     "MissingAuthenticationTokenException": 403,
+    "UnrecognizedClientException": 403,
     "MethodNotAllowedException": 405,
     "RequestEntityTooLargeException": 413,
 }

@@ -37,6 +37,7 @@ def admin_application(endpoint: Endpoint) -> Starlette:
     handlers: Mapping[str, Mapping[str, Handler]] = {
         "/health": {"GET": _health},
         "/config": {"GET": _config, "PATCH": _change_config},
+        "/iam": {"PUT": _set_callers, "DELETE": _clear_callers},
         "/scripts": {"GET": _scripts, "POST": _add_script, "DELETE": _clear_scripts},
         "/finish": {"POST": _finish},
         "/write": {"POST": _write},
@@ -125,6 +126,16 @@ async def _change_config(endpoint: Endpoint, request: Request) -> Any:
     endpoint.serverless.config_changed()
     endpoint.containers.config_changed()
     return endpoint.config.as_dict()
+
+
+async def _set_callers(endpoint: Endpoint, request: Request) -> Any:
+    endpoint.iam.set_callers(await _body(request))
+    return {}
+
+
+async def _clear_callers(endpoint: Endpoint, _: Request) -> Any:
+    endpoint.iam.callers = None
+    return {}
 
 
 async def _scripts(endpoint: Endpoint, _: Request) -> Any:

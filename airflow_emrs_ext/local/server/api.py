@@ -1,4 +1,4 @@
-"""One AWS API of the endpoint as an ASGI application: protocol, quotas, faults and a record of every call."""
+"""One AWS API of the endpoint as an ASGI application: protocol, IAM, quotas, faults and a record of every call."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Protocol
 
 from botocore import xform_name
 from botocore.model import OperationModel
@@ -15,9 +15,10 @@ from botocore.model import OperationModel
 from airflow_emrs_ext.local.base.asgi import TRANSPORT, Receive, Scope, Send, signed_for
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.errors import ApiError
-from airflow_emrs_ext.local.base.regions import REQUEST_REGION, check_region
+from airflow_emrs_ext.local.base.regions import REQUEST_REGION, check_region, region_of
 from airflow_emrs_ext.local.protocol.rest_json import JsonProtocol, Request, Response
 from airflow_emrs_ext.local.server.faults import Fault, Faults, default_code
+from airflow_emrs_ext.local.server.iam import Caller, Iam
 from airflow_emrs_ext.local.server.quotas import Quotas
 
 _BODY_LIMIT = 4 * 1024 * 1024
@@ -31,6 +32,13 @@ _OWNERS = ("applicationId", "virtualClusterId")
 _log = logging.getLogger(__name__)
 
 
+class Tagged(Protocol):
+    """A service whose resources have tags."""
+
+    def tags_of(self, arn: str) -> Mapping[str, str]:
+        """The tags of what has the ARN, none where there is nothing."""
+
+
 class Api:
     """Answers the calls of one API.
 
@@ -41,17 +49,19 @@ class Api:
     :param quotas: the API's quotas
     :param faults: the faults to inject
     :param calls: where each call is noted
+    :param iam: the callers and what they may do
     :param throttling_code: the error for a call past a quota
     """
 
     def __init__(
         self,
         protocol: JsonProtocol,
-        service: object,
+        service: Tagged,
         config: ServiceConfig,
         quotas: Quotas,
         faults: Faults,
         calls: deque[dict[str, Any]],
+        iam: Iam,
         *,
         throttling_code: str = "ThrottlingException",
     ) -> None:
@@ -60,6 +70,7 @@ class Api:
         self.quotas = quotas
         self._service = service
         self._calls = calls
+        self._iam = iam
         self._throttling_code = throttling_code
         self._config = config
         self._faults = faults
@@ -71,24 +82,25 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or close its connection where a fault says so."""
-        region, _ = signed_for(scope) or (None, None)
+        signature = signed_for(scope)
         call: dict[str, Any] = {
             "service": self.name,
             "operation": None,
             "time": datetime.now(timezone.utc).isoformat(),
             "status": None,
             "error": None,
-            "region": region,
+            "region": signature and signature.region,
             "owner": None,
             "parameters": {},
         }
         self._calls.append(call)
         try:
-            if region is None:
+            if signature is None:
                 raise ApiError("MissingAuthenticationTokenException", "The request carries no AWS signature")
-            check_region(region, self._config)
-            REQUEST_REGION.set(region)
-            response = await self._answer(scope, receive, call, region)
+            check_region(signature.region, self._config)
+            REQUEST_REGION.set(signature.region)
+            caller = self._iam.caller(signature.access_key_id)
+            response = await self._answer(scope, receive, call, caller)
         except _Hangup:
             await _hang_up(scope, receive)
             return
@@ -99,7 +111,7 @@ class Api:
         await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
         await send({"type": "http.response.body", "body": response.body})
 
-    async def _answer(self, scope: Scope, receive: Receive, call: dict[str, Any], region: str) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive, call: dict[str, Any], caller: Caller | None) -> Response:
         request = Request(
             method=scope["method"],
             path=scope["raw_path"].decode("latin-1"),
@@ -116,10 +128,12 @@ class Api:
         if fault is not None:
             call["fault"] = fault.fault
             await self._before_effect(fault, receive)
-        if not self.quotas.admit(region, operation.name, self._config.quota_scale):
+        if not self.quotas.admit(region_of(self._config), operation.name, self._config.quota_scale):
             raise self._throttled()
         parameters = self.protocol.parse(route, request)
         call["parameters"] = _worth_recording(operation, parameters)
+        if caller is not None:
+            self._iam.check(caller, route, parameters, self._service.tags_of)
         output = await self._call(operation, parameters)
         response = self.protocol.respond(operation, output, check=self._config.check_responses)
         if fault is not None and fault.fault == "drop":

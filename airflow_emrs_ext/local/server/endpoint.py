@@ -20,8 +20,9 @@ from airflow_emrs_ext.local.protocol.rest_json import JsonProtocol, RestJson
 from airflow_emrs_ext.local.runners.logs import LogDelivery
 from airflow_emrs_ext.local.runners.simulated import SimulatedRunner
 from airflow_emrs_ext.local.runners.spark.uis import SparkUis
-from airflow_emrs_ext.local.server.api import CALLS_KEPT, Api
+from airflow_emrs_ext.local.server.api import CALLS_KEPT, Api, Tagged
 from airflow_emrs_ext.local.server.faults import Faults
+from airflow_emrs_ext.local.server.iam import Iam
 from airflow_emrs_ext.local.server.kept_state import KeptState, Part
 from airflow_emrs_ext.local.server.quotas import Quotas
 from airflow_emrs_ext.local.services import persistent_uis
@@ -61,6 +62,7 @@ class Options:
     :param repositories: URLs of the Maven repositories that ``--packages`` of jobs are resolved from
     :param quota_scale: factor on the service's API quotas; 0: none
     :param account_vcpus: vCPUs that the account may use at once
+    :param iam: a file of callers and their policies; ``None``: everybody may do everything
     :param lenient: take and log what AWS refuses by its user guide
     :param state_dir: where files and the state are kept, for the next endpoint to go on with; ``None``: a directory
         that is removed at the end
@@ -81,6 +83,7 @@ class Options:
     repositories: Sequence[str] = ()
     quota_scale: float = 1.0
     account_vcpus: float = 16.0
+    iam: Path | None = None
     lenient: bool = False
     state_dir: Path | None = None
     tls_port: int | None = None
@@ -99,6 +102,7 @@ class Endpoint:
     :param url: where the endpoint can be reached
     :param state_dir: an existing directory for its files
     :param certificate: for sessions; ``None``: they speak no TLS
+    :raises IamError: the file of callers cannot be used
     """
 
     def __init__(self, options: Options, url: str, state_dir: Path, certificate: Certificate | None = None) -> None:
@@ -133,6 +137,10 @@ class Endpoint:
             name: extend(botocore.session.get_session(), name).get_service_model(name)
             for name in (SERVERLESS, CONTAINERS, persistent_uis.SERVICE)
         }
+        self.iam: Iam = Iam(self.config, models.values())
+        if options.iam is not None:
+            self.iam.load(options.iam)
+        self._initial_callers = self.iam.callers
         self.containers: EmrContainers = EmrContainers(
             self._runner,
             model=models[CONTAINERS],
@@ -147,7 +155,7 @@ class Endpoint:
         self._metering = Metering(self.serverless, self._target, self._events.send)
         self.serverless.listeners.append(self._metering.changed)
         self._persistent_uis = PersistentAppUIs(self.config, self.containers.job_runs, self.dashboards)
-        served: tuple[tuple[JsonProtocol, object, Mapping[str, tuple[float, float]], str], ...] = (
+        served: tuple[tuple[JsonProtocol, Tagged, Mapping[str, tuple[float, float]], str], ...] = (
             (RestJson(models[SERVERLESS]), self.serverless, quotas_of(SERVERLESS), "ThrottlingException"),
             (RestJson(models[CONTAINERS]), self.containers, quotas_of(CONTAINERS), "EKSRequestThrottledException"),
             (
@@ -165,6 +173,7 @@ class Endpoint:
                 Quotas(quotas),
                 self.faults,
                 self.calls,
+                self.iam,
                 throttling_code=throttling_code,
             )
             for protocol, service, quotas, throttling_code in served
@@ -214,6 +223,7 @@ class Endpoint:
         await self._connect.reset()
         self.faults.clear()
         self.calls.clear()
+        self.iam.callers = self._initial_callers
         for api in self.apis.values():
             api.quotas.reset()
         for name, value in self._initial_config.items():

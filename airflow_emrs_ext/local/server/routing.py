@@ -46,7 +46,7 @@ class Router:
         if signature is not None and signature[1] == SERVERLESS and path[1:].partition("/")[0] in _LIVY_PATHS:
             return _refuse_livy
         if signature is not None:
-            taking = (api for api in apis.values() if api.protocol.takes(signature[1], target_of(scope)))
+            taking = (api for api in apis.values() if api.protocol.takes(signature.service, target_of(scope)))
             return next(taking, endpoint.aws)
         # Without this signature nothing but S3, anonymous or signed the old way, remains, and a path that only EMR has.
         first, _, rest = path[1:].partition("/")

@@ -95,6 +95,10 @@ class PersistentAppUIs:
         name = f"Attempt {attempt.number} of job run {run.id}"
         return {"PresignedURLReady": True, "PresignedURL": self._dashboards.mint(name, attempt)}
 
+    def tags_of(self, _: str) -> dict[str, str]:
+        """None: permissions for these operations are for all resources."""
+        return {}
+
     def clear(self) -> None:
         """Forget every UI."""
         self._by_id.clear()

@@ -136,6 +136,13 @@ class Service(ABC):
         """ListTagsForResource."""
         return {"tags": dict(self._tags(params["resourceArn"]))}
 
+    def tags_of(self, arn: str) -> dict[str, str]:
+        """The tags of what has the ARN, none where there is nothing."""
+        try:
+            return self._tags(arn)
+        except ApiError:
+            return {}
+
     def _tags(self, arn: str) -> dict[str, str]:
         """The tags of what has the ARN; the API models admit no ARN of a job template."""
         for collection in (self._owners, self._job_runs, self._hosts):

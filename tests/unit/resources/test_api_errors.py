@@ -59,6 +59,34 @@ def test_a_refusal_names_the_parameter_and_the_remedy(said: str, advice: str) ->
 
 
 @pytest.mark.parametrize(
+    ("service", "said", "advice"),
+    [
+        (SERVERLESS, "iam:PassRole", "Allow `iam:PassRole` to the principal of `aws_conn_id`."),
+        (
+            "emr-containers",
+            "emr-containers:DescribeJobTemplate on resource: arn:x:/jobtemplates/1 because no identity-based policy …",
+            "Allow `emr-containers:DescribeJobTemplate` on `arn:x:/jobtemplates/1` to the principal of `aws_conn_id`.",
+        ),
+        (
+            SERVERLESS,
+            "emr-serverless:StartJobRun on resource: arn:x with an explicit deny in an identity-based policy",
+            "A policy denies `emr-serverless:StartJobRun` on `arn:x` to the principal",
+        ),
+        (
+            "emr-containers",
+            "emr-containers:TagResource on resource: arn:x because …",
+            "Allow `emr-containers:TagResource`, or set [emrs_ext] default_tags to False",
+        ),
+    ],
+)
+def test_a_denial_names_the_action_that_is_to_be_allowed(service: str, said: str, advice: str) -> None:
+    said = f"User: arn:aws:iam::123456789012:user/release-queue is not authorized to perform: {said}"
+    error = refusal("start_job_run", PARAMETERS, client_error("AccessDeniedException", said), service)
+    assert isinstance(error, AccessDenied)
+    assert advice in error.message
+
+
+@pytest.mark.parametrize(
     ("code", "status", "error_class", "retried"),
     [
         ("ValidationException", 400, RequestRejected, False),

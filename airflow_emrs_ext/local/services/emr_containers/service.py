@@ -79,6 +79,11 @@ class EmrContainers(Service):
         """Apply changed settings to what is already waiting: idle times."""
         self.managed_endpoints.arm()
 
+    def tags_of(self, arn: str) -> dict[str, str]:
+        """The tags of what has the ARN, job templates too, none where there is nothing."""
+        template = next((one for one in self.job_templates if one.view["arn"] == arn), None)
+        return template.tags if template else super().tags_of(arn)
+
     # Virtual clusters
 
     async def create_virtual_cluster(self, **params: Any) -> dict[str, Any]:
