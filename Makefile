@@ -36,6 +36,7 @@ $(foreach client,$(CLIENTS),$(eval client-$(client) := 3.11 2026-11-15))
 CONTRACT := emr-cli awswrangler dagster flyte
 $(foreach client,$(CONTRACT),$(eval contract-$(client) := 3.11 2026-11-15))
 NODE_CLIENT := build/javascript
+AMAZON_EXAMPLES := build/amazon
 
 # The web servers that serve the links of tasks: environments of the above where they have the version.
 web-3.1.8 := 3.12 2026-03-11
@@ -269,7 +270,7 @@ test-client-%: .venv-client-%/.installed .venv-airflow-$(NEWEST)/.installed
 # The table comes last, whatever the tests say.
 test-contract: .venv-airflow-$(NEWEST)/.installed
 	@rm -f build/contract/*.xml
-	@status=0; for client in $(CONTRACT) javascript airflow; do \
+	@status=0; for client in $(CONTRACT) javascript airflow amazon-examples; do \
 		$(MAKE) --no-print-directory "test-contract-$$client" || status=$$?; done; \
 		$(newest_bin)/python -m tests.clients_contract.table; exit $$status
 contract_tests = $(matrix_tests) --junitxml ../build/contract/$(1).xml
@@ -283,6 +284,18 @@ test-contract-javascript: .venv-airflow-$(NEWEST)/.installed $(NODE_CLIENT)/.ins
 test-contract-airflow: .venv-airflow-$(NEWEST)/.installed
 	@echo "== clients of the environment of Airflow $(NEWEST)"
 	$(call contract_tests,airflow) contract/test_real_clients.py contract/test_eks_clients.py system/test_dropin.py
+# They mostly wait, a minute at a time.
+test-contract-amazon-examples: .venv-airflow-$(NEWEST)/.installed $(AMAZON_EXAMPLES)/.installed
+	@echo "== example DAGs of the Amazon provider"
+	$(call contract_tests,amazon_examples) --numprocesses 3 clients_contract/test_amazon_examples.py
+
+# Only the source distribution has the examples.
+$(AMAZON_EXAMPLES)/.installed: .venv-airflow-$(NEWEST)/.locked
+	@rm -rf $(@D)
+	@$(newest_bin)/python -m pip download --quiet --no-deps --no-binary :all: --dest $(@D) \
+		"$$($(newest_bin)/python -m pip freeze | grep '^apache-airflow-providers-amazon==')"
+	@tar --extract --gzip --directory $(@D) --file $(@D)/*.tar.gz
+	@touch $@
 
 $(NODE_CLIENT)/.installed: tests/clients_contract/javascript/package.json tests/clients_contract/javascript/package-lock.json
 	@mkdir -p $(@D)
