@@ -32,6 +32,12 @@ mwaa-3.3.1 := 3.12 2026-08-20
 CLIENTS := 3.5.6 4.0.4 4.1.3 4.2.0 4.3.0
 $(foreach client,$(CLIENTS),$(eval client-$(client) := 3.11 2026-11-15))
 
+# Clients of others, each in an environment of its own, and those of the newest leg's. That for JavaScript needs Node.js.
+CONTRACT := emr-cli awswrangler dagster flyte
+$(foreach client,$(CONTRACT),$(eval contract-$(client) := 3.11 2026-11-15))
+NODE_CLIENT := build/javascript
+AMAZON_EXAMPLES := build/amazon
+
 # The web servers that serve the links of tasks: environments of the above where they have the version.
 web-3.1.8 := 3.12 2026-03-11
 web-3.2.2 := 3.12 2026-05-29
@@ -74,7 +80,7 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-links test-loops test-browser test-models lint format bench figures docs wheel lock lock-matrix clean
+.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models lint format bench figures docs wheel lock lock-matrix clean
 help:
 	@echo 'make demo             an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make check            linters, types, layers, tests that need no process; a minute'
@@ -90,6 +96,7 @@ help:
 	@echo 'make test-answers     answers that no service gives, on Airflow $(NEWEST); over an hour'
 	@echo 'make test-mwaa        sessions with the packages of each MWAA image'
 	@echo 'make test-clients     Spark Connect clients $(CLIENTS)'
+	@echo 'make test-contract    other clients of EMR: $(CONTRACT), boto3, the Amazon provider, JavaScript'
 	@echo 'make test-links       the links in eight web servers'
 	@echo 'make test-loops       tasks in loops of Airflow $(LOOPS)'
 	@echo 'make test-browser     the links in Chromium (apt-get install chromium)'
@@ -164,7 +171,7 @@ lock: | $(TOOLS)/.stamp
 		--output-file tests/locks/figures.txt tests/locks/figures.in
 
 # The client of an older image is the newest that its other packages admit, whenever it appeared.
-lock-matrix: $(MWAA:%=lock-mwaa-%) $(CLIENTS:%=lock-client-%) $(WEB:%=lock-%)
+lock-matrix: $(MWAA:%=lock-mwaa-%) $(CLIENTS:%=lock-client-%) $(CONTRACT:%=lock-contract-%) $(WEB:%=lock-%)
 lock-web-%: | $(TOOLS)/.stamp
 	$(call resolve,$(lastword $(web-$*))) --output-file tests/locks/web-$*.txt pyproject.toml tests/locks/web-$*.in
 lock-mwaa-%: | $(TOOLS)/.stamp
@@ -172,6 +179,9 @@ lock-mwaa-%: | $(TOOLS)/.stamp
 lock-client-%: | $(TOOLS)/.stamp
 	$(call resolve,$(lastword $(client-$*)),$(firstword $(client-$*))) \
 		--output-file tests/locks/client-$*.txt tests/locks/client-$*.in
+lock-contract-%: | $(TOOLS)/.stamp
+	$(call resolve,$(lastword $(contract-$*)),$(firstword $(contract-$*))) \
+		--output-file tests/locks/contract-$*.txt tests/locks/contract-$*.in
 resolve = $(UV) pip compile --quiet --no-header --no-annotate --universal --python-version $(or $(2),3.10) --upgrade \
 	--exclude-newer $(1) --exclude-newer-package pyspark=$(lastword $(client-$(lastword $(CLIENTS)))) \
 	--exclude-newer-package pyspark-client=$(lastword $(client-$(lastword $(CLIENTS))))
@@ -257,6 +267,42 @@ test-client-%: .venv-client-%/.installed .venv-airflow-$(NEWEST)/.installed
 	@$(newest_bin)/emrs-local runtimes install 4.0
 	$(matrix_tests) --junitxml ../build/clients/$*.xml matrix/test_clients.py
 
+# The table comes last, whatever the tests say.
+test-contract: .venv-airflow-$(NEWEST)/.installed
+	@rm -f build/contract/*.xml
+	@status=0; for client in $(CONTRACT) javascript airflow amazon-examples; do \
+		$(MAKE) --no-print-directory "test-contract-$$client" || status=$$?; done; \
+		$(newest_bin)/python -m tests.clients_contract.table; exit $$status
+contract_tests = $(matrix_tests) --junitxml ../build/contract/$(1).xml
+test-contract-%: .venv-contract-%/.installed .venv-airflow-$(NEWEST)/.installed
+	@echo "== $*"
+	$(call contract_tests,$*) clients_contract/test_$(subst -,_,$*).py
+test-contract-javascript: .venv-airflow-$(NEWEST)/.installed $(NODE_CLIENT)/.installed
+	@echo "== AWS SDK for JavaScript"
+	$(call contract_tests,javascript) clients_contract/test_javascript.py
+# What `make test` runs, too: boto3, aiobotocore, the AWS command line, the Amazon provider's operators and DAGs of them.
+test-contract-airflow: .venv-airflow-$(NEWEST)/.installed
+	@echo "== clients of the environment of Airflow $(NEWEST)"
+	$(call contract_tests,airflow) contract/test_real_clients.py contract/test_eks_clients.py system/test_dropin.py
+# They mostly wait, a minute at a time.
+test-contract-amazon-examples: .venv-airflow-$(NEWEST)/.installed $(AMAZON_EXAMPLES)/.installed
+	@echo "== example DAGs of the Amazon provider"
+	$(call contract_tests,amazon_examples) --numprocesses 3 clients_contract/test_amazon_examples.py
+
+# Only the source distribution has the examples.
+$(AMAZON_EXAMPLES)/.installed: .venv-airflow-$(NEWEST)/.locked
+	@rm -rf $(@D)
+	@$(newest_bin)/python -m pip download --quiet --no-deps --no-binary :all: --dest $(@D) \
+		"$$($(newest_bin)/python -m pip freeze | grep '^apache-airflow-providers-amazon==')"
+	@tar --extract --gzip --directory $(@D) --file $(@D)/*.tar.gz
+	@touch $@
+
+$(NODE_CLIENT)/.installed: tests/clients_contract/javascript/package.json tests/clients_contract/javascript/package-lock.json
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	@if command -v npm > /dev/null; then npm ci --silent --prefix $(@D) && touch $@; \
+		else echo 'Node.js and npm are not on this machine: the tests of JavaScript are skipped.'; fi
+
 test-links: $(LINKS:%=test-links-%)
 test-links-%: .venv-%/.installed .venv-airflow-$(NEWEST)/.installed
 	@echo "== links in the web server of $*"
@@ -302,6 +348,6 @@ docs: .venv-docs/.installed
 	@echo "documentation: docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-web-* .venv-browser .venv-coverage .venv-docs .venv-figures $(TOOLS) build dist docs/_build .demo .emrs-local \
+	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-contract-* .venv-web-* .venv-browser .venv-coverage .venv-docs .venv-figures $(TOOLS) build dist docs/_build .demo .emrs-local \
 		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find airflow_emrs_ext tests dags -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -90,7 +90,8 @@ class Cluster:
     def log(self, job_run_id: str, name: str = "stdout", attempt: int = 1) -> str:
         (run,) = (one for one in self.emr.eks_job_runs(self.cluster_id) if one["id"] == job_run_id)
         path = run["attempts"][attempt - 1]["logPath"]
-        key = f"logs/{path}/spark-{job_run_id}-driver/{name}.gz"
+        suffix = path.rpartition("/")[2].removeprefix(f"spark-{job_run_id}")
+        key = f"logs/{path}/spark-{job_run_id}-driver{suffix}/{name}.gz"
         return gzip.decompress(self.s3.get_object(Bucket="code", Key=key)["Body"].read()).decode()
 
 
@@ -118,9 +119,8 @@ def test_a_pyspark_job_reads_and_writes_s3(cluster: Cluster) -> None:
     assert "failureReason" not in run
     assert run["finishedAt"] > run["createdAt"]
     (record,) = cluster.emr.eks_job_runs()
-    spark_id = record["attempts"][0]["logPath"].rpartition("/")[2]
-    assert record["attempts"][0]["logPath"] == f"{cluster.cluster_id}/jobs/{run_id}/containers/{spark_id}"
-    assert cluster.log(run_id).splitlines() == [f"id {spark_id} slots 6", "variable x"]
+    assert record["attempts"][0]["logPath"] == f"{cluster.cluster_id}/jobs/{run_id}/containers/spark-{run_id}"
+    assert cluster.log(run_id).splitlines() == [f"id spark-{run_id} slots 6", "variable x"]
     assert "Note: spark.kubernetes.container.image=mine is ignored" in cluster.log(run_id, "stderr")
     written = cluster.s3.list_objects_v2(Bucket="data", Prefix="counts/")["Contents"]
     assert any(item["Key"] == "counts/_SUCCESS" for item in written)

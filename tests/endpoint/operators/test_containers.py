@@ -328,7 +328,8 @@ def test_each_attempt_shows_the_log_of_its_own_pod(
     shown = task.error.facts["driver_logs"]
     assert ["column 1" in shown[0]["text"], "column 2" in shown[1]["text"]] == [True, True]
     run_id = task.error.facts["job_run_id"]
-    assert all(re.search(rf"/containers/spark-\w+/spark-{run_id}-driver", one["places"][0]) for one in shown)
+    pod = rf"/containers/spark-{run_id}-(\w+)/spark-{run_id}-driver-\1"
+    assert all(re.search(pod, one["places"][0]) for one in shown)
     assert 'raise ValueError("column 1")' in said()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import urllib.error
 from urllib.parse import urlsplit
 
@@ -119,8 +120,8 @@ def test_driver_logs_on_s3_of_each_attempt(cluster: Cluster) -> None:
     path = f"here/{cluster.cluster_id}/jobs/{record.ids['job_run_id']}/"
 
     url = target("driver-stdout", record)
-    assert f"/{path}containers/" in url
-    assert f"/spark-{record.ids['job_run_id']}-driver/stdout.gz?" in url
+    pods = f"/{path}containers/spark-{record.ids['job_run_id']}"
+    assert re.search(rf"{pods}-(\w+)/spark-{record.ids['job_run_id']}-driver-\1/stdout\.gz\?", url)
     assert "X-Amz-Expires=300&" in url
     assert visit(url) == "second\n"
     assert visit(target("driver-stdout", record, 2)) == "second\n"

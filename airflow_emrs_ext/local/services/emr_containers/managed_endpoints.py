@@ -34,9 +34,9 @@ from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
 from airflow_emrs_ext.local.services.connect.walk import ConnectWalker
 from airflow_emrs_ext.local.services.emr_containers.monitoring import log_destinations, read_monitoring
 from airflow_emrs_ext.local.services.emr_containers.naming import (
+    driver_names,
     new_cluster_id,
     new_numbered_id,
-    new_spark_application_id,
 )
 from airflow_emrs_ext.local.services.emr_containers.pods import pods_of
 from airflow_emrs_ext.local.services.emr_containers.releases import parse_release, serves_spark_connect
@@ -89,11 +89,11 @@ class ManagedEndpointWalker(ConnectWalker[ManagedEndpoint]):
         """What takes its time in AWS: a driver's pod, and a load balancer in front of it."""
         await until(host.end, asyncio.sleep(self.config.session_start_seconds))
         params, cluster_id = host.params, host.owner_id
-        spark_application_id = new_spark_application_id()
+        spark_application_id, driver_name = driver_names(host.id)
         return ConnectSpec(
             product=PRODUCT,
             owner_id=cluster_id,
-            driver_name=f"spark-{host.id}-driver",
+            driver_name=driver_name,
             ui_id=spark_application_id,
             host_id=host.id,
             account_id=self.config.account_id,

@@ -18,9 +18,14 @@ def new_numbered_id() -> str:
     return "0000000" + random_id(12)
 
 
-def new_spark_application_id() -> str:
-    """An id as Spark on Kubernetes gives its applications."""
-    return f"spark-{secrets.token_hex(16)}"
+def driver_names(resource_id: str, *, retries: bool = False) -> tuple[str, str]:
+    """The Spark application id of a driver, and the name of its pod: both are folders of its logs.
+
+    :param resource_id: the job run or managed endpoint
+    :param retries: whether there may be more than one driver: each has a random suffix then
+    """
+    suffix = f"-{secrets.token_hex(8)}" if retries else ""
+    return f"spark-{resource_id}{suffix}", f"spark-{resource_id}-driver{suffix}"
 
 
 def virtual_cluster_arn(config: ServiceConfig, virtual_cluster_id: str) -> str:

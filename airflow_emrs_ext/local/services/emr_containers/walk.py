@@ -14,7 +14,7 @@ from airflow_emrs_ext.local.base.regions import region_of
 from airflow_emrs_ext.local.base.runner import AttemptResult, AttemptSpec, Runner
 from airflow_emrs_ext.local.services.emr_containers.job_runs import Attempt, JobRun
 from airflow_emrs_ext.local.services.emr_containers.monitoring import log_destinations
-from airflow_emrs_ext.local.services.emr_containers.naming import new_spark_application_id
+from airflow_emrs_ext.local.services.emr_containers.naming import driver_names
 from airflow_emrs_ext.shared.states import EksJobRunState as S
 
 _log = logging.getLogger(__name__)
@@ -130,11 +130,11 @@ class Walker:
 
     def _spec(self, run: JobRun, attempt: Attempt) -> AttemptSpec:
         submission, cluster_id = run.submission, run.owner_id
-        spark_application_id = new_spark_application_id()
+        spark_application_id, driver_name = driver_names(run.id, retries=(submission.max_attempts or 1) > 1)
         return AttemptSpec(
             product=PRODUCT,
             owner_id=cluster_id,
-            driver_name=f"spark-{run.id}-driver",
+            driver_name=driver_name,
             ui_id=spark_application_id,
             job_run_id=run.id,
             attempt=attempt.number,

@@ -23,21 +23,28 @@ def monitored(configuration: dict[str, Any]) -> dict[str, Any]:
     return {"configurationOverrides": {"monitoringConfiguration": configuration}}
 
 
+def test_a_folder_on_s3_is_named_after_the_job_run(eks: Eks, cluster_id: str, bucket: str) -> None:
+    eks.emr.script([ScriptedAttempt(stdout="one", stderr="e")])
+    run_id = eks.submit(cluster_id, retryPolicyConfiguration={"maxAttempts": 1}, **monitored(S3))
+    eks.reached(cluster_id, run_id)
+    driver = f"some/prefix/{cluster_id}/jobs/{run_id}/containers/spark-{run_id}/spark-{run_id}-driver"
+    assert eks.logs(bucket) == {f"{driver}/stdout.gz": "one", f"{driver}/stderr.gz": "e"}
+
+
 def test_each_attempt_has_a_folder_on_s3(eks: Eks, cluster_id: str, bucket: str) -> None:
     eks.emr.configure(eks_retry_seconds=0.01)
     eks.emr.script([ScriptedAttempt(succeeded=False, stdout="one", stderr="e"), ScriptedAttempt(stdout="two")])
     run_id = eks.submit(cluster_id, retryPolicyConfiguration={"maxAttempts": 2}, **monitored(S3))
     eks.reached(cluster_id, run_id)
     first, second = (attempt["logPath"].rpartition("/")[2] for attempt in eks.record(run_id)["attempts"])
-    assert first.startswith("spark-")
-    assert int(first.removeprefix("spark-"), 16)
+    one, two = (name.removeprefix(f"spark-{run_id}-") for name in (first, second))
+    assert int(one, 16) != int(two, 16)
     containers = f"some/prefix/{cluster_id}/jobs/{run_id}/containers"
-    pod = f"spark-{run_id}-driver"
     assert eks.logs(bucket) == {
-        f"{containers}/{first}/{pod}/stdout.gz": "one",
-        f"{containers}/{first}/{pod}/stderr.gz": "e",
-        f"{containers}/{second}/{pod}/stdout.gz": "two",
-        f"{containers}/{second}/{pod}/stderr.gz": "",
+        f"{containers}/{first}/spark-{run_id}-driver-{one}/stdout.gz": "one",
+        f"{containers}/{first}/spark-{run_id}-driver-{one}/stderr.gz": "e",
+        f"{containers}/{second}/spark-{run_id}-driver-{two}/stdout.gz": "two",
+        f"{containers}/{second}/spark-{run_id}-driver-{two}/stderr.gz": "",
     }
 
 
