@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TOKEN_HEADER = "x-aws-proxy-auth"
 
+_AWS_PORT = 443
 _END_IS_KNOWN_SECONDS = 5.0
 
 
@@ -63,7 +64,9 @@ class ConnectGateway:
                 authority = f"[{host}]" if ":" in host else host
                 proxy = ConnectProxy(self._route)
                 bound = await self._listen(proxy, authority)
-                self._url = f"https://localhost:{bound}" if self._tls else f"http://{authority}:{bound}"
+                # Some clients know the port of AWS, and take what is answered for a host.
+                secure = "https://localhost" if bound == _AWS_PORT else f"https://localhost:{bound}"
+                self._url = secure if self._tls else f"http://{authority}:{bound}"
                 self._proxy = proxy
         return self._url
 

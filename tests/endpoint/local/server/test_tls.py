@@ -72,7 +72,7 @@ def test_the_certificate_has_the_names_under_which_it_answers(emr: LocalEmr, por
     assert (directory / "tls" / "server.key").stat().st_mode & 0o077 == 0
 
 
-def test_sessions_speak_it_too(emr: LocalEmr, directory: Path) -> None:
+def session_endpoint(emr: LocalEmr) -> dict[str, Any]:
     service = emr.client("emr-serverless")
     application_id = service.create_application(
         type="SPARK",
@@ -83,16 +83,38 @@ def test_sessions_speak_it_too(emr: LocalEmr, directory: Path) -> None:
     ids = {"applicationId": application_id}
     ids["sessionId"] = service.start_session(**ids, clientToken="s", executionRoleArn=ROLE)["sessionId"]
     eventually(lambda: service.get_session(**ids)["session"]["state"] in ("STARTED", "IDLE"))
-    answer = service.get_session_endpoint(**ids)
-    url = urlsplit(answer["endpoint"])
-    assert (url.scheme, url.hostname) == ("https", "localhost")
-    credentials = grpc.ssl_channel_credentials((directory / "tls" / "ca.pem").read_bytes())
-    with grpc.secure_channel(url.netloc, credentials) as channel:
+    return dict(service.get_session_endpoint(**ids))
+
+
+def assert_it_answers(address: str, token: str, authority: Path) -> None:
+    credentials = grpc.ssl_channel_credentials(authority.read_bytes())
+    with grpc.secure_channel(address, credentials) as channel:
         call = channel.unary_unary("/spark.connect.SparkConnectService/Config")
         with pytest.raises(grpc.RpcError) as refused:
-            call(b"", metadata=[("x-aws-proxy-auth", answer["authToken"])], timeout=20)
+            call(b"", metadata=[("x-aws-proxy-auth", token)], timeout=20)
     assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert "no Spark is behind it" in refused.value.details()
+
+
+def test_sessions_speak_it_too(emr: LocalEmr, directory: Path) -> None:
+    answer = session_endpoint(emr)
+    url = urlsplit(answer["endpoint"])
+    assert (url.scheme, url.hostname) == ("https", "localhost")
+    assert_it_answers(url.netloc, answer["authToken"], directory / "tls" / "ca.pem")
+
+
+def test_at_port_443_the_endpoint_is_a_host_as_on_aws(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", 443))
+        except OSError as error:
+            pytest.skip(f"port 443 cannot be used here: {error}")
+    options: dict[str, Any] = {"application_start_seconds": 0.05, "scheduling_seconds": 0.02}
+    with local_emr(state_dir=tmp_path, tls_port=free_port(), sessions_port=443, **options) as emr:
+        answer = session_endpoint(emr)
+        assert answer["endpoint"] == "https://localhost"
+        assert_it_answers("localhost:443", answer["authToken"], tmp_path / "tls" / "ca.pem")
 
 
 def test_the_next_endpoint_has_the_same_authority(directory: Path, tmp_path: Path) -> None:
