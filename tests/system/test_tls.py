@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,24 +23,29 @@ print("sum", SparkSession.builder.remote(sys.argv[1]).getOrCreate().range(10).gr
 """
 
 
-def test_a_client_trusts_the_authority_of_the_endpoint(tmp_path: Path) -> None:
-    port = free_port()
-    with local_emr("spark", state_dir=tmp_path, tls_port=free_port(), sessions_port=port) as emr:
+def test_a_client_that_goes_to_port_443_of_a_host(tmp_path: Path) -> None:
+    """As AWS's sample of a client does."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", 443))
+        except OSError as error:
+            pytest.skip(f"port 443 cannot be used here: {error}")
+    with local_emr("spark", state_dir=tmp_path, tls_port=free_port(), sessions_port=443) as emr:
         service = emr.client("emr-serverless")
-        ids = {
-            "applicationId": service.create_application(
-                type="SPARK",
-                releaseLabel="emr-spark-8.1.0",
-                clientToken="a",
-                interactiveConfiguration={"sessionEnabled": True},
-            )["applicationId"]
-        }
+        created = service.create_application(
+            type="SPARK",
+            releaseLabel="emr-spark-8.1.0",
+            clientToken="a",
+            interactiveConfiguration={"sessionEnabled": True},
+        )
+        ids = {"applicationId": created["applicationId"]}
         role = "arn:aws:iam::123456789012:role/job"
         ids["sessionId"] = service.start_session(**ids, clientToken="s", executionRoleArn=role)["sessionId"]
         eventually(lambda: service.get_session(**ids)["session"]["state"] in ("STARTED", "IDLE"), within=120)
         answer = service.get_session_endpoint(**ids)
-        assert answer["endpoint"] == f"https://localhost:{port}"
-        url = f"sc://localhost:{port}/;use_ssl=true;x-aws-proxy-auth={answer['authToken']}"
+        host = answer["endpoint"].replace("https://", "sc://", 1)
+        url = f"{host}:443/;use_ssl=true;x-aws-proxy-auth={answer['authToken']}"
         trusted = {**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(tmp_path / "tls" / "ca.pem")}
         done = subprocess.run(
             [sys.executable, "-c", CLIENT, url], capture_output=True, text=True, env=trusted, timeout=120, check=False

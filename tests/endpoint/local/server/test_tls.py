@@ -103,6 +103,8 @@ def test_sessions_speak_it_too(emr: LocalEmr, directory: Path) -> None:
     assert_it_answers(url.netloc, answer["authToken"], directory / "tls" / "ca.pem")
 
 
+# The other test that takes this port is one of real Spark.
+@pytest.mark.xdist_group("spark")
 def test_at_port_443_the_endpoint_is_a_host_as_on_aws(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
