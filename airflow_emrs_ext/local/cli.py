@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         asyncio.run(_serve_and_leave(options, ready))
     except PortTakenError as error:
-        _fail(f"{error} is taken: choose another port with --port, or --port 0 for a free one")
+        _fail(f"{error} is taken: choose another --port, --tls-port or --sessions-port, or 0 for a free one")
     except IamError as error:
         _fail(f"--iam {error}")
     except MissingRuntime as error:

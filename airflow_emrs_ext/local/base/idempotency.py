@@ -60,6 +60,9 @@ class ClientTokens:
 
     def kept(self) -> dict[tuple[str, str, str], tuple[str, dict[str, Any]]]:
         """What is remembered, for another process to go on with."""
+        if seconds := self._config.client_token_seconds:
+            since = time.monotonic() - seconds
+            self._answers = {key: answer for key, answer in self._answers.items() if answer[0] > since}
         return {key: (request, answer) for key, (_, request, answer) in self._answers.items()}
 
     def restore(self, kept: Mapping[tuple[str, str, str], tuple[str, dict[str, Any]]]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 from airflow_emrs_ext.shared.states import State
 
 DETAILS_LIMIT = 256
+
+_MOMENT: ContextVar[datetime | None] = ContextVar("moment", default=None)
 
 
 class IllegalTransitionError(RuntimeError):
@@ -105,7 +109,20 @@ class Lifecycle:
 
 def now() -> datetime:
     """The time, as every timestamp of the service has it: aware, in UTC."""
-    return datetime.now(timezone.utc)
+    return _MOMENT.get() or datetime.now(timezone.utc)
+
+
+@contextlib.contextmanager
+def as_of(moment: datetime) -> Iterator[None]:
+    """Let what happens have happened at a moment.
+
+    :param moment: what :func:`now` returns meanwhile
+    """
+    token = _MOMENT.set(moment)
+    try:
+        yield
+    finally:
+        _MOMENT.reset(token)
 
 
 def shorten(details: str) -> str:

@@ -18,7 +18,7 @@ from airflow_emrs_ext.local.base.errors import ApiError
 from airflow_emrs_ext.local.base.regions import REQUEST_REGION, check_region, region_of
 from airflow_emrs_ext.local.protocol.rest_json import JsonProtocol, Request, Response
 from airflow_emrs_ext.local.server.faults import Fault, Faults, default_code
-from airflow_emrs_ext.local.server.iam import Caller, Iam
+from airflow_emrs_ext.local.server.iam import Caller, Iam, Known
 from airflow_emrs_ext.local.server.quotas import Quotas
 
 _BODY_LIMIT = 4 * 1024 * 1024
@@ -32,11 +32,13 @@ _OWNERS = ("applicationId", "virtualClusterId")
 _log = logging.getLogger(__name__)
 
 
-class Tagged(Protocol):
-    """A service whose resources have tags."""
+class Answering(Known, Protocol):
+    """A service that answers.
 
-    def tags_of(self, arn: str) -> Mapping[str, str]:
-        """The tags of what has the ARN, none where there is nothing."""
+    :param changes: counts what may have changed it
+    """
+
+    changes: int
 
 
 class Api:
@@ -56,7 +58,7 @@ class Api:
     def __init__(
         self,
         protocol: JsonProtocol,
-        service: Tagged,
+        service: Answering,
         config: ServiceConfig,
         quotas: Quotas,
         faults: Faults,
@@ -133,7 +135,7 @@ class Api:
         parameters = self.protocol.parse(route, request)
         call["parameters"] = _worth_recording(operation, parameters)
         if caller is not None:
-            self._iam.check(caller, route, parameters, self._service.tags_of)
+            self._iam.check(caller, route, parameters, self._service)
         output = await self._call(operation, parameters)
         response = self.protocol.respond(operation, output, check=self._config.check_responses)
         if fault is not None and fault.fault == "drop":
@@ -177,6 +179,8 @@ class Api:
             # Whatever goes wrong inside the service reaches the client as the service's own 500, as it would in AWS.
             _log.exception("%s failed", operation.name)
             raise ApiError("InternalServerException", f"{type(error).__name__} in {operation.name}") from error
+        finally:
+            self._service.changes += operation.http["method"] != "GET"
         return output or {}
 
 

@@ -13,9 +13,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from airflow_emrs_ext.local.server.kept_state import check_own
+
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Clients take certificates of at most 825 days.
 _DAYS = 365
+_AUTHORITY_DAYS = 3650
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,21 @@ class Certificate:
 def make_certificate(directory: Path, names: Sequence[str]) -> Certificate:
     """Make a certificate for loopback and further names, signed by an authority of its own.
 
-    An authority that is there already stays the same, so that clients trust the next endpoint in the directory, too;
-    its private key is kept beside it.
+    An authority that is there already stays the same for its ten years, so that clients trust the next endpoint in the
+    directory, too; its private key is kept beside it.
 
     :param directory: where the files are
-    :param names: host names and addresses under which the endpoint answers
+    :param names: host names, each with all below it, and addresses under which the endpoint answers
+    :raises StateError: somebody else may have written to the directory
     """
     directory.mkdir(mode=0o700, exist_ok=True)
+    check_own(directory)
     made = Certificate(directory / "ca.pem", directory / "server.pem", directory / "server.key")
     authority_key_path = directory / "ca.key"
-    if made.authority.exists() and authority_key_path.exists():
-        authority = x509.load_pem_x509_certificate(made.authority.read_bytes())
+    kept = x509.load_pem_x509_certificate(made.authority.read_bytes()) if made.authority.exists() else None
+    until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=_DAYS)
+    if kept is not None and authority_key_path.exists() and kept.not_valid_after_utc > until:
+        authority = kept
         loaded = serialization.load_pem_private_key(authority_key_path.read_bytes(), None)
         assert isinstance(loaded, ec.EllipticCurvePrivateKey)
         authority_key = loaded
@@ -55,7 +62,7 @@ def make_certificate(directory: Path, names: Sequence[str]) -> Certificate:
         _write_key(authority_key_path, authority_key)
         made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     key = ec.generate_private_key(ec.SECP256R1())
-    alternatives = [_alternative(name) for name in dict.fromkeys((*_LOOPBACK, *names))]
+    alternatives = [one for name in dict.fromkeys((*_LOOPBACK, *names)) for one in _alternatives(name)]
     certificate = _sign("emrs-local", key, authority, authority_key, alternatives)
     _write_key(made.key, key)
     made.chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -91,7 +98,7 @@ def _sign(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(began)
-        .not_valid_after(began + datetime.timedelta(days=_DAYS))
+        .not_valid_after(began + datetime.timedelta(days=_AUTHORITY_DAYS if is_authority else _DAYS))
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=0 if is_authority else None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -104,11 +111,12 @@ def _sign(
     return builder.sign(authority_key, hashes.SHA256())
 
 
-def _alternative(name: str) -> x509.GeneralName:
+def _alternatives(name: str) -> Sequence[x509.GeneralName]:
     try:
-        return x509.IPAddress(ipaddress.ip_address(name))
+        return [x509.IPAddress(ipaddress.ip_address(name))]
     except ValueError:
-        return x509.DNSName(name)
+        ascii_name = name.encode("idna").decode()
+        return [x509.DNSName(ascii_name), x509.DNSName(f"*.{ascii_name}")]
 
 
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:

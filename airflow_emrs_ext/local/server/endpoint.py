@@ -20,7 +20,7 @@ from airflow_emrs_ext.local.protocol.rest_json import JsonProtocol, RestJson
 from airflow_emrs_ext.local.runners.logs import LogDelivery
 from airflow_emrs_ext.local.runners.simulated import SimulatedRunner
 from airflow_emrs_ext.local.runners.spark.uis import SparkUis
-from airflow_emrs_ext.local.server.api import CALLS_KEPT, Api, Tagged
+from airflow_emrs_ext.local.server.api import CALLS_KEPT, Answering, Api
 from airflow_emrs_ext.local.server.faults import Faults
 from airflow_emrs_ext.local.server.iam import Iam
 from airflow_emrs_ext.local.server.kept_state import KeptState, Part
@@ -149,13 +149,16 @@ class Endpoint:
             deliver_logs=self._log_delivery,
             access=access,
         )
-        self._events = EventBus(self.config, serverless_events.events, containers_events.events)
+        self.aws: AwsServices = AwsServices(control=options.moto_api)
+        self._events = EventBus(
+            self.config, serverless_events.events, containers_events.events, delivered=self.aws.changed
+        )
         for service in (self.serverless, self.containers):
             service.listeners += [self._connect.changed, self._events.changed]
         self._metering = Metering(self.serverless, self._target, self._events.send)
         self.serverless.listeners.append(self._metering.changed)
         self._persistent_uis = PersistentAppUIs(self.config, self.containers.job_runs, self.dashboards)
-        served: tuple[tuple[JsonProtocol, Tagged, Mapping[str, tuple[float, float]], str], ...] = (
+        served: tuple[tuple[JsonProtocol, Answering, Mapping[str, tuple[float, float]], str], ...] = (
             (RestJson(models[SERVERLESS]), self.serverless, quotas_of(SERVERLESS), "ThrottlingException"),
             (RestJson(models[CONTAINERS]), self.containers, quotas_of(CONTAINERS), "EKSRequestThrottledException"),
             (
@@ -178,7 +181,6 @@ class Endpoint:
             )
             for protocol, service, quotas, throttling_code in served
         }
-        self.aws: AwsServices = AwsServices(control=options.moto_api)
         self.gateway: S3Gateway | None = self._make_gateway()
         self._kept: KeptState | None = None
         if options.state_dir is not None:
@@ -192,6 +194,8 @@ class Endpoint:
         :raises StateError: that cannot be used
         """
         await self._runner.start()
+        if self.options.sessions_port:
+            await self._connect.listen()
         if self._kept is not None:
             await self._kept.start()
 
@@ -210,10 +214,13 @@ class Endpoint:
         await self.containers.close()
         await self._events.close()
         await self._runner.close()
-        if self._kept is not None:
-            await self._kept.close()
         if self.gateway is not None:
             self.gateway.close()
+
+    async def closed(self) -> None:
+        """Keep the state for the last time, after the last answer."""
+        if self._kept is not None:
+            await self._kept.close()
 
     async def reset(self) -> None:
         """Stop what runs and forget everything."""

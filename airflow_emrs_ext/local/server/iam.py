@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.model import ServiceModel
 
@@ -28,8 +28,15 @@ _EKS = "emr-containers"
 _ARN = re.compile(r"arn:aws[a-z-]*:(?:iam::(\d{12}):user|sts::(\d{12}):assumed-role/[^/]+)/.+")
 _ACCESS_KEY_ID = re.compile(r"\w+")
 
-TagsOf = Callable[[str], Mapping[str, str]]
-"""Gives the tags of the resource with an ARN, none where there is none."""
+
+class Known(Protocol):
+    """What a service knows that a request does not say."""
+
+    def tags_of(self, arn: str) -> Mapping[str, str]:
+        """The tags of what has the ARN, none where there is nothing."""
+
+    def role_of(self, params: Mapping[str, Any]) -> str | None:
+        """The execution role that a request asks for, ``None``: it asks for none."""
 
 
 class IamError(ValueError):
@@ -106,15 +113,15 @@ class Iam:
                 "UnrecognizedClientException", "The security token included in the request is invalid."
             ) from None
 
-    def check(self, caller: Caller, route: Route, params: Mapping[str, Any], tags_of: TagsOf) -> None:
+    def check(self, caller: Caller, route: Route, params: Mapping[str, Any], known: Known) -> None:
         """Refuse what a caller may not do.
 
         :param route: the operation, and the labels of its path
         :param params: its validated parameters
-        :param tags_of: gives the tags of resources
+        :param known: tags of resources, roles of job templates
         :raises ApiError: AccessDeniedException, with the first action that is not allowed
         """
-        for access in self._needed(caller, route, params, tags_of):
+        for access in self._needed(caller, route, params, known):
             found = verdict(caller.statements, access)
             if found is not Verdict.ALLOWED:
                 raise ApiError(
@@ -140,12 +147,12 @@ class Iam:
         statements = [read_policy(one, at, self._actions) for one, at in zip(policies, places, strict=True)]
         return Caller(given["arn"], tuple(statement for one in statements for statement in one))
 
-    def _needed(self, caller: Caller, route: Route, params: Mapping[str, Any], tags_of: TagsOf) -> Iterator[Access]:
+    def _needed(self, caller: Caller, route: Route, params: Mapping[str, Any], known: Known) -> Iterator[Access]:
         """What an operation needs, as the service authorization reference has it."""
         name, service = route.operation.name, str(route.operation.service_model.signing_name)
         prefix = arn_prefix(self._config, service)
         template = f"{prefix}:/jobtemplates/{params.get('jobTemplateId')}"
-        role: str | None = params.get("executionRoleArn")
+        role = known.role_of(params)
         context: dict[str, Sequence[str]] = {
             "aws:principalaccount": (caller.arn.split(":")[4],),
             "aws:requestedregion": (region_of(self._config),),
@@ -161,7 +168,7 @@ class Iam:
         }
 
         def of_service(action: str, resource: str) -> Access:
-            of_resource = _tag_keys(service, "resource", tags_of(resource))
+            of_resource = _tag_keys(service, "resource", known.tags_of(resource))
             return Access(f"{service}:{action}", resource, {**request, **_account(resource), **of_resource})
 
         path, collection = _place(route)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import hashlib
 import json
 import logging
 import os
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,10 +26,15 @@ _SHARE_OF_TIME = 0.2
 
 
 class Part(Protocol):
-    """What is kept as one file."""
+    """What is kept as one file.
 
-    async def dump(self) -> bytes | None:
-        """Its state; ``None``: as it was the last time."""
+    :param changes: counts what may have changed it
+    """
+
+    changes: int
+
+    async def dump(self) -> bytes:
+        """Its state."""
 
     async def restore(self, data: bytes) -> None:
         """Go on with what :meth:`dump` returned in another process, before the first request."""
@@ -46,18 +51,27 @@ def claimed(directory: Path) -> Iterator[None]:
     :param directory: the directory
     :raises StateError: another endpoint uses it, or other users may write to it
     """
-    status = directory.stat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise StateError(
-            f"{directory}: must belong to you, and nobody else may write to it, as what it holds is run:"
-            f" chmod go-w {directory}"
-        )
+    check_own(directory)
     with (directory / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StateError(f"{directory}: another emrs-local uses it; end that one, or name another folder") from None
         yield
+
+
+def check_own(path: Path) -> None:
+    """Refuse a file or directory that somebody else may have written.
+
+    :param path: one that is there
+    :raises StateError: it is a link, or another user's, or another user may write to it
+    """
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise StateError(
+            f"{path}: must be no link, belong to you, and nobody else may write to it, as what it holds is run;"
+            " if nobody else has, chmod go-w it"
+        )
 
 
 class KeptState:
@@ -72,7 +86,9 @@ class KeptState:
         self._directory = directory / "state"
         self._versions = {"format": str(_FORMAT), "airflow-emrs-ext": __version__, **versions}
         self._parts = parts
-        self._written: dict[str, bytes] = {}
+        # The count of changes at which each was written last.
+        self._written: dict[str, int] = {}
+        self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -85,22 +101,24 @@ class KeptState:
                 await self._parts[name].restore(data)
             except Exception as error:
                 raise self._unreadable(name, error) from error
-        await self._write(_VERSIONS, json.dumps(self._versions).encode())
+        await asyncio.to_thread(_replace, self._directory / _VERSIONS, json.dumps(self._versions).encode())
         self._task = asyncio.create_task(self._keep_writing())
 
     async def close(self) -> None:
-        """Write for the last time."""
+        """Write for the last time, when no request can change anything any more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            self._closing.set()
+            await self._task
             await self._write_all()
 
     def _read(self) -> dict[str, bytes]:
         """What was written of each part, in the order in which they are restored."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
+        check_own(self._directory)
         path = self._directory / _VERSIONS
         if not path.exists():
             return {}
+        check_own(path)
         try:
             written = json.loads(path.read_text())
         except ValueError as error:
@@ -110,9 +128,11 @@ class KeptState:
                 f"{self._directory}: was written by {_listed(written)}, and this is {_listed(self._versions)}:"
                 f" use those versions, or remove {self._directory} to begin anew"
             )
-        return {
-            name: (self._directory / name).read_bytes() for name in self._parts if (self._directory / name).exists()
-        }
+        paths = [self._directory / name for name in self._parts]
+        there = [path for path in paths if path.exists()]
+        for path in there:
+            check_own(path)
+        return {path.name: path.read_bytes() for path in there}
 
     def _unreadable(self, name: str, error: Exception) -> StateError:
         return StateError(
@@ -122,26 +142,23 @@ class KeptState:
 
     async def _keep_writing(self) -> None:
         pause = _SECONDS
-        while True:
-            await asyncio.sleep(pause)
+        while not self._closing.is_set():
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), pause)
             began = time.monotonic()
             await self._write_all()
             pause = max(_SECONDS, (time.monotonic() - began) / _SHARE_OF_TIME)
 
     async def _write_all(self) -> None:
         for name, part in self._parts.items():
+            changes = part.changes
+            if self._written.get(name) == changes:
+                continue
             try:
-                data = await part.dump()
-                if data is not None:
-                    await self._write(name, data)
+                await asyncio.to_thread(_replace, self._directory / name, await part.dump())
+                self._written[name] = changes
             except Exception:
                 _log.exception("--state-dir: the state of %s could not be written", name)
-
-    async def _write(self, name: str, data: bytes) -> None:
-        digest = hashlib.sha256(data).digest()
-        if self._written.get(name) != digest:
-            await asyncio.to_thread(_replace, self._directory / name, data)
-            self._written[name] = digest
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -43,7 +43,7 @@ class Router:
         if path.startswith(f"{GATEWAY_PREFIX}/") and endpoint.gateway is not None:
             return endpoint.gateway
         signature = signed_for(scope)
-        if signature is not None and signature[1] == SERVERLESS and path[1:].partition("/")[0] in _LIVY_PATHS:
+        if signature is not None and signature.service == SERVERLESS and path[1:].partition("/")[0] in _LIVY_PATHS:
             return _refuse_livy
         if signature is not None:
             taking = (api for api in apis.values() if api.protocol.takes(signature.service, target_of(scope)))

@@ -24,6 +24,7 @@ from airflow_emrs_ext.local.server.endpoint import Endpoint, Options
 from airflow_emrs_ext.local.server.kept_state import claimed
 from airflow_emrs_ext.local.server.routing import Router
 from airflow_emrs_ext.local.server.web_pages import WebPageFilter
+from airflow_emrs_ext.local.services.connect.gateway import SessionsPortTakenError
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.local.server.certificates import Certificate
@@ -82,7 +83,10 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
         if secure is not None:
             # Started first: whoever is told that the endpoint is ready finds both.
             servers.insert(0, (_Server(application, lambda: None, certificate), secure))
-        await endpoint.start()
+        try:
+            await endpoint.start()
+        except SessionsPortTakenError as error:
+            raise PortTakenError(str(error)) from None
         serving = [asyncio.ensure_future(server.serve(sockets=[taken])) for server, taken in servers]
         watching = asyncio.ensure_future(_parent_gone(stop)) if options.exit_with_parent else None
         stopping = asyncio.ensure_future(stop.wait())
@@ -97,6 +101,7 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
             for server, _ in servers:
                 server.should_exit = True
             await asyncio.gather(*serving)
+            await endpoint.closed()
 
 
 class _Connection(LenientConnection):
@@ -169,7 +174,7 @@ def _bind(options: Options, port: int) -> Iterator[socket.socket]:
 @contextlib.contextmanager
 def _state_directory(options: Options) -> Iterator[Path]:
     if options.state_dir is not None:
-        options.state_dir.mkdir(parents=True, exist_ok=True)
+        options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with claimed(options.state_dir):
             yield options.state_dir.resolve()
         return

@@ -24,10 +24,14 @@ class EventBus:
 
     :param config: account and Region
     :param reporters: what tells the events of a change, per service
+    :param delivered: told when targets have got events
     """
 
-    def __init__(self, config: ServiceConfig, *reporters: Reporter) -> None:
+    def __init__(
+        self, config: ServiceConfig, *reporters: Reporter, delivered: Callable[[], None] = lambda: None
+    ) -> None:
         self._config = config
+        self._delivered = delivered
         self._reporters = reporters
         self._waiting: list[tuple[str, Callable[[], Iterable[Event]]]] = []
         self._task: asyncio.Task[None] | None = None
@@ -72,6 +76,7 @@ class EventBus:
             for region, messages in messages_of.items():
                 # Patterns and targets take moto's time, not the event loop's.
                 await loop.run_in_executor(None, _deliver, self._rules(region), messages)
+                self._delivered()
 
     def _rules(self, region: str) -> list[Any]:
         """The rules that clients have made in a Region."""

@@ -31,7 +31,7 @@ class AwsServices:
         self._control = control
         self._loading: asyncio.Future[Application] | None = None
         self._used = False
-        self._requests = self._dumped = 0
+        self.changes: int = 0
 
     def load(self) -> None:
         """Begin to import moto."""
@@ -45,16 +45,18 @@ class AwsServices:
             await send({"type": "http.response.body", "body": b""})
             return
         self._used = True
-        self._requests += scope["method"] not in _READING
         application = await self._loaded()
-        await application(scope, receive, _without_cors(send))
+        try:
+            await application(scope, receive, _without_cors(send))
+        finally:
+            self.changes += scope["method"] not in _READING
 
-    async def dump(self) -> bytes | None:
-        """All that clients have made, for :meth:`restore` in another process; ``None``: as it was the last time."""
-        requests = self._requests
-        if requests == self._dumped:
-            return None
-        self._dumped = requests
+    def changed(self) -> None:
+        """Something beside a request has changed what clients have made."""
+        self.changes += 1
+
+    async def dump(self) -> bytes:
+        """All that clients have made, for :meth:`restore` in another process."""
         return await asyncio.to_thread(lambda: pickle.dumps(dump_moto(), pickle.HIGHEST_PROTOCOL))
 
     async def restore(self, data: bytes) -> None:
@@ -89,6 +91,7 @@ class AwsServices:
                 raise RuntimeError(f"moto could not be reset: status {message['status']}")
 
         await application(reset, receive, send)
+        self.changed()
 
     async def _loaded(self) -> Application:
         self.load()

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import pickle
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_emrs_ext.local.base.snapshots import dump, load
 
 _log = logging.getLogger(__name__)
-_TRIES = 3
+_PAUSES = (0.05, 0.2, 0.5)
 
 Kept = dict[tuple[str, str, str], bytes]
-"""Service, account and Region to what :func:`~.snapshots.dump` made."""
+"""Module of the service's backend, account and Region to what :func:`~.snapshots.dump` made."""
+
+_not_kept: set[str] = set()
 
 
 def dump_moto() -> Kept:
     """Everything that clients have made in moto's services.
 
-    :return: a service whose objects cannot be kept is not in it, and logged
+    :return: a service with objects that cannot be kept, such as private keys, is not in it, which is logged once
+    :raises RuntimeError: a service is changed all the time
     """
     backends = dict(_backends())
     anchors = {"/".join(key): backend for key, backend in backends.items()}
     kept: Kept = {}
     for key, backend in backends.items():
-        for left in reversed(range(_TRIES)):
-            try:
-                kept[key] = dump(vars(backend), anchors)
-                break
-            except Exception as error:
-                # A request may have changed it meanwhile; a private key, for one, cannot be kept at all.
-                if not left:
-                    _log.warning("--state-dir: what is in %s (%s) is not kept: %s", key[0], key[2], error)
+        try:
+            kept[key] = _dumped(backend, anchors)
+        except (TypeError, AttributeError, pickle.PicklingError) as error:
+            if key[0] not in _not_kept:
+                _not_kept.add(key[0])
+                _log.warning("--state-dir: what is in %s is not kept: %s", key[0], error)
     return kept
 
 
@@ -41,14 +45,33 @@ def load_moto(kept: Kept) -> None:
 
     :param kept: what it returned, in a process whose moto knows nothing yet
     """
-    from moto.backends import get_backend
-
-    anchors: dict[str, Any] = {"/".join(key): get_backend(key[0])[key[1]][key[2]] for key in kept}  # type: ignore[call-overload]
+    for module in {key[0] for key in kept}:
+        importlib.import_module(module)
+    services = {services.backend.__module__: services for services in _services()}
+    anchors = {"/".join(key): services[key[0]][key[1]][key[2]] for key in kept}
     for key, data in kept.items():
         vars(anchors["/".join(key)]).update(load(data, anchors))
 
 
+def _dumped(backend: Any, anchors: Mapping[str, object]) -> bytes:
+    for pause in _PAUSES:
+        try:
+            return dump(vars(backend), anchors)
+        except RuntimeError:
+            # A request has changed it meanwhile.
+            time.sleep(pause)
+    return dump(vars(backend), anchors)
+
+
 def _backends() -> Iterator[tuple[tuple[str, str, str], Any]]:
+    for services in _services():
+        for account, regions in list(services.items()):
+            for region, backend in list(regions.items()):
+                yield (services.backend.__module__, account, region), backend
+
+
+def _services() -> list[Any]:
+    """Moto's services that are loaded, each a dictionary of accounts."""
     from moto.core.base_backend import BackendDict
 
     found = {
@@ -58,7 +81,4 @@ def _backends() -> Iterator[tuple[tuple[str, str, str], Any]]:
         for value in list(vars(module).values())
         if isinstance(value, BackendDict)
     }
-    for services in found.values():
-        for account, regions in list(services.items()):
-            for region, backend in list(regions.items()):
-                yield (services.service_name, account, region), backend
+    return list(found.values())

@@ -52,6 +52,7 @@ class PersistentAppUIs:
         self._job_runs = job_runs
         self._dashboards = dashboards
         self._by_id: dict[str, _PersistentUi] = {}
+        self.changes: int = 0
 
     async def create_persistent_app_ui(self, **params: Any) -> dict[str, Any]:
         """CreatePersistentAppUI; a job run has one, however often it is created."""
@@ -94,6 +95,10 @@ class PersistentAppUIs:
             return {"PresignedURLReady": False}
         name = f"Attempt {attempt.number} of job run {run.id}"
         return {"PresignedURLReady": True, "PresignedURL": self._dashboards.mint(name, attempt)}
+
+    def role_of(self, _: Mapping[str, Any]) -> str | None:
+        """None: no operation has one."""
+        return None
 
     def tags_of(self, _: str) -> dict[str, str]:
         """None: permissions for these operations are for all resources."""

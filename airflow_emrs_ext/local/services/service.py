@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -14,7 +14,7 @@ from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.driving import Driven
 from airflow_emrs_ext.local.base.errors import ApiError
 from airflow_emrs_ext.local.base.idempotency import ClientTokens
-from airflow_emrs_ext.local.base.lifecycle import Listener
+from airflow_emrs_ext.local.base.lifecycle import Listener, Transition, as_of, now
 from airflow_emrs_ext.local.base.regions import is_visible
 from airflow_emrs_ext.local.base.snapshots import dump, load
 from airflow_emrs_ext.local.base.tags import merge_tags
@@ -71,6 +71,8 @@ class Service(ABC):
         self._memories: Sequence[Memory] = (owners, job_runs, hosts, *memories)
         self._tokens = ClientTokens(config, self.TOKEN_MISUSED)
         self._closed = False
+        self.changes: int = 0
+        listeners.append(self._count)
 
     async def close(self) -> None:
         """Start nothing more and leave everything as it is; what is known can still be asked for.
@@ -91,20 +93,25 @@ class Service(ABC):
     async def dump(self) -> bytes:
         """All that is known, for :meth:`restore` in another process."""
         kept = [registry.kept() for registry in self._registries()]
-        return dump((kept, self._tokens.kept()), self._anchors(), self._work_dir)
+        return dump((now(), kept, self._tokens.kept()), self._anchors(), self._work_dir)
 
     async def restore(self, data: bytes) -> None:
         """Go on with what another process knew; what ran has ended with it.
 
         :param data: what :meth:`dump` returned there
         """
-        kept, tokens = load(data, self._anchors(), self._work_dir)
+        at, kept, tokens = load(data, self._anchors(), self._work_dir)
         for registry, members in zip(self._registries(), kept, strict=True):
             registry.restore(members)
         self._tokens.restore(tokens)
-        for driven in (self._job_runs, self._hosts):
-            driven.end_lost(_LOST)
+        # The time since then is none in which anything ran.
+        with as_of(at):
+            for driven in (self._job_runs, self._hosts):
+                driven.end_lost(_LOST)
         self._owners.resume()
+
+    def _count(self, _: Transition) -> None:
+        self.changes += 1
 
     def _registries(self) -> list[Registry[Any]]:
         return [memory for memory in self._memories if isinstance(memory, Registry)]
@@ -135,6 +142,11 @@ class Service(ABC):
     async def list_tags_for_resource(self, **params: Any) -> dict[str, Any]:
         """ListTagsForResource."""
         return {"tags": dict(self._tags(params["resourceArn"]))}
+
+    def role_of(self, params: Mapping[str, Any]) -> str | None:
+        """The execution role that a request asks for, ``None``: it asks for none."""
+        role: str | None = params.get("executionRoleArn")
+        return role
 
     def tags_of(self, arn: str) -> dict[str, str]:
         """The tags of what has the ARN, none where there is nothing."""

@@ -179,10 +179,12 @@ def test_a_taken_port_is_named() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        said = refused("--runner", "simulated", "--port", str(port))
-    assert f"127.0.0.1:{port} is taken" in said
-    assert "--port 0" in said
-    assert "Traceback" not in said
+        for option in ("--port", "--tls-port", "--sessions-port"):
+            free = () if option == "--port" else ("--port", "0")
+            said = refused("--runner", "simulated", *free, option, str(port))
+            assert f"127.0.0.1:{port} is taken" in said
+            assert "0 for a free one" in said
+            assert "Traceback" not in said
 
 
 def test_an_unusable_state_directory_is_named(tmp_path: Path) -> None:

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 TOKEN_HEADER = "x-aws-proxy-auth"
 
 _AWS_PORT = 443
+# What a certificate's localhost stands for.
+_LOOPBACK = ("127.0.0.1", "::1")
 _END_IS_KNOWN_SECONDS = 5.0
+
+
+class SessionsPortTakenError(Exception):
+    """Something else listens on the port of sessions."""
 
 
 class ConnectGateway:
@@ -54,36 +60,42 @@ class ConnectGateway:
 
         :raises ApiError: the endpoint is ending
         """
+        await self.listen()
+        return self._url
+
+    async def listen(self) -> None:
+        """Begin, unless it has.
+
+        :raises ApiError: the endpoint is ending
+        :raises SessionsPortTakenError: something else listens on the port
+        """
         async with self._lock:
             if self._is_closed:
                 raise ApiError("InternalServerException", "The endpoint is ending")
-            if self._proxy is None:
-                from airflow_emrs_ext.shared.grpc_proxy import ConnectProxy
+            if self._proxy is not None:
+                return
+            import grpc
 
-                host = urlsplit(self._config.endpoint_url).hostname or "127.0.0.1"
-                authority = f"[{host}]" if ":" in host else host
-                proxy = ConnectProxy(self._route)
-                bound = await self._listen(proxy, authority)
+            from airflow_emrs_ext.shared.grpc_proxy import ConnectProxy
+
+            host = urlsplit(self._config.endpoint_url).hostname or "127.0.0.1"
+            authority = f"[{host}]" if ":" in host else host
+            credentials = None
+            if self._tls:
+                chain, key = [await asyncio.to_thread(path.read_bytes) for path in self._tls]
+                credentials = grpc.ssl_server_credentials([(key, chain)])
+            proxy = ConnectProxy(self._route)
+            try:
+                port = await proxy.start(authority, self._port, credentials)
+            except RuntimeError:
+                raise SessionsPortTakenError(f"{authority}:{self._port}") from None
+            if self._tls is None:
+                self._url = f"http://{authority}:{port}"
+            else:
+                name = "localhost" if host in _LOOPBACK else authority
                 # Some clients know the port of AWS, and take what is answered for a host.
-                secure = "https://localhost" if bound == _AWS_PORT else f"https://localhost:{bound}"
-                self._url = secure if self._tls else f"http://{authority}:{bound}"
-                self._proxy = proxy
-        return self._url
-
-    async def _listen(self, proxy: ConnectProxy, authority: str) -> int:
-        import grpc
-
-        credentials = None
-        if self._tls:
-            chain, key = [await asyncio.to_thread(path.read_bytes) for path in self._tls]
-            credentials = grpc.ssl_server_credentials([(key, chain)])
-        try:
-            return await proxy.start(authority, self._port, credentials)
-        except RuntimeError:
-            raise ApiError(
-                "InternalServerException",
-                f"Port {self._port} cannot be used for sessions: another --sessions-port, or 0 for a free one",
-            ) from None
+                self._url = f"https://{name}" if port == _AWS_PORT else f"https://{name}:{port}"
+            self._proxy = proxy
 
     async def close(self) -> None:
         """End the calls in flight and stop listening."""

@@ -19,16 +19,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.configuration import Classifications, merge_classifications
-from airflow_emrs_ext.local.base.driving import until
+from airflow_emrs_ext.local.base.driving import DeliverLogs, until
 from airflow_emrs_ext.local.base.errors import validation_error
 from airflow_emrs_ext.local.base.leniency import enforce
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle
 from airflow_emrs_ext.local.base.regions import region_of
 from airflow_emrs_ext.local.base.releases import newer_release
-from airflow_emrs_ext.local.base.runner import ConnectSpec, Workers
+from airflow_emrs_ext.local.base.runner import ConnectSpec, Runner, Workers
 from airflow_emrs_ext.local.base.tags import check_tags
 from airflow_emrs_ext.local.base.views import filled
+from airflow_emrs_ext.local.services.connect.access import ConnectAccess
 from airflow_emrs_ext.local.services.connect.hosts import ConnectHost, HostKind
 from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
 from airflow_emrs_ext.local.services.connect.walk import ConnectWalker
@@ -83,11 +85,21 @@ class ManagedEndpoint(ConnectHost):
 
 
 class ManagedEndpointWalker(ConnectWalker[ManagedEndpoint]):
-    """Leads managed endpoints through their states."""
+    """Leads managed endpoints through their states; see :class:`~.walk.ConnectWalker`.
+
+    :param access: how clients come in
+    """
+
+    def __init__(
+        self, runner: Runner, config: ServiceConfig, deliver_logs: DeliverLogs | None, access: ConnectAccess
+    ) -> None:
+        super().__init__(runner, config, deliver_logs)
+        self._access = access
 
     async def prepare(self, host: ManagedEndpoint) -> ConnectSpec:
         """What takes its time in AWS: a driver's pod, and a load balancer in front of it."""
         await until(host.end, asyncio.sleep(self.config.session_start_seconds))
+        host.url = await self._access.url()
         params, cluster_id = host.params, host.owner_id
         spark_application_id, driver_name = driver_names(host.id)
         return ConnectSpec(
@@ -216,7 +228,6 @@ class ManagedEndpoints(ConnectHosts[ManagedEndpoint]):
 
     async def _walk(self, endpoint: ManagedEndpoint) -> None:
         try:
-            endpoint.url = await self.access.url()
             await self._walker.walk(endpoint)
         finally:
             endpoint.owner.active_endpoints.discard(endpoint.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,6 +11,7 @@ from botocore.model import ServiceModel
 
 from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.driving import DeliverLogs
+from airflow_emrs_ext.local.base.errors import ApiError
 from airflow_emrs_ext.local.base.lifecycle import Listener
 from airflow_emrs_ext.local.base.queueing import Queues
 from airflow_emrs_ext.local.base.runner import Runner
@@ -53,6 +56,7 @@ class EmrContainers(Service):
     ) -> None:
         listeners: list[Listener] = []
         queues = Queues()
+        access = access or ConnectAccess(config)
         self.virtual_clusters: VirtualClusters = VirtualClusters(config, listeners, queues)
         self.job_templates: JobTemplates = JobTemplates(config, model)
         walker = Walker(runner, config, queues, deliver_logs)
@@ -62,8 +66,8 @@ class EmrContainers(Service):
             listeners,
             self.virtual_clusters,
             work_dir,
-            ManagedEndpointWalker(runner, config, deliver_logs),
-            access or ConnectAccess(config),
+            ManagedEndpointWalker(runner, config, deliver_logs, access),
+            access,
         )
         super().__init__(
             config,
@@ -78,6 +82,12 @@ class EmrContainers(Service):
     def config_changed(self) -> None:
         """Apply changed settings to what is already waiting: idle times."""
         self.managed_endpoints.arm()
+
+    def role_of(self, params: Mapping[str, Any]) -> str | None:
+        """The execution role of a request, or of the job template that it names."""
+        with contextlib.suppress(ApiError):
+            params = self.job_templates.instantiate(params) or params
+        return super().role_of(params)
 
     def tags_of(self, arn: str) -> dict[str, str]:
         """The tags of what has the ARN, job templates too, none where there is nothing."""

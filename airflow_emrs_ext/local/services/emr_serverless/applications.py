@@ -211,7 +211,7 @@ class Applications(Collection[Application]):
             application.active_sessions.clear()
             self._apply_limits(application)
             if application.state in _SETTLES_AS:
-                self._settle(application)
+                self._settle(application, application.life.details)
             self.arm(application)
 
     def view(self, application: Application) -> dict[str, Any]:

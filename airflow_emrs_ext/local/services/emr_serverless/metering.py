@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_emrs_ext.local.base.aws import AwsTarget
@@ -26,6 +28,7 @@ _LOOK_SECONDS = 1.0
 _UPDATE_MINUTES = 30
 # What PutMetricData takes at once.
 _BATCH = 1000
+_KEPT = timedelta(hours=6)
 
 
 class Metering:
@@ -113,7 +116,23 @@ class Metering:
         try:
             for first in range(0, len(data), _BATCH):
                 client.put_metric_data(Namespace=NAMESPACE, MetricData=data[first : first + _BATCH])
+            _forget_old(region, self._service.config.account_id)
         except (BotoCoreError, ClientError) as error:
             if str(error) != self._failure:
                 self._failure = str(error)
                 _log.warning("metrics cannot be delivered to CloudWatch: %s", error)
+
+
+def _forget_old(region: str, account_id: str) -> None:
+    """Keep moto's memory, which never forgets, from growing."""
+    moto = sys.modules.get("moto.cloudwatch.models")
+    if moto is None:
+        return
+    backend, since = moto.cloudwatch_backends[account_id][region], now() - _KEPT
+    backend.metric_data = [
+        datum for datum in backend.metric_data if datum.namespace != NAMESPACE or _aware(datum.timestamp) > since
+    ]
+
+
+def _aware(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=timezone.utc)

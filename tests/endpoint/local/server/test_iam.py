@@ -234,6 +234,8 @@ def test_emr_on_eks_has_condition_keys_for_role_and_template(emr: LocalEmr) -> N
         {"Action": "emr-containers:DescribeJobTemplate", "Condition": tagged},
     )
     client.start_job_run(**templated)
+    allow(emr, {"Action": "*"}, {"Action": "emr-containers:StartJobRun", "Effect": "Deny", "Condition": role})
+    assert "with an explicit deny" in denied(lambda: client.start_job_run(**templated)), "the template's role counts"
 
 
 def test_persistent_uis_are_actions_of_amazon_emr(emr: LocalEmr) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -199,5 +203,63 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
     os.truncate(tmp_path / "cut" / "state" / "emr-serverless", 100)
     assert "emr-serverless: cannot be read" in refusal(tmp_path / "cut")
 
-    directory.chmod(0o777)
-    assert "chmod go-w" in refusal(directory)
+    for path in (directory, state, state / "aws"):
+        path.chmod(path.stat().st_mode | 0o022)
+        assert f"{path}: must be no link, belong to you, and nobody else" in refusal(directory)
+        path.chmod(path.stat().st_mode & ~0o022)
+    (state / "aws").rename(tmp_path / "elsewhere")
+    (state / "aws").symlink_to(tmp_path / "elsewhere")
+    assert "must be no link" in refusal(directory)
+
+
+def test_what_is_written_while_the_state_is_is_kept(tmp_path: Path) -> None:
+    with endpoint(tmp_path) as emr:
+        emr.client("s3").create_bucket(Bucket="data")
+        connection = http.client.HTTPConnection(urlsplit(emr.url).netloc, timeout=30)
+        connection.putrequest("PUT", "/data/slow")
+        connection.putheader("Content-Length", "4")
+        connection.endheaders()
+        for part in (b"ab", b"cd"):
+            time.sleep(1.5)
+            connection.send(part)
+        assert connection.getresponse().status == 200
+        time.sleep(1.5)
+    with endpoint(tmp_path) as emr:
+        assert emr.client("s3").get_object(Bucket="data", Key="slow")["Body"].read() == b"abcd"
+
+
+def test_events_and_resets_are_kept(tmp_path: Path) -> None:
+    with endpoint(tmp_path) as emr:
+        emr.client("s3").create_bucket(Bucket="data")
+        application(emr)
+        time.sleep(1.5)
+        emr.reset()
+        queue = emr.client("sqs").create_queue(QueueName="events")["QueueUrl"]
+        events = emr.client("events")
+        events.put_rule(Name="all", EventPattern=json.dumps({"source": ["aws.emr-serverless"]}))
+        events.put_targets(Rule="all", Targets=[{"Id": "1", "Arn": "arn:aws:sqs:us-east-1:123456789012:events"}])
+        time.sleep(1.5)
+        start(emr, application(emr), "run")
+        eventually(lambda: run_states(emr) == ["SUCCESS"])
+        before = waiting(emr, queue)
+        assert before > 2
+    with endpoint(tmp_path) as emr:
+        assert emr.client("s3").list_buckets()["Buckets"] == []
+        assert waiting(emr, emr.client("sqs").get_queue_url(QueueName="events")["QueueUrl"]) >= before
+
+
+def waiting(emr: LocalEmr, queue: str) -> int:
+    answer = emr.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def test_nothing_runs_while_there_is_no_endpoint(tmp_path: Path) -> None:
+    with endpoint(tmp_path) as emr:
+        emr.script([ScriptedAttempt(running_after=0, hold=True)])
+        start(emr, application(emr), "run")
+        eventually(lambda: run_states(emr) == ["RUNNING"])
+    ended = datetime.now(timezone.utc)
+    time.sleep(2)
+    with endpoint(tmp_path) as emr:
+        (change,) = [one for one in emr.job_runs()[0]["stateHistory"] if one["state"] == "FAILED"]
+        assert datetime.fromisoformat(change["at"]) <= ended

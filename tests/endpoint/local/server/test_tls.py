@@ -67,6 +67,7 @@ def test_the_certificate_has_the_names_under_which_it_answers(emr: LocalEmr, por
         certificate = secure.getpeercert()
     assert certificate is not None
     assert ("DNS", "emr.test") in certificate["subjectAltName"]
+    assert ("DNS", "*.emr.test") in certificate["subjectAltName"]
     assert ("IP Address", "127.0.0.1") in certificate["subjectAltName"]
     assert (directory / "tls" / "ca.key").stat().st_mode & 0o077 == 0
     assert (directory / "tls" / "server.key").stat().st_mode & 0o077 == 0
