@@ -283,7 +283,8 @@ test-contract-javascript: .venv-airflow-$(NEWEST)/.installed $(NODE_CLIENT)/.ins
 # What `make test` runs, too: boto3, aiobotocore, the AWS command line, the Amazon provider's operators and DAGs of them.
 test-contract-airflow: .venv-airflow-$(NEWEST)/.installed
 	@echo "== clients of the environment of Airflow $(NEWEST)"
-	$(call contract_tests,airflow) contract/test_real_clients.py contract/test_eks_clients.py system/test_dropin.py
+	$(call contract_tests,airflow) contract/test_real_clients.py contract/test_eks_clients.py system/test_dropin.py \
+		system/test_tls.py
 # They mostly wait, a minute at a time.
 test-contract-amazon-examples: .venv-airflow-$(NEWEST)/.installed $(AMAZON_EXAMPLES)/.installed
 	@echo "== example DAGs of the Amazon provider"

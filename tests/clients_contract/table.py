@@ -24,6 +24,7 @@ WITH_AIRFLOW = {
     "test_eks_clients.test_boto3": ("boto3", "EMR on EKS: every operation"),
     "test_eks_clients.test_aws_command_line": ("awscli", "EMR on EKS: a job run, a managed endpoint, a refusal"),
     "test_eks_clients.test_amazon": (AMAZON, "EMR on EKS: operators, sensor and hook, jobs that succeed and fail"),
+    "test_tls.test_a_client": ("pyspark", "Spark Connect with TLS at port 443 of a host, where AWS's sample goes"),
     "test_dropin.test_they_succeed[airflow.providers.amazon.aws": (AMAZON, "DAGs with its operators and sensors"),
 }
 """The distribution and what is driven, by what the names of tests begin with that ``make test`` runs, too."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from airflow_emrs_ext.local.runners.spark.launch import free_port
 from airflow_emrs_ext.local.testing import local_emr
+from tests.endpoint.local.server.test_tls import need_port_443
 from tests.polling import eventually
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
@@ -25,12 +25,7 @@ print("sum", SparkSession.builder.remote(sys.argv[1]).getOrCreate().range(10).gr
 
 def test_a_client_that_goes_to_port_443_of_a_host(tmp_path: Path) -> None:
     """As AWS's sample of a client does."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", 443))
-        except OSError as error:
-            pytest.skip(f"port 443 cannot be used here: {error}")
+    need_port_443()
     with local_emr("spark", state_dir=tmp_path, tls_port=free_port(), sessions_port=443) as emr:
         service = emr.client("emr-serverless")
         created = service.create_application(

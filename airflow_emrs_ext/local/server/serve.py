@@ -81,8 +81,9 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
         )
         servers = [(_Server(application, started), bound)]
         if secure is not None:
-            # Started first: whoever is told that the endpoint is ready finds both.
+            # Whoever is told that the endpoint is ready finds both.
             servers.insert(0, (_Server(application, lambda: None, certificate), secure))
+            secure.listen()
         try:
             await endpoint.start()
         except SessionsPortTakenError as error:

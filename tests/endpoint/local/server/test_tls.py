@@ -104,15 +104,20 @@ def test_sessions_speak_it_too(emr: LocalEmr, directory: Path) -> None:
     assert_it_answers(url.netloc, answer["authToken"], directory / "tls" / "ca.pem")
 
 
-# The other test that takes this port is one of real Spark.
-@pytest.mark.xdist_group("spark")
-def test_at_port_443_the_endpoint_is_a_host_as_on_aws(tmp_path: Path) -> None:
+def need_port_443() -> None:
+    """Skip the test where that port cannot be used."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", 443))
         except OSError as error:
             pytest.skip(f"port 443 cannot be used here: {error}")
+
+
+# The other test that takes this port is one of real Spark.
+@pytest.mark.xdist_group("spark")
+def test_at_port_443_the_endpoint_is_a_host_as_on_aws(tmp_path: Path) -> None:
+    need_port_443()
     options: dict[str, Any] = {"application_start_seconds": 0.05, "scheduling_seconds": 0.02}
     with local_emr(state_dir=tmp_path, tls_port=free_port(), sessions_port=443, **options) as emr:
         answer = session_endpoint(emr)
