@@ -48,12 +48,15 @@ LINKS := mwaa-2.10.3 mwaa-2.11.2 mwaa-3.0.6 $(WEB) airflow-$(NEWEST)
 # The Airflow that has loops of tasks: a pre-release, and no part of `make test` before it is released.
 LOOPS := 3.4.0b2
 
-# Airflow 2.10 ends at Python 3.12. Override with `make PYTHON=…`.
-PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3 python; do \
-	"$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' \
+# $(call first_python,names,minor): the first of them that is at least 3.10 and below 3.minor.
+first_python = $(shell for python in $(1); do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, $(2)))' \
 	2>/dev/null && { echo "$$python"; break; }; done)
+# Override with `make PYTHON=…`. Airflow 2 ends at Python 3.12: if there is none, its legs are left out.
+PYTHON ?= $(call first_python,python3.11 python3.12 python3.10 python3.13 python3 python,14)
+PYTHON_2 := $(or $(call first_python,$(PYTHON),13),$(call first_python,python3.11 python3.12 python3.10,13))
 # $(call python_of,environment): the Python of its MWAA image if it is found, else the one of all other environments.
-python_of = $(or $(if $($(1)),$(call find_python,$(firstword $($(1))))),$(PYTHON))
+python_of = $(or $(if $($(1)),$(call find_python,$(firstword $($(1))))),$(if $(filter airflow-2.%,$(1)),$(PYTHON_2)),$(PYTHON))
 find_python = $(shell for python in python$(1) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1) \
 	"$$($(UV) python find --no-python-downloads $(1) 2>/dev/null)"; do \
 	"$$python" -c 'import venv, ensurepip' 2>/dev/null && { echo "$$python"; break; }; done)
@@ -80,7 +83,7 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models lint format bench figures docs wheel lock lock-matrix clean
+.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models lint format bench figures docs wheel dist lock lock-matrix clean
 help:
 	@echo 'make demo             an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make check            linters, types, layers, tests that need no process; a minute'
@@ -104,6 +107,7 @@ help:
 	@echo 'make bench            the benchmarks, with their tables; over an hour'
 	@echo 'make figures          the pictures and tables of the documentation'
 	@echo 'make wheel            the wheel, in build/dist'
+	@echo 'make dist             what an index takes, in build/release'
 	@echo 'make lock             resolve the locks of the legs anew'
 	@echo 'make lock-matrix      resolve those of images, clients and web servers'
 	@echo 'make clean            remove everything that these targets made'
@@ -115,7 +119,7 @@ help:
 
 $(TOOLS)/.stamp:
 	@if [ -z "$(PYTHON)" ]; then \
-		echo 'No Python 3.10 to 3.12 with venv was found: install one, or name it: make PYTHON=/path/to/python' >&2; \
+		echo 'No Python 3.10 to 3.13 with venv was found: install one, or name it: make PYTHON=/path/to/python' >&2; \
 		exit 1; fi
 	@echo "== tools, with $(PYTHON)"
 	$(PYTHON) -m venv --clear $(TOOLS)
@@ -150,6 +154,13 @@ $(WHEEL): $(PACKAGE_FILES) | $(TOOLS)/.stamp
 	@rm -rf build/dist
 	@$(TOOLS)/bin/python -m pip wheel --quiet --no-deps --wheel-dir build/dist .
 	@touch $@
+
+# The wheel of the source distribution is that of the tree, byte by byte, and an index can render the README.
+dist: $(WHEEL)
+	@rm -rf build/release
+	$(UV) build --quiet --out-dir build/release .
+	cmp build/dist/*.whl build/release/*.whl
+	$(UV) tool run --quiet twine check --strict build/release/*
 
 lock: | $(TOOLS)/.stamp
 	for leg in $(sort $(LEGS) $(FAULT_LEGS)); do \
@@ -205,7 +216,8 @@ coverage: .venv-coverage/.installed
 		--numprocesses $(WORKERS) --dist loadgroup -m "not faults and not answers and not spark" $(PYTEST_ARGS) \
 		--cov airflow_emrs_ext --cov-report term:skip-covered --cov-report "html:$(CURDIR)/build/coverage" unit endpoint
 
-test: $(LEGS:%=test-airflow-%)
+test: $(addprefix test-airflow-,$(if $(PYTHON_2),$(LEGS),$(NEWEST)))
+	@$(if $(PYTHON_2),,echo 'Airflow 2 was left out: it takes Python 3.12 or older, and none was found.')
 
 # The newest leg runs a hundred Spark drivers, the others a few.
 test-airflow-$(NEWEST): .venv-airflow-$(NEWEST)/.warmed

@@ -161,7 +161,7 @@ class Attempts:
         """The error of a deadline."""
         return WaitTimeout(
             f"The deadline came before {self._call.operation} did: {why}. "
-            "Raise wait_timeout (or execution_timeout), or lower the load.",
+            f"Raise {self._run_context.wait_policy.limit}, or lower the load.",
             self._facts(facts),
         )
 

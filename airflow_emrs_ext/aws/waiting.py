@@ -101,7 +101,7 @@ def _check_deadline(
     if ctx.wait_policy.deadline is not None and now >= ctx.wait_policy.deadline:
         raise WaitTimeout(
             f"{kind.label(ids)} is still {snapshot.state} at the deadline, after {now - started:.0f} s of waiting "
-            f"for {awaited}. Raise wait_timeout (or execution_timeout) if it needs longer.",
+            f"for {awaited}. Raise {ctx.wait_policy.limit} if it needs longer.",
             snapshot.facts,
         )
 

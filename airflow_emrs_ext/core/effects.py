@@ -146,6 +146,7 @@ class WaitPolicy:
     :param access_patience: how long it is repeated while access is refused (permissions, credentials, proxies,
         redirects), in seconds
     :param deadline: when the whole wait ends, in seconds since the epoch; ``None``: never
+    :param limit: the parameter that the deadline comes from, with its value, as an error names it
     :param progress_interval: longest silence in the log, in seconds
     :param driver_log_interval: how often the service uploads a driver's log, in seconds
     :param notification_queue: URL of the SQS queue that tells of changes of state; ``None``: nobody does
@@ -158,6 +159,7 @@ class WaitPolicy:
     driver_log_interval: float = 15.0
     notification_queue: str | None = None
     access_patience: float = 600.0
+    limit: str = "wait_timeout (or execution_timeout)"
 
     def as_arguments(self) -> dict[str, Any]:
         """The fields as plain JSON; an older triggerer may not know those that are left out with their defaults."""

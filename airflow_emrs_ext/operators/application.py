@@ -247,6 +247,8 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
         self.wait_for_completion = wait_for_completion
         self.client_request_token = client_request_token
         self.config = config
+        if release_label is None and (config is None or (isinstance(config, Mapping) and "releaseLabel" not in config)):
+            raise ConfigurationError("`release_label` is missing: the EMR release of the application, e.g. emr-7.9.0.")
 
     def act(self, context: Context) -> dict[str, Any]:
         """Create or find the application, then wait for it."""

@@ -153,7 +153,13 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
         wait_policy = self.hook.wait_policy
         if self.notification_queue is not None:
             wait_policy = replace(wait_policy, notification_queue=self.notification_queue)
-        return replace(wait_policy, waiter_delay=float(self.poke_interval), deadline=time.time() + float(self.timeout))
+        timeout = float(self.timeout)
+        return replace(
+            wait_policy,
+            waiter_delay=float(self.poke_interval),
+            deadline=time.time() + timeout,
+            limit=f"timeout ({timeout:g} s)",
+        )
 
     def _follow(self, ctx: RunContext) -> Effects[dict[str, Any]]:
         return self._workflow()(ctx, kind=self.kind.key, ids=self._ids(), target_states=self._target_names())

@@ -128,7 +128,7 @@ def _stop_when_idle(ctx: RunContext, application_id: str) -> Effects[None]:
         if until <= now:
             raise WaitTimeout(
                 f"Application {application_id} was in use until the deadline, by {running} job runs or sessions: it is "
-                "left as it is. Give the task more time (`wait_timeout`), or set `on_drift` to 'keep'.",
+                f"left as it is. Raise {ctx.wait_policy.limit}, or set `on_drift` to 'keep'.",
                 ids,
             )
         yield Sleep(until - now)

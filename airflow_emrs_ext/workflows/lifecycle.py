@@ -49,8 +49,12 @@ def wait_for_billable(
         return (yield from wait)
     except EmrError as error:
         error.facts = {**ids, **error.facts}
-        if end_on_timeout and isinstance(error, WaitTimeout) and not is_over(kind, error.facts.get("state")):
-            yield from request_end_best_effort(ctx, kind=kind.key, ids=dict(ids))
+        if isinstance(error, WaitTimeout) and not is_over(kind, error.facts.get("state")):
+            left = "It is left as it is."
+            if end_on_timeout:
+                yield from request_end_best_effort(ctx, kind=kind.key, ids=dict(ids))
+                left = f"The service was asked to {kind.verb} it ({kind.verb}_on_timeout)."
+            error.restate(f"{error.message} {left}", error.facts)
         raise
 
 
@@ -66,8 +70,8 @@ def wait_for_state(
     resource = RESOURCES[kind]
     targets = [resource.states.parse(state) for state in target_states]
     wait = await_state(resource, ids, targets, ctx)
-    if end_on_timeout:
-        wait = wait_for_billable(ctx, BILLABLE[kind], ids, wait, end_on_timeout=True)
+    if kind in BILLABLE:
+        wait = wait_for_billable(ctx, BILLABLE[kind], ids, wait, end_on_timeout=end_on_timeout)
     return (yield from wait).facts
 
 
@@ -85,8 +89,8 @@ def wait_until_changed(
     resource = RESOURCES[kind]
     targets = [resource.states.parse(state) for state in target_states]
     wait = await_news(resource, ids, targets, ctx)
-    if end_on_timeout:
-        wait = wait_for_billable(ctx, BILLABLE[kind], ids, wait, end_on_timeout=True)
+    if kind in BILLABLE:
+        wait = wait_for_billable(ctx, BILLABLE[kind], ids, wait, end_on_timeout=end_on_timeout)
     yield from wait
     return dict(ids)
 

@@ -122,7 +122,7 @@ SCENARIOS = [
         {"wait_timeout": 2.5},
         state="RUNNING",
         error=WaitTimeout,
-        said="wait_timeout",
+        said="Raise wait_timeout (2.5 s) if it needs longer. The service was asked to cancel it (cancel_on_timeout).",
         left="CANCELLED",
     ),
     Scenario(
@@ -131,7 +131,7 @@ SCENARIOS = [
         {"wait_timeout": 2.5, "cancel_on_timeout": False},
         state="RUNNING",
         error=WaitTimeout,
-        said="wait_timeout",
+        said="Raise wait_timeout (2.5 s) if it needs longer. It is left as it is.",
     ),
     Scenario(
         "execution timeout",
@@ -139,7 +139,7 @@ SCENARIOS = [
         {"execution_timeout": timedelta(seconds=3.5)},
         state="RUNNING",
         error=WaitTimeout,
-        said="execution_timeout",
+        said="Raise execution_timeout (3.5 s)",
         left="CANCELLED",
     ),
     Scenario(
@@ -148,7 +148,7 @@ SCENARIOS = [
         {"waiter_delay": 0.5, "waiter_max_attempts": 5},
         state="RUNNING",
         error=WaitTimeout,
-        said="wait_timeout",
+        said="Raise waiter_max_attempts (5, 0.5 s each)",
         left="CANCELLED",
     ),
     Scenario(

@@ -205,21 +205,29 @@ class EmrOperator(HasResult, BaseOperator, AwsConnectionMixin):
             wait_policy = replace(wait_policy, notification_queue=self.notification_queue)
         if self.waiter_delay is not None:
             wait_policy = replace(wait_policy, waiter_delay=seconds(self.waiter_delay, "waiter_delay"))
-        return replace(wait_policy, deadline=self._deadline(context, wait_policy.waiter_delay))
+        ends = self._deadlines(context, wait_policy.waiter_delay)
+        if not ends:
+            return wait_policy
+        deadline, limit = min(ends)
+        return replace(wait_policy, deadline=deadline, limit=limit)
 
-    def _deadline(self, context: Context, waiter_delay: float) -> float | None:
+    def _deadlines(self, context: Context, waiter_delay: float) -> list[tuple[float, str]]:
+        """When each limit that is given ends the wait, and what it is called."""
         now = time.time()
-        ends: list[float] = []
+        ends: list[tuple[float, str]] = []
         if self.wait_timeout is not None:
-            ends.append(now + seconds(self.wait_timeout, "wait_timeout"))
+            limit = seconds(self.wait_timeout, "wait_timeout")
+            ends.append((now + limit, f"wait_timeout ({limit:g} s)"))
         if self.waiter_max_attempts is not None:
             attempts = whole_number(self.waiter_max_attempts, "waiter_max_attempts") or 0
-            ends.append(now + attempts * (_ATTEMPT_SECONDS if self.waiter_delay is None else waiter_delay))
+            pause = _ATTEMPT_SECONDS if self.waiter_delay is None else waiter_delay
+            ends.append((now + attempts * pause, f"waiter_max_attempts ({attempts}, {pause:g} s each)"))
         if self.execution_timeout is not None:
             started = getattr(context.get("ti"), "start_date", None)
             whole = self.execution_timeout.total_seconds()
-            ends.append((started.timestamp() if started else now) + whole - min(_MARGIN_SECONDS, whole / 4))
-        return min(ends, default=None)
+            end = (started.timestamp() if started else now) + whole - min(_MARGIN_SECONDS, whole / 4)
+            ends.append((end, f"execution_timeout ({whole:g} s)"))
+        return ends
 
     def _on_kill_in_triggerer(self) -> dict[str, Any]:
         """The trigger's arguments for a deferred task that is killed."""

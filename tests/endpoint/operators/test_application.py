@@ -263,11 +263,10 @@ def test_what_can_be_changed_while_it_is_started_stops_nothing(emr: LocalEmr) ->
     ("arguments", "said"),
     [
         ({"release_label": "latest"}, "`release_label`"),
-        ({"release_label": None}, "releaseLabel"),
         ({"maximum_capacity": {"cpu": "lots", "memory": "16 GB"}}, "`maximum_capacity`"),
         ({"scheduler_configuration": {"maxConcurrentRuns": 5000}}, "`scheduler_configuration`"),
     ],
-    ids=["release", "no-release", "capacity", "scheduler"],
+    ids=["release", "capacity", "scheduler"],
 )
 def test_a_refused_parameter_is_named_with_its_remedy(emr: LocalEmr, arguments: dict[str, Any], said: str) -> None:
     error = create(**arguments).error

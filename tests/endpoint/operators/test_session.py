@@ -133,13 +133,15 @@ SCENARIOS = [
     Scenario(
         "terminated from outside", SLOW, meanwhile=terminate_when_starting, error=SessionEnded, said="start another"
     ),
-    Scenario("deadline", SLOW, {"wait_timeout": 2.5}, error=WaitTimeout, said="wait_timeout"),
+    Scenario(
+        "deadline", SLOW, {"wait_timeout": 2.5}, error=WaitTimeout, said="asked to terminate it (terminate_on_timeout)"
+    ),
     Scenario(
         "deadline, session kept",
         SLOW,
         {"wait_timeout": 2.5, "terminate_on_timeout": False},
         error=WaitTimeout,
-        said="wait_timeout",
+        said="Raise wait_timeout (2.5 s) if it needs longer. It is left as it is.",
         left=1,
     ),
     Scenario(
@@ -147,7 +149,7 @@ SCENARIOS = [
         SLOW,
         {"execution_timeout": timedelta(seconds=3.5)},
         error=WaitTimeout,
-        said="execution_timeout",
+        said="Raise execution_timeout (3.5 s)",
     ),
     Scenario("start throttled", before=inject("StartSession", "throttle", times=1), left=1),
     Scenario("looks throttled", before=inject("GetSession", "throttle", times=2), left=1),

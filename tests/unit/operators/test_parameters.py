@@ -189,6 +189,8 @@ def test_type_checkers_know_what_functions_hand_on(args: Any, bases: list[type])
             {"release_label": "emr-7.9.0", "architecture": "arm64"},
             "`architecture` is 'arm64'; it takes one of X86_64, ARM64",
         ),
+        (EmrServerlessCreateApplicationOperator, {}, "`release_label` is missing"),
+        (EmrServerlessCreateApplicationOperator, {"config": {"name": "a"}}, "`release_label` is missing"),
     ],
 )
 def test_a_wrong_parameter_is_refused_when_the_dag_file_is_parsed(operator: Any, given: Any, said: str) -> None:
