@@ -193,7 +193,7 @@ def _make_user(airflow: ThrowawayAirflow, passwords: Path) -> str:
     """The password of the one user, who is made if there is none yet."""
     if not passwords.exists():
         passwords.touch(mode=0o600)
-        passwords.write_text(json.dumps({USER: secrets.token_urlsafe(9)}))
+        passwords.write_text(json.dumps({USER: secrets.token_hex(6)}))
     password: str = json.loads(passwords.read_text())[USER]
     if not IS_3 and not airflow.query("SELECT 1 FROM ab_user WHERE username = ?", USER):
         about = ["--firstname", USER, "--lastname", USER, "--email", f"{USER}@example.com", "--password", password]
