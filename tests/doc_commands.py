@@ -28,7 +28,7 @@ _SERVER = re.compile(r"emrs-local(?! +(status|cp|ls|cat|logs|runtimes)\b)(?!.* -
 _QUESTION = re.compile(r"aws \S+ (get|list|describe)-|emrs-local (status|logs|ls|cat)\b")
 _NEW_TERMINAL = "% in a new terminal"
 _REFUSED = "An error occurred ("
-_PATIENT_SECONDS = 150.0
+_PATIENT_SECONDS = 400.0
 
 
 @dataclass
