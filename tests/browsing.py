@@ -74,9 +74,10 @@ class Browser:
 
     :param url: where it is, with its base path
     :param user: who logs in; ``None``: nobody
+    :param password: default: the name
     """
 
-    def __init__(self, url: str, user: str | None = None) -> None:
+    def __init__(self, url: str, user: str | None = None, password: str | None = None) -> None:
         self.url = url
         self._cookies = http.cookiejar.CookieJar()
         self._opener = urllib.request.build_opener(
@@ -84,7 +85,7 @@ class Browser:
         )
         self._headers: dict[str, str] = {}
         if user:
-            self._log_in(user)
+            self._log_in(user, password or user)
 
     def open(self, url: str) -> Page:
         """What a person sees who follows a link and waits a while where a page tries again by itself."""
@@ -136,13 +137,13 @@ class Browser:
         request = urllib.request.Request(urllib.parse.urljoin(f"{self.url}/", url), headers=headers)
         return self._ask(request)
 
-    def _log_in(self, user: str) -> None:
+    def _log_in(self, user: str, password: str) -> None:
         if not IS_3:
-            form = urllib.parse.urlencode({"username": user, "password": user}).encode()
+            form = urllib.parse.urlencode({"username": user, "password": password}).encode()
             page = self._ask(urllib.request.Request(f"{self.url}/login/", form))
             assert page.status == 302, page.text
             return
-        body = json.dumps({"username": user, "password": user}).encode()
+        body = json.dumps({"username": user, "password": password}).encode()
         page = self._ask(urllib.request.Request(f"{self.url}/auth/token", body, {"Content-Type": "application/json"}))
         assert page.status == 201, page.text
         token = json.loads(page.text)["access_token"]

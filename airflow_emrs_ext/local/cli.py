@@ -16,15 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 from urllib.parse import urlsplit
 
-from airflow_emrs_ext.local.processes.endpoint import EXIT_WITH_PARENT_VARIABLE
+from airflow_emrs_ext.local import client_cli
+from airflow_emrs_ext.local.processes.endpoint import DEFAULT_PORT, EXIT_WITH_PARENT_VARIABLE, port_number
 
 if TYPE_CHECKING:
     from airflow_emrs_ext.local.server.endpoint import Options
 
-DEFAULT_PORT = 4568
-
 LOG_LEVEL_VARIABLE = "EMRS_LOCAL_LOG_LEVEL"
 """Environment variable with the level of the log on standard error; default: INFO."""
+
+_COMMANDS = {
+    "airflow": "an Airflow of your own with this endpoint, a folder of DAG files and its web UI",
+    **client_cli.COMMANDS,
+    "runtimes": "list and install the versions of Spark that releases have",
+}
 
 _NEEDED = ("a2wsgi", "moto", "starlette", "uvicorn")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -36,11 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     :param arguments: default: those of the command line
     """
     given = sys.argv[1:] if arguments is None else arguments
-    if given[:1] == ["runtimes"]:
-        from airflow_emrs_ext.local import runtimes_cli
-
-        raise SystemExit(runtimes_cli.main(given[1:]))
-    parsed = _parser().parse_args(given)
+    if given and given[0] in _COMMANDS:
+        raise SystemExit(_run_command(given[0], given[1:]))
+    parsed = endpoint_parser().parse_args(given)
     _check_extra()
     stdout = _keep_stdout_clean()
     _log_to_stderr()
@@ -76,6 +79,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"cannot serve on {options.host}:{options.port}: {error.strerror or error}; see --host and --port")
 
 
+def _run_command(command: str, arguments: Sequence[str]) -> int:
+    """Run one of the commands beside the endpoint itself; the exit status."""
+    if command == "runtimes":
+        from airflow_emrs_ext.local import runtimes_cli
+
+        return runtimes_cli.main(arguments)
+    if command == "airflow":
+        from airflow_emrs_ext.local import airflow_cli
+
+        return airflow_cli.main(arguments, endpoint_parser())
+    return client_cli.main(command, arguments)
+
+
 async def _serve_and_leave(options: Options, ready: Callable[[str], None]) -> NoReturn:
     from airflow_emrs_ext.local.server.serve import serve
 
@@ -86,15 +102,21 @@ async def _serve_and_leave(options: Options, ready: Callable[[str], None]) -> No
     os._exit(0)
 
 
-def _parser() -> argparse.ArgumentParser:
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Says defaults, and leaves the list of commands as it is."""
+
+
+def endpoint_parser() -> argparse.ArgumentParser:
+    """The options of the endpoint."""
+    commands = "\n".join(f"  emrs-local {name:<9} {what}" for name, what in _COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="emrs-local",
         description="A local Amazon EMR Serverless endpoint with real Spark; moto answers for every other AWS service.",
-        epilog="`emrs-local runtimes` lists and installs the versions of Spark that releases have.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog=f"beside the endpoint, each with a --help of its own:\n{commands}",
+        formatter_class=_HelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind")
-    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="port to bind; 0 picks a free one")
+    parser.add_argument("--port", type=port_number, default=DEFAULT_PORT, help="port to bind; 0 picks a free one")
     parser.add_argument(
         "--runner", choices=("spark", "simulated"), default="spark", help="run jobs on Spark, or by script without Java"
     )
@@ -147,13 +169,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--tls-port",
-        type=_port,
+        type=port_number,
         metavar="PORT",
         help="speak TLS at this port, too, and to clients of sessions; the log says what they have to trust",
     )
     parser.add_argument(
         "--sessions-port",
-        type=_port,
+        type=port_number,
         default=0,
         metavar="PORT",
         help="port of Spark Connect, such as 443 where that is allowed; 0 picks a free one",
@@ -180,12 +202,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--moto-api", action="store_true", help="answer moto's own control paths, /moto-api/, too")
     return parser
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
-    return int(text)
 
 
 def _directory(text: str) -> Path:

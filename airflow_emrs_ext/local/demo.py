@@ -14,12 +14,12 @@ import re
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from airflow_emrs_ext.local.processes.progress import Progress
 from airflow_emrs_ext.local.processes.throwaway_airflow import AirflowDidNotWork, TaskState, ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, LocalEmrError, local_emr
 
@@ -31,29 +31,6 @@ JOB_TASKS = ("word_count", "top_words")
 
 class DemoFailed(Exception):
     """A task failed, or the counts differ."""
-
-
-class Progress:
-    """Prints each change once, with the seconds since the beginning."""
-
-    def __init__(self) -> None:
-        self._begin = time.monotonic()
-        self._last: dict[str, str] = {}
-
-    @property
-    def seconds(self) -> float:
-        """Since the beginning."""
-        return time.monotonic() - self._begin
-
-    def say(self, text: str) -> None:
-        """Print a line."""
-        print(f"{self.seconds:6.1f} s  {text}", flush=True)
-
-    def show(self, subject: str, state: str | None) -> None:
-        """Print the state of something when it differs from the one printed last."""
-        if state is not None and self._last.get(subject) != state:
-            self._last[subject] = state
-            self.say(f"{subject:<24} {state}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import queue
+import shlex
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+DEFAULT_PORT = 4568
+"""Where the endpoint is unless it is told otherwise."""
 
 PYTHON_VARIABLE = "EMRS_LOCAL_PYTHON"
 """Environment variable that names the interpreter that runs the endpoint."""
@@ -22,19 +29,30 @@ class LocalEmrError(Exception):
     """The endpoint could not be started, or refused an administrative request."""
 
 
+def port_number(text: str) -> int:
+    """The value of an option that takes a port."""
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
 @contextlib.contextmanager
-def endpoint_process(arguments: Sequence[str], *, start_seconds: float, with_aws: bool) -> Iterator[str]:
+def endpoint_process(
+    arguments: Sequence[str], *, start_seconds: float, with_aws: bool, log_file: Path | None = None
+) -> Iterator[str]:
     """A process that runs the endpoint, and ends with the context.
 
     :param arguments: its command line
     :param start_seconds: how long to wait for it to be ready
     :param with_aws: whether it inherits AWS settings of the environment, which another S3 endpoint may need
+    :param log_file: what gets its log; default: a file that is gone at the end
     :return: its URL
-    :raises LocalEmrError: it did not become ready; the error carries the end of its log
+    :raises LocalEmrError: it did not become ready; the error carries what happened, and the end of its log
     """
     command = [os.environ.get(PYTHON_VARIABLE) or sys.executable, "-m", "airflow_emrs_ext.local", *arguments]
     inherited = {name: value for name, value in os.environ.items() if with_aws or not name.startswith("AWS_")}
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile("w+b") if log_file is None else log_file.open("w+b") as log:
+        began = time.monotonic()
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -43,26 +61,38 @@ def endpoint_process(arguments: Sequence[str], *, start_seconds: float, with_aws
             env={**inherited, EXIT_WITH_PARENT_VARIABLE: "1"},
         )
         try:
-            url = _ready_url(process, start_seconds)
-            if url is None:
+            said = _first_line(process, start_seconds)
+            word, _, url = said.partition(" ")
+            if word != "ready":
+                what = _how_it_failed(process, said, time.monotonic() - began)
                 log.seek(0)
                 tail = "\n".join(log.read().decode(errors="replace").splitlines()[-20:])
-                raise LocalEmrError(f"{' '.join(command)}: not ready after {start_seconds:g} s\n{tail}")
+                raise LocalEmrError(f"{shlex.join(command)}: {what}\n{tail}")
             yield url
         finally:
             _end(process)
 
 
-def _ready_url(process: subprocess.Popen[bytes], seconds: float) -> str | None:
-    """The URL of the ``ready`` line; ``None`` when the process ended or the time is up before it came."""
+def _first_line(process: subprocess.Popen[bytes], seconds: float) -> str:
+    """The first line that it prints; nothing when it ended, or the time is up, before one came."""
     assert process.stdout is not None
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=lambda out=process.stdout: lines.put(out.readline()), daemon=True).start()
     try:
-        word, _, url = lines.get(timeout=seconds).decode().strip().partition(" ")
+        return lines.get(timeout=seconds).decode(errors="replace").strip()
     except queue.Empty:
-        return None
-    return url if word == "ready" else None
+        return ""
+
+
+def _how_it_failed(process: subprocess.Popen[bytes], said: str, seconds: float) -> str:
+    if said:
+        return f"printed {said!r} instead of the ready line"
+    try:
+        # Its standard output is closed a moment before it has ended.
+        status = process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        return f"not ready after {seconds:.1f} s"
+    return f"ended with status {status} after {seconds:.1f} s, before it was ready"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""An Apache Airflow of its own, with the processes of a real deployment, for as long as a demo lasts.
+"""An Apache Airflow of its own, with the processes of a real deployment, for as long as a command lasts.
 
 The components run as they do elsewhere: scheduler and triggerer, and on Airflow 3 the DAG processor and the API server
 too; each ends with the process that started it. The metadata database is SQLite in a home directory of its own; what
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -36,7 +37,7 @@ _COMPONENTS_3 = {
 }
 _COMPONENTS_2 = {"scheduler": ["scheduler", "--skip-serve-logs"], "triggerer": ["triggerer", "--skip-serve-logs"]}
 _WEB_SERVER_2 = {"webserver": ["webserver", "--hostname", "127.0.0.1"]}
-_IS_3 = int(version("apache-airflow").partition(".")[0]) >= 3
+IS_3: bool = int(version("apache-airflow").partition(".")[0]) >= 3
 
 
 class AirflowDidNotWork(Exception):
@@ -56,19 +57,22 @@ class TaskState:
 class ThrowawayAirflow:
     """A home directory, its database, and the processes that use them.
 
-    :param home: made anew; what was there is lost
+    :param home: its directory
     :param dags_folder: the folder of the DAG files
     :param environ: further environment variables of every component
     :param base_path: where Airflow is below the root of its host, e.g. ``/airflow``; default: there
+    :param port: of the API server or web server; default: a free one
     """
 
-    def __init__(self, home: Path, dags_folder: Path, environ: Mapping[str, str], *, base_path: str = "") -> None:
+    def __init__(
+        self, home: Path, dags_folder: Path, environ: Mapping[str, str], *, base_path: str = "", port: int | None = None
+    ) -> None:
         self.home = home
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         # Nothing of another Airflow or AWS account in the caller's environment may reach this one.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "AWS_"))}
-        port = str(_free_port())
-        self.url: str = f"http://127.0.0.1:{port}{base_path}"
+        web_port = str(port or _free_port())
+        self.url: str = f"http://127.0.0.1:{web_port}{base_path}"
         """Where the API server of Airflow 3 answers, or the web server of Airflow 2 if it runs."""
         self._environ = {
             **inherited,
@@ -83,9 +87,9 @@ class ThrowawayAirflow:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             # On a machine that is busy the server answers late; a task that meets that at its start fails for it.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
-            "AIRFLOW__API__PORT": port,
+            "AIRFLOW__API__PORT": web_port,
             "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": port,
+            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": web_port,
             "AIRFLOW__WEBSERVER__WORKERS": "1",
             "AIRFLOW__WEBSERVER__BASE_URL": self.url,
             **({"AIRFLOW__API__BASE_URL": self.url} if base_path else {}),
@@ -93,10 +97,19 @@ class ThrowawayAirflow:
             **environ,
         }
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment variables that make a command of Airflow or AWS one of this Airflow."""
+        return {name: value for name, value in self._environ.items() if name.startswith(("AIRFLOW", "AWS_"))}
+
     def make_home(self) -> None:
         """Make the home directory and the database anew."""
         shutil.rmtree(self.home, ignore_errors=True)
-        self.home.mkdir(parents=True)
+        self.prepare_home()
+
+    def prepare_home(self) -> None:
+        """Make the home directory and the database, or go on with those that are there."""
+        self.home.mkdir(parents=True, exist_ok=True)
         self.command("db", "migrate")
 
     @contextlib.contextmanager
@@ -106,11 +119,11 @@ class ThrowawayAirflow:
         :param with_web_server: on Airflow 2, the web server too; Airflow 3 has its API server in any case
         :param only_web_server: that and no other component
         """
-        components = dict(_COMPONENTS_3 if _IS_3 else _COMPONENTS_2)
-        if with_web_server and not _IS_3:
+        components = dict(_COMPONENTS_3 if IS_3 else _COMPONENTS_2)
+        if with_web_server and not IS_3:
             components.update(_WEB_SERVER_2)
         if only_web_server:
-            components = {"api-server": _COMPONENTS_3["api-server"]} if _IS_3 else dict(_WEB_SERVER_2)
+            components = {"api-server": _COMPONENTS_3["api-server"]} if IS_3 else dict(_WEB_SERVER_2)
         try:
             for name in components:
                 self.start(name)
@@ -120,7 +133,7 @@ class ThrowawayAirflow:
 
     def start(self, component: str) -> None:
         """Start a component: ``scheduler``, ``triggerer`` or another of those that :meth:`running` starts."""
-        arguments = {**_COMPONENTS_2, **_WEB_SERVER_2, **(_COMPONENTS_3 if _IS_3 else {})}[component]
+        arguments = {**_COMPONENTS_2, **_WEB_SERVER_2, **(_COMPONENTS_3 if IS_3 else {})}[component]
         with self.log_file(component).open("ab") as log:
             self._processes[component] = subprocess.Popen(
                 [sys.executable, "-I", "-S", guard.__file__, sys.executable, "-m", "airflow", *arguments],
@@ -173,17 +186,28 @@ class ThrowawayAirflow:
         """
         deadline = time.monotonic() + seconds
         while (seen := look()) is None:
-            for name, process in list(self._processes.items()):
-                if process.poll() is not None:
-                    log = self.log_file(name)
-                    end = _last_lines(log.read_text(errors="replace"))
-                    raise AirflowDidNotWork(f"airflow {name} ended with status {process.returncode}:\n{end}\nSee {log}")
-            for file, trace in self.query("SELECT filename, stacktrace FROM import_error"):
+            self.check_components()
+            for file, trace in self.import_errors():
                 raise AirflowDidNotWork(f"{file} cannot be imported:\n{trace}")
             if time.monotonic() > deadline:
                 raise AirflowDidNotWork(f"{what}: not within {seconds:g} s; see the logs in {self.home}")
             time.sleep(0.25)
         return seen
+
+    def check_components(self) -> None:
+        """Have a look at the processes.
+
+        :raises AirflowDidNotWork: one has ended
+        """
+        for name, process in list(self._processes.items()):
+            if process.poll() is not None:
+                log = self.log_file(name)
+                end = _last_lines(log.read_text(errors="replace"))
+                raise AirflowDidNotWork(f"airflow {name} ended with status {process.returncode}:\n{end}\nSee {log}")
+
+    def import_errors(self) -> list[tuple[str, str]]:
+        """Each DAG file that cannot be imported, with the traceback."""
+        return [(file, trace) for file, trace in self.query("SELECT filename, stacktrace FROM import_error")]
 
     def wait_for_dag(self, dag_id: str, seconds: float = 240) -> None:
         """Until the DAG has been parsed and can be triggered, and its tasks can reach the API server."""
@@ -191,9 +215,10 @@ class ThrowawayAirflow:
         self.wait_for(f"parsing of {dag_id}", lambda: self.query(known, dag_id) or None, seconds)
         if "api-server" in self._processes:
             # A task that does not reach it within seconds fails.
-            self.wait_for("API server", lambda: self._is_listening() or None, seconds)
+            self.wait_for("API server", lambda: self.is_listening() or None, seconds)
 
-    def _is_listening(self) -> bool:
+    def is_listening(self) -> bool:
+        """Whether the API server or web server takes connections."""
         address = urlsplit(self.url)
         try:
             socket.create_connection((address.hostname, address.port), timeout=5).close()
@@ -227,6 +252,12 @@ class ThrowawayAirflow:
         files = sorted((self.home / "logs").glob(f"dag_id={dag_id}/run_id=*/task_id={task_id}/attempt=*.log"))
         return files[-1].read_text(errors="replace") if files else ""
 
+    def task_error(self, dag_id: str, run_id: str, task_id: str, map_index: int, number: int) -> str:
+        """The error that a try of a task has ended with, as its log says; nothing if it says none."""
+        folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        file = folder / (f"map_index={map_index}" if map_index >= 0 else "") / f"attempt={number}.log"
+        return _last_error(file.read_text(errors="replace")) if file.exists() else ""
+
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         """What the metadata database says."""
         with contextlib.closing(sqlite3.connect(self.home / "airflow.db", timeout=30)) as database:
@@ -249,6 +280,16 @@ def _free_port() -> int:
 
 def _last_lines(text: str) -> str:
     return "\n".join(text.splitlines()[-15:])
+
+
+def _last_error(log: str) -> str:
+    for line in reversed(log.splitlines()):
+        # As Airflow 3 writes it.
+        with contextlib.suppress(ValueError, LookupError, TypeError):
+            error = json.loads(line)["error_detail"][0]
+            return f"{error['exc_type']}: {error['exc_value']}"
+    errors = re.findall(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n)*([\w.]+): (.*)$", log, re.MULTILINE)
+    return f"{errors[-1][0].rpartition('.')[2]}: {errors[-1][1]}" if errors else ""
 
 
 def _seconds(begin: str | None, end: str | None) -> float | None:

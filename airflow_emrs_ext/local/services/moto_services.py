@@ -57,6 +57,8 @@ class AwsServices:
 
     async def dump(self) -> bytes:
         """All that clients have made, for :meth:`restore` in another process."""
+        # Two threads that import moto at once both meet half of it.
+        await self._loaded()
         return await asyncio.to_thread(lambda: pickle.dumps(dump_moto(), pickle.HIGHEST_PROTOCOL))
 
     async def restore(self, data: bytes) -> None:

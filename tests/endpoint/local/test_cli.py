@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 
 from airflow_emrs_ext.local.processes.endpoint import EXIT_WITH_PARENT_VARIABLE
 from airflow_emrs_ext.local.services.emr_serverless.rules import rules
-from airflow_emrs_ext.local.testing import LocalEmr
+from airflow_emrs_ext.local.testing import LocalEmr, LocalEmrError, local_emr
 from tests.contract.wire import SIGNED
 from tests.polling import eventually
 
@@ -185,6 +186,31 @@ def test_a_taken_port_is_named() -> None:
             assert f"127.0.0.1:{port} is taken" in said
             assert "0 for a free one" in said
             assert "Traceback" not in said
+
+
+def test_an_endpoint_that_ends_at_once_is_said_to_have_ended() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(LocalEmrError) as caught, local_emr(port=port):
+            pass
+    assert re.search(r"ended with status 1 after \d+\.\d s, before it was ready\n", str(caught.value))
+    assert f"127.0.0.1:{port} is taken" in str(caught.value)
+
+
+def test_an_endpoint_that_does_not_become_ready_is_said_to_run_still() -> None:
+    with pytest.raises(LocalEmrError, match=r"not ready after 0\.\d s\n"), local_emr(start_seconds=0.01):
+        pass
+
+
+def test_help_lists_the_commands() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow_emrs_ext.local", "--help"], capture_output=True, text=True, check=True
+    )
+    for command in ("airflow", "status", "cp", "ls", "cat", "logs", "runtimes"):
+        assert f"  emrs-local {command} " in done.stdout
+    assert "--runner" in done.stdout
 
 
 def test_an_unusable_state_directory_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,277 @@
+"""The commands that ask a running endpoint."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import io
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_emrs_ext.local import client_cli
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
+from tests.polling import eventually
+
+ROLE = "arn:aws:iam::123456789012:role/jobs"
+DRIVER = {"sparkSubmit": {"entryPoint": "s3://jobs/job.py"}}
+LOGS = {"monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": "s3://jobs/logs/"}}}
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(emr: LocalEmr, capsysbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """Runs a command that succeeds; what it prints."""
+
+    def run(*arguments: str) -> str:
+        status = client_cli.main(arguments[0], arguments[1:])
+        out, err = capsysbinary.readouterr()
+        assert status == 0, err
+        return out.decode()
+
+    return run
+
+
+@pytest.fixture
+def refuse(emr: LocalEmr, capsysbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """Runs a command that is refused; what it says."""
+
+    def refuse(*arguments: str) -> str:
+        status = client_cli.main(arguments[0], arguments[1:])
+        out, err = capsysbinary.readouterr()
+        assert (status, out) == (1, b"")
+        return err.decode()
+
+    return refuse
+
+
+def put(emr: LocalEmr, **objects: bytes) -> None:
+    s3 = emr.client("s3")
+    s3.create_bucket(Bucket="bucket")
+    for key, body in objects.items():
+        s3.put_object(Bucket="bucket", Key=key.replace("__", "/").replace("_", "."), Body=body)
+
+
+def keys(emr: LocalEmr, bucket: str = "bucket") -> dict[str, bytes]:
+    s3 = emr.client("s3")
+    found = s3.list_objects_v2(Bucket=bucket).get("Contents", ())
+    return {one["Key"]: s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in found}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class TestCp:
+    def test_a_file_goes_to_a_key_or_below_a_prefix(self, run: Run, emr: LocalEmr, tmp_path: Path) -> None:
+        file = tmp_path / "job.py"
+        file.write_bytes(b"print()")
+        assert run("cp", str(file), "s3://bucket/other.py") == f"{file} -> s3://bucket/other.py\n"
+        for target in ("s3://bucket", "s3://bucket/", "s3://bucket/jobs/"):
+            run("cp", str(file), target)
+        assert sorted(keys(emr)) == ["job.py", "jobs/job.py", "other.py"]
+
+    def test_a_bucket_that_is_there_stays(self, run: Run, emr: LocalEmr, tmp_path: Path) -> None:
+        put(emr, old=b"1")
+        (tmp_path / "new").write_bytes(b"2")
+        run("cp", str(tmp_path / "new"), "s3://bucket/")
+        assert keys(emr) == {"old": b"1", "new": b"2"}
+
+    def test_a_folder_goes_with_all_below_it_and_comes_back(self, run: Run, emr: LocalEmr, tmp_path: Path) -> None:
+        source = tmp_path / "jobs"
+        (source / "package").mkdir(parents=True)
+        (source / "job.py").write_bytes(b"job")
+        (source / "package" / "a b.py").write_bytes(b"module")
+        for target in ("s3://bucket/jobs", "s3://bucket/again/"):
+            run("cp", str(source), target)
+        assert sorted(keys(emr)) == ["again/job.py", "again/package/a b.py", "jobs/job.py", "jobs/package/a b.py"]
+        for prefix in ("s3://bucket/jobs", "s3://bucket/jobs/"):
+            back = tmp_path / str(len(prefix))
+            run("cp", prefix, str(back))
+            assert files(back) == files(source)
+
+    def test_a_prefix_is_a_folder(self, run: Run, emr: LocalEmr, tmp_path: Path) -> None:
+        put(emr, day__1=b"1", day2__1=b"2")
+        run("cp", "s3://bucket/day", str(tmp_path))
+        assert files(tmp_path) == {"1": b"1"}
+
+    def test_an_object_comes_to_a_file_or_into_a_folder(self, run: Run, emr: LocalEmr, tmp_path: Path) -> None:
+        put(emr, out__part_gz=b"part")
+        run("cp", "s3://bucket/out/part.gz", str(tmp_path / "new" / "file"))
+        run("cp", "s3://bucket/out/part.gz", str(tmp_path))
+        assert files(tmp_path) == {"new/file": b"part", "part.gz": b"part"}
+
+    def test_within_s3(self, run: Run, emr: LocalEmr) -> None:
+        put(emr, a__1=b"1", a__2=b"2")
+        run("cp", "s3://bucket/a", "s3://copies/b/")
+        assert keys(emr, "copies") == {"b/1": b"1", "b/2": b"2"}
+
+    def test_standard_input_and_output(self, run: Run, emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"one\ntwo\n")))
+        assert run("cp", "-", "s3://bucket/words.txt") == ""
+        assert run("cp", "s3://bucket/words.txt", "-") == "one\ntwo\n"
+
+    def test_what_is_gzipped_stays_so(self, run: Run, emr: LocalEmr, tmp_path: Path) -> None:
+        put(emr, log_gz=gzip.compress(b"log"))
+        run("cp", "s3://bucket/log.gz", str(tmp_path))
+        assert gzip.decompress(files(tmp_path)["log.gz"]) == b"log"
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("a", "b"), "neither a nor b is on S3: one of them has to begin with s3://"),
+            (("nothing.py", "s3://bucket/"), "there is nothing at nothing.py"),
+            (("s3://bucket/nothing", "."), "there is nothing at s3://bucket/nothing"),
+            (("s3://missing/x", "."), "NoSuchBucket"),
+            (("https://b/x", "."), "must be s3://bucket/key, not 'https://b/x'"),
+            (("s3:///x", "."), "must be s3://bucket/key, not 's3:///x'"),
+            (("-", "s3://bucket/jobs/"), "standard input needs the key of an object, not s3://bucket/jobs/"),
+        ],
+    )
+    def test_refused(self, refuse: Run, emr: LocalEmr, arguments: tuple[str, str], said: str) -> None:
+        put(emr, there=b"")
+        assert said in refuse("cp", *arguments)
+        assert keys(emr) == {"there": b""}
+
+    def test_a_key_does_not_lead_out_of_the_target(self, refuse: Run, emr: LocalEmr, tmp_path: Path) -> None:
+        emr.client("s3").create_bucket(Bucket="bucket")
+        emr.client("s3").put_object(Bucket="bucket", Key="a/../../evil", Body=b"")
+        assert "would be written outside of" in refuse("cp", "s3://bucket/a", str(tmp_path / "in"))
+        assert files(tmp_path) == {}
+
+
+def test_ls(run: Run, emr: LocalEmr) -> None:
+    put(emr, a__1=b"1", b=b"22")
+    assert run("ls") == "s3://bucket/\n"
+    lines = run("ls", "s3://bucket").splitlines()
+    assert [line.split()[2:] for line in lines] == [["1", "s3://bucket/a/1"], ["2", "s3://bucket/b"]]
+    assert len(run("ls", "s3://bucket/a/").splitlines()) == 1
+
+
+def test_ls_of_nothing(refuse: Run, emr: LocalEmr) -> None:
+    put(emr, a=b"")
+    assert "there is nothing at s3://bucket/x" in refuse("ls", "s3://bucket/x")
+
+
+def test_cat_unpacks(run: Run, emr: LocalEmr) -> None:
+    put(emr, log_gz=gzip.compress(b"log\n"), out__1=b"1\n", out__2=b"2\n")
+    assert run("cat", "s3://bucket/log.gz") == "log\n"
+    assert run("cat", "s3://bucket/out/") == "1\n2\n"
+
+
+class TestLogs:
+    @pytest.fixture
+    def job_runs(self, emr: LocalEmr) -> list[str]:
+        """Two of one name, the second with two attempts, and one whose logs are not on S3."""
+        emr.client("s3").create_bucket(Bucket="jobs")
+        client = emr.client("emr-serverless")
+        application_id = client.create_application(releaseLabel="emr-7.9.0", type="SPARK")["applicationId"]
+        ids = []
+        for attempts, params in (
+            ([ScriptedAttempt(stdout="first\n")], {"configurationOverrides": LOGS}),
+            (
+                [
+                    ScriptedAttempt(succeeded=False, stdout="failed\n"),
+                    ScriptedAttempt(stdout="second\n", stderr="info\n"),
+                ],
+                {"configurationOverrides": LOGS, "retryPolicy": {"maxAttempts": 2}},
+            ),
+            ([ScriptedAttempt()], {"name": "elsewhere"}),
+        ):
+            emr.script(attempts=attempts)
+            common: Any = {"applicationId": application_id, "executionRoleArn": ROLE, "jobDriver": DRIVER}
+            ids.append(client.start_job_run(**{"name": "dag.task", **common, **params})["jobRunId"])
+            eventually(lambda id_=ids[-1]: state_of(emr, id_) == "SUCCESS")
+        return ids
+
+    def test_by_id_by_name_and_of_the_newest(self, run: Run, refuse: Run, emr: LocalEmr, job_runs: list[str]) -> None:
+        assert run("logs", job_runs[0]) == "first\n"
+        assert run("logs", "dag.task") == run("logs", job_runs[1]) == "failed\nsecond\n"
+        assert run("logs", "dag.task", "--stderr") == "info\n"
+        for asked in ([], ["elsewhere"]):
+            assert f"there is no stdout.gz of {job_runs[2]} on S3" in refuse("logs", *asked)
+
+    def test_of_nothing(self, refuse: Run) -> None:
+        assert "there is no job run; `emrs-local status`" in refuse("logs")
+        assert "there is no job run or session x; `emrs-local status`" in refuse("logs", "x")
+
+    def test_status_lists_them(self, run: Run, emr: LocalEmr, job_runs: list[str]) -> None:
+        (application,) = emr.applications()
+        url, first, *others = [line.split() for line in run("status").splitlines()]
+        assert url == [emr.url]
+        assert first == ["application", application["applicationId"], "STARTED"]
+        assert others == [
+            ["job", "run", id_, "SUCCESS", name]
+            for id_, name in zip(job_runs, ("dag.task", "dag.task", "elsewhere"), strict=True)
+        ]
+
+
+def state_of(emr: LocalEmr, job_run_id: str) -> str:
+    return next(run["state"] for run in emr.job_runs() if run["jobRunId"] == job_run_id)
+
+
+class TestWhereTheEndpointIs:
+    def test_nothing_answers(self, refuse: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{other.getsockname()[1]}"
+            monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+            said = refuse("ls")
+        assert f"no endpoint answers at {url} (AWS_ENDPOINT_URL; " in said
+        assert "start it with `emrs-local`" in said
+
+    def test_the_default(self, monkeypatch: pytest.MonkeyPatch, emr: LocalEmr) -> None:
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+        monkeypatch.setattr(client_cli, "DEFAULT_URL", emr.url)
+        assert client_cli.main("ls", []) == 0
+
+    def test_another_server_is_asked_nothing(self, refuse: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = []
+
+        class Aws(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append((self.path, self.headers["Authorization"]))
+                self.send_error(403)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        with http.server.HTTPServer(("127.0.0.1", 0), Aws) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            url = f"http://127.0.0.1:{server.server_port}"
+            monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+            said = refuse("cp", __file__, "s3://bucket/")
+            server.shutdown()
+        assert f"{url} (AWS_ENDPOINT_URL) is no endpoint of emrs-local" in said
+        assert asked == [("/_emrs/health", None)]
+
+    def test_a_proxy_is_not_asked(self, run: Run, emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+        put(emr, a=b"a")
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert run("cat", "s3://bucket/a") == "a"
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert run("status").startswith(emr.url)
+
+
+def test_a_reader_that_has_read_enough_ends_it_quietly(emr: LocalEmr) -> None:
+    put(emr, a=b"x" * 1_000_000)
+    command = [sys.executable, "-m", "airflow_emrs_ext.local", "cat", "s3://bucket/a"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **emr.environ}
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(1) == b"x"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=30) == 0
