@@ -256,7 +256,7 @@ class LocalEmr:
     def calls(
         self, operation: str | None = None, *, application_id: str | None = None, service: str | None = None
     ) -> list[dict[str, Any]]:
-        """Every EMR API call that reached the endpoint, oldest first: service, operation, status, error code, ids.
+        """Every EMR API call that reached the endpoint, oldest first: operation, status, error code, ids, key id …
 
         :param operation: only those of one operation
         :param application_id: only those for one application, or virtual cluster
