@@ -30,7 +30,6 @@ MODULES = (
     "exceptions",
     "job_spec",
     "links.runs",
-    "local.pytest_plugin",
     "local.testing",
     "notifications",
     "results",
@@ -43,7 +42,6 @@ INTERNAL = {
     "airflow_emrs_ext.links.runs.LinksOf",
     "airflow_emrs_ext.links.runs.path_of",
     "airflow_emrs_ext.links.runs.show_links",
-    "airflow_emrs_ext.local.pytest_plugin.isolate_from_aws",
     "airflow_emrs_ext.notifications.main",
 }
 
@@ -97,15 +95,22 @@ def _methods(hook: Any) -> Iterator[tuple[str, Any]]:
 
 def undocumented(name: str, one: Any, pages: dict[str, set[str]]) -> list[str]:
     """What the pages lack of a public name."""
-    # What a module hands on is documented where it is defined.
-    own = f"{one.__module__}.{one.__qualname__}" if inspect.isclass(one) or inspect.isfunction(one) else name
+    # What a module hands on is documented where it is defined; a type by another name does not know where.
+    is_named = inspect.isclass(one) or inspect.isfunction(one)
+    member = name.rpartition(".")[2]
+    own = (
+        f"{one.__module__}.{one.__qualname__}" if is_named else next((n for n in pages if n.endswith(f".{member}")), "")
+    )
     if name not in pages and own not in pages:
         return [name]
     if is_typeddict(one):
         return [f"{name}.{field}" for field in one.__annotations__ if f"{own}.{field}" not in pages]
-    if not callable(one) or (inspect.isclass(one) and issubclass(one, BaseException)):
+    if not is_named or (inspect.isclass(one) and issubclass(one, BaseException)):
         return []
-    parameters = set(inspect.signature(one).parameters) - {"self", "kwargs"}
+    try:
+        parameters = set(inspect.signature(one).parameters) - {"self", "kwargs"}
+    except ValueError:  # a dictionary by another name
+        return []
     known = pages.get(own, set()) | pages.get(name, set())
     return [f"{name}: {parameter}" for parameter in sorted(parameters - known)]
 
