@@ -42,7 +42,10 @@ class Notification(NamedTuple):
 
 
 def read_notification(body: str) -> Notification | None:
-    """What an event says, as it lies on a queue; ``None``: it is none of a change of state."""
+    """What an event says; ``None``: it is none of a change of state.
+
+    :param body: of a message of the queue
+    """
     try:
         event = json.loads(body)
         kind = _KINDS[event["source"], event["detail-type"]]
@@ -90,7 +93,11 @@ def create_notification_queue(queue_name: str = NAME, *, rule_name: str | None =
 
 
 def queue_policy(queue_arn: str, rule_arn: str) -> dict[str, Any]:
-    """The policy of a queue that only one rule may send to."""
+    """The policy of a queue that only one rule may send to.
+
+    :param queue_arn: of the queue
+    :param rule_arn: of the EventBridge rule
+    """
     return {
         "Version": "2012-10-17",
         "Statement": [

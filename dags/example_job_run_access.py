@@ -57,8 +57,8 @@ def example_job_run_access():
             **others,
         )
 
-    # [access]
     jobs = [
+        # [policy]
         # Of what the role allows, only this.
         job(
             "policy",
@@ -67,11 +67,19 @@ def example_job_run_access():
                 statement(["glue:GetDatabase", "glue:GetTable*"], "*", sid="Catalog"),
             ),
         ),
+        # [/policy]
+        # [other-accounts]
         # A role of another account: for all access to S3, or for some buckets.
         job("other_account", assume_role("{{ params.other_role_arn }}")),
         job("other_accounts_buckets", assume_roles({"their-bucket": "{{ params.other_role_arn }}"})),
+        # [/other-accounts]
+        # [grants]
         job("access_grants", s3_access_grants(), s3_encryption("{{ params.kms_key }}")),
+        # [/grants]
+        # [lake-formation]
         job("lake_formation", lake_formation()),
+        # [/lake-formation]
+        # [secret]
         # The service reads the password from AWS Secrets Manager; Airflow and the request never hold it.
         job(
             "secret",
@@ -82,8 +90,8 @@ def example_job_run_access():
                 password=secret("metastore-password-AbCdEf"),
             ),
         ),
+        # [/secret]
     ]
-    # [/access]
 
     delete_application = EmrServerlessDeleteApplicationOperator(
         task_id="delete_application", application_id=application.output, force_stop=True

@@ -44,17 +44,25 @@ def example_job_run_tables():
             job_driver=spark_submit("s3://{{ params.bucket }}/jobs/pi.py", ["10"], conf=conf),
         )
 
-    # [tables]
     jobs = [
+        # [iceberg]
         # Tables lake.database.table, by the Glue catalog of this account.
         job("iceberg", iceberg("lake", warehouse="s3://{{ params.bucket }}/lake"), glue_catalog()),
+        # [/iceberg]
+        # [delta]
         job("delta", delta(), glue_catalog()),
+        # [/delta]
+        # [hudi]
         job("hudi", hudi(sql=True), glue_catalog()),
+        # [/hudi]
+        # [several]
         # Several formats in one job run: their jars and extensions are put together.
         job("iceberg_and_delta", iceberg("lake", warehouse="s3://{{ params.bucket }}/lake"), delta()),
+        # [/several]
+        # [other-account]
         job("catalog_of_another_account", glue_catalog("{{ params.other_account }}")),
+        # [/other-account]
     ]
-    # [/tables]
 
     delete_application = EmrServerlessDeleteApplicationOperator(
         task_id="delete_application", application_id=application.output, force_stop=True

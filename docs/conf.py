@@ -21,3 +21,5 @@ autodoc_member_order = "bysource"
 
 html_theme = "furo"
 html_title = f"airflow-emrs-ext {release}"
+html_static_path = ["_static"]
+html_css_files = ["style.css"]

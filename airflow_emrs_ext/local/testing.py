@@ -37,6 +37,7 @@ from airflow_emrs_ext.local.runners.scripts import Script, ScriptedAttempt, Scri
 __all__ = ["Fault", "LocalEmr", "LocalEmrError", "Script", "ScriptedAttempt", "ScriptedSession", "local_emr"]
 
 Fault = Literal["throttle", "error", "reset", "delay", "drop", "stall"]
+"""What :meth:`LocalEmr.inject` does to calls."""
 
 _REQUEST_SECONDS = 60
 
@@ -256,7 +257,7 @@ class LocalEmr:
     def calls(
         self, operation: str | None = None, *, application_id: str | None = None, service: str | None = None
     ) -> list[dict[str, Any]]:
-        """Every EMR API call that reached the endpoint, oldest first: service, operation, status, error code, ids.
+        """Every EMR API call that reached the endpoint, oldest first: operation, status, error code, ids, key id.
 
         :param operation: only those of one operation
         :param application_id: only those for one application, or virtual cluster

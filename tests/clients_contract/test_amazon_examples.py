@@ -16,6 +16,7 @@ import pytest
 from airflow_emrs_ext.local.processes.throwaway_airflow import AirflowDidNotWork
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from tests.airflow_homes import ForkedAirflow, make_home
+from tests.called import as_client
 
 _PROVIDER = "apache-airflow-providers-amazon"
 _VERSION = version(_PROVIDER)
@@ -55,7 +56,7 @@ def run(emr: LocalEmr, tmp_path: Path) -> Callable[[str], States]:
             tmp_path / "home",
             dags,
             {
-                **emr.environ,
+                **as_client(emr),
                 "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
                 "PYTHONPATH": os.pathsep.join(map(str, (common.parents[1], SOURCES))),
                 "ROLE_ARN": "arn:aws:iam::123456789012:role/jobs",

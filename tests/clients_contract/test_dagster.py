@@ -20,6 +20,7 @@ from dagster_aws.pipes import (
 
 from airflow_emrs_ext.local.pytest_plugin import isolate_from_aws
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
+from tests.called import as_client
 
 CLIENT = f"dagster-aws {version('dagster-aws')}"
 ROLE = "arn:aws:iam::123456789012:role/jobs"
@@ -54,7 +55,7 @@ def spark() -> Iterator[LocalEmr]:
 @pytest.fixture
 def _aws(spark: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
     isolate_from_aws(monkeypatch)
-    for name, value in spark.environ.items():
+    for name, value in as_client(spark).items():
         monkeypatch.setenv(name, value)
 
 

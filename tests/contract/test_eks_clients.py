@@ -11,7 +11,7 @@ import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from tests.contract.test_protocol_contract import CONTAINERS, MODELS, NOT_OFFERED
-from tests.contract.test_real_clients import ROLE
+from tests.contract.test_real_clients import ROLE, boto3_client
 from tests.contract.test_real_clients import aws as any_aws
 from tests.polling import eventually
 from tests.running import TaskRun, run_task
@@ -21,6 +21,8 @@ DRIVER = {"sparkSubmitJobDriver": {"entryPoint": "s3://bucket/job.py", "entryPoi
 EKS = {"type": "EKS", "id": "cluster", "info": {"eksInfo": {"namespace": "jobs"}}}
 DEFERRED = "Error while running job|Job failed"
 HOLD = ScriptedAttempt(running_after=0, hold=True)
+
+pytestmark = pytest.mark.usefixtures("client_environ")
 
 aws = partial(any_aws, service="emr-containers")
 
@@ -36,7 +38,7 @@ def states(emr: LocalEmr) -> list[str]:
 
 def test_boto3_calls_every_operation(emr: LocalEmr) -> None:
     """The endpoint of the tests holds each response against the model."""
-    client = emr.client(CONTAINERS)
+    client = boto3_client(CONTAINERS)
     cluster_id = client.create_virtual_cluster(name="mine", containerProvider=EKS, tags={"a": "b"})["id"]
     if hasattr(client, "update_virtual_cluster"):
         client.update_virtual_cluster(id=cluster_id, schedulerConfiguration={"maxConcurrentJobRuns": 1})

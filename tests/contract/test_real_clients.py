@@ -15,15 +15,22 @@ import pytest
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from tests.polling import eventually
 
+SERVERLESS = "emr-serverless"
 ROLE = "arn:aws:iam::123456789012:role/jobs"
 DRIVER = {"sparkSubmit": {"entryPoint": "s3://bucket/job.py", "entryPointArguments": ["1"]}}
 
+pytestmark = pytest.mark.usefixtures("client_environ")
+
+
+def boto3_client(service: str) -> Any:
+    """A client to which everything comes from the environment, as in a DAG."""
+    import boto3.session
+
+    return boto3.session.Session().client(service)  # type: ignore[call-overload]
+
 
 def test_boto3(emr: LocalEmr) -> None:
-    import boto3
-
-    # Everything comes from the environment, as in a DAG.
-    client: Any = boto3.client("emr-serverless")
+    client = boto3_client(SERVERLESS)
     application_id = client.create_application(name="mine", releaseLabel="emr-7.5.0", type="SPARK")["applicationId"]
     emr.script(attempts=[ScriptedAttempt(succeeded=False, details="boom"), ScriptedAttempt()])
     job_run_id = client.start_job_run(
@@ -49,8 +56,45 @@ def test_boto3(emr: LocalEmr) -> None:
     assert client.list_tags_for_resource(resourceArn=run["arn"])["tags"] == {"stage": "test"}
 
 
-def test_boto3_pages_through_a_listing(emr: LocalEmr) -> None:
-    client = emr.client("emr-serverless")
+def test_boto3_calls_every_operation(emr: LocalEmr) -> None:
+    """The endpoint of the tests holds each response against the model."""
+    client = boto3_client(SERVERLESS)
+    application = {
+        "applicationId": client.create_application(
+            releaseLabel="emr-7.13.0", type="SPARK", interactiveConfiguration={"sessionEnabled": True}
+        )["applicationId"]
+    }
+    eventually(lambda: client.get_application(**application)["application"]["state"] == "CREATED")
+    client.update_application(**application, maximumCapacity={"cpu": "100 vCPU", "memory": "400 GB"})
+    client.start_application(**application)
+    emr.script([ScriptedAttempt(running_after=0, hold=True)])
+    started = client.start_job_run(**application, executionRoleArn=ROLE, jobDriver=DRIVER)
+    job_run = {**application, "jobRunId": started["jobRunId"]}
+    eventually(lambda: client.get_job_run(**job_run)["jobRun"]["state"] == "RUNNING")
+    assert client.get_dashboard_for_job_run(**job_run)["url"]
+    assert len(client.list_job_run_attempts(**job_run)["jobRunAttempts"]) == 1
+    client.cancel_job_run(**job_run)
+    session_id = client.start_session(**application, executionRoleArn=ROLE)["sessionId"]
+    session = {**application, "sessionId": session_id}
+    eventually(lambda: client.get_session(**session)["session"]["state"] in ("STARTED", "IDLE"))
+    assert client.get_session_endpoint(**session)["authToken"]
+    assert client.get_resource_dashboard(**application, resourceId=session_id, resourceType="SESSION")["url"]
+    client.tag_resource(resourceArn=started["arn"], tags={"a": "b"})
+    assert client.list_tags_for_resource(resourceArn=started["arn"])["tags"] == {"a": "b"}
+    client.untag_resource(resourceArn=started["arn"], tagKeys=["a"])
+    client.terminate_session(**session)
+    eventually(lambda: [one["state"] for one in client.list_sessions(**application)["sessions"]] == ["TERMINATED"])
+    eventually(lambda: [one["state"] for one in client.list_job_runs(**application)["jobRuns"]] == ["CANCELLED"])
+    client.stop_application(**application)
+    eventually(lambda: [one["state"] for one in client.list_applications()["applications"]] == ["STOPPED"])
+    client.delete_application(**application)
+    calls = emr.calls(service=SERVERLESS)
+    assert [call for call in calls if call["error"]] == []
+    assert {call["operation"] for call in calls} == set(client.meta.service_model.operation_names)
+
+
+def test_boto3_pages_through_a_listing() -> None:
+    client = boto3_client(SERVERLESS)
     made = {client.create_application(releaseLabel="emr-7.5.0", type="SPARK")["applicationId"] for _ in range(7)}
     pages = list(client.get_paginator("list_applications").paginate(PaginationConfig={"PageSize": 3}))
     assert [len(page["applications"]) for page in pages] == [3, 3, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from tests.airflow_homes import ForkedAirflow, make_home
+from tests.called import as_client, operations_called
 from tests.polling import eventually
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
@@ -20,13 +22,15 @@ DAGS = {OURS: ("serverless", "session", "eks"), AMAZONS: ("serverless", "eks")}
 
 
 @pytest.mark.parametrize(("provider", "deferrable"), [(OURS, False), (OURS, True), (AMAZONS, False)])
-def test_they_succeed(provider: str, deferrable: bool, tmp_path: Path) -> None:
+def test_they_succeed(
+    provider: str, deferrable: bool, tmp_path: Path, record_property: Callable[[str, Any], None]
+) -> None:
     with local_emr(application_start_seconds=0.05, scheduling_seconds=0.02) as emr:
         airflow = ForkedAirflow(
             tmp_path,
             Path(__file__).with_name("dropin_dags"),
             {
-                **emr.environ,
+                **as_client(emr),
                 "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
                 "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": str(deferrable),
                 "EMRS_TEST_PROVIDER": provider,
@@ -47,6 +51,7 @@ def test_they_succeed(provider: str, deferrable: bool, tmp_path: Path) -> None:
             # What follows a deferral in a class of one's own is run by neither.
             described = airflow.result("serverless", "described")
             assert airflow.result("serverless", "described", key="described") == [described, described]
+        record_property("called", operations_called(emr))
 
 
 def check_results(airflow: ThrowawayAirflow, emr: LocalEmr) -> None:

@@ -92,6 +92,7 @@ class Api:
             "status": None,
             "error": None,
             "region": signature and signature.region,
+            "accessKeyId": signature and signature.access_key_id,
             "owner": None,
             "parameters": {},
         }

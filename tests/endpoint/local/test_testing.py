@@ -85,7 +85,7 @@ def test_calls_are_recorded(emr: LocalEmr) -> None:
     assert start["parameters"] == {"applicationId": application_id, "clientToken": "token-1", "name": "nightly"}
     assert (start["status"], start["error"], start["region"]) == (200, None, "us-east-1")
     (get,) = emr.calls("GetJobRun")
-    assert get["region"] == "eu-west-1"
+    assert (get["region"], get["accessKeyId"]) == ("eu-west-1", "test")
     assert start["time"] < get["time"]
     with pytest.raises(LocalEmrError, match="400 operation: must be one of"):
         emr.calls("GetJob")

@@ -36,6 +36,11 @@ def place(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> Place:
     # What nobody waits for is asked to end for a minute.
     monkeypatch.setitem(lifecycle.request_end_best_effort.__kwdefaults__, "seconds", 1.0)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "airflow")
+    return make_place(emr)
+
+
+def make_place(emr: LocalEmr) -> Place:
+    """What operators work on, at an endpoint that is empty."""
     created = emr.client("emr-serverless").create_application(
         type="SPARK", releaseLabel="emr-7.13.0", interactiveConfiguration={"sessionEnabled": True}
     )
