@@ -15,7 +15,7 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 42rem; padding: 0 1.5rem }
 h1 { font-size: 1.35rem; margin: 0 0 .5rem; overflow-wrap: anywhere }
 h2 { font-size: 1rem; margin: 1.5rem 0 .5rem }
-p, li { overflow-wrap: anywhere }
+p, li, small { overflow-wrap: anywhere }
 small, .soft { color: var(--soft) }
 a { color: var(--link) }
 nav ul { display: flex; flex-wrap: wrap; gap: .5rem; list-style: none; margin: 0 0 .5rem; padding: 0 }

@@ -28,6 +28,7 @@ dt {{ color: var(--soft) }} dd {{ margin: 0; overflow-wrap: anywhere }}
 .good {{ color: light-dark(#1a7f37, #3fb950) }} .bad {{ color: light-dark(#cf222e, #f85149) }}
 .now {{ color: var(--link) }}
 pre {{ border: 1px solid var(--line); overflow: auto; padding: .75rem; font-size: .8rem }}
+details {{ margin-top: 1rem }}
 footer {{ border-top: 1px solid var(--line); margin-top: 1.5rem; padding-top: .5rem }}
 {timeline.STYLE}{worker_chart.STYLE}</style>"""
 _SCRIPT = """

@@ -20,6 +20,7 @@ STYLE = """
 .bar .wait, .key .wait { background: repeating-linear-gradient(135deg, var(--soft) 0 2px, transparent 2px 6px) }
 .ends { display: flex; flex-wrap: wrap; gap: 0 1.5rem; justify-content: space-between }
 .key i { display: inline-block; height: .7rem; margin: 0 .35rem 0 .9rem; width: 1.5rem }
+.key i:first-child { margin-left: 0 }
 """
 
 

@@ -19,8 +19,8 @@ _OWN = {f"{PACKAGE}{place}" for places in OPERATORS.values() for place in places
 _DID_NOT_RUN = ("skipped", "upstream_failed", "removed")
 _SAID = "The task's log (tab Logs) says why."
 _NOT_STORED = (
-    "If it had submitted something, the XCom `emr_run` that says so is gone: somebody cleared or deleted it, or a "
-    "custom XCom backend keeps it outside Airflow's database. The tags of what runs on EMR name this task."
+    "If it had submitted something, the XCom `emr_run` that says so is missing: its worker was lost just then, "
+    "somebody deleted it, or a custom XCom backend keeps it outside Airflow's database. The tags of what runs on EMR name this task."
 )
 
 

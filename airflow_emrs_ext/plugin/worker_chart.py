@@ -10,6 +10,7 @@ from airflow_emrs_ext.plugin.pages import time_element
 from airflow_emrs_ext.plugin.views.workers import PRE_INITIALIZED, Workers
 
 STYLE = """
+p.soft { margin: .5rem 0 .25rem }
 .chart { display: block; height: 4rem; width: 100%; background: color-mix(in srgb, var(--line) 35%, transparent) }
 .chart .warm { fill: light-dark(#bc4c00, #db6d28) } .chart .cold { fill: var(--link) }
 .key .warm { color: light-dark(#bc4c00, #db6d28) } .key .cold { color: var(--link) }
