@@ -87,6 +87,23 @@ def serialized_task(identity: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
+def task_state(identity: Mapping[str, Any]) -> str | None:
+    """The state of a task instance, ``none`` before it has one; ``None``: there is no such task instance.
+
+    :param identity: of the task instance, see :func:`~airflow_emrs_ext.aws.ownership_tags.identity_of`
+    """
+    from airflow.models import TaskInstance
+    from airflow.utils.session import create_session
+
+    try:
+        columns = as_columns(TaskInstance, identity)
+    except ValueError:
+        return None
+    with create_session() as session:
+        found = session.query(TaskInstance.state).filter_by(**columns).first()
+    return None if found is None else str(found[0] or "none").rpartition(".")[2].lower()
+
+
 def base_path() -> str:
     """The path below which the browser finds Airflow; empty: the root."""
     from airflow.configuration import conf

@@ -73,7 +73,8 @@ def _answer(click: Click) -> Answer:
     # Only who clicks pays for the import of what a click needs.
     from airflow_emrs_ext.plugin.records import record_of
     from airflow_emrs_ext.plugin.run_view import run_view
-    from airflow_emrs_ext.plugin.targets import explained, target
+    from airflow_emrs_ext.plugin.targets import checked, explained, target
+    from airflow_emrs_ext.plugin.unsubmitted import explanation
     from airflow_emrs_ext.plugin.views import LinkUnavailable, view_of
     from airflow_emrs_ext.resources import BILLABLE
 
@@ -82,25 +83,17 @@ def _answer(click: Click) -> Answer:
         return problem(404, "No such link", f"There is no link «{what}».")
     record = record_of(place)
     if record is None:
-        return problem(
-            404,
-            "Nothing submitted yet",
-            "This task has not submitted anything to EMR, or is just being tried again. The link leads "
-            "somewhere as soon as it has.",
-        )
+        title, text, again_after = explanation(place)
+        return problem(404, title, text, again_after=again_after)
     if not _has(what, record.kind):
         text = f"{BILLABLE[record.kind].name}s have no such page."
         return problem(404, "No such link", text, alternatives=_others(click, record.kind))
     try:
         if what == RunLink.what:
             with explained(record):
-                return scripted(
-                    run_view(
-                        view_of(record, click.attempt),
-                        _others(click, record.kind),
-                        lambda number: url_path(SparkUILink.what, place, number),
-                    )
-                )
+                view = view_of(record, click.attempt)
+                others = checked(_others(click, record.kind), view)
+                return scripted(run_view(view, others, lambda number: url_path(SparkUILink.what, place, number)))
         return Answer(307, location=target(what, record, click.attempt))
     except LinkUnavailable as none:
         return problem(
@@ -108,7 +101,7 @@ def _answer(click: Click) -> Answer:
             none.title,
             none.text,
             alternatives=[
-                *(Alternative(f"Attempt {n}", url_path(what, place, n)) for n in range(1, none.earlier + 1)),
+                *(Alternative(f"Attempt {n}", url_path(what, place, n), what) for n in range(1, none.earlier + 1)),
                 *_others(click, record.kind),
             ],
             again_after=none.again_after,
@@ -162,4 +155,4 @@ def _has(what: str, *kinds: str) -> bool:
 def _others(click: Click, kind: str) -> list[Alternative]:
     """The other links of the same task and attempt."""
     others = [link for link in LINKS[kind] if link.what != click.what]
-    return [Alternative(link.name, url_path(link.what, click.place, click.attempt)) for link in others]
+    return [Alternative(link.name, url_path(link.what, click.place, click.attempt), link.what) for link in others]

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from html import escape
 from typing import NamedTuple
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #d0d7de; --soft: #57606a; --link: #0969da }
-@media (prefers-color-scheme: dark) { :root { --line: #3d444d; --soft: #9198a1; --link: #4493f8 } }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 42rem; padding: 0 1.5rem }
-h1 { font-size: 1.35rem; margin: 0 0 .5rem }
-p { overflow-wrap: anywhere }
-nav { border-top: 1px solid var(--line); margin-top: 1.5rem; padding-top: 1rem }
-nav p, small { color: var(--soft); margin: 0 0 .5rem }
+:root {
+  color-scheme: light dark;
+  --line: light-dark(#d0d7de, #3d444d); --soft: light-dark(#57606a, #9198a1); --link: light-dark(#0969da, #4493f8)
+}
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 42rem; padding: 0 1.5rem }
+h1 { font-size: 1.35rem; margin: 0 0 .5rem; overflow-wrap: anywhere }
+h2 { font-size: 1rem; margin: 1.5rem 0 .5rem }
+p, li, small { overflow-wrap: anywhere }
+small, .soft { color: var(--soft) }
 a { color: var(--link) }
-ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; margin: 0; padding: 0 }
+nav ul { display: flex; flex-wrap: wrap; gap: .5rem; list-style: none; margin: 0 0 .5rem; padding: 0 }
+nav a { border: 1px solid var(--line); border-radius: .4rem; display: block; padding: .15rem .7rem }
+nav a { text-decoration: none }
+nav a:hover, nav a:focus-visible { border-color: currentColor }
+nav p { color: var(--soft); font-size: .9rem; margin: .25rem 0 }
+@media (max-width: 30rem) { body { margin: 1rem auto; padding: 0 1rem } }
 """
 
 
@@ -27,10 +35,16 @@ SCRIPT = "<script>"
 
 
 class Alternative(NamedTuple):
-    """Another link that is worth a try."""
+    """Another link that is worth a try.
+
+    :param what: the link's word in its address
+    :param why_not: why it leads nowhere now, for a person; empty: it leads somewhere, as far as is known
+    """
 
     name: str
     path: str
+    what: str
+    why_not: str = ""
 
 
 def page(title: str, text: str, alternatives: Sequence[Alternative], again_after: int | None = None) -> str:
@@ -43,9 +57,19 @@ def page(title: str, text: str, alternatives: Sequence[Alternative], again_after
 
 
 def links(alternatives: Sequence[Alternative]) -> str:
-    """A list of links of the same task."""
-    items = "".join(f'<li><a href="{escape(one.path)}">{escape(one.name)}</a></li>' for one in alternatives)
-    return f"<nav><p>Of the same task:</p><ul>{items}</ul></nav>" if items else ""
+    """The links of the same task: buttons, and a line for each that leads nowhere now."""
+    items = "".join(
+        f'<li><a href="{escape(one.path)}">{escape(one.name)}</a></li>' for one in alternatives if not one.why_not
+    )
+    lines = "".join(f"<p><b>{escape(one.name)}:</b> {escape(one.why_not)}</p>" for one in alternatives if one.why_not)
+    buttons = f"<ul>{items}</ul>" if items else ""
+    return f"<nav><h2>Links</h2>{buttons}{lines}</nav>" if alternatives else ""
+
+
+def time_element(moment: datetime) -> str:
+    """A time in UTC, which a script of this package turns into that of the reader's time zone."""
+    moment = moment.astimezone(timezone.utc)
+    return f'<time datetime="{moment.isoformat()}">{moment:%Y-%m-%d %H:%M:%S} UTC</time>'
 
 
 def reloaded(seconds: int) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 
 from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, owner_tags
 from airflow_emrs_ext.core.deployment import deployments_here
-from airflow_emrs_ext.links.runs import RECORD, RunLink
+from airflow_emrs_ext.links.runs import RECORD
 from airflow_emrs_ext.plugin import _compat
 from airflow_emrs_ext.plugin.clicks import Place
+from airflow_emrs_ext.plugin.unsubmitted import PACKAGE, is_linked
 from airflow_emrs_ext.resources import BILLABLE
 
 CONNECTION = ("aws_conn_id", "region_name", "verify")
@@ -24,9 +25,6 @@ _SESSION = "session"
 
 # Of this package's own operators, where a mapped task does not say another.
 _DEFAULTS: Mapping[str, Any] = {"aws_conn_id": "aws_default", "region_name": None, "verify": None, _SESSION: None}
-_PACKAGE = f"{__package__.partition('.')[0]}."
-# How serialized DAGs of Airflow 2 and 3 say that a task has the link.
-_LINKED = (f"{RunLink.__module__}.{RunLink.__qualname__}", f"_link_{RunLink.__qualname__}")
 
 # Parts of a value that is still to be rendered, or that Airflow has masked.
 _UNSETTLED = ("{{", "{%", "{#", "***")
@@ -95,9 +93,9 @@ def _fields(place: Place) -> Iterator[Mapping[str, Any]]:
 
 def _declared(task: Mapping[str, Any]) -> Mapping[str, Any]:
     """The connection and the session of a task of this package, as far as a serialized DAG says them."""
-    is_own = str(task.get("_task_module")).startswith(_PACKAGE)
+    is_own = str(task.get("_task_module")).startswith(PACKAGE)
     # Operators that users derive have the link; a task without it may have attributes of these names all the same.
-    if not is_own and not any(link in str(task.get("_operator_extra_links")) for link in _LINKED):
+    if not is_own and not is_linked(task):
         return {}
     names = (*CONNECTION, _SESSION)
     if not task.get("_is_mapped"):

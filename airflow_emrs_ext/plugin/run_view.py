@@ -6,43 +6,81 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
-from airflow_emrs_ext.core.cost import estimate
+from airflow_emrs_ext.core.cost import UNITS, estimate, region
 from airflow_emrs_ext.core.redaction import hidden, hidden_in
-from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded
+from airflow_emrs_ext.exceptions import EmrError
+from airflow_emrs_ext.plugin import timeline, worker_chart
+from airflow_emrs_ext.plugin.pages import SCRIPT, Alternative, document, links, reloaded, time_element
+from airflow_emrs_ext.plugin.timeline import duration, moment, state_kind
 from airflow_emrs_ext.plugin.views import DrivenRunView, RunView
 from airflow_emrs_ext.resources import JobRunKind, to_json
 from airflow_emrs_ext.workflows.driver_logs.places import to_follow
 from airflow_emrs_ext.workflows.driver_logs.reports import excerpt
 
 _RELOAD_SECONDS = 10
-_STYLE = """<style>
-body { max-width: 60rem }
-h2 { font-size: 1rem; margin: 1.5rem 0 .5rem }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.5rem; margin: 0 }
-dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere }
-.state { border: 1px solid currentColor; border-radius: 1rem; font-size: .8rem; padding: .1rem .7rem }
-.good { color: #1a7f37 } .bad { color: #cf222e } .now { color: var(--link) }
-@media (prefers-color-scheme: dark) { .good { color: #3fb950 } .bad { color: #f85149 } }
-.line { display: grid; grid-template-columns: 15rem 1fr; align-items: center; margin: .25rem 0 }
-.line div { height: 1.1rem; position: relative; background: color-mix(in srgb, var(--line) 35%, transparent) }
-.line i { position: absolute; inset: 0 auto; min-width: 3px; background: currentColor; opacity: .75 }
-pre { border: 1px solid var(--line); overflow: auto; padding: .75rem; font-size: .8rem }
-</style>"""
-# In a frame of Airflow's UI, which may open no windows, the UI itself opens the links.
-_OPEN = """
-for (const link of document.querySelectorAll("a")) link.onclick = (event) => {
-  if (window.parent === window) return;
+_STYLE = f"""<style>
+body {{ max-width: 60rem }}
+dl {{ display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: .15rem 1.5rem; margin: 0 }}
+dt {{ color: var(--soft) }} dd {{ margin: 0; overflow-wrap: anywhere }}
+.state {{ border: 1px solid currentColor; border-radius: 1rem; font-size: .8rem; padding: .1rem .7rem }}
+.good {{ color: light-dark(#1a7f37, #3fb950) }} .bad {{ color: light-dark(#cf222e, #f85149) }}
+.now {{ color: var(--link) }}
+pre {{ border: 1px solid var(--line); overflow: auto; padding: .75rem; font-size: .8rem }}
+details {{ margin-top: 1rem }}
+footer {{ border-top: 1px solid var(--line); margin-top: 1.5rem; padding-top: .5rem }}
+{timeline.STYLE}{worker_chart.STYLE}</style>"""
+_SCRIPT = """
+const airflow = window.parent === window ? null : window.parent.document;
+// In a frame of Airflow's UI, which may be dark where the browser is not.
+if (airflow) {
+  const scheme = getComputedStyle(airflow.documentElement).colorScheme;
+  if (scheme !== "normal") document.documentElement.style.colorScheme = scheme;
+}
+// The frame may open no windows: the UI itself opens the links.
+for (const link of document.querySelectorAll("a")) link.addEventListener("click", (event) => {
+  if (!airflow) return;
   event.preventDefault();
-  const opener = window.parent.document.createElement("a");
+  const opener = airflow.createElement("a");
   Object.assign(opener, { href: link.href, target: "_blank", rel: "noopener" }).click();
-};
+});
+// Times in the zone that the reader has chosen in Airflow's UI, else in the browser's.
+const format = (timeZone) => new Intl.DateTimeFormat("en-GB", {
+  timeZone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
+  hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+});
+let local;
+try { local = format(JSON.parse(localStorage.getItem("timezone")) || undefined); } catch { local = format(); }
+for (const time of document.querySelectorAll("time")) {
+  const part = {};
+  for (const { type, value } of local.formatToParts(new Date(time.dateTime))) part[type] = value;
+  time.title = time.textContent;
+  time.textContent =
+    `${part.year}-${part.month}-${part.day} ${part.hour}:${part.minute}:${part.second} ${part.timeZoneName}`;
+}
+document.getElementById("zone").textContent = `Times are in the time zone ${local.resolvedOptions().timeZone}.`;
 """
-_IDENTITY = (
-    *("application_id", "virtual_cluster_id", "job_run_id", "session_id", "endpoint_id", "attempt", "failure_reason"),
-    *("mode", "type", "release_label", "idle_timeout_minutes", "created_at", "started_at", "ended_at"),
-)
+_OVERVIEW: Mapping[str, str] = {
+    "application_id": "Application ID",
+    "virtual_cluster_id": "Virtual cluster ID",
+    "job_run_id": "Job run ID",
+    "session_id": "Session ID",
+    "endpoint_id": "Managed endpoint ID",
+    "attempt": "Attempt",
+    "failure_reason": "Failure reason",
+    "mode": "Mode",
+    "type": "Type",
+    "release_label": "Release label",
+    "architecture": "Architecture",
+    "region": "Region",
+    "idle_timeout_minutes": "Idle timeout (minutes)",
+    "created_at": "Created",
+    "started_at": "Started",
+    "idle_since": "Idle since",
+    "ended_at": "Ended",
+}
+_TIMES = ("created_at", "started_at", "idle_since", "ended_at")
 _CONFIGURATION = (
     "jobDriver",
     "configurationOverrides",
@@ -66,69 +104,29 @@ def run_view(view: RunView, alternatives: Sequence[Alternative], ui_of_attempt: 
     :raises EmrError: the service refuses to tell
     """
     facts = view.facts
-    state = view.kind.states.parse(facts["state"])
     title = facts["name"] or view.kind.label(view.ids)
     details = f"<p>{escape(hidden_in(facts['state_details']))}</p>" if facts["state_details"] else ""
     parts = [
-        f'<h1>{escape(title)} <span class="state {_kind(view, facts)}">{escape(facts["state"])}</span></h1>{details}',
-        _section("Course", _course(view, ui_of_attempt)),
-        _section("Resources", _list(_resources({**facts, **view.about}))),
-        _section("What it is", _list(_identity(view))),
+        f'<h1>{escape(title)} <span class="state {state_kind(view, facts)}">{escape(facts["state"])}</span></h1>',
+        details,
         links(alternatives),
+        _section("Timeline", timeline.timeline(view, ui_of_attempt)),
         _log(view),
+        _section("Workers", _workers(view)),
+        _section("Cost and resources", _list(_resources(view))),
+        _section("Overview", _list(_overview(view))),
         f"<details><summary>Configuration</summary><pre>{escape(_configuration(view))}</pre></details>",
-        f"{SCRIPT}{_OPEN}</script>",
+        _footer(view),
+        f"{SCRIPT}{_SCRIPT}</script>",
     ]
-    return document(title, "".join(parts), _STYLE + ("" if state.is_terminal else reloaded(_RELOAD_SECONDS)))
+    return document(title, "".join(parts), _STYLE + ("" if _is_over(view) else reloaded(_RELOAD_SECONDS)))
 
 
-class _Bar(NamedTuple):
-    """A time on the line."""
-
-    label: str
-    kind: str
-    since: datetime | None
-    until: datetime | None
-    path: str = ""
-
-    def show(self, begin: datetime, seconds: float) -> str:
-        """On a line that begins then and is so many seconds long."""
-        if self.since is None or self.until is None:
-            return ""
-        left = min(100.0, max(0.0, (self.since - begin).total_seconds() / seconds * 100))
-        width = min(100.0 - left, max(0.0, (self.until - self.since).total_seconds() / seconds * 100))
-        label = escape(f"{self.label}, {_duration((self.until - self.since).total_seconds())}")
-        label = f'<a href="{escape(self.path)}">{label}</a>' if self.path else f"<span>{label}</span>"
-        bar = f'<i class="{self.kind}" style="left:{left:.2f}%;width:{width:.2f}%"></i>'
-        return f'<div class="line">{label}<div>{bar}</div></div>'
-
-
-def _course(view: RunView, ui_of_attempt: Callable[[int], str]) -> str:
-    """The attempts on a line of time, the wait before the only one included, as far as the service tells the times."""
-    facts = view.facts
-    now = datetime.now(timezone.utc)
-    begin = _moment(facts["created_at"]) or now
-    end = _moment(facts.get("ended_at") or facts.get("updated_at")) if _is_over(view, facts) else now
-    attempts = view.attempts
-    # EMR on EKS does not say when something has started.
-    started = _moment(facts["started_at"]) if "started_at" in facts else begin
-    bars = []
-    if "started_at" in facts and len(attempts) <= 1:
-        bars.append(_Bar("Until it started", "now", begin, started or end))
-    for attempt in attempts:
-        bars.append(
-            _Bar(
-                f"Attempt {attempt['attempt']}: {attempt['state']}",
-                _kind(view, attempt),
-                _moment(attempt["created_at"]),
-                _moment(attempt["updated_at"]) if _is_over(view, attempt) else end,
-                ui_of_attempt(attempt["attempt"]),
-            )
-        )
-    if not attempts:
-        bars.append(_Bar(facts["state"], _kind(view, facts), started, end))
-    seconds = max(1.0, ((end or now) - begin).total_seconds())
-    return "".join(bar.show(begin, seconds) for bar in bars)
+def _footer(view: RunView) -> str:
+    """When this was so, and in which time zone times are."""
+    again = "" if _is_over(view) else f" This page loads itself again every {_RELOAD_SECONDS} seconds."
+    asked = time_element(datetime.now(timezone.utc))
+    return f'<footer><small>As of {asked}.{again} <span id="zone">Times are in UTC.</span></small></footer>'
 
 
 def _log(view: RunView) -> str:
@@ -138,7 +136,7 @@ def _log(view: RunView) -> str:
         return ""
     run = {**facts, "log_locations": view.locations}
     # A look at managed storage costs a dashboard, of which the service makes one per second: not with each reload.
-    if not (_is_over(view, facts) or to_follow(run)):
+    if not (_is_over(view) or to_follow(run)):
         return ""
     found = view.ask(excerpt, run, failed=facts["state"] == view.kind.failure, waits=False)
     text = "\n".join(found.lines) or found.note
@@ -146,27 +144,46 @@ def _log(view: RunView) -> str:
     return _section(f"Driver log, attempt {found.attempt}", f"<pre>{escape(text)}</pre>{where}")
 
 
-def _resources(facts: Mapping[str, Any]) -> dict[str, str]:
+def _workers(view: RunView) -> str:
+    """Warm or cold, and the executors over time."""
+    try:
+        told = view.workers
+    except EmrError as error:
+        return f'<p class="soft">Not shown: {escape(hidden_in(error.message))}</p>'
+    return _list(worker_chart.summary(told)) + worker_chart.chart(told)
+
+
+def _resources(view: RunView) -> dict[str, str]:
+    facts: Mapping[str, Any] = {**view.facts, **view.about}
+    if "billed_resource_utilization" not in facts:
+        return {}  # EMR on EKS tells no figures
     shown: dict[str, str] = {}
-    if money := estimate(facts):
-        shown["About"] = f"{money['amount']:g} {money['currency']}"
+    if facts["billed_resource_utilization"] is None:
+        shown["Billed"] = "The service has not told yet." if _is_over(view) else "The service tells it after the end."
+    elif money := estimate(facts):
+        shown["Cost"] = f"about {money['amount']:g} {money['currency']}, by the prices in [emrs_ext] prices"
+    else:
+        architecture = facts.get("architecture") or "an architecture that could not be read (GetApplication)"
+        shown["Cost"] = f"Not estimated: [emrs_ext] prices has no prices for {region(facts)} and {architecture}."
     for name, used in (("Billed", "billed_resource_utilization"), ("Used", "total_resource_utilization")):
         if figures := facts.get(used):
-            shown[name] = (
-                f"{figures['vcpu_hour']:.3f} vCPU-hours, {figures['memory_gb_hour']:.3f} GB-hours of memory, "
-                f"{figures['storage_gb_hour']:.3f} GB-hours of storage"
-            )
+            shown[name] = ", ".join(f"{figures[unit]:.3f} {words}" for unit, words in UNITS.items())
     if (seconds := facts.get("total_execution_duration_seconds")) is not None:
-        shown["Ran for"] = _duration(seconds)
-    if (waited := facts.get("queued_duration_milliseconds")) is not None:
-        shown["Queued for"] = _duration(waited / 1000)
+        shown["Execution time"] = duration(seconds)
+    if waited := facts.get("queued_duration_milliseconds"):
+        shown["Time in state QUEUED"] = duration(waited / 1000)
     return shown
 
 
-def _identity(view: RunView) -> dict[str, str]:
-    facts = {**view.facts, "release_label": view.facts.get("release_label") or _described(view).get("releaseLabel")}
-    shown = {name: facts[name] for name in _IDENTITY if facts.get(name) is not None}
-    return {name.replace("_", " ").capitalize(): str(value) for name, value in shown.items()}
+def _overview(view: RunView) -> dict[str, str | datetime]:
+    facts = {**view.facts, **view.about, "region": region(view.facts)}
+    facts["release_label"] = facts.get("release_label") or _described(view).get("releaseLabel")
+    shown: dict[str, str | datetime] = {}
+    for name, label in _OVERVIEW.items():
+        if value := facts.get(name):
+            time = moment(value) if name in _TIMES else None
+            shown[label] = time or str(value)
+    return shown
 
 
 def _configuration(view: RunView) -> str:
@@ -181,39 +198,20 @@ def _described(view: RunView) -> Mapping[str, Any]:
     return structure
 
 
-def _kind(view: RunView, facts: Mapping[str, Any]) -> str:
-    """The class of a state in the page's style."""
-    state = view.kind.states.parse(facts["state"])
-    if not state.is_terminal:
-        return "now"
-    # What serves succeeds while it lives, and ends without having failed.
-    ended_well = view.kind.spark_connect is not None and state != view.kind.failure
-    return "good" if state.is_success or ended_well else "bad"
-
-
-def _is_over(view: RunView, facts: Mapping[str, Any]) -> bool:
-    return view.kind.states.parse(facts["state"]).is_terminal
+def _is_over(view: RunView) -> bool:
+    return view.kind.states.parse(view.facts["state"]).is_terminal
 
 
 def _section(title: str, body: str) -> str:
-    return f"<h2>{title}</h2>{body}" if body else ""
+    return f"<section><h2>{escape(title)}</h2>{body}</section>" if body else ""
 
 
-def _list(entries: Mapping[str, str]) -> str:
-    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in entries.items())
+def _list(entries: Mapping[str, Any]) -> str:
+    items = "".join(
+        f"<dt>{escape(name)}</dt><dd>{time_element(value) if isinstance(value, datetime) else escape(value)}</dd>"
+        for name, value in entries.items()
+    )
     return f"<dl>{items}</dl>" if items else ""
-
-
-def _moment(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(max(0.0, seconds), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
 
 
 def _plain(value: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -21,6 +23,8 @@ pytestmark = [pytest.mark.airflow, pytest.mark.spark, pytest.mark.timeout(900)]
 
 PICTURES = Path(os.environ.get("EMRS_TEST_PICTURES", "build/pictures"))
 PATIENCE_MS = 90_000
+ZONE = "Asia/Tokyo"
+PRICES = {"us-east-1": {"X86_64": {"vcpu_hour": 0.05, "memory_gb_hour": 0.006, "storage_gb_hour": 0.0001}}}
 
 JOB = """
 import os, sys, time
@@ -75,6 +79,11 @@ class Site:
         run_id = quote(self.run_id, safe="")
         return f"{self.airflow.url}/emr/spark-ui/visits/{run_id}/count/-1"
 
+    @property
+    def run(self) -> str:
+        """The address of the page of the run."""
+        return self.spark_ui.replace("/spark-ui/", "/run/")
+
 
 @pytest.fixture(scope="module")
 def emr() -> Iterator[LocalEmr]:
@@ -95,7 +104,12 @@ def site(emr: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     dags = folder / "dags"
     dags.mkdir()
     (dags / "visits.py").write_text(DAG.format(application_id=application_id, flag=flag))
-    environ = {**emr.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://", **access(folder / "home")}
+    environ = {
+        **emr.environ,
+        "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
+        "AIRFLOW__EMRS_EXT__PRICES": json.dumps(PRICES),
+        **access(folder / "home"),
+    }
     airflow = ThrowawayAirflow(folder / "home", dags, environ)
     airflow.make_home()
     make_users(airflow)
@@ -121,8 +135,10 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def new_context(chromium: Browser) -> BrowserContext:
-    context = chromium.new_context(viewport={"width": 1180, "height": 720}, color_scheme="dark")
+def new_context(chromium: Browser, **options: Any) -> BrowserContext:
+    context = chromium.new_context(
+        **{"viewport": {"width": 1180, "height": 720}, "color_scheme": "dark", "timezone_id": ZONE, **options}
+    )
     context.set_default_timeout(PATIENCE_MS)
     return context
 
@@ -136,9 +152,9 @@ def log_in(page: Page, user: str) -> None:
     page.wait_for_url(lambda url: "/auth/login" not in url)
 
 
-def picture(page: Page, name: str, **clip: int) -> None:
+def picture(page: Page, name: str, *, full_page: bool = False, **clip: int) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.png", **({"clip": clip} if clip else {}))
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=full_page, **({"clip": clip} if clip else {}))
 
 
 def spark_ui(site: Site, page: Page, attempt: int = 1) -> str:
@@ -172,6 +188,12 @@ def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: 
     follow(site, page, "EMR run")
     expect(page.get_by_text("RUNNING").first).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text(site.job_run_id).first).to_be_visible()
+    expect(page.get_by_text(f"Times are in the time zone {ZONE}.")).to_be_visible()
+    assert [text for text in page.locator("time").all_inner_texts() if not text.endswith(" GMT+9")] == []
+    assert page.locator("[aria-label^='Attempt 1: waited']").count() == 1
+    # What leads nowhere is no button.
+    assert page.get_by_role("link", name="S3 logs").count() == 0
+    expect(page.get_by_text("No logs on S3.")).to_be_visible()
 
     for name in ("links-spark-ui", "links-spark-ui-again"):
         follow(site, page, "Spark UI")
@@ -194,10 +216,11 @@ def test_the_links_of_a_task_while_it_runs_and_afterwards(site: Site, chromium: 
     picture(page, "history-server")
 
     # The tab of the task shows the same run, and its links open in windows of their own.
+    page.set_viewport_size({"width": 1180, "height": 860})
     page.goto(site.task.removesuffix("details") + "plugin/emr")
     view = page.frame_locator("iframe")
     expect(view.locator(".state", has_text="SUCCESS")).to_be_visible(timeout=PATIENCE_MS)
-    picture(page, "links-run", x=300, y=56, width=868, height=660)
+    picture(page, "links-run", x=300, y=56, width=868, height=780)
     with context.expect_page() as opened:
         view.get_by_role("link", name="Spark UI").click()
     spark_ui(site, opened.value)
@@ -211,6 +234,28 @@ def test_who_is_not_logged_in_comes_back_after_the_login(site: Site, chromium: B
     page.goto(site.spark_ui)
     log_in(page, PERMITTED)
     spark_ui(site, page)
+    context.close()
+
+
+def test_the_page_of_a_run_on_a_phone_and_without_scripts(site: Site, chromium: Browser) -> None:
+    site.finish()
+    narrow = {"width": 390, "height": 800}
+    for scheme in ("dark", "light"):
+        context = new_context(chromium, viewport=narrow, color_scheme=scheme)
+        page = context.new_page()
+        page.goto(site.airflow.url)
+        log_in(page, PERMITTED)
+        page.goto(site.run)
+        expect(page.locator(".state", has_text="SUCCESS")).to_be_visible(timeout=PATIENCE_MS)
+        assert page.evaluate("document.documentElement.scrollWidth") <= narrow["width"]
+        picture(page, f"links-run-phone-{scheme}", full_page=True)
+        state = context.storage_state()
+        context.close()
+    context = new_context(chromium, java_script_enabled=False, storage_state=state)
+    page = context.new_page()
+    page.goto(site.run)
+    expect(page.get_by_text("Times are in UTC.")).to_be_visible(timeout=PATIENCE_MS)
+    assert [text for text in page.locator("time").all_inner_texts() if not text.endswith(" UTC")] == []
     context.close()
 
 

@@ -33,6 +33,12 @@ from datetime import datetime
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 
+
+@task
+def python():
+    pass
+
+
 with DAG("linked", schedule=None, start_date=datetime(2026, 1, 1)):
     common = dict(
         aws_conn_id="the_tasks_own",
@@ -54,7 +60,8 @@ with DAG("linked", schedule=None, start_date=datetime(2026, 1, 1)):
         }},
         waiter_delay=0.2,
     )
-    mapped >> eks >> EmrServerlessStartJobRunOperator(task_id="held", name="held", **common)
+    held = EmrServerlessStartJobRunOperator(task_id="held", name="held", **common)
+    python() >> mapped >> eks >> held >> EmrServerlessStartJobRunOperator(task_id="later", **common)
 """
 # A run each hour, in either mode; every fifth fails.
 DAY = """
@@ -73,7 +80,7 @@ with DAG("day", schedule=None, start_date=datetime(2026, 1, 1)):
     ).expand_kwargs([{{"name": f"hour-{{n}}", "deferrable": n % 2 == 0}} for n in range(24)])
 """
 REGION = "eu-west-1"
-SERVICES = ("emr-serverless", "emr-containers", "emr", "s3")
+SERVICES = ("emr-serverless", "emr-containers", "emr", "s3", "cloudwatch")
 SECRET = b"/_emrs/dashboards/"
 HEALTH = "/api/v2/monitor/health" if IS_3 else "/health"
 CLICKS = 50
@@ -120,7 +127,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         emr.script(attempts=[ScriptedAttempt(hold=True, stdout="said\n")], name="held")
         dags = folder / "dags"
         dags.mkdir()
-        dag_import = "from airflow.sdk import DAG" if IS_3 else "from airflow import DAG"
+        dag_import = "from airflow.sdk import DAG, task"
+        if not IS_3:
+            dag_import = "from airflow import DAG\nfrom airflow.decorators import task"
         (dags / "linked.py").write_text(
             DAG.format(application_id=application_id, virtual_cluster_id=virtual_cluster_id, dag_import=dag_import)
         )
@@ -265,6 +274,28 @@ def test_there_is_nothing_to_show(site: Site, web: Web) -> None:
         page = web.permitted.open(other)
         assert page.status == 404
         assert "<h1>" in page.text
+
+
+@pytest.mark.parametrize(
+    ("task_id", "title"),
+    [
+        ("python", "This task runs nothing on EMR"),
+        ("later", "Nothing submitted yet"),
+        ("another_task", "No such task instance"),
+    ],
+)
+def test_a_page_says_why_there_is_no_run(web: Web, task_id: str, title: str) -> None:
+    page = web.permitted.open(web.link("EMR run").replace("/held/", f"/{task_id}/"))
+    assert (page.status, f"<h1>{title}</h1>" in page.text) == (404, True)
+
+
+def test_the_page_of_a_run_has_the_links_that_lead_somewhere(web: Web) -> None:
+    page = web.permitted.open(web.link("EMR run"))
+    assert page.status == 200
+    for name in ("Spark UI", "Driver stdout", "EMR console"):
+        assert f'href="{urlsplit(web.link(name)).path}"' in page.text
+    assert f'href="{urlsplit(web.link("S3 logs")).path}"' not in page.text
+    assert "<b>S3 logs:</b> No logs on S3." in page.text
 
 
 def test_only_the_path_says_what_is_meant(site: Site, web: Web) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from typing_extensions import override
 
 from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.core.effects import Call, Effects, RunContext, WaitPolicy
@@ -20,7 +19,8 @@ from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.pages import AGAIN_SECONDS
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.views.connecting import PageHook
-from airflow_emrs_ext.resources import BILLABLE, EndableKind, Snapshot, SparkDriver
+from airflow_emrs_ext.plugin.views.workers import Workers
+from airflow_emrs_ext.resources import BILLABLE, EndableKind, JobRunKind, Snapshot, SparkDriver
 from airflow_emrs_ext.resources.api_errors import UnreadableAnswer
 from airflow_emrs_ext.shared.states import State
 
@@ -102,6 +102,35 @@ class RunView(ABC):
         return []
 
     @property
+    def workers(self) -> list[Workers]:
+        """The workers that it has, or had, minute by minute, as far as somebody tells.
+
+        :raises EmrError: they do not tell
+        """
+        return []
+
+    def waits_for_start(self, facts: Mapping[str, Any]) -> bool:
+        """Whether it, or an attempt, is known to be on its way to what it was started for.
+
+        :param facts: its own, or those of the attempt
+        """
+        state = self.kind.states.parse(facts["state"])
+        goals = (
+            [self.kind.running] if isinstance(self.kind, JobRunKind) else [s for s in self.kind.states if s.is_success]
+        )
+        return state.is_known and state not in goals and state.can_reach(goals)
+
+    def never_started(self, facts: Mapping[str, Any]) -> bool:
+        """Whether it, or an attempt, is known to have ended without a start.
+
+        Older versions of boto3 tell neither time, and EMR on EKS does not say when something has started.
+
+        :param facts: its own, or those of the attempt
+        """
+        has_ended = self.kind.states.parse(facts["state"]).is_terminal and bool(facts.get("ended_at"))
+        return has_ended and "started_at" in facts and facts["started_at"] is None
+
+    @property
     def connection(self) -> Mapping[str, Any]:
         """``aws_conn_id``, ``region_name`` and ``verify`` of the task.
 
@@ -177,7 +206,7 @@ class RunView(ABC):
         """The Region that the connection leads to."""
         return str(self._client.meta.region_name)
 
-    @property
+    @lockless_property
     def _client(self) -> Any:
         return self.hook.client(self.kind.service)
 
@@ -227,11 +256,30 @@ class DrivenRunView(RunView):
 
         :raises LinkUnavailable: it has not
         """
+        earlier = self.facts.get("attempt", 1) - 1
+        number = f", attempt {earlier + 1}," if earlier else ""
+        state = f"{self.kind.label(self.ids)}{number} is {self.facts['state']}"
+        if self.never_started(self.facts):
+            text = f"{state}: it ended before its driver started, so it has neither a Spark UI nor a driver log."
+            raise LinkUnavailable(409, "Never started", text, earlier=earlier)
+        if self.waits_for_start(self.facts):
+            text = f"{state}: it has no driver yet. This page tries again by itself."
+            raise LinkUnavailable(409, "Not started yet", text, again_after=AGAIN_SECONDS, earlier=earlier)
+
+    def require_ui(self) -> None:
+        """Refuse where it is known without asking for an address that there is no UI.
+
+        :raises LinkUnavailable: there is none
+        """
 
     @property
     def is_active(self) -> bool:
         """Whether it goes on."""
         return self.kind.states.parse(self.facts["state"]).is_active
+
+    @lockless_property
+    def _s3(self) -> Any:
+        return PageHook(**self.connection, more=Config(signature_version="s3v4")).client("s3")
 
     def s3_object(self, s3_uri: str) -> str:
         """A URL of an object on S3 that is good for five minutes, and shows it as text.
@@ -239,7 +287,7 @@ class DrivenRunView(RunView):
         :raises LinkUnavailable: it cannot be read, or is not there
         """
         bucket, _, key = s3_uri.partition("://")[2].partition("/")
-        s3 = PageHook(**self.connection, more=Config(signature_version="s3v4")).client("s3")
+        s3 = self._s3
         try:
             s3.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
@@ -265,19 +313,3 @@ class DrivenRunView(RunView):
         return LinkUnavailable(
             404, "No such log", f"{place} is not there: the driver has not run, or its log has been deleted."
         )
-
-
-class JobRunView(DrivenRunView):
-    """A job run, which may wait before its driver starts."""
-
-    @override
-    def require_start(self) -> None:
-        state, running = self.kind.states.parse(self.facts["state"]), self.kind.states("RUNNING")
-        if state != running and state.can_reach([running]):
-            raise LinkUnavailable(
-                409,
-                "Not started yet",
-                f"The job run is {state}: it has no driver yet. This page tries again by itself.",
-                again_after=AGAIN_SECONDS,
-                earlier=self.facts["attempt"] - 1,
-            )

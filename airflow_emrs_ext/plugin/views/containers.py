@@ -11,7 +11,7 @@ from airflow_emrs_ext.core.lockless import lockless_property
 from airflow_emrs_ext.exceptions import RequestRejected, ResourceNotFound
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.pages import AGAIN_SECONDS
-from airflow_emrs_ext.plugin.views.base import JobRunView, LinkUnavailable, RunView
+from airflow_emrs_ext.plugin.views.base import DrivenRunView, LinkUnavailable, RunView
 from airflow_emrs_ext.plugin.views.persistent_uis import presigned_url
 from airflow_emrs_ext.workflows.driver_logs.pods import CloudWatchPodLogs, PodLogs, S3PodLogs
 
@@ -24,7 +24,7 @@ class ContainersView(RunView):
         return console.eks(self.console, self.region, self.ids["virtual_cluster_id"])
 
 
-class EksJobRunView(ContainersView, JobRunView):
+class EksJobRunView(ContainersView, DrivenRunView):
     """A job run of EMR on EKS, which counts its attempts and describes none but the latest."""
 
     @lockless_property
@@ -58,7 +58,7 @@ class EksJobRunView(ContainersView, JobRunView):
             raise self.missing(logs.place("stdout")) from error
 
     @override
-    def ui(self) -> str:
+    def require_ui(self) -> None:
         if self.facts["monitoring_configuration"].get("persistentAppUI") == "DISABLED":
             raise LinkUnavailable(
                 404,
@@ -67,6 +67,9 @@ class EksJobRunView(ContainersView, JobRunView):
                 "ENABLED, in the `configuration_overrides` of the next one. The logs are where the configuration puts "
                 "them.",
             )
+
+    @override
+    def ui(self) -> str:
         virtual_cluster_arn, _, _ = self.facts["arn"].partition("/jobruns/")
         seconds = self.seconds_left
         try:

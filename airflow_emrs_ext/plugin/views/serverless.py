@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from typing_extensions import override
@@ -12,11 +13,17 @@ from airflow_emrs_ext.aws import serverless as api
 from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.core.effects import Call
 from airflow_emrs_ext.core.lockless import lockless_property
-from airflow_emrs_ext.exceptions import AccessDenied, RequestRejected
+from airflow_emrs_ext.exceptions import AccessDenied, EmrError, RequestRejected
 from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.pages import AGAIN_SECONDS
-from airflow_emrs_ext.plugin.views.base import DrivenRunView, JobRunView, LinkUnavailable, again
-from airflow_emrs_ext.resources import attempt_facts
+from airflow_emrs_ext.plugin.views.base import DrivenRunView, LinkUnavailable, again
+from airflow_emrs_ext.plugin.views.workers import Workers, is_kept, workers
+from airflow_emrs_ext.resources import JOB_RUN, attempt_facts
+
+# How long managed storage keeps what it has.
+_KEPT = timedelta(days=30)
+# As many attempts as a batch job run may have; of a streaming one with more only the newest are asked about.
+_ATTEMPTS_WITH_TIMES = 10
 
 
 class ServerlessView(DrivenRunView):
@@ -46,7 +53,7 @@ class ServerlessView(DrivenRunView):
         return monitoring
 
     @override
-    def ui(self) -> str:
+    def require_ui(self) -> None:
         if not self.locations["managed_storage"]:
             raise LinkUnavailable(
                 404,
@@ -54,12 +61,23 @@ class ServerlessView(DrivenRunView):
                 "The service keeps the Spark UI in its managed storage, which the monitoring configuration of this "
                 "run or of its application switches off. The logs are where that configuration puts them.",
             )
+        ended = self.facts["ended_at"]
+        if ended and datetime.now(timezone.utc) - datetime.fromisoformat(ended) > _KEPT:
+            raise LinkUnavailable(
+                404,
+                "Not kept any more",
+                f"The service keeps the Spark UI and the logs in its managed storage for {_KEPT.days} days; this ended "
+                f"on {ended[:10]}.",
+            )
+
+    @override
+    def ui(self) -> str:
         try:
             url = self.mint()
         except RequestRejected as error:
             if error.facts.get("code") != "ValidationException":
                 raise
-            said = f"The service has none to show, and keeps none for more than 30 days. {error.message}"
+            said = f"The service has none to show, and keeps none for more than {_KEPT.days} days. {error.message}"
             raise LinkUnavailable(409, "No dashboard", said) from error
         if url is None:
             raise LinkUnavailable(
@@ -77,7 +95,7 @@ class ServerlessView(DrivenRunView):
         return console.emr(self.console, self.region)
 
 
-class ServerlessJobRunView(ServerlessView, JobRunView):
+class ServerlessJobRunView(ServerlessView):
     """A job run of EMR Serverless, which describes each attempt."""
 
     def _describe(self) -> Call:
@@ -92,7 +110,32 @@ class ServerlessJobRunView(ServerlessView, JobRunView):
             listed = self.ask(api.list_job_run_attempts, *self.ids.values())
         except (AccessDenied, RequestRejected):
             return []  # it may be seen and its attempts not: the page shows the rest
-        return sorted((attempt_facts(one) for one in listed), key=lambda one: int(one["attempt"]))
+        attempts = sorted((attempt_facts(one) for one in listed), key=lambda one: int(one["attempt"]))
+        return [*attempts[:-_ATTEMPTS_WITH_TIMES], *map(self._with_times, attempts[-_ATTEMPTS_WITH_TIMES:])]
+
+    def _with_times(self, attempt: dict[str, Any]) -> dict[str, Any]:
+        """An attempt with its start, which GetJobRun tells and ListJobRunAttempts does not."""
+        facts: Mapping[str, Any] = self.facts
+        if attempt["attempt"] != facts["attempt"]:
+            if not self.seconds_left:
+                return attempt
+            try:
+                run = self.ask(api.get_job_run, *self.ids.values(), attempt=attempt["attempt"])
+                facts = self.kind.read(self.ids, {"jobRun": run}).facts
+            except (EmrError, LookupError, TypeError, ValueError, AttributeError):
+                return attempt
+        return {**attempt, "started_at": facts["started_at"], "ended_at": facts["ended_at"]}
+
+    @property
+    @override
+    def workers(self) -> list[Workers]:
+        facts = self.facts
+        since = datetime.fromisoformat(facts["created_at"])
+        until = datetime.fromisoformat(facts["ended_at"]) if facts["ended_at"] else datetime.now(timezone.utc)
+        if not (JOB_RUN.has_driver(facts) and is_kept(since)):
+            return []
+        asked_as = (self.connection["aws_conn_id"], self.region)
+        return self.ask(workers, asked_as, facts["job_run_id"], since, until)
 
     @override
     def mint(self) -> str | None:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
+from airflow_emrs_ext.plugin import records
+from airflow_emrs_ext.plugin.answers import answer
+from airflow_emrs_ext.plugin.clicks import Click
 from airflow_emrs_ext.plugin.pages import Alternative
 from airflow_emrs_ext.plugin.run_view import run_view
+from airflow_emrs_ext.plugin.targets import checked
+from airflow_emrs_ext.plugin.timeline import duration
 from airflow_emrs_ext.plugin.views import RunView, view_of
 from tests.endpoint.plugin.eks import Cluster
 from tests.polling import eventually
-from tests.unit.plugin.started import TAGS, recorded
+from tests.unit.plugin.started import PLACE, TAGS, recorded
 
 pytestmark = pytest.mark.airflow
 
 ROLE = "arn:aws:iam::123456789012:role/job"
-LINKS = [Alternative("Spark UI", "/emr/spark-ui/d/r/t/-1")]
+LINKS = [Alternative("Spark UI", "/emr/spark-ui/d/r/t/-1", "spark-ui")]
 
 
 def job_run(emr: LocalEmr, state: str, **parameters: Any) -> RunView:
@@ -41,14 +47,13 @@ def test_a_run_with_attempts_that_is_over(emr: LocalEmr) -> None:
     for text in (
         "mine &lt;i&gt;",
         "SUCCESS",
-        "Attempt 1: FAILED",
-        "Attempt 2: SUCCESS",
+        '<a href="1">Attempt 1</a><span class="bad">FAILED</span>',
+        '<a href="2">Attempt 2</a><span class="good">SUCCESS</span>',
         "vCPU-hours",
         work.ids["job_run_id"],
     ):
         assert text in html
     assert 'href="/emr/spark-ui/d/r/t/-1"' in html
-    assert 'href="2"' in html
     assert "emr-7.13.0" in html
     assert 'http-equiv="refresh"' not in html
 
@@ -57,12 +62,118 @@ def test_a_run_that_goes_on_loads_itself_again(emr: LocalEmr) -> None:
     emr.script(attempts=[ScriptedAttempt(hold=True)])
     html = run_view(job_run(emr, "RUNNING"), LINKS, str)
     assert 'http-equiv="refresh" content="10"' in html
-    assert "1: RUNNING" in html
+    assert re.search(
+        r'Attempt 1</a><span class="now">RUNNING</span><span class="soft">waited .+, runs for .+ so far<', html
+    )
 
 
 def test_a_run_that_has_not_started(emr: LocalEmr) -> None:
     emr.configure(scheduling_seconds=600)
-    assert "Until it started" in run_view(job_run(emr, "SUBMITTED"), LINKS, str)
+    work = job_run(emr, "SUBMITTED")
+    html = run_view(work, LINKS, str)
+    assert re.search(
+        r'<b>Attempt 1</b><span class="now">SUBMITTED</span><span class="soft">waits for its start, ', html
+    )
+    emr.client("emr-serverless").cancel_job_run(
+        applicationId=work.ids["application_id"], jobRunId=work.ids["job_run_id"]
+    )
+    eventually(lambda: emr.job_runs()[0]["state"] == "CANCELLED")
+    html = run_view(view_of(work.record), LINKS, str)
+    assert re.search(r"<b>Attempt 1</b>.*>ended after [^<]+ without a start<", html)
+
+
+def test_how_long_attempts_waited_and_ran_is_what_the_service_says(emr: LocalEmr) -> None:
+    emr.script(attempts=[ScriptedAttempt(succeeded=False), ScriptedAttempt()])
+    work = job_run(emr, "SUCCESS", retryPolicy={"maxAttempts": 2})
+    html = run_view(work, LINKS, str)
+    client = emr.client("emr-serverless")
+    ids = {"applicationId": work.ids["application_id"], "jobRunId": work.ids["job_run_id"]}
+    for number in (1, 2):
+        run = client.get_job_run(**ids, attempt=number)["jobRun"]
+        (listed,) = (one for one in client.list_job_run_attempts(**ids)["jobRunAttempts"] if one["attempt"] == number)
+        waited, ran = run["startedAt"] - listed["createdAt"], run["endedAt"] - run["startedAt"]
+        words = f"waited {duration(waited.total_seconds())}, ran {duration(ran.total_seconds())}"
+        assert f'role="img" aria-label="Attempt {number}: {words}"' in html
+        assert f'<span class="soft">{words}</span>' in html
+
+
+def test_without_the_permission_for_an_attempt_there_is_its_whole_time(emr: LocalEmr) -> None:
+    emr.script(attempts=[ScriptedAttempt(succeeded=False), ScriptedAttempt()])
+    work = job_run(emr, "SUCCESS", retryPolicy={"maxAttempts": 2})
+    _ = work.facts
+    emr.inject("GetJobRun", "error", status=403, code="AccessDeniedException")
+    html = run_view(work, LINKS, str)
+    assert re.search(r"Attempt 1</a>.*? from its creation to its end<.*Attempt 2</a>.*?>waited ", html)
+
+
+def test_times_are_for_a_script_to_show_in_the_readers_zone(emr: LocalEmr) -> None:
+    work = job_run(emr, "SUCCESS")
+    html = run_view(work, LINKS, str)
+    times = re.findall(r'<time datetime="([^"]+)">([^<]+)</time>', html)
+    assert datetime.fromisoformat(work.facts["ended_at"]) in {datetime.fromisoformat(at) for at, _ in times}
+    for at, shown in times:
+        assert shown == f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S} UTC"
+    assert "Times are in UTC." in html
+
+
+def test_the_policy_of_the_page_lets_no_other_script_in(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = job_run(emr, "SUCCESS", name='"><img src=x onerror=alert(1)><script>alert(2)</script>')
+    monkeypatch.setattr(records, "record_of", lambda place: work.record)
+    given = answer(Click("run", PLACE))
+    policy = dict(part.strip().split(" ", 1) for part in given.headers["Content-Security-Policy"].split(";"))
+    nonce = policy.pop("script-src")
+    assert policy == {
+        "default-src": "'none'",
+        "style-src": "'unsafe-inline'",
+        "frame-ancestors": "'self'",
+        "connect-src": "'self'",
+    }
+    (found,) = re.findall(r"<script([^>]*)>", given.body)
+    assert f"'nonce-{found.removeprefix(' nonce=').strip(chr(34))}'" == nonce
+    markup = re.sub(r"<script.*</script>|<style>.*?</style>", "", given.body, flags=re.DOTALL)
+    assert not re.search(r"<[^>]*\son\w+=|<img|javascript:", markup)
+
+
+def test_a_link_that_leads_nowhere_is_a_line_that_says_why(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+    emr.script([ScriptedAttempt(hold=True)])
+    work = job_run(emr, "RUNNING")
+    monkeypatch.setattr(records, "record_of", lambda place: work.record)
+    html = answer(Click("run", PLACE)).body
+    for name in ("Spark UI", "Driver stdout", "Driver stderr", "EMR console"):
+        assert f">{name}</a>" in html
+    assert "<p><b>S3 logs:</b> No logs on S3. The monitoring configuration names no bucket.</p>" in html
+    assert "<b>CloudWatch logs:</b> No logs in CloudWatch." in html
+    assert "/emr/s3-logs/" not in html
+    # To say so costs no address of a dashboard, of which there is one per second.
+    assert emr.calls("GetDashboardForJobRun") == []
+
+
+def test_links_of_a_run_that_waits(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+    emr.configure(scheduling_seconds=600)
+    work = job_run(emr, "SUBMITTED")
+    monkeypatch.setattr(records, "record_of", lambda place: work.record)
+    html = answer(Click("run", PLACE)).body
+    assert re.findall(r"<li><a [^>]*>([^<]*)</a>", html) == ["EMR console"]
+    assert "<b>Spark UI:</b> Not started yet. " in html
+
+
+def test_logs_on_s3_that_are_gone_and_that_nobody_can_tell_of(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+    emr.client("s3").create_bucket(Bucket="logs")
+    emr.script([ScriptedAttempt(stdout="hello\n")])
+    monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs"}}
+    work = job_run(emr, "SUCCESS", configurationOverrides={"monitoringConfiguration": monitoring})
+    monkeypatch.setattr(records, "record_of", lambda place: work.record)
+    key = work.locations["s3_uri"].removeprefix("s3://logs/")
+    emr.client("s3").delete_object(Bucket="logs", Key=f"{key}stdout.gz")
+    html = answer(Click("run", PLACE)).body
+    assert "<b>Driver stdout:</b> No such log. " in html
+    assert ">Driver stderr</a>" in html
+    assert ">S3 logs</a>" in html
+    # Nobody listens there: that a log is gone is not known.
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    again = view_of(work.record)
+    links = checked([Alternative("Driver stdout", "/o", "driver-stdout")], again)
+    assert [one.why_not for one in links] == [""]
 
 
 def test_the_log_of_the_driver_and_the_cost(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +185,12 @@ def test_the_log_of_the_driver_and_the_cost(emr: LocalEmr, monkeypatch: pytest.M
     monitoring = {"s3MonitoringConfiguration": {"logUri": "s3://logs/here"}}
     html = run_view(job_run(emr, "FAILED", configurationOverrides={"monitoringConfiguration": monitoring}), LINKS, str)
     assert "ValueError: &lt;boom&gt;" in html
-    assert re.search(r"[0-9.]+ USD", html)
+    assert re.search(r"<dt>Cost</dt><dd>about [0-9.]+ USD, by the prices in \[emrs_ext\] prices</dd>", html)
+
+
+def test_without_prices_the_page_says_why_there_is_no_cost(emr: LocalEmr) -> None:
+    html = run_view(job_run(emr, "SUCCESS"), LINKS, str)
+    assert "<dd>Not estimated: [emrs_ext] prices has no prices for us-east-1 and X86_64.</dd>" in html
 
 
 def test_managed_storage_is_not_asked_by_each_reload(emr: LocalEmr) -> None:
@@ -137,17 +253,18 @@ def test_a_job_run_of_emr_on_eks(emr: LocalEmr) -> None:
     for text in (
         '<h1>mine <span class="state bad">FAILED</span>',
         "USER_ERROR",
-        f"<dt>Virtual cluster id</dt><dd>{cluster.cluster_id}</dd>",
+        f"<dt>Virtual cluster ID</dt><dd>{cluster.cluster_id}</dd>",
         "<dt>Attempt</dt><dd>2</dd>",
         "emr-7.10.0-latest",
-        "<span>FAILED, ",
+        '<b>Job run</b><span class="bad">FAILED</span>',
+        "from its creation to its end",
         "Driver log, attempt 2",
         "ValueError: &lt;boom&gt;",
         "&quot;maxAttempts&quot;: 2",
         "spark.my.token=***",
     ):
         assert text in html
-    for text in ("hush", "Until it started", "Billed", "refresh"):
+    for text in ("hush", "waited", "Billed", "<h2>Workers", "refresh"):
         assert text not in html
     assert "Driver log, attempt 1" in run_view(view_of(record, 1), LINKS, str)
 
@@ -155,7 +272,7 @@ def test_a_job_run_of_emr_on_eks(emr: LocalEmr) -> None:
 def test_a_job_run_of_emr_on_eks_that_has_not_started(emr: LocalEmr) -> None:
     emr.configure(scheduling_seconds=600)
     html = run_view(view_of(Cluster(emr).job_run("PENDING")), LINKS, str)
-    assert "<span>PENDING, " in html
+    assert '<b>Job run</b><span class="now">PENDING</span><span class="soft">waits for its start, ' in html
     assert "Driver log" not in html
     assert 'http-equiv="refresh"' in html
 

@@ -231,7 +231,7 @@ def test_a_run_that_never_ran(work: Fixture) -> None:
     work.client.cancel_job_run(applicationId=record.ids["application_id"], jobRunId=record.ids["job_run_id"])
     eventually(lambda: work.emr.job_runs()[0]["state"] == "CANCELLED")
     none = no_target(lambda: target("spark-ui", record))
-    assert (none.status, none.title, none.again_after) == (409, "No dashboard", None)
+    assert (none.status, none.title, none.again_after) == (409, "Never started", None)
 
 
 def test_session(work: Fixture) -> None:
