@@ -19,16 +19,16 @@ NEWEST := $(firstword $(LEGS))
 # The Airflows whose tasks are killed: the newest and the last of Airflow 2.
 FAULT_LEGS := $(NEWEST) 2.11.2
 
-# The images of Amazon MWAA, each with its Python and the day as of which its lock is resolved; and the Spark Connect
-# clients. What these test takes long and depends on few lines of the package: they are no part of `make test`.
+# The images of Amazon MWAA, each with its Python, and the Spark Connect clients, with the day as of which their locks are
+# resolved. What these test takes long and depends on few lines of the package: they are no part of `make test`.
 MWAA := 2.10.1 2.10.3 2.11.0 2.11.2 3.0.6 3.2.1 3.3.1
-mwaa-2.10.1 := 3.11 2024-09-12
-mwaa-2.10.3 := 3.11 2024-11-12
-mwaa-2.11.0 := 3.12 2025-05-27
-mwaa-2.11.2 := 3.12 2026-03-21
-mwaa-3.0.6 := 3.12 2025-09-05
-mwaa-3.2.1 := 3.12 2026-04-29
-mwaa-3.3.1 := 3.12 2026-08-20
+mwaa-2.10.1 := 3.11
+mwaa-2.10.3 := 3.11
+mwaa-2.11.0 := 3.12
+mwaa-2.11.2 := 3.12
+mwaa-3.0.6 := 3.12
+mwaa-3.2.1 := 3.12
+mwaa-3.3.1 := 3.12
 CLIENTS := 3.5.6 4.0.4 4.1.3 4.2.0 4.3.0
 $(foreach client,$(CLIENTS),$(eval client-$(client) := 3.11 2026-11-15))
 
@@ -97,7 +97,7 @@ help:
 	@echo 'make simulate-faults  in how many histories each known fault is found'
 	@echo 'make test-faults      tasks of Airflow $(FAULT_LEGS) are killed and cleared; hours'
 	@echo 'make test-answers     answers that no service gives, on Airflow $(NEWEST); over an hour'
-	@echo 'make test-mwaa        sessions with the packages of each MWAA image'
+	@echo 'make test-mwaa        each MWAA image, with its recipe: job runs, sessions, links, a demo'
 	@echo 'make test-clients     Spark Connect clients $(CLIENTS)'
 	@echo 'make test-contract    other clients of EMR: $(CONTRACT), boto3, the Amazon provider, JavaScript'
 	@echo 'make test-links       the links in eight web servers'
@@ -181,12 +181,12 @@ lock: | $(TOOLS)/.stamp
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 		--output-file tests/locks/figures.txt tests/locks/figures.in
 
-# The client of an older image is the newest that its other packages admit, whenever it appeared.
 lock-matrix: $(MWAA:%=lock-mwaa-%) $(CLIENTS:%=lock-client-%) $(CONTRACT:%=lock-contract-%) $(WEB:%=lock-%)
 lock-web-%: | $(TOOLS)/.stamp
 	$(call resolve,$(lastword $(web-$*))) --output-file tests/locks/web-$*.txt pyproject.toml tests/locks/web-$*.in
-lock-mwaa-%: | $(TOOLS)/.stamp
-	$(call resolve,$(lastword $(mwaa-$*))) --output-file tests/locks/mwaa-$*.txt pyproject.toml tests/locks/mwaa-$*.in
+# As MWAA installs the recipe of the documentation, beside what the image has.
+lock-mwaa-%: $(WHEEL)
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(TOOLS)/bin/python -m tests.mwaa.resolve $* $(mwaa-$*)
 lock-client-%: | $(TOOLS)/.stamp
 	$(call resolve,$(lastword $(client-$*)),$(firstword $(client-$*))) \
 		--output-file tests/locks/client-$*.txt tests/locks/client-$*.in
@@ -263,10 +263,14 @@ test-answers: .venv-airflow-$(NEWEST)/.installed
 matrix_tests = cd tests && EMRS_TEST_WHEEL=1 EMRS_LOCAL_PYTHON="$(CURDIR)/$(newest_bin)/python" \
 	PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest --disable-warnings $(PYTEST_ARGS)
 
-test-mwaa: $(MWAA:%=test-mwaa-%)
+# The table comes last, whatever the tests say.
+test-mwaa: .venv-airflow-$(NEWEST)/.installed
+	@rm -f build/mwaa/*.xml
+	@status=0; for image in $(MWAA); do $(MAKE) --no-print-directory "test-mwaa-$$image" || status=$$?; done; \
+		$(newest_bin)/python -m tests.matrix.mwaa_table; exit $$status
 test-mwaa-%: .venv-mwaa-%/.installed .venv-airflow-$(NEWEST)/.installed
-	@echo "== sessions on the MWAA image of Airflow $*, with $$($(<D)/bin/python --version)"
-	$(matrix_tests) matrix/test_mwaa.py
+	@echo "== the MWAA image of Airflow $*, with $$($(<D)/bin/python --version)"
+	$(matrix_tests) --junitxml ../build/mwaa/$*.xml matrix/test_mwaa.py
 
 # Sessions of the releases with Spark 4.0 run on that. The table comes last, whatever the tests say.
 test-clients: .venv-airflow-$(NEWEST)/.installed

@@ -23,6 +23,7 @@ import pytest
 
 from airflow_emrs_ext.hooks.newer_client import adjust
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
+from tests.frames import a_frame_of_pandas_becomes_a_data_frame, rows_become_a_data_frame
 from tests.polling import eventually
 
 # A client's channel has threads, and the tests of one process fork none.
@@ -174,23 +175,6 @@ def test_both_in_a_session_of_this_package(session: Session, caplog: pytest.LogC
         assert f"({added} settings were added" in caplog.text
         assert f"pyspark {spark.version.rpartition('.')[0]} is the client for it" in caplog.text
     spark.stop()
-
-
-def rows_become_a_data_frame(spark: Any) -> None:
-    frame = spark.createDataFrame([("b", 1), ("a", None), (None, 3)], "word string, n bigint")
-    assert sorted(map(str, map(tuple, frame.collect()))) == ["('a', None)", "('b', 1)", "(None, 3)"]
-    maps = spark.createDataFrame([({"x": 1},), ({"y": 2, "z": None},)], "of map<string, int>")
-    assert [row[0] for row in maps.collect()] == [{"x": 1}, {"y": 2, "z": None}]
-
-
-def a_frame_of_pandas_becomes_a_data_frame(spark: Any) -> None:
-    frame = spark.createDataFrame(pd.DataFrame({"word": ["b", None, "a"], "n": [1, 2, 3]}))
-    assert [tuple(row) for row in frame.orderBy("n").collect()] == [("b", 1), (None, 2), ("a", 3)]
-    assert frame.schema.simpleString() == "struct<word:string,n:bigint>"
-    # More than is sent in one piece by default.
-    assert (
-        spark.createDataFrame(pd.DataFrame({"n": range(300_000)})).selectExpr("sum(n)").collect()[0][0] == 44999850000
-    )
 
 
 def test_python_udf(spark: Any) -> None:

@@ -1,10 +1,14 @@
-"""The package with the packages of one image of Amazon MWAA; the local endpoint has an interpreter of its own."""
+"""The package in the environment of one image of Amazon MWAA; the local endpoint has an interpreter of its own.
+
+``make test-mwaa`` makes a table of these tests: what is of one column is in the names of ``COLUMNS``.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 import re
+import shutil
 from collections.abc import Iterator
 from importlib.metadata import distributions, version
 from pathlib import Path
@@ -24,32 +28,45 @@ from airflow_emrs_ext.operators.session import (
     EmrServerlessTerminateSessionOperator,
 )
 from airflow_emrs_ext.shared.service_model import extend
+from tests.browsing import FORBIDDEN, PERMITTED, Browser, access, make_users
+from tests.frames import a_frame_of_pandas_becomes_a_data_frame, rows_become_a_data_frame
+from tests.mwaa import NEEDS_A_COMPILER, ROOT, image
 from tests.running import run_task
 
-LOCKS = Path(__file__).parents[1] / "locks"
+IMAGE = version("apache-airflow")
 DAGS = Path(__file__).parent / "dags"
 ROLE = "arn:aws:iam::123456789012:role/job"
+DEMO = "example_end_to_end"
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
 
 
-def test_the_pins_are_those_of_the_image() -> None:
-    lines = (LOCKS / f"mwaa-{version('apache-airflow')}.in").read_text().splitlines()
-    pins = dict(line.split("==") for line in lines if "==" in line)
-    assert {"apache-airflow", "apache-airflow-providers-amazon", "boto3", "aiobotocore"} <= set(pins)
-    assert {name: version(name) for name in pins} == pins
+def test_the_environment_is_the_image() -> None:
+    has = {name: pin for name, pin in image(IMAGE, "image").items() if name not in NEEDS_A_COMPILER}
+    assert len(has) > 150
+    assert {name: version(name) for name in has} == has
 
 
 def test_the_documentation_says_what_is_tested() -> None:
-    page = (LOCKS.parents[1] / "docs/reference/compatibility.md").read_text()
+    page = (ROOT / "docs/reference/compatibility.md").read_text()
     client = next(
         f"{package.name} {package.version}"
         for package in distributions()
         if package.name in ("pyspark", "pyspark-client")
     )
-    cells = [*map(version, ("apache-airflow-providers-amazon", "boto3", "aiobotocore")), client]
-    row = re.escape(" | ".join(cells))
-    assert re.search(rf"^\| {re.escape(version('apache-airflow'))} \| 3\.\d+ \| {row} \|$", page, flags=re.MULTILINE)
+    packages = ("apache-airflow-providers-amazon", "boto3", "aiobotocore", "numpy", "pandas")
+    row = re.escape(" | ".join([*map(version, packages), client]))
+    assert re.search(rf"^\| {re.escape(IMAGE)} \| 3\.\d+ \| {row} \|$", page, flags=re.MULTILINE)
+
+
+def test_airflow_finds_the_provider_and_the_plugin() -> None:
+    from airflow import plugins_manager
+    from airflow.providers_manager import ProvidersManager
+
+    manager = ProvidersManager()
+    assert manager.providers["airflow-emrs-ext"].version == airflow_emrs_ext.__version__
+    assert "emr_serverless_session" in manager.taskflow_decorators
+    assert "emrs_ext" in {plugin["name"] for plugin in plugins_manager.get_plugin_info()}
 
 
 def test_every_module_can_be_imported() -> None:
@@ -145,6 +162,8 @@ def test_session_from_start_to_end(deferrable: bool, application_id: str, spark_
         rows = spark.sql("SELECT k, count(*) AS n FROM numbers GROUP BY k ORDER BY k").collect()
         assert [(row.k, row.n) for row in rows] == [(0, 4), (1, 3), (2, 3)]
         assert spark.range(100).toPandas()["id"].sum() == 4950
+        rows_become_a_data_frame(spark)
+        a_frame_of_pandas_becomes_a_data_frame(spark)
 
     end = run_task(
         lambda: EmrServerlessTerminateSessionOperator(
@@ -156,7 +175,7 @@ def test_session_from_start_to_end(deferrable: bool, application_id: str, spark_
     assert session["state"] == "TERMINATED"
 
 
-def test_dag(spark_endpoint: LocalEmr, tmp_path: Path) -> None:
+def test_dag_with_a_session(spark_endpoint: LocalEmr, tmp_path: Path) -> None:
     airflow = ThrowawayAirflow(
         tmp_path / "home", DAGS, {**spark_endpoint.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://"}
     )
@@ -173,3 +192,46 @@ def test_dag(spark_endpoint: LocalEmr, tmp_path: Path) -> None:
     assert airflow.result("session_on_mwaa", "count")["rows"] == [[0, 3], [1, 2], [2, 2]]
     assert spark_endpoint.applications()[-1]["state"] == "TERMINATED"
     assert {session["state"] for session in spark_endpoint.sessions()} == {"TERMINATED"}
+
+
+@pytest.fixture(scope="module")
+def demonstrated(spark_endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayAirflow]:
+    """The components of an Airflow, its web server too, that have run the DAG of ``make demo``."""
+    home = tmp_path_factory.mktemp("demo") / "home"
+    dags = home.parent / "dags"
+    shutil.copytree(ROOT / "dags" / "jobs", dags / "jobs")
+    shutil.copy(ROOT / "dags" / f"{DEMO}.py", dags)
+    environ = {**spark_endpoint.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://", "AIRFLOW__EMRS_EXT__WAITER_DELAY": "1"}
+    airflow = ThrowawayAirflow(home, dags, {**environ, **access(home)})
+    airflow.make_home()
+    make_users(airflow)
+    with airflow.running(with_web_server=True):
+        airflow.wait_for_dag(DEMO)
+        airflow.command("dags", "trigger", DEMO)
+        ended = ("success", "failed")
+        airflow.wait_for("the DAG run", lambda: (airflow.run_state(DEMO) in ended) or None, 400)
+        yield airflow
+
+
+@pytest.mark.timeout(900)
+def test_demo(demonstrated: ThrowawayAirflow) -> None:
+    states = {task.task_id: task.state for task in demonstrated.task_states(DEMO)}
+    logs = [demonstrated.task_log(DEMO, task)[-3000:] for task, state in states.items() if state == "failed"]
+    assert set(states.values()) == {"success"}, (states, logs)
+    assert len(demonstrated.result(DEMO, "report")["top"]) == 10
+    (job_run,) = [run for run in (demonstrated.result(DEMO, "word_count"),) if run]
+    assert [attempt["state"] for attempt in job_run["attempts"]] == ["FAILED", "SUCCESS"]
+
+
+@pytest.mark.timeout(900)
+def test_links(demonstrated: ThrowawayAirflow) -> None:
+    ((run_id,),) = demonstrated.query("SELECT run_id FROM dag_run WHERE dag_id = ?", DEMO)
+    job_run_id = demonstrated.result(DEMO, "word_count")["job_run_id"]
+    permitted = Browser(demonstrated.url, PERMITTED)
+    address = permitted.link("EMR run", DEMO, run_id, "word_count", -1)
+    page = permitted.open(address)
+    assert (page.status, job_run_id in page.text) == (200, True), page.text
+    spark_ui = permitted.open(permitted.link("Spark UI", DEMO, run_id, "word_count", -1))
+    assert (spark_ui.status, f"{job_run_id}-2" in spark_ui.location) == (307, True), spark_ui.text
+    assert Browser(demonstrated.url, FORBIDDEN).open(address).status == 403
+    assert Browser(demonstrated.url).open(address).status in (302, 307)

@@ -87,6 +87,11 @@ stream = spark.readStream.schema("id long").json(f"{base}/json").writeStream.for
 stream = stream.option("checkpointLocation", f"{base}/checkpoint").trigger(availableNow=True)
 stream.start(f"{base}/stream").awaitTermination()
 assert spark.read.json(f"{base}/stream").count() == 100
+# With pandas 3 and a Spark before 4.2 the missing text becomes the text "nan", and the pandas API fails.
+import pandas
+words = spark.createDataFrame(pandas.DataFrame({"n": [1, 2], "word": ["b", None]})).orderBy("n")
+assert [row.word for row in words.collect()] == ["b", None], words.collect()
+assert words.pandas_api().sort_values("n")["n"].tolist() == [1, 2]
 """
 
 # Java's compiler is no part of a runtime; Spark's own is part of Spark.
