@@ -28,7 +28,7 @@ _SERVER = re.compile(r"emrs-local(?! +(status|cp|ls|cat|logs|runtimes)\b)(?!.* -
 _QUESTION = re.compile(r"aws \S+ (get|list|describe)-|emrs-local (status|logs|ls|cat)\b")
 _NEW_TERMINAL = "% in a new terminal"
 _REFUSED = "An error occurred ("
-_PATIENT_SECONDS = 400.0
+_PATIENT_SECONDS = 600.0
 
 
 @dataclass
@@ -176,6 +176,7 @@ class Reader:
     def _start_server(self, step: Step) -> None:
         assert step.command
         log = self._home.parent / f"terminal-{time.monotonic_ns()}"
+        log.touch()
         command = step.command.removesuffix("&")
         _, said = self._shell.run(f"(exec {command}) > {log} 2>&1 &\necho $!")
         self._server_pid = int(said)

@@ -79,10 +79,10 @@ def main(arguments: Sequence[str], endpoint_options: argparse.ArgumentParser) ->
             _run(home, parsed.dags.resolve(), parsed, for_endpoint)
     except KeyboardInterrupt:
         print("\nEverything has ended; the next start goes on from here.")
-        return 0
     except (CannotStart, AirflowDidNotWork, LocalEmrError, StateError) as error:
         print(f"emrs-local airflow: {error}", file=sys.stderr)
         return 1
+    return 0
 
 
 def _options() -> argparse.ArgumentParser:
