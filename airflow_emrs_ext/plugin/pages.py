@@ -57,11 +57,15 @@ def page(title: str, text: str, alternatives: Sequence[Alternative], again_after
 
 
 def links(alternatives: Sequence[Alternative]) -> str:
-    """The links of the same task: buttons, and a line for each that leads nowhere now."""
+    """The links of the same task: buttons, and why the others lead nowhere now."""
     items = "".join(
         f'<li><a href="{escape(one.path)}">{escape(one.name)}</a></li>' for one in alternatives if not one.why_not
     )
-    lines = "".join(f"<p><b>{escape(one.name)}:</b> {escape(one.why_not)}</p>" for one in alternatives if one.why_not)
+    reasons: dict[str, list[str]] = {}
+    for one in alternatives:
+        if one.why_not:
+            reasons.setdefault(one.why_not, []).append(one.name)
+    lines = "".join(f"<p><b>{escape(', '.join(names))}:</b> {escape(why)}</p>" for why, names in reasons.items())
     buttons = f"<ul>{items}</ul>" if items else ""
     return f"<nav><h2>Links</h2>{buttons}{lines}</nav>" if alternatives else ""
 

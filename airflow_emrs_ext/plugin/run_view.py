@@ -29,6 +29,7 @@ dt {{ color: var(--soft) }} dd {{ margin: 0; overflow-wrap: anywhere }}
 .now {{ color: var(--link) }}
 pre {{ border: 1px solid var(--line); overflow: auto; padding: .75rem; font-size: .8rem }}
 details {{ margin-top: 1rem }}
+@media (max-width: 30rem) {{ dl {{ display: block }} dd {{ margin-bottom: .4rem }} }}
 footer {{ border-top: 1px solid var(--line); margin-top: 1.5rem; padding-top: .5rem }}
 {timeline.STYLE}{worker_chart.STYLE}</style>"""
 _SCRIPT = """
@@ -74,7 +75,7 @@ _OVERVIEW: Mapping[str, str] = {
     "release_label": "Release label",
     "architecture": "Architecture",
     "region": "Region",
-    "idle_timeout_minutes": "Idle timeout (minutes)",
+    "idle_timeout": "Idle timeout",
     "created_at": "Created",
     "started_at": "Started",
     "idle_since": "Idle since",
@@ -139,9 +140,10 @@ def _log(view: RunView) -> str:
     if not (_is_over(view) or to_follow(run)):
         return ""
     found = view.ask(excerpt, run, failed=facts["state"] == view.kind.failure, waits=False)
-    text = "\n".join(found.lines) or found.note
     where = f"<small>{escape(' and '.join(found.places))}</small>" if found.places else ""
-    return _section(f"Driver log, attempt {found.attempt}", f"<pre>{escape(text)}</pre>{where}")
+    lines = f"<pre>{escape(chr(10).join(found.lines))}</pre>{where}" if found.lines else ""
+    note = f'<p class="soft">{escape(found.note)}</p>' if found.note else ""
+    return _section(f"Driver log, attempt {found.attempt}", lines + note)
 
 
 def _workers(view: RunView) -> str:
@@ -177,6 +179,8 @@ def _resources(view: RunView) -> dict[str, str]:
 
 def _overview(view: RunView) -> dict[str, str | datetime]:
     facts = {**view.facts, **view.about, "region": region(view.facts)}
+    if minutes := facts.get("idle_timeout_minutes"):
+        facts["idle_timeout"] = f"{minutes} min"
     facts["release_label"] = facts.get("release_label") or _described(view).get("releaseLabel")
     shown: dict[str, str | datetime] = {}
     for name, label in _OVERVIEW.items():

@@ -1,4 +1,4 @@
-"""The attempts of what a task has started on a line of time: how long each waited for its start, and how long it ran."""
+"""The attempts of what a task has started on a line of time: how long each waited for its start, and ran."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ _DID_NOT_RUN = ("skipped", "upstream_failed", "removed")
 _SAID = "The task's log (tab Logs) says why."
 _NOT_STORED = (
     "If it had submitted something, the XCom `emr_run` that says so is missing: its worker was lost just then, "
-    "somebody deleted it, or a custom XCom backend keeps it outside Airflow's database. The tags of what runs on EMR name this task."
+    "somebody deleted it, or a custom XCom backend keeps it outside Airflow's database. The tags of what runs on EMR "
+    "name this task."
 )
 
 

@@ -154,7 +154,7 @@ def test_links_of_a_run_that_waits(emr: LocalEmr, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(records, "record_of", lambda place: work.record)
     html = answer(Click("run", PLACE)).body
     assert re.findall(r"<li><a [^>]*>([^<]*)</a>", html) == ["EMR console"]
-    assert "<b>Spark UI:</b> Not started yet. " in html
+    assert "<p><b>Spark UI, Driver stdout, Driver stderr:</b> Not started yet. " in html
 
 
 def test_logs_on_s3_that_are_gone_and_that_nobody_can_tell_of(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from tests.endpoint.plugin.test_run_view import LINKS, job_run
 
 pytestmark = pytest.mark.airflow
 
+
 @pytest.fixture(autouse=True)
 def cloudwatch(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that answers at once: the endpoint takes a while for its first call."""
