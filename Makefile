@@ -83,7 +83,7 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models lint format bench figures docs wheel dist lock lock-matrix clean
+.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models test-newest lint format bench figures docs wheel dist lock lock-matrix clean
 help:
 	@echo 'make demo             an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make check            linters, types, layers, tests that need no process; a minute'
@@ -104,6 +104,7 @@ help:
 	@echo 'make test-loops       tasks in loops of Airflow $(LOOPS)'
 	@echo 'make test-browser     the links in Chromium (apt-get install chromium)'
 	@echo 'make test-models      what the service models of the newest botocore have that nothing here knows'
+	@echo 'make test-newest      the newest of every package, whatever bounds it from above: what breaks'
 	@echo 'make bench            the benchmarks, with their tables; over an hour'
 	@echo 'make figures          the pictures and tables of the documentation'
 	@echo 'make wheel            the wheel, in build/dist'
@@ -334,6 +335,19 @@ test-models: .venv-airflow-$(NEWEST)/.installed
 	@echo "== service models of the newest botocore"
 	$(newest_bin)/python -m tests.service_models.compare
 
+# For a nightly run. It says what is newer than in the lock of the newest leg; a failure of the tests comes from that.
+test-newest: .venv-newest/.resolved
+	@echo "== tests with the newest of everything"
+	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/.venv-newest/bin:$$PATH" ../.venv-newest/bin/pytest --quiet \
+		--numprocesses $(CORES) -m "not faults and not answers and not spark" $(PYTEST_ARGS) unit endpoint
+.PHONY: .venv-newest/.resolved
+.venv-newest/.resolved: $(WHEEL) .venv-airflow-$(NEWEST)/.installed
+	@echo "== the newest of everything"
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(newest_bin)/python -m tests.matrix.newest $(NEWEST) $(PYTHON)
+	$(PYTHON) -m venv --clear .venv-newest
+	$(call install,.venv-newest,build/newest/lock.txt)
+	@.venv-newest/bin/python -m pip install --quiet --no-deps --no-index build/dist/*.whl
+
 # The pictures that it takes are for people to look at; the documentation shows three of them.
 test-browser: .venv-browser/.installed
 	@echo "== links in Chromium"
@@ -365,6 +379,6 @@ docs: .venv-docs/.installed
 	@echo "documentation: docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-contract-* .venv-web-* .venv-browser .venv-coverage .venv-docs .venv-figures $(TOOLS) build dist docs/_build .demo .emrs-local \
+	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-contract-* .venv-web-* .venv-browser .venv-coverage .venv-docs .venv-newest .venv-figures $(TOOLS) build dist docs/_build .demo .emrs-local \
 		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find airflow_emrs_ext tests dags -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tests.faults.tables import markdown
+from tests.mwaa import IMAGES
 
 REPORTS = Path("build/mwaa")
 TABLE = Path("docs/measurements/mwaa.md")
@@ -29,26 +30,29 @@ COLUMNS = {
     "links": ("test_links",),
     "demo DAG": ("test_demo",),
 }
-"""The tests behind each column: all of them have passed, or the image has no point there."""
+"""The tests behind each column, all of which have to pass; where one has not been run the table has a question mark."""
 
 
-def row(report: Path) -> tuple[str, ...]:
+def row(version: str) -> tuple[str, ...]:
     """The row of one image."""
-    passed = {
-        case.get("name")
-        for case in ElementTree.parse(report).iter("testcase")
-        if not any(case.find(outcome) is not None for outcome in ("failure", "error", "skipped"))
-    }
-    signs = ("●" if passed.issuperset(tests) else "-" for tests in COLUMNS.values())
-    recipe = f"requirements-{report.stem}.txt"
-    return report.stem, *signs, f"[`{recipe}`](#mwaa-{report.stem.replace('.', '-')})"
+    report = REPORTS / f"{version}.xml"
+    cases = ElementTree.parse(report).iter("testcase") if report.is_file() else ()
+    outcomes = {str(case.get("name")): {part.tag for part in case} for case in cases}
+    signs = (_sign([outcomes.get(test) for test in tests]) for tests in COLUMNS.values())
+    return version, *signs, f"[`requirements-{version}.txt`](#mwaa-{version.replace('.', '-')})"
+
+
+def _sign(outcomes: list[set[str] | None]) -> str:
+    tags = [outcome for outcome in outcomes if outcome is not None]
+    if any(one & {"failure", "error", "skipped"} for one in tags):
+        return "-"
+    return "●" if len(tags) == len(outcomes) else "?"
 
 
 def main() -> None:
-    reports = sorted(REPORTS.glob("*.xml"), key=lambda report: [int(part) for part in report.stem.split(".")])
-    table = markdown([("image", *COLUMNS, "recipe"), *map(row, reports)])
+    table = markdown([("image", *COLUMNS, "recipe"), *map(row, IMAGES)])
     TABLE.write_text(f"{table}\n", encoding="utf-8")
-    print(f"{len(reports)} images: {TABLE}")
+    print(f"{len(IMAGES)} images: {TABLE}")
 
 
 if __name__ == "__main__":

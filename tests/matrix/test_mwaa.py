@@ -30,7 +30,7 @@ from airflow_emrs_ext.operators.session import (
 from airflow_emrs_ext.shared.service_model import extend
 from tests.browsing import FORBIDDEN, PERMITTED, Browser, access, make_users
 from tests.frames import a_frame_of_pandas_becomes_a_data_frame, rows_become_a_data_frame
-from tests.mwaa import NEEDS_A_COMPILER, ROOT, image
+from tests.mwaa import NEEDS_A_COMPILER, ROOT, WITHOUT, image
 from tests.running import run_task
 
 IMAGE = version("apache-airflow")
@@ -194,6 +194,20 @@ def test_dag_with_a_session(spark_endpoint: LocalEmr, tmp_path: Path) -> None:
     assert {session["state"] for session in spark_endpoint.sessions()} == {"TERMINATED"}
 
 
+@pytest.mark.skipif(IMAGE not in WITHOUT, reason="the images whose constraints have a client need none of their own")
+@pytest.mark.timeout(900)
+def test_dag_with_an_environment_of_its_own(spark_endpoint: LocalEmr, tmp_path: Path) -> None:
+    airflow = ThrowawayAirflow(
+        tmp_path / "home", DAGS, {**spark_endpoint.environ, "AIRFLOW_CONN_AWS_DEFAULT": "aws://"}
+    )
+    airflow.make_home()
+
+    output = airflow.command("dags", "test", "session_elsewhere_on_mwaa")
+
+    assert airflow.result("session_elsewhere_on_mwaa", "count") == 10, output[-5000:]
+    assert {session["state"] for session in spark_endpoint.sessions()} == {"TERMINATED"}
+
+
 @pytest.fixture(scope="module")
 def demonstrated(spark_endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayAirflow]:
     """The components of an Airflow, its web server too, that have run the DAG of ``make demo``."""
@@ -232,6 +246,6 @@ def test_links(demonstrated: ThrowawayAirflow) -> None:
     page = permitted.open(address)
     assert (page.status, job_run_id in page.text) == (200, True), page.text
     spark_ui = permitted.open(permitted.link("Spark UI", DEMO, run_id, "word_count", -1))
-    assert (spark_ui.status, f"{job_run_id}-2" in spark_ui.location) == (307, True), spark_ui.text
+    assert (spark_ui.status, "/_emrs/dashboards/" in spark_ui.location) == (307, True), spark_ui.text
     assert Browser(demonstrated.url, FORBIDDEN).open(address).status == 403
     assert Browser(demonstrated.url).open(address).status in (302, 307)
