@@ -168,7 +168,7 @@ class Reader:
             _, missing = _find(step.output, _whole_lines(said + "\n"))
             if (missing is None and status == 0) or not _QUESTION.match(step.command) or time.monotonic() > until:
                 break
-            time.sleep(0.5)
+            time.sleep(2)
         refused = any(line.startswith(_REFUSED) for line in step.output)
         assert refused == (status != 0), f"{step.place}: {step.command}\nended with status {status}:\n{said}"
         assert missing is None, f"{step.place}: {step.command}\ndid not print: {missing}\nbut:\n{said}"

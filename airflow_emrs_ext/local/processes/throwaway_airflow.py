@@ -91,6 +91,8 @@ class ThrowawayAirflow:
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": web_port,
             "AIRFLOW__WEBSERVER__WORKERS": "1",
+            # It ends itself when it has not started in time, and is as late on a machine that is busy.
+            "AIRFLOW__WEBSERVER__WEB_SERVER_MASTER_TIMEOUT": "600",
             "AIRFLOW__WEBSERVER__BASE_URL": self.url,
             **({"AIRFLOW__API__BASE_URL": self.url} if base_path else {}),
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
