@@ -38,6 +38,10 @@ $(foreach client,$(CONTRACT),$(eval contract-$(client) := 3.11 2026-11-15))
 NODE_CLIENT := build/javascript
 AMAZON_EXAMPLES := build/amazon
 
+# dbt, in an environment of its own, as its users have it.
+DBT := dbt-1.11
+dbt-1.11 := 3.11 2026-11-15
+
 # The web servers that serve the links of tasks: environments of the above where they have the version.
 web-3.1.8 := 3.12 2026-03-11
 web-3.2.2 := 3.12 2026-05-29
@@ -83,7 +87,7 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models test-newest lint format bench figures docs wheel dist lock lock-matrix clean
+.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models test-newest test-dbt lint format bench figures docs wheel dist lock lock-matrix clean
 help:
 	@echo 'make demo             an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make check            linters, types, layers, tests that need no process; a minute'
@@ -102,6 +106,7 @@ help:
 	@echo 'make test-contract    other clients of EMR: $(CONTRACT), boto3, the Amazon provider, JavaScript'
 	@echo 'make test-links       the links in eight web servers'
 	@echo 'make test-loops       tasks in loops of Airflow $(LOOPS)'
+	@echo 'make test-dbt         the dbt project of the documentation, in a session'
 	@echo 'make test-browser     the links in Chromium (apt-get install chromium)'
 	@echo 'make test-models      what the service models of the newest botocore have that nothing here knows'
 	@echo 'make test-newest      the newest of every package, whatever bounds it from above: what breaks'
@@ -182,7 +187,9 @@ lock: | $(TOOLS)/.stamp
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 		--output-file tests/locks/figures.txt tests/locks/figures.in
 
-lock-matrix: $(MWAA:%=lock-mwaa-%) $(CLIENTS:%=lock-client-%) $(CONTRACT:%=lock-contract-%) $(WEB:%=lock-%)
+lock-matrix: $(MWAA:%=lock-mwaa-%) $(CLIENTS:%=lock-client-%) $(CONTRACT:%=lock-contract-%) $(WEB:%=lock-%) lock-dbt
+lock-dbt: | $(TOOLS)/.stamp
+	$(call resolve,$(lastword $($(DBT))),$(firstword $($(DBT)))) --output-file tests/locks/$(DBT).txt tests/locks/$(DBT).in
 lock-web-%: | $(TOOLS)/.stamp
 	$(call resolve,$(lastword $(web-$*))) --output-file tests/locks/web-$*.txt pyproject.toml tests/locks/web-$*.in
 # As MWAA installs the recipe of the documentation, beside what the image has.
@@ -331,6 +338,11 @@ test-loops: .venv-airflow-$(LOOPS)/.installed
 	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
 		../$(<D)/bin/pytest $(PYTEST_ARGS) matrix/test_loops.py
 
+test-dbt: .venv-airflow-$(NEWEST)/.installed .venv-$(DBT)/.locked
+	@echo "== $(DBT) in a session"
+	cd tests && EMRS_TEST_WHEEL=1 EMRS_TEST_DBT="$(CURDIR)/.venv-$(DBT)/bin/python" \
+		PATH="$(CURDIR)/$(newest_bin):$$PATH" ../$(newest_bin)/pytest $(PYTEST_ARGS) system/test_dbt.py
+
 test-models: .venv-airflow-$(NEWEST)/.installed
 	@echo "== service models of the newest botocore"
 	$(newest_bin)/python -m tests.service_models.compare
@@ -379,6 +391,6 @@ docs: .venv-docs/.installed
 	@echo "documentation: docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-contract-* .venv-web-* .venv-browser .venv-coverage .venv-docs .venv-newest .venv-figures $(TOOLS) build dist docs/_build .demo .emrs-local \
+	rm -rf .venv-airflow-* .venv-mwaa-* .venv-client-* .venv-contract-* .venv-dbt-* .venv-web-* .venv-browser .venv-coverage .venv-docs .venv-newest .venv-figures $(TOOLS) build dist docs/_build .demo .emrs-local \
 		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find airflow_emrs_ext tests dags -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,1 @@
+pytest_plugins = ["airflow_emrs_ext.local.pytest_plugin"]
