@@ -27,6 +27,7 @@ def emr_endpoint() -> Iterator[LocalEmr]:
         yield endpoint
 
 
+# [test]
 def test_the_project_is_built(
     emr: LocalEmr, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -57,5 +58,6 @@ def test_the_project_is_built(
     ]
     assert s3.head_object(Bucket="acme-sales", Key=key)["ContentLength"] > 0
     assert [session["state"] for session in emr.sessions()] == ["TERMINATED"]
+    # [/test]
     # In a catalog that outlives the session dbt would replace the tables; here it makes them anew.
     assert run_dag(DBT / "dags" / "dbt_sales.py", conf=conf, timeout=300).state == "success"

@@ -19,7 +19,7 @@ from tests.spark_sessions import ROLE, start_session
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Where files are that run: the example DAGs, and the projects of pages, each with a test of its own.
-RUNNING = ("dags", "docs/examples/testing", "docs/examples/dbt")
+RUNNING = ("dags", "docs/examples/getting-started", "docs/examples/testing", "docs/examples/dbt")
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
 

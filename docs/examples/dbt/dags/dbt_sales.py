@@ -13,7 +13,8 @@ except ImportError:  # Airflow 2
     from airflow.models.param import Param
 
 # A virtual environment of its own, as dbt's packages and Airflow's do not go together:
-# python3.11 -m venv /opt/dbt && /opt/dbt/bin/pip install dbt-spark 'pyspark[connect]==4.1.*' 'pandas<3'
+# python3.11 -m venv /opt/dbt
+# /opt/dbt/bin/pip install dbt-spark 'dbt-core<1.12' 'pyspark[connect]==4.1.*' 'pandas<3' setuptools
 DBT_PYTHON = "/opt/dbt/bin/python"
 PROJECT = str(Path(__file__).parents[1] / "sales")
 
