@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_3
+from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
@@ -18,8 +19,8 @@ from tests.spark_sessions import ROLE, start_session
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-# Where files are that run: the example DAGs, and the projects of pages, each with a test of its own.
-RUNNING = ("dags", "docs/examples/getting-started", "docs/examples/testing", "docs/examples/dbt")
+# Where files are that run: the example DAGs, the projects of pages, each with a test of its own, and tests.
+RUNNING = ("dags", "docs/examples/getting-started", "docs/examples/testing", "docs/examples/dbt", "tests")
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
 
@@ -68,11 +69,12 @@ def _session() -> Iterator[dict[str, Any]]:
             patch.setenv(name, value)
         application_id, session_id = start_session(emr)
         ids = {"application_id": application_id, "session_id": session_id}
-        yield {"emr_serverless": emr.client("emr-serverless"), "reference": ids, **ids}
+        with EmrServerlessSparkConnectHook(aws_conn_id=None).session(ids) as spark:
+            yield {"emr_serverless": emr.client("emr-serverless"), "reference": ids, "spark": spark, **ids}
 
 
 # Pages whose blocks work in a session.
-ON_SPARK = ("docs/guides/local-endpoint.md", "docs/guides/sessions.md")
+ON_SPARK = ("docs/guides/connectors.md", "docs/guides/local-endpoint.md", "docs/guides/sessions.md")
 
 
 @pytest.mark.parametrize(("page", "code"), blocks())
@@ -104,4 +106,5 @@ def test_what_is_included_is_a_file_that_runs() -> None:
         for path in re.findall(r"\{literalinclude\} *(\S+)", text):
             included.append(str((page.parent / path).resolve().relative_to(ROOT)))
     assert included
-    assert [path for path in included if not path.startswith(RUNNING)] == []
+    code = [path for path in included if path.endswith(".py")]
+    assert [path for path in code if not path.startswith(RUNNING)] == []
