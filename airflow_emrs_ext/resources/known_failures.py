@@ -205,6 +205,13 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
         "The Spark Connect client is newer than the session's Spark, and asks for what that does not know.",
     ),
     Remedy(
+        r"INVALID_HANDLE\.SESSION_\w+",
+        "Let the task be tried again, or split it: each task has a Spark session of its own. A pause of more than an "
+        "hour needs spark.connect.session.manager.defaultSessionTimeout in the session's `runtime_configuration`.",
+        "Spark Connect has closed this client's Spark session, with its temporary views: it does after 60 minutes "
+        "without a call, and with its driver.",
+    ),
+    Remedy(
         r"\b(CAST_INVALID_INPUT|CAST_OVERFLOW\w*|ARITHMETIC_OVERFLOW|DIVIDE_BY_ZERO|REMAINDER_BY_ZERO"
         r"|NUMERIC_VALUE_OUT_OF_RANGE|INVALID_ARRAY_INDEX\w*|CANNOT_PARSE_TIMESTAMP|DATETIME_FIELD_OUT_OF_BOUNDS)\b",
         "Use `try_cast`, `try_divide`, `try_to_timestamp`, `get` and their like where data may be wrong, or clean it; "

@@ -180,6 +180,13 @@ def test_an_error_of_spark_is_explained(run: Run) -> None:
     assert "in own_that_fails_in_spark)" in log
 
 
+def test_a_pause_that_is_too_long_is_explained(run: Run) -> None:
+    log = run.failure("own_that_pauses")
+    assert "INVALID_HANDLE.SESSION_CLOSED" in log
+    assert "spark.connect.session.manager.defaultSessionTimeout" in log
+    assert "SessionEnded" not in log
+
+
 def test_the_token_is_nowhere(run: Run) -> None:
     assert session(run.emr, run.session_id)["tokensMinted"] >= 10
     found = run.result("elsewhere")

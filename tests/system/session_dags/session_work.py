@@ -46,6 +46,19 @@ with DAG("session_work", schedule=None):
     def own_that_fails(spark):
         raise ValueError(f"the work fails at {spark.range(3).count()}")
 
+    @task.emr_serverless_session(
+        **OWN,
+        runtime_configuration={
+            f"spark.connect.session.manager.{name}": "1s" for name in ("defaultSessionTimeout", "maintenanceInterval")
+        },
+    )
+    def own_that_pauses(spark):
+        import time
+
+        spark.range(3).count()
+        time.sleep(6)
+        spark.range(3).count()
+
     @task.emr_serverless_session(**OWN)
     def own_that_is_terminated(spark, ti=None):
         import time
@@ -170,6 +183,7 @@ with DAG("session_work", schedule=None):
     own_that_fails()
     own_that_fails_in_spark()
     own_that_is_terminated()
+    own_that_pauses()
     given.expand(n=[3, 4])
     frame()
     rows()

@@ -153,6 +153,11 @@ SAID = [
         "AnalysisException: [UNRESOLVED_COLUMN.WITH_SUGGESTION] A column with name `amont` cannot be resolved.",
         "schema",
     ),
+    (
+        "SparkConnectGrpcException: (org.apache.spark.SparkSQLException) [INVALID_HANDLE.SESSION_CLOSED] The handle "
+        "d5f1 is invalid. Session was closed. SQLSTATE: HY000",
+        "defaultSessionTimeout",
+    ),
     ("org.apache.iceberg.exceptions.CommitFailedException: Commit failed: Requirement failed", "one task write"),
     ("CANCELLED Job run cancelled by request (CancelJobRun).", "CloudTrail"),
 ]
