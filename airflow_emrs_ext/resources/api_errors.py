@@ -118,6 +118,8 @@ _ID: Mapping[str, str] = {
     "virtualClusterId": "virtual_cluster_id",
     "jobRunId": "job_run_id",
     "sessionId": "session_id",
+    # S3 says that there is no such bucket, not which.
+    "Bucket": "bucket",
 }
 
 _OWN_ID: Mapping[str, str] = {
@@ -269,9 +271,10 @@ def refusal(operation: str, parameters: Mapping[str, Any], error: Exception, ser
             error_class = RequestConflict
     elif isinstance(error, ParamValidationError):
         error_class = RequestRejected
-    facts = {"operation": operation, **ids_in(operation, parameters), "code": code}
+    ids = ids_in(operation, parameters)
+    facts = {"operation": operation, **ids, "code": code}
     sentence = (
-        f"{operation} was refused: {code}: {_shortened(said).rstrip('. ')}. "
+        f"{operation}{naming(ids) if 'bucket' in ids else ''} was refused: {code}: {_shortened(said).rstrip('. ')}. "
         f"{_remedy(service, operation, code, said, error_class)}"
     )
     return error_class(sentence.rstrip(), facts)

@@ -161,7 +161,11 @@ LOG_ADVICE: dict[tuple[str, str], str] = {
     "bucket, and `kms:Decrypt` if they are encrypted, to the principal of `aws_conn_id`.",
     ("get_object", "NoSuchBucket"): "Create the bucket of the log URI, or correct its name in "
     "`configuration_overrides` or the application's `monitoring_configuration`.",
+    **dict.fromkeys(
+        [("list_objects_v2", "NoSuchBucket"), ("put_object", "NoSuchBucket")],
+        "Create the bucket, or correct its name in `artifacts` or in the log URI.",
+    ),
     ("get_log_events", "AccessDeniedException"): "Allow `logs:GetLogEvents` on the log group to the principal of "
     "`aws_conn_id`.",
 }
-"""What to do about the refusal of a call that reads a driver's log, by operation and code."""
+"""What to do about the refusal of a call that reads a driver's log or puts a file on S3, by operation and code."""

@@ -193,6 +193,6 @@ def test_what_is_refused(emr: LocalEmr, submit: Submit, driver: Any, artifacts: 
 
 
 def test_a_bucket_that_is_not_there(emr: LocalEmr, submit: Submit) -> None:
-    with pytest.raises(EmrError, match=r"no-such-bucket|NoSuchBucket"):
+    with pytest.raises(EmrError, match=r"bucket no-such-bucket\) was refused: NoSuchBucket.* in `artifacts`"):
         submit(spark_submit("jobs/etl.py"), "s3://no-such-bucket/a")
     assert emr.job_runs() == []
