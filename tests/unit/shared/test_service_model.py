@@ -19,6 +19,8 @@ _EXTRAS = {
     "execution-iam-policy": "emr-serverless/2021-07-13",
     "disk-encryption": "emr-serverless/2021-07-13",
     "identity-center": "emr-serverless/2021-07-13",
+    "scheduler": "emr-serverless/2021-07-13",
+    "shutdown-grace-period": "emr-serverless/2021-07-13",
     "cost-allocation": "emr-serverless/2021-07-13",
     "spark-connect": "emr-containers/2020-10-01",
     "persistent-app-ui": "emr/2009-03-31",
@@ -63,8 +65,10 @@ def test_every_client_of_an_extended_session_knows_sessions() -> None:
     assert "executionIamPolicy" in client.meta.service_model.operation_model("StartJobRun").input_shape.members
     application = client.meta.service_model.operation_model("CreateApplication").input_shape
     assert "sessionEnabled" in application.members["interactiveConfiguration"].members
-    for name in ("diskEncryption", "identityCenter", "jobLevelCostAllocation"):
+    for name in ("diskEncryption", "identityCenter", "jobLevelCostAllocation", "scheduler"):
         assert application.members[f"{name}Configuration"].members
+    assert client.meta.service_model.operation_model("CancelJobRun").input_shape.members["shutdownGracePeriodInSeconds"]
+    assert client.meta.service_model.operation_model("GetJobRun").output_shape.members["jobRun"].members["startedAt"]
     tagged = client.meta.service_model.operation_model("TagResource").input_shape.members["resourceArn"]
     assert "sessions" in tagged.metadata["pattern"]
 
@@ -124,6 +128,8 @@ def test_a_botocore_that_knows_a_feature_keeps_its_own_description() -> None:
     known["execution-iam-policy"] = "JobRunExecutionIamPolicy" in before["shapes"]
     known["disk-encryption"] = "DiskEncryptionConfiguration" in before["shapes"]
     known["identity-center"] = "IdentityCenterConfiguration" in before["shapes"]
+    known["scheduler"] = "SchedulerConfiguration" in before["shapes"]
+    known["shutdown-grace-period"] = "ShutdownGracePeriodInSeconds" in before["shapes"]
     known["cost-allocation"] = "JobLevelCostAllocationConfiguration" in before["shapes"]
     session = extend(botocore.session.get_session(), "emr-serverless")
     loader = session.get_component("data_loader")
