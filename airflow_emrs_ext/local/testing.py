@@ -101,15 +101,25 @@ class LocalEmr:
         return extend(session, service).client(service, **{"endpoint_url": url, **options})
 
     def script(
-        self, attempts: Sequence[ScriptedAttempt] = (), name: str = "*", *, session: ScriptedSession | None = None
+        self,
+        attempts: Sequence[ScriptedAttempt] = (),
+        name: str = "*",
+        *,
+        session: ScriptedSession | None = None,
+        times: int | None = None,
     ) -> None:
         """Say what the simulated job runs and sessions do that are started from now on; the script given last wins.
+
+        A job run that Airflow's retry of a task starts is another one, with attempts of its own: with ``times=1`` the
+        first fails, and the next does what the scripts before say, or ends well.
 
         :param attempts: attempt ``n`` of a job run does what entry ``n`` says; the last entry repeats
         :param name: pattern as in a shell for the names of the job runs, sessions and managed endpoints; default: all
         :param session: what a session or managed endpoint does
+        :param times: how many job runs and sessions the script is for, the next ones; ``None``: all
         """
-        self._call("POST", "scripts", Script(attempts=tuple(attempts), session=session, name=name).as_dict())
+        script = Script(attempts=tuple(attempts), session=session, name=name, times=times)
+        self._call("POST", "scripts", script.as_dict())
 
     def finish(self, job_run_id: str, *, succeeded: bool = True, details: str = "", after: float = 0.0) -> None:
         """End the simulated attempt that runs, whatever its script says.

@@ -52,8 +52,11 @@ def wait_for_billable(
         if isinstance(error, WaitTimeout) and not is_over(kind, error.facts.get("state")):
             left = "It is left as it is."
             if end_on_timeout:
-                yield from request_end_best_effort(ctx, kind=kind.key, ids=dict(ids))
-                left = f"The service was asked to {kind.verb} it ({kind.verb}_on_timeout)."
+                try:
+                    yield from request_end_best_effort(ctx, kind=kind.key, ids=dict(ids), raises=True)
+                    left = f"The service was asked to {kind.verb} it ({kind.verb}_on_timeout)."
+                except EmrError as refused:
+                    left = f"It could not be ended and may still run: {kind.verb} it. {refused.message}"
             error.restate(f"{error.message} {left}", error.facts)
         raise
 

@@ -134,6 +134,15 @@ SCENARIOS = [
         said="Raise wait_timeout (2.5 s) if it needs longer. It is left as it is.",
     ),
     Scenario(
+        "deadline, cancellation refused",
+        [ScriptedAttempt(hold=True)],
+        {"wait_timeout": 2.5},
+        before=inject("CancelJobRun", "error", status=400, code="ValidationException", times=None),
+        state="RUNNING",
+        error=WaitTimeout,
+        said="It could not be ended and may still run: cancel it. cancel_job_run was refused: ValidationException",
+    ),
+    Scenario(
         "execution timeout",
         [ScriptedAttempt(hold=True)],
         {"execution_timeout": timedelta(seconds=3.5)},

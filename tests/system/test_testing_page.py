@@ -52,7 +52,7 @@ def pytest_in(project: Path, *arguments: str) -> str:
 
 def test_the_simulated_tests_pass(project: Path) -> None:
     (project / ON_SPARK).unlink()
-    assert "5 passed" in pytest_in(project, "tests", "--numprocesses", "2")
+    assert "6 passed" in pytest_in(project, "tests", "--numprocesses", "2")
 
 
 @pytest.mark.parametrize("file", [".github/workflows/dags.yml", ".gitlab-ci.yml"])

@@ -84,17 +84,21 @@ class Script:
         not for job runs
     :param name: pattern as in a shell for the name of the job run or session; one without a name matches ``*`` only
     :param session: what a session does; ``None``: the script is not for sessions
+    :param times: how many job runs and sessions it is for, the next ones; ``None``: all
     """
 
     attempts: Sequence[ScriptedAttempt] = ()
     name: str = "*"
     session: ScriptedSession | None = None
+    times: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"name: must be a pattern for names of job runs or sessions, not {self.name!r}")
         if not self.attempts and self.session is None:
             raise ValueError("attempts: must have at least one entry, unless there is a session")
+        if self.times is not None and (type(self.times) is not int or self.times < 1):
+            raise ValueError(f"times: must be a whole number of at least 1, or null, not {self.times!r}")
 
     def matches(self, name: str | None) -> bool:
         """Whether the pattern is one for this name."""
@@ -110,6 +114,7 @@ class Script:
             "name": self.name,
             "attempts": [asdict(attempt) for attempt in self.attempts],
             "session": asdict(self.session) if self.session else None,
+            "times": self.times,
         }
 
     @classmethod
@@ -132,6 +137,7 @@ class Script:
             attempts=tuple(ScriptedAttempt(**attempt) for attempt in attempts),
             session=None if session is None else ScriptedSession(**session),
             name=values.get("name", "*"),
+            times=values.get("times"),
         )
 
 

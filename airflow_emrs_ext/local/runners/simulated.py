@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,14 +181,24 @@ class SimulatedRunner:
         """Forget every script."""
         self.scripts.clear()
 
+    def _script_for(self, name: str | None, applies: Callable[[Script], bool]) -> Script | None:
+        """The script of a job run or session that begins, which is one less for it to be for."""
+        for place, script in reversed(list(enumerate(self.scripts))):
+            if applies(script) and script.matches(name):
+                if script.times == 1:
+                    del self.scripts[place]
+                elif script.times is not None:
+                    self.scripts[place] = replace(script, times=script.times - 1)
+                return script
+        return None
+
     async def start(self) -> None:
         """Nothing to prepare."""
 
     async def launch(self, spec: AttemptSpec, on_running: Callable[[], None]) -> SimulatedAttempt:
         """Begin to follow the script of the job run; its later attempts follow the same one."""
         if spec.attempt == 1:
-            applying = [script for script in self.scripts if script.attempts and script.matches(spec.name)]
-            self._chosen[spec.job_run_id] = applying[-1] if applying else None
+            self._chosen[spec.job_run_id] = self._script_for(spec.name, lambda script: bool(script.attempts))
         script = self._chosen[spec.job_run_id]
         attempt = SimulatedAttempt(spec, script.attempt(spec.attempt) if script else _ATTEMPT, self.base_url)
         self._begin(spec.job_run_id, attempt, attempt.follow(on_running))
@@ -195,8 +206,8 @@ class SimulatedRunner:
 
     async def launch_connect(self, spec: ConnectSpec, on_ready: Callable[[], None]) -> SimulatedServer:
         """Begin to follow the script of the session or managed endpoint."""
-        applying = [script.session for script in self.scripts if script.session and script.matches(spec.name)]
-        server = SimulatedServer(spec, applying[-1] if applying else _SESSION, self.base_url)
+        script = self._script_for(spec.name, lambda script: script.session is not None)
+        server = SimulatedServer(spec, (script and script.session) or _SESSION, self.base_url)
         self._begin(spec.host_id, server, server.follow(on_ready))
         return server
 

@@ -100,6 +100,15 @@ async def test_the_last_script_counts_but_not_for_a_run_that_has_begun(runner: S
     assert (await ends(await runner.launch(spec_in(tmp_path, "third"), lambda: None))).succeeded
 
 
+async def test_a_script_for_some_runs_is_for_no_more(runner: SimulatedRunner, tmp_path: Path) -> None:
+    runner.add_script(Script((ScriptedAttempt(0, 0, succeeded=False),), times=2))
+    ended = []
+    for name, attempt in (("one", 1), ("one", 2), ("two", 1), ("three", 1), ("two", 2)):
+        launched = await runner.launch(spec_in(tmp_path, name, attempt=attempt), lambda: None)
+        ended.append((await ends(launched)).succeeded)
+    assert ended == [False, False, False, True, False]
+
+
 async def test_an_end_before_it_runs(runner: SimulatedRunner, tmp_path: Path) -> None:
     runner.add_script(Script((ScriptedAttempt(running_after=9, ends_after=0, succeeded=False, details="no driver"),)))
     ran: list[bool] = []
