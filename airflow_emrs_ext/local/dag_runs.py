@@ -218,6 +218,7 @@ def _wait(child: int, seconds: float) -> int | None:
         return exit_status
     finally:
         if exit_status is None:
+            forked_dag_run.end_descendants(child)
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
         with contextlib.suppress(ProcessLookupError):

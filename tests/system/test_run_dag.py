@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -250,20 +252,54 @@ def test_what_cannot_be_run_is_said(run_dag: Run, file: Path, emr: LocalEmr) -> 
         run_dag(dag_of(), dag_id="a_dag")
 
 
+def is_over(pid: str) -> bool:
+    # A process that has ended, and for which nobody has waited, has no command line.
+    command = Path(f"/proc/{pid}/cmdline")
+    return not command.exists() or command.read_bytes() == b""
+
+
+# In a session of its own, as Airflow's BashOperator starts its command; the second outlives the shell that starts it.
+STARTED = "sleep 300 & echo $! >> {0}; (setsid sleep 300 & echo $! >> {0})"
+
+
 def test_what_hangs_is_ended_with_what_it_started(tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
+    pids = tmp_path / "pids"
 
     def hang() -> None:
         print("about to hang")
-        pid.write_text(str(subprocess.Popen(["sleep", "300"]).pid))
+        subprocess.run(STARTED.format(pids), shell=True, start_new_session=True, check=True)
         time.sleep(300)
 
     with pytest.raises(DagRunError, match=r"(?s)it had not ended after 10 s.*about to hang"):
         _in_fork(hang, tmp_path, 10, "it")
 
-    # A process that has ended, and for which nobody has waited, has no command line.
-    command = Path(f"/proc/{pid.read_text()}/cmdline")
-    eventually(lambda: not command.exists() or command.read_bytes() == b"")
+    started = pids.read_text().split()
+    assert len(started) == 2
+    eventually(lambda: all(map(is_over, started)))
+
+
+def test_what_ends_leaves_nothing_that_it_started(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+
+    def start() -> str:
+        subprocess.run(STARTED.format(pids), shell=True, start_new_session=True, check=True)
+        return "done"
+
+    assert _in_fork(start, tmp_path, 60, "it")[1] == "done"
+    eventually(lambda: all(map(is_over, pids.read_text().split())))
+
+
+def test_what_cannot_say_how_it_went_is_no_second_test_run(tmp_path: Path) -> None:
+    def work() -> None:
+        print("a disk that is full")
+        sys.stdout.flush()
+        # No file gets longer now.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    before = os.getpid()
+    with pytest.raises(DagRunError, match=r"(?s)it ended its process.*a disk that is full"):
+        _in_fork(work, tmp_path, 60, "it")
+    assert os.getpid() == before
 
 
 def test_a_task_that_ends_its_process_is_reported(run_dag: Run) -> None:

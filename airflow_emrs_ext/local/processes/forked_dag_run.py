@@ -6,10 +6,13 @@ keeps in module variables, not what a task changes, not a task that hangs or end
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import pickle
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections import defaultdict
@@ -22,6 +25,8 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
+
+import psutil
 
 # Where DAG.test looks for DAGs; it is given one, and finds no other.
 _BUNDLE = "dags-folder"
@@ -37,6 +42,8 @@ _HEAVY = (
 )
 
 _LONG_AGO = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
+
+_PR_SET_CHILD_SUBREAPER = 36
 
 # Of the process that has forked.
 _KEPT: list[Any] = []
@@ -104,25 +111,47 @@ def in_fork(work: Callable[[], Any], *, home: Path, output: Path, answer: Path, 
     :param answer: file for the answer, a pickle: what ``work`` has returned, or an error
     :param parent: end of a pipe whose other end closes with the process that has forked
     """
-    said: Any = None
     try:
-        os.setsid()
-        threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-        _redirect(output)
-        _use(home)
-        said = work()
-    except CannotRun as error:
-        said = error
-    except BaseException:
-        said = CannotRun(traceback.format_exc())
-    finally:
+        try:
+            os.setsid()
+            _adopt_orphans()
+            threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+            _redirect(output)
+            _use(home)
+            said = work()
+        except CannotRun as error:
+            said = error
+        except BaseException:
+            said = CannotRun(traceback.format_exc())
         sys.stdout.flush()
         sys.stderr.flush()
         unfinished = answer.with_suffix(".part")
         unfinished.write_bytes(pickle.dumps(said))
         unfinished.rename(answer)
-        # What the process of the test registered for its end is not for this one.
-        os._exit(0)
+    except BaseException:
+        # Without an answer it is told what was printed.
+        traceback.print_exc()
+    finally:
+        # Whatever has failed: the process of the test goes on elsewhere, and what it registered for its end is its own.
+        _end()
+
+
+def end_descendants(process: int) -> None:
+    """Kill what a process has started, and what that has started."""
+    for _ in range(100):
+        try:
+            everything = psutil.Process(process).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return
+        running = []
+        for one in everything:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if one.status() != psutil.STATUS_ZOMBIE:
+                    one.kill()
+                    running.append(one)
+        if not running:
+            return
+        time.sleep(0.01)
 
 
 def make_database() -> None:
@@ -149,7 +178,20 @@ def run(request: Request) -> dict[str, Any]:
 
 def _end_with_parent(pipe: int) -> None:
     os.read(pipe, 1)
-    os._exit(1)
+    _end()
+
+
+def _end() -> NoReturn:
+    try:
+        end_descendants(os.getpid())
+    finally:
+        os._exit(0)
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what outlives its own: a command of a shell that has ended, say."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _redirect(output: Path) -> None:
