@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -87,6 +88,11 @@ class ExternalSessionTask(_ElsewhereTask, ExternalPythonOperator):
     """A function that runs in another interpreter that is there."""
 
     template_fields: Sequence[str] = (*InSessionOperator.template_fields, *ExternalPythonOperator.template_fields)
+
+    def _is_pendulum_installed_in_target_env(self) -> bool:
+        # Airflow's own way to ask leaves a traceback in the task's log if it is not.
+        ask = "import importlib.util, sys; sys.exit(importlib.util.find_spec('pendulum') is None)"
+        return subprocess.run([self.python, "-c", ask], check=False).returncode == 0
 
 
 class VirtualenvSessionTask(_ElsewhereTask, PythonVirtualenvOperator):

@@ -143,6 +143,7 @@ class DagRunner:
         :raises UnexpectedState: it ended in another state than ``expect``
         :raises DagRunError: it could not be run, or did not end in time
         """
+        __tracebackhide__ = True  # of pytest: what failed is the run
         if isinstance(dag, (str, os.PathLike)):
             dag = Path(dag).resolve()
             if not dag.is_file():

@@ -303,6 +303,12 @@ JOB_RUN_FAILURES: tuple[Remedy, ...] = (
         "Another job changed the table while this one did.",
     ),
     Remedy(
+        r"(?i)(exited with status|exit ?code:?) (?!(0|1|9|15|137|143)\b)\d+",
+        "Look for it in the script and at the end of the driver's output. An exception that leaves the script would be "
+        "named here.",
+        "The script has ended itself with this status: by sys.exit(), or by a program that it has run.",
+    ),
+    Remedy(
         r"^CANCELLED",
         "If nobody meant to: AWS CloudTrail shows who called CancelJobRun.",
         "Somebody, or another task, cancelled it.",

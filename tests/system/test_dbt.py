@@ -43,6 +43,7 @@ def test_the_project_is_built(
 
     run = run_dag(DBT / "dags" / "dbt_sales.py", conf=conf, timeout=300)
 
+    assert "ModuleNotFoundError" not in run.tasks["build"].log
     assert run.tasks["build"].result == {
         "regions": "success",
         "stg_sales": "success",

@@ -53,3 +53,9 @@ def test_the_dag_of_the_readme_is_one() -> None:
     exec(compile(code, "README.md", "exec"), scope)
     dag = scope["nightly"]()
     assert set(dag.task_ids) == {"create", "job", "delete"}
+
+
+def test_every_example_is_listed() -> None:
+    files = [*(ROOT / "dags").glob("*.py"), *(path for path in (ROOT / "dags" / "jobs").iterdir() if path.is_file())]
+    page = PAGES["reference/examples.md"]
+    assert [file.name for file in files if f"`{file.name} <" not in page] == []

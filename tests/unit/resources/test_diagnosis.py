@@ -159,6 +159,7 @@ SAID = [
         "defaultSessionTimeout",
     ),
     ("org.apache.iceberg.exceptions.CommitFailedException: Commit failed: Requirement failed", "one task write"),
+    ("The driver exited with status 3; its last line of output: nothing to do", "leaves the script"),
     ("CANCELLED Job run cancelled by request (CancelJobRun).", "CloudTrail"),
 ]
 

@@ -37,7 +37,6 @@ def dbt_sales():
     )
     application_id = application.output["application_id"]
 
-    # [build]
     @task.emr_serverless_session(
         application_id=application_id,
         execution_role_arn="arn:aws:iam::123456789012:role/dbt",
@@ -55,10 +54,9 @@ def dbt_sales():
             raise done.exception
         states = {result.node.name: str(result.status) for result in done.result}
         if not done.success:
-            raise RuntimeError(f"dbt build has failed: {states}")
+            wrong = {result.node.name: result.message for result in done.result if result.status in ("error", "fail")}
+            raise RuntimeError(f"dbt build has failed: {wrong}")
         return states
-
-    # [/build]
 
     delete_application = EmrServerlessDeleteApplicationOperator(
         task_id="delete_application", application_id=application_id, force_stop=True

@@ -27,7 +27,6 @@ def nightly_sales():
             "s3://acme-jobs/totals.py", ["s3://acme-sales/{{ ds }}/", "s3://acme-reports/{{ ds }}/"]
         ),
         retry_policy={"maxAttempts": 2},
-        retries=1,
         deferrable=True,
     )
     delete_application = EmrServerlessDeleteApplicationOperator(

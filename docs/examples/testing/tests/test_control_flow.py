@@ -17,15 +17,6 @@ def test_a_second_attempt_is_enough(emr, run_dag):
     assert job_run["jobDriver"]["sparkSubmit"]["entryPointArguments"][0] == "s3://acme-sales/2026-03-01/"
 
 
-def test_airflow_tries_again_with_another_job_run(emr, run_dag):
-    emr.script([ScriptedAttempt(succeeded=False)], name="totals-*", times=1)
-
-    run = run_dag(DAG)
-
-    assert run.tasks["totals"].tries == 2
-    assert sorted(job_run["state"] for job_run in emr.job_runs()) == ["FAILED", "SUCCESS"]
-
-
 def test_nothing_is_reported_and_nothing_is_left_when_the_job_fails(emr, run_dag):
     emr.script([ScriptedAttempt(succeeded=False, details="no such column: amount")], name="totals-*")
 
