@@ -27,20 +27,20 @@ Lead = Callable[[], str]
 
 def spark_ui(view: DrivenRunView) -> Lead:
     """The UI of a job run's attempt, or of a session."""
-    view.require_start()
-    view.require_ui()
+    view.require_start(view.facts)
+    view.require_ui(view.facts)
     return view.ui
 
 
 def driver_log(view: DrivenRunView, name: str) -> Lead:
     """A log of the driver, wherever it is: on S3, in managed storage, in CloudWatch."""
-    view.require_start()
+    view.require_start(view.facts)
     locations = view.driver_locations
     if locations["s3_uri"]:
         # With a bucket of the user's own the service keeps the logs of the workers there and nowhere else.
         return _to(view.s3_object(f"{locations['s3_uri']}{name}.gz"))
     if locations["managed_storage"]:
-        view.require_ui()
+        view.require_ui(view.facts)
         return lambda: log_url(view.ui(), f"{view.facts['type']}_DRIVER", name)
     if group := locations["cloudwatch_log_group"]:
         stream = f"{locations['cloudwatch_log_stream_prefix']}/{name}"

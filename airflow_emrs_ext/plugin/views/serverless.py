@@ -53,7 +53,7 @@ class ServerlessView(DrivenRunView):
         return monitoring
 
     @override
-    def require_ui(self) -> None:
+    def require_ui(self, facts: Mapping[str, Any]) -> None:
         if not self.locations["managed_storage"]:
             raise LinkUnavailable(
                 404,
@@ -61,13 +61,13 @@ class ServerlessView(DrivenRunView):
                 "The service keeps the Spark UI in its managed storage, which the monitoring configuration of this "
                 "run or of its application switches off. The logs are where that configuration puts them.",
             )
-        ended = self.facts["ended_at"]
-        if ended and datetime.now(timezone.utc) - datetime.fromisoformat(ended) > _KEPT:
+        ended = self.ended_at(facts)
+        if ended and datetime.now(timezone.utc) - ended > _KEPT:
             raise LinkUnavailable(
                 404,
                 "Not kept any more",
                 f"The service keeps the Spark UI and the logs in its managed storage for {_KEPT.days} days; this ended "
-                f"on {ended[:10]}.",
+                f"on {ended:%Y-%m-%d}.",
             )
 
     @override

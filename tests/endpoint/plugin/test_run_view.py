@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from airflow_emrs_ext.plugin.pages import Alternative
 from airflow_emrs_ext.plugin.run_view import run_view
 from airflow_emrs_ext.plugin.targets import checked
 from airflow_emrs_ext.plugin.timeline import duration
-from airflow_emrs_ext.plugin.views import RunView, view_of
+from airflow_emrs_ext.plugin.views import RunView, serverless, view_of
 from tests.endpoint.plugin.eks import Cluster
 from tests.polling import eventually
 from tests.unit.plugin.started import PLACE, TAGS, recorded
@@ -95,6 +95,28 @@ def test_how_long_attempts_waited_and_ran_is_what_the_service_says(emr: LocalEmr
         words = f"waited {duration(waited.total_seconds())}, ran {duration(ran.total_seconds())}"
         assert f'role="img" aria-label="Attempt {number}: {words}"' in html
         assert f'<span class="soft">{words}</span>' in html
+
+
+@pytest.mark.parametrize("why", ["switched off", "not kept any more"])
+def test_attempts_without_a_spark_ui_have_no_links(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    monitoring = {}
+    if why == "switched off":
+        monitoring["managedPersistenceMonitoringConfiguration"] = {"enabled": False}
+    else:
+        monkeypatch.setattr(serverless, "_KEPT", timedelta())
+    emr.script(attempts=[ScriptedAttempt(succeeded=False), ScriptedAttempt(hold=True)])
+    work = job_run(
+        emr,
+        "RUNNING",
+        retryPolicy={"maxAttempts": 2},
+        configurationOverrides={"monitoringConfiguration": monitoring},
+    )
+    eventually(lambda: (emr.job_runs()[0]["attempts"][-1]["attempt"], emr.job_runs()[0]["state"]) == (2, "RUNNING"))
+    html = run_view(view_of(work.record), LINKS, str)
+    assert '<b>Attempt 1</b><span class="bad">FAILED</span>' in html
+    # What is kept for a while after the end is there until then.
+    second = "<b>Attempt 2</b>" if why == "switched off" else '<a href="2">Attempt 2</a>'
+    assert second in html
 
 
 def test_without_the_permission_for_an_attempt_there_is_its_whole_time(emr: LocalEmr) -> None:
