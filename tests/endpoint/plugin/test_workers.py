@@ -112,7 +112,8 @@ def test_a_cloudwatch_that_is_busy_is_asked_by_the_next_page(emr: LocalEmr, monk
         html = run_view(view_of(work.record), LINKS, str)
     (said,) = re.findall(r'<h2>Workers</h2><p class="soft">Not shown: ([^<]+)</p>', html)
     assert re.fullmatch(r"CloudWatch does not tell now \(.*503.*\)\. Load this page again\.", said)
-    assert "<dt>Driver</dt><dd>up to 4 vCPUs on demand</dd>" in run_view(view_of(work.record), LINKS, str)
+    (told,) = view_of(work.record).workers
+    assert (told.worker_type, list(told.vcpus.values())) == ("SPARK_DRIVER", [4.0])
 
 
 def test_metrics_that_do_not_tell_of_what_they_are_do_not_count(emr: LocalEmr) -> None:
