@@ -31,7 +31,8 @@ class Busy(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def cloudwatch(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that answers at once: the endpoint takes a while for its first call."""
+    """One that answers at once, where the endpoint takes a while for its first call, and knows what tests tell it."""
+    emr.configure(seconds_per_minute=3600)  # after which the endpoint itself would tell of workers
     monkeypatch.setattr(workers, "_silent", {})
     emr.client("cloudwatch").list_metrics()
 
