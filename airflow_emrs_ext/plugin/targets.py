@@ -27,27 +27,28 @@ Lead = Callable[[], str]
 
 def spark_ui(view: DrivenRunView) -> Lead:
     """The UI of a job run's attempt, or of a session."""
-    view.require_start()
-    view.require_ui()
+    # First what no start changes: nobody is to wait for one in vain, or to be led to attempts that have no UI either.
+    view.require_ui(view.facts)
+    view.require_start(view.facts)
     return view.ui
 
 
 def driver_log(view: DrivenRunView, name: str) -> Lead:
     """A log of the driver, wherever it is: on S3, in managed storage, in CloudWatch."""
-    view.require_start()
+    if not any(view.locations[place] for place in ("s3_uri", "managed_storage", "cloudwatch_log_group")):
+        raise LinkUnavailable(
+            404, "No logs are kept", "The monitoring configuration names neither a bucket nor a log group."
+        )
+    view.require_start(view.facts)
     locations = view.driver_locations
     if locations["s3_uri"]:
         # With a bucket of the user's own the service keeps the logs of the workers there and nowhere else.
         return _to(view.s3_object(f"{locations['s3_uri']}{name}.gz"))
     if locations["managed_storage"]:
-        view.require_ui()
+        view.require_ui(view.facts)
         return lambda: log_url(view.ui(), f"{view.facts['type']}_DRIVER", name)
-    if group := locations["cloudwatch_log_group"]:
-        stream = f"{locations['cloudwatch_log_stream_prefix']}/{name}"
-        return _to(console.log_stream(view.console, view.region, group, stream))
-    raise LinkUnavailable(
-        404, "No logs are kept", "The monitoring configuration names neither a bucket nor a log group."
-    )
+    stream = f"{locations['cloudwatch_log_stream_prefix']}/{name}"
+    return _to(console.log_stream(view.console, view.region, locations["cloudwatch_log_group"], stream))
 
 
 def s3_logs(view: DrivenRunView) -> Lead:

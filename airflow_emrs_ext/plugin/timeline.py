@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from airflow_emrs_ext.plugin.pages import time_element
-from airflow_emrs_ext.plugin.views import RunView
+from airflow_emrs_ext.plugin.views import DrivenRunView, RunView
 
 STYLE = """
 .attempts { list-style: none; margin: 0; padding: 0 }
@@ -33,7 +33,7 @@ class Row(NamedTuple):
     :param end: when it ended, or now
     :param is_over: whether it has ended
     :param waits: whether it is known not to have begun to run
-    :param path: of its Spark UI
+    :param path: of its Spark UI; empty: it is known to have none
     """
 
     name: str
@@ -134,7 +134,7 @@ def _rows(view: RunView, ui_of_attempt: Callable[[int], str]) -> Iterator[Row]:
     for attempt in attempts:
         number = attempt["attempt"]
         if row := _row(view, f"Attempt {number}", attempt, now):
-            has_ui = row.started is not None or not row.waits
+            has_ui = isinstance(view, DrivenRunView) and view.may_have_ui(attempt)
             yield row._replace(path=ui_of_attempt(number) if has_ui else "")
     if not attempts:
         # EMR on EKS describes no attempt: the line is the job run's, whichever of them the page is about.
@@ -146,7 +146,7 @@ def _rows(view: RunView, ui_of_attempt: Callable[[int], str]) -> Iterator[Row]:
 def _row(view: RunView, name: str, facts: Mapping[str, Any], now: datetime) -> Row | None:
     begin, started = moment(facts["created_at"]), moment(facts.get("started_at"))
     state = view.kind.states.parse(facts["state"])
-    end = moment(facts.get("ended_at") or facts.get("updated_at")) if state.is_terminal else now
+    end = view.ended_at(facts) if state.is_terminal else now
     if begin is None or end is None:
         return None
     # The service's word for when another attempt, or all of them, started would make this one's figures wrong.

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from botocore.config import Config
@@ -130,6 +131,15 @@ class RunView(ABC):
         has_ended = self.kind.states.parse(facts["state"]).is_terminal and bool(facts.get("ended_at"))
         return has_ended and "started_at" in facts and facts["started_at"] is None
 
+    def ended_at(self, facts: Mapping[str, Any]) -> datetime | None:
+        """When it, or an attempt, ended; ``None``: it has not, or nobody tells.
+
+        :param facts: its own, or those of the attempt
+        """
+        is_over = self.kind.states.parse(facts["state"]).is_terminal
+        told = (facts.get("ended_at") or facts.get("updated_at")) if is_over else None
+        return None if told is None else datetime.fromisoformat(told)
+
     @property
     def connection(self) -> Mapping[str, Any]:
         """``aws_conn_id``, ``region_name`` and ``verify`` of the task.
@@ -251,26 +261,40 @@ class DrivenRunView(RunView):
         """
         return self.locations
 
-    def require_start(self) -> None:
+    def require_start(self, facts: Mapping[str, Any]) -> None:
         """Nothing but a page can be shown of what has not begun.
 
+        :param facts: its own, or those of an attempt
         :raises LinkUnavailable: it has not
         """
-        earlier = self.facts.get("attempt", 1) - 1
+        earlier = facts.get("attempt", 1) - 1
         number = f", attempt {earlier + 1}," if earlier else ""
-        state = f"{self.kind.label(self.ids)}{number} is {self.facts['state']}"
-        if self.never_started(self.facts):
+        state = f"{self.kind.label(self.ids)}{number} is {facts['state']}"
+        if self.never_started(facts):
             text = f"{state}: it ended before its driver started, so it has neither a Spark UI nor a driver log."
             raise LinkUnavailable(409, "Never started", text, earlier=earlier)
-        if self.waits_for_start(self.facts):
+        if self.waits_for_start(facts):
             text = f"{state}: it has no driver yet. This page tries again by itself."
             raise LinkUnavailable(409, "Not started yet", text, again_after=AGAIN_SECONDS, earlier=earlier)
 
-    def require_ui(self) -> None:
+    def require_ui(self, facts: Mapping[str, Any]) -> None:
         """Refuse where it is known without asking for an address that there is no UI.
 
+        :param facts: its own, or those of an attempt
         :raises LinkUnavailable: there is none
         """
+
+    def may_have_ui(self, facts: Mapping[str, Any]) -> bool:
+        """Whether a click on the Spark UI leads somewhere, as far as is known without asking for an address.
+
+        :param facts: its own, or those of an attempt
+        """
+        try:
+            self.require_start(facts)
+            self.require_ui(facts)
+        except LinkUnavailable:
+            return False
+        return True
 
     @property
     def is_active(self) -> bool:

@@ -58,7 +58,7 @@ class EksJobRunView(ContainersView, DrivenRunView):
             raise self.missing(logs.place("stdout")) from error
 
     @override
-    def require_ui(self) -> None:
+    def require_ui(self, facts: Mapping[str, Any]) -> None:
         if self.facts["monitoring_configuration"].get("persistentAppUI") == "DISABLED":
             raise LinkUnavailable(
                 404,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 from typing_extensions import override
@@ -24,6 +25,16 @@ from airflow_emrs_ext.resources import JOB_RUN, attempt_facts
 _KEPT = timedelta(days=30)
 # As many attempts as a batch job run may have; of a streaming one with more only the newest are asked about.
 _ATTEMPTS_WITH_TIMES = 10
+
+
+@lru_cache(maxsize=500)
+def _ended_attempts(*job_run: str) -> dict[int, Mapping[str, Any]]:
+    """By number, the times of attempts of a job run that have ended: they stay, and no page asks for them again."""
+    return {}
+
+
+def _times(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: facts[name] for name in ("started_at", "ended_at")}
 
 
 class ServerlessView(DrivenRunView):
@@ -53,7 +64,7 @@ class ServerlessView(DrivenRunView):
         return monitoring
 
     @override
-    def require_ui(self) -> None:
+    def require_ui(self, facts: Mapping[str, Any]) -> None:
         if not self.locations["managed_storage"]:
             raise LinkUnavailable(
                 404,
@@ -61,13 +72,13 @@ class ServerlessView(DrivenRunView):
                 "The service keeps the Spark UI in its managed storage, which the monitoring configuration of this "
                 "run or of its application switches off. The logs are where that configuration puts them.",
             )
-        ended = self.facts["ended_at"]
-        if ended and datetime.now(timezone.utc) - datetime.fromisoformat(ended) > _KEPT:
+        ended = self.ended_at(facts)
+        if ended and datetime.now(timezone.utc) - ended > _KEPT:
             raise LinkUnavailable(
                 404,
                 "Not kept any more",
                 f"The service keeps the Spark UI and the logs in its managed storage for {_KEPT.days} days; this ended "
-                f"on {ended[:10]}.",
+                f"on {ended:%Y-%m-%d}.",
             )
 
     @override
@@ -110,21 +121,30 @@ class ServerlessJobRunView(ServerlessView):
             listed = self.ask(api.list_job_run_attempts, *self.ids.values())
         except (AccessDenied, RequestRejected):
             return []  # it may be seen and its attempts not: the page shows the rest
-        attempts = sorted((attempt_facts(one) for one in listed), key=lambda one: int(one["attempt"]))
-        return [*attempts[:-_ATTEMPTS_WITH_TIMES], *map(self._with_times, attempts[-_ATTEMPTS_WITH_TIMES:])]
+        attempts = sorted(map(attempt_facts, listed), key=lambda one: int(one["attempt"]), reverse=True)
+        # The newest first: what is not told in time is missing of the oldest.
+        newest = [{**one, **self._times_of(one)} for one in attempts[:_ATTEMPTS_WITH_TIMES]]
+        return [*newest, *attempts[_ATTEMPTS_WITH_TIMES:]][::-1]
 
-    def _with_times(self, attempt: dict[str, Any]) -> dict[str, Any]:
-        """An attempt with its start, which GetJobRun tells and ListJobRunAttempts does not."""
-        facts: Mapping[str, Any] = self.facts
-        if attempt["attempt"] != facts["attempt"]:
-            if not self.seconds_left:
-                return attempt
-            try:
-                run = self.ask(api.get_job_run, *self.ids.values(), attempt=attempt["attempt"])
-                facts = self.kind.read(self.ids, {"jobRun": run}).facts
-            except (EmrError, LookupError, TypeError, ValueError, AttributeError):
-                return attempt
-        return {**attempt, "started_at": facts["started_at"], "ended_at": facts["ended_at"]}
+    def _times_of(self, attempt: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Start and end of an attempt, which GetJobRun tells and ListJobRunAttempts does not."""
+        number = attempt["attempt"]
+        if number == self.facts["attempt"]:
+            return _times(self.facts)
+        ended = _ended_attempts(self.region, *self.ids.values())
+        if number in ended:
+            return ended[number]
+        if not self.seconds_left:
+            return {}
+        try:
+            run = self.ask(api.get_job_run, *self.ids.values(), attempt=number)
+            times = _times(self.kind.read(self.ids, {"jobRun": run}).facts)
+        except (EmrError, LookupError, TypeError, ValueError, AttributeError):
+            return {}
+        # It had ended before its times were asked for.
+        if self.kind.states.parse(attempt["state"]).is_terminal:
+            ended[number] = times
+        return times
 
     @property
     @override

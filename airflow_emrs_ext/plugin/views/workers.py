@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
+from botocore.exceptions import BotoCoreError
+
 from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.core.effects import Call, Effects, RunContext
 from airflow_emrs_ext.exceptions import ServiceUnavailable
@@ -24,7 +26,7 @@ _KEPT = timedelta(days=15)
 
 # A web server in a private network may not reach CloudWatch: not each page waits to find that out again.
 _SILENCE_SECONDS = 300.0
-_silent: dict[Hashable, float] = {}
+_silent: dict[Hashable, tuple[float, str]] = {}
 
 
 class Workers(NamedTuple):
@@ -55,14 +57,22 @@ def workers(
     :param until: when it ended, or now
     :raises EmrError: CloudWatch does not tell; nothing is repeated
     """
-    if time.monotonic() < _silent.get(asked_as, 0.0):
-        raise ServiceUnavailable("CloudWatch did not answer a moment ago, and is asked again in some minutes.")
+    until_asked, unanswered = _silent.get(asked_as, (0.0, ""))
+    if time.monotonic() < until_asked:
+        raise ServiceUnavailable(unanswered)
     ctx = replace(ctx, wait_policy=replace(ctx.wait_policy, call_patience=0.0))
     try:
         return (yield from _told(ctx, job_run_id, max(since, until - _LONGEST), until))
-    except ServiceUnavailable:
-        _silent[asked_as] = time.monotonic() + _SILENCE_SECONDS
-        raise
+    except ServiceUnavailable as error:
+        cause = error.__cause__
+        text = f"CloudWatch does not tell now ({cause}). Load this page again."
+        if isinstance(cause, BotoCoreError):
+            text = (
+                f"CloudWatch did not answer ({cause}), and is asked again {_SILENCE_SECONDS / 60:.0f} minutes later. "
+                "A web server in a private network needs a VPC endpoint for it (monitoring)."
+            )
+            _silent[asked_as] = (time.monotonic() + _SILENCE_SECONDS, text)
+        raise ServiceUnavailable(text, {**error.facts, "job_run_id": job_run_id}) from cause
 
 
 def _told(ctx: RunContext, job_run_id: str, since: datetime, until: datetime) -> Effects[list[Workers]]:
@@ -91,12 +101,17 @@ def _told(ctx: RunContext, job_run_id: str, since: datetime, until: datetime) ->
 
 
 def _by_group(listed: Mapping[str, Sequence[Any]]) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """A metric of each type and capacity: the service has each twice, with names of application and job run, too."""
+    """A metric of each type and capacity: the service has each twice, with names of application and job run, too.
+
+    Those that tell of no type or capacity are none of them.
+    """
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
     for metric in listed["Metrics"]:
         told = {one["Name"]: one["Value"] for one in metric["Dimensions"]}
         metric = {name: metric[name] for name in (*_METRIC, "Dimensions")}
-        found.setdefault((told["WorkerType"], told["CapacityAllocationType"]), metric)
+        match told:
+            case {"WorkerType": str(worker_type), "CapacityAllocationType": str(capacity)}:
+                found.setdefault((worker_type, capacity), metric)
     return dict(sorted(found.items()))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from airflow_emrs_ext.plugin.pages import Alternative
 from airflow_emrs_ext.plugin.run_view import run_view
 from airflow_emrs_ext.plugin.targets import checked
 from airflow_emrs_ext.plugin.timeline import duration
-from airflow_emrs_ext.plugin.views import RunView, view_of
+from airflow_emrs_ext.plugin.views import RunView, serverless, view_of
 from tests.endpoint.plugin.eks import Cluster
 from tests.polling import eventually
 from tests.unit.plugin.started import PLACE, TAGS, recorded
@@ -95,6 +96,62 @@ def test_how_long_attempts_waited_and_ran_is_what_the_service_says(emr: LocalEmr
         words = f"waited {duration(waited.total_seconds())}, ran {duration(ran.total_seconds())}"
         assert f'role="img" aria-label="Attempt {number}: {words}"' in html
         assert f'<span class="soft">{words}</span>' in html
+
+
+def run_of_attempts(emr: LocalEmr, number: int, **parameters: Any) -> RunView:
+    """A job run whose attempts have failed but for the last, which goes on."""
+    emr.script(attempts=[*[ScriptedAttempt(succeeded=False)] * (number - 1), ScriptedAttempt(hold=True)])
+    work = job_run(emr, "RUNNING", retryPolicy={"maxAttempts": number}, **parameters)
+    eventually(lambda: (len(emr.job_runs()[0]["attempts"]), emr.job_runs()[0]["state"]) == (number, "RUNNING"))
+    return view_of(work.record)
+
+
+def calls_of(emr: LocalEmr, view: RunView) -> dict[str, int]:
+    """How often a page asks EMR, by operation."""
+    before = len(emr.calls())
+    run_view(view, checked(LINKS, view), str)
+    return dict(Counter(call["operation"] for call in emr.calls()[before:]))
+
+
+def test_how_often_a_page_asks(emr: LocalEmr) -> None:
+    work = run_of_attempts(emr, 10)
+    once = {"GetJobRun": 1, "ListJobRunAttempts": 1, "GetApplication": 1}
+    # What is told of an attempt that has ended stays true: only the first page asks for it.
+    assert calls_of(emr, work) == {**once, "GetJobRun": 10}
+    assert calls_of(emr, view_of(work.record)) == once
+    html = run_view(view_of(work.record), LINKS, str)
+    assert len(re.findall(r">waited [^<]+, ran ", html)) == 9
+
+    emr.finish(work.ids["job_run_id"])
+    eventually(lambda: emr.job_runs()[0]["state"] == "SUCCESS")
+    # Only now the log is read from managed storage, by two dashboards.
+    assert calls_of(emr, view_of(work.record)) == {**once, "GetDashboardForJobRun": 2}
+    html = run_view(view_of(work.record), LINKS, str)
+    assert len(re.findall(r">waited [^<]+, ran ", html)) == 10
+
+
+def test_the_newest_attempts_are_asked_for_first(emr: LocalEmr) -> None:
+    work = run_of_attempts(emr, 4)
+    _ = work.described
+    emr.inject("GetJobRun", "error", status=403, code="AccessDeniedException", after=1, times=None)
+    html = run_view(work, LINKS, str)
+    for number, words in ((1, "from its creation"), (2, "from its creation"), (3, "waited"), (4, "waited")):
+        assert re.search(rf">Attempt {number}</a><span[^>]*>\w+</span><span[^>]*>[^<]*{words} ", html)
+
+
+@pytest.mark.parametrize("why", ["switched off", "not kept any more"])
+def test_attempts_without_a_spark_ui_have_no_links(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    monitoring = {}
+    if why == "switched off":
+        monitoring["managedPersistenceMonitoringConfiguration"] = {"enabled": False}
+    else:
+        monkeypatch.setattr(serverless, "_KEPT", timedelta())
+    work = run_of_attempts(emr, 2, configurationOverrides={"monitoringConfiguration": monitoring})
+    html = run_view(work, LINKS, str)
+    assert '<b>Attempt 1</b><span class="bad">FAILED</span>' in html
+    # What is kept for a while after the end is there until then.
+    second = "<b>Attempt 2</b>" if why == "switched off" else '<a href="2">Attempt 2</a>'
+    assert second in html
 
 
 def test_without_the_permission_for_an_attempt_there_is_its_whole_time(emr: LocalEmr) -> None:

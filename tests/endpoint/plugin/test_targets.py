@@ -225,6 +225,14 @@ def test_a_run_that_has_not_started(work: Fixture) -> None:
     assert target("console", record).endswith("/emr/home?region=us-east-1#/serverless")
 
 
+def test_nobody_waits_for_a_start_that_brings_neither_ui_nor_logs(work: Fixture) -> None:
+    work.emr.configure(scheduling_seconds=600)
+    record = work.job_run(work.application(), "SUBMITTED", MANAGED_OFF)
+    for what, title in (("spark-ui", "Managed logs are switched off"), ("driver-stdout", "No logs are kept")):
+        none = no_target(lambda what=what: target(what, record))  # type: ignore[misc]
+        assert (none.status, none.title, none.again_after) == (404, title, None)
+
+
 def test_a_run_that_never_ran(work: Fixture) -> None:
     work.emr.configure(scheduling_seconds=600)
     record = work.job_run(work.application(), "SUBMITTED")
