@@ -162,10 +162,12 @@ def _cp(emr: LocalEmr, parsed: argparse.Namespace) -> None:
     if source == STREAM and str(target).endswith("/"):
         raise CommandRefused(f"standard input needs the key of an object, not {target}")
     found = [(source, "")] if source == STREAM else list(_found(s3, source))
+    copies = [(one, target if target == STREAM else _target_of(one, name, target)) for one, name in found]
     if isinstance(target, S3Uri):
         _make_bucket(s3, target.bucket)
-    for one, name in found:
-        place = target if target == STREAM else _target_of(one, name, target)
+    else:
+        _check_files([Path(str(place)) for _, place in copies])
+    for one, place in copies:
         _copy(s3, one, place)
         if STREAM not in (one, place):
             print(f"{one} -> {place}")
@@ -213,9 +215,18 @@ def _target_of(one: S3Uri | str, name: str, target: S3Uri | str) -> S3Uri | str:
     name = name or (one.key if isinstance(one, S3Uri) else Path(one).name).rpartition("/")[2]
     if isinstance(target, S3Uri):
         return target.below(name)
-    if ".." in Path(name).parts:
-        raise CommandRefused(f"{one} would be written outside of {target}")
-    return str(Path(target, name))
+    place = Path(target, name)
+    if not place.resolve().is_relative_to(Path(target).resolve()):
+        raise CommandRefused(
+            f"{one} would be written outside of {target}, to {place}: copy it alone, to a file you name"
+        )
+    return str(place)
+
+
+def _check_files(places: Sequence[Path]) -> None:
+    """Refuse what a file system cannot hold, before anything is written."""
+    for both in {above for place in places for above in place.parents}.intersection(places):
+        raise CommandRefused(f"{both} would be a file and a folder: copy the object of this name alone, elsewhere")
 
 
 def _copy(s3: Any, one: S3Uri | str, place: S3Uri | str) -> None:

@@ -141,10 +141,28 @@ class TestCp:
         assert said in refuse("cp", *arguments)
         assert keys(emr) == {"there": b""}
 
-    def test_a_key_does_not_lead_out_of_the_target(self, refuse: Run, emr: LocalEmr, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("key", ["a/../../evil", "a//{outside}/evil", "a/link/evil"])
+    def test_a_key_does_not_lead_out_of_the_target(
+        self, refuse: Run, run: Run, emr: LocalEmr, tmp_path: Path, key: str
+    ) -> None:
+        inside, outside = tmp_path / "in", tmp_path / "out"
+        inside.mkdir()
+        outside.mkdir()
+        (inside / "link").symlink_to(outside)
         emr.client("s3").create_bucket(Bucket="bucket")
-        emr.client("s3").put_object(Bucket="bucket", Key="a/../../evil", Body=b"")
-        assert "would be written outside of" in refuse("cp", "s3://bucket/a", str(tmp_path / "in"))
+        key = key.format(outside=outside)
+        for name in ("a/before", key):
+            emr.client("s3").put_object(Bucket="bucket", Key=name, Body=b"1")
+        said = refuse("cp", "s3://bucket/a", str(inside))
+        assert f"s3://bucket/{key} would be written outside of {inside}" in said
+        assert "copy it alone" in said
+        assert files(tmp_path) == {}
+        run("cp", f"s3://bucket/{key}", str(inside / "alone"))
+        assert files(tmp_path) == {"in/alone": b"1"}
+
+    def test_what_would_be_a_file_and_a_folder(self, refuse: Run, emr: LocalEmr, tmp_path: Path) -> None:
+        put(emr, d__a=b"", d__x=b"", d__x__y=b"")
+        assert f"{tmp_path / 'x'} would be a file and a folder" in refuse("cp", "s3://bucket/d/", str(tmp_path))
         assert files(tmp_path) == {}
 
 
