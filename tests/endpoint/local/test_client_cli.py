@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.local import client_cli
-from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
 from tests.polling import eventually
 
 ROLE = "arn:aws:iam::123456789012:role/jobs"
@@ -97,6 +97,26 @@ class TestCp:
             back = tmp_path / str(len(prefix))
             run("cp", prefix, str(back))
             assert files(back) == files(source)
+
+    def test_links_are_followed(
+        self, run: Run, emr: LocalEmr, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+    ) -> None:
+        for folder in ("jobs", "elsewhere"):
+            (tmp_path / folder).mkdir()
+        (tmp_path / "elsewhere" / "module.py").write_bytes(b"module")
+        (tmp_path / "jobs" / "job.py").write_bytes(b"job")
+        (tmp_path / "jobs" / "package").symlink_to("../elsewhere")
+        (tmp_path / "jobs" / ".#job.py").symlink_to("somebody@somewhere")
+        assert client_cli.main("cp", [str(tmp_path / "jobs"), "s3://bucket/"]) == 0
+        assert f"{tmp_path / 'jobs' / '.#job.py'} is left out" in capsysbinary.readouterr().err.decode()
+        assert keys(emr) == {"job.py": b"job", "package/module.py": b"module"}
+
+    def test_a_link_that_leads_back_is_named(self, refuse: Run, emr: LocalEmr, tmp_path: Path) -> None:
+        (tmp_path / "jobs").mkdir()
+        (tmp_path / "jobs" / "again").symlink_to(".")
+        said = refuse("cp", str(tmp_path / "jobs"), "s3://bucket/")
+        assert f"{tmp_path / 'jobs' / 'again'} leads back to {tmp_path / 'jobs'}" in said
+        assert emr.client("s3").list_buckets()["Buckets"] == []
 
     def test_a_prefix_is_a_folder(self, run: Run, emr: LocalEmr, tmp_path: Path) -> None:
         put(emr, day__1=b"1", day2__1=b"2")
@@ -185,6 +205,17 @@ def test_cat_unpacks(run: Run, emr: LocalEmr) -> None:
     assert run("cat", "s3://bucket/out/") == "1\n2\n"
 
 
+@pytest.mark.parametrize("spoil", [lambda data: data[:3000], lambda data: data[:500] + b"x" * 500 + data[1000:]])
+def test_cat_of_what_is_spoiled(
+    emr: LocalEmr, capsysbinary: pytest.CaptureFixture[bytes], spoil: Callable[[bytes], bytes]
+) -> None:
+    put(emr, log_gz=spoil(gzip.compress(os.urandom(5000))))
+    assert client_cli.main("cat", ["s3://bucket/log.gz"]) == 1
+    said = capsysbinary.readouterr().err.decode()
+    assert said.startswith("emrs-local cat: s3://bucket/log.gz: ")
+    assert "`emrs-local cp s3://bucket/log.gz -` prints it as it is" in said
+
+
 class TestLogs:
     @pytest.fixture
     def job_runs(self, emr: LocalEmr) -> list[str]:
@@ -217,6 +248,12 @@ class TestLogs:
         for asked in ([], ["elsewhere"]):
             assert f"there is no stdout.gz of {job_runs[2]} on S3" in refuse("logs", *asked)
 
+    def test_the_tenth_attempt_comes_after_the_second(self, run: Run, emr: LocalEmr, job_runs: list[str]) -> None:
+        for number in (2, 10):
+            key = f"jobs/{job_runs[2]}/attempts/{number}/SPARK_DRIVER/stdout.gz"
+            emr.client("s3").put_object(Bucket="jobs", Key=key, Body=gzip.compress(b"%d\n" % number))
+        assert run("logs", job_runs[2]) == "2\n10\n"
+
     def test_of_nothing(self, refuse: Run) -> None:
         assert "there is no job run; `emrs-local status`" in refuse("logs")
         assert "there is no job run or session x; `emrs-local status`" in refuse("logs", "x")
@@ -245,6 +282,36 @@ class TestWhereTheEndpointIs:
             said = refuse("ls")
         assert f"no endpoint answers at {url} (AWS_ENDPOINT_URL; " in said
         assert "start it with `emrs-local`" in said
+
+    def test_over_tls(
+        self, run: Run, refuse: Run, emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        with local_emr(state_dir=tmp_path, tls_port=port) as other:
+            other.client("s3").create_bucket(Bucket="theirs")
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://localhost:{port}")
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "tls" / "ca.pem"))
+            assert run("ls") == "s3://theirs/\n"
+            assert run("status") == f"https://localhost:{port}\n"
+            assert "there is no job run" in refuse("logs")
+            monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere.pem")
+            assert "AWS_CA_BUNDLE=/nowhere.pem: No such file or directory" in refuse("ls")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", emr.url)
+        assert run("status").startswith(emr.url)
+
+    def test_files_are_where_spark_looks(
+        self, run: Run, refuse: Run, emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "job.py").touch()
+        with local_emr(s3_endpoint=emr.url) as other:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", other.url)
+            run("cp", str(tmp_path / "job.py"), "s3://bucket/")
+        assert keys(emr) == {"job.py": b""}
+        with local_emr(s3_endpoint="https://s3.eu-central-1.amazonaws.com") as other:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", other.url)
+            assert "--s3-endpoint is https://s3.eu-central-1.amazonaws.com: for AWS there is `aws s3`" in refuse("ls")
 
     def test_the_default(self, monkeypatch: pytest.MonkeyPatch, emr: LocalEmr) -> None:
         monkeypatch.delenv("AWS_ENDPOINT_URL")
