@@ -238,7 +238,7 @@ def _run(home: Path, dags: Path, parsed: argparse.Namespace, for_endpoint: Seque
             _answer(airflow.check_components, lambda: _check_web_server(airflow))
         variables = home / "env.sh"
         variables.write_text(_shell_settings(airflow.settings))
-        authority = f"  its TLS trusts     AWS_CA_BUNDLE={state_dir / 'tls' / 'ca.pem'}\n"
+        authority = f"  over TLS          AWS_CA_BUNDLE={state_dir / 'tls' / 'ca.pem'}\n"
         progress.say(
             f"ready\n\n"
             f"  Airflow {_VERSION:<9} {airflow.url}   user {USER}, password {password}\n"

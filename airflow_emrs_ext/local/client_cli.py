@@ -132,10 +132,9 @@ def _running_endpoint() -> LocalEmr:
         f"{url} ({named}) is no endpoint of emrs-local, and this command asks nothing else: for AWS there is `aws s3`"
     )
     try:
-        with opener_for(url).open(f"{url.rstrip('/')}/_emrs/health", timeout=_SECONDS) as response:
-            health = json.load(response)
-            if health.get("status") != "ok":
-                raise other
+        health = _health(url)
+        if health.get("status") != "ok":
+            raise other
     except (urllib.error.HTTPError, AttributeError, ValueError):
         raise other from None
     except OSError as error:
@@ -145,6 +144,17 @@ def _running_endpoint() -> LocalEmr:
             " or let AWS_ENDPOINT_URL name the one that runs"
         ) from None
     return LocalEmr(url, s3_endpoint=health.get("s3Endpoint"))
+
+
+def _health(url: str) -> Any:
+    """What a server says of itself; one that is slow is waited for."""
+    opener = opener_for(url)
+    while True:
+        try:
+            with opener.open(f"{url.rstrip('/')}/_emrs/health", timeout=_SECONDS) as response:
+                return json.load(response)
+        except TimeoutError:
+            print(f"{url} has not answered for {_SECONDS} s; still waiting, Ctrl-C ends it", file=sys.stderr)
 
 
 def _client(emr: LocalEmr) -> Any:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -317,6 +318,39 @@ class TestWhereTheEndpointIs:
         monkeypatch.delenv("AWS_ENDPOINT_URL")
         monkeypatch.setattr(client_cli, "DEFAULT_URL", emr.url)
         assert client_cli.main("ls", []) == 0
+
+    def test_one_that_is_slow_is_waited_for(
+        self, emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(client_cli, "_SECONDS", 0.2)
+        asked = []
+
+        class Slow(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append(self.path)
+                if len(asked) == 1:
+                    return
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"status": "no"}')
+
+            def handle(self) -> None:
+                super().handle()
+                if len(asked) == 1:
+                    time.sleep(0.5)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            url = f"http://127.0.0.1:{server.server_port}"
+            monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+            assert client_cli.main("ls", []) == 1
+            server.shutdown()
+        waited, refused = capsys.readouterr().err.splitlines()
+        assert waited == f"{url} has not answered for 0.2 s; still waiting, Ctrl-C ends it"
+        assert "is no endpoint of emrs-local" in refused
 
     def test_another_server_is_asked_nothing(self, refuse: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = []
