@@ -47,10 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _check_extra()
     stdout = _keep_stdout_clean()
     _log_to_stderr()
-    if not _is_loopback(parsed.host):
-        _warn_about(parsed.host)
-    if parsed.lenient:
-        _say_what_is_off()
+    _warn(parsed)
 
     from airflow_emrs_ext.local.runners.spark.java import MissingRuntime
     from airflow_emrs_ext.local.server.endpoint import Options
@@ -88,7 +85,7 @@ def _run_command(command: str, arguments: Sequence[str]) -> int:
     if command == "airflow":
         from airflow_emrs_ext.local import airflow_cli
 
-        return airflow_cli.main(arguments, endpoint_parser())
+        return airflow_cli.main(arguments, endpoint_parser(), _warn)
     return client_cli.main(command, arguments)
 
 
@@ -256,6 +253,14 @@ def _keep_stdout_clean() -> TextIO:
     return kept
 
 
+def _warn(parsed: argparse.Namespace) -> None:
+    """Say on standard error what the options of an endpoint give up."""
+    if not _is_loopback(parsed.host):
+        _warn_about(parsed.host)
+    if parsed.lenient:
+        _say_what_is_off()
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return all(
@@ -281,7 +286,7 @@ def _warn_about(host: str) -> None:
 def _say_what_is_off() -> None:
     from airflow_emrs_ext.local.services.emr_serverless.rules import rules
 
-    print("--lenient switches off, each with a line in this log where AWS would refuse:", file=sys.stderr)
+    print("--lenient switches off, each with a line in the log where AWS would refuse:", file=sys.stderr)
     print(*(f"  {rule}" for rule in rules()), sep="\n", file=sys.stderr, flush=True)
 
 

@@ -7,18 +7,19 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import shutil
-import ssl
 import sys
 import urllib.error
-import urllib.request
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
-from airflow_emrs_ext.local.processes.endpoint import DEFAULT_PORT
-from airflow_emrs_ext.local.testing import LocalEmr
+from airflow_emrs_ext.local.processes.endpoint import DEFAULT_PORT, opener_for
+from airflow_emrs_ext.local.testing import LocalEmr, LocalEmrError
 
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 STREAM = "-"
@@ -75,7 +76,9 @@ def main(command: str, arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         # Whoever reads has read enough; the interpreter would flush once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    except (CommandRefused, Boto3Error, BotoCoreError, ClientError, OSError) as error:
+    except KeyboardInterrupt:
+        return 130
+    except (CommandRefused, LocalEmrError, Boto3Error, BotoCoreError, ClientError, OSError) as error:
         print(f"emrs-local {command}: {error}", file=sys.stderr)
         return 1
     return 0
@@ -97,7 +100,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser.set_defaults(act=acts[command])
     if command == "cp":
         parser.add_argument("source", help="a file or folder, s3://bucket/key, s3://bucket/prefix; - is standard input")
-        parser.add_argument("target", help="likewise; - is standard output; a bucket that is missing is created")
+        parser.add_argument("target", help="likewise; - is standard output; overwrites files, creates a missing bucket")
     elif command == "ls":
         parser.add_argument("uri", nargs="?", type=_s3_uri, help="s3://bucket/prefix; default: the buckets")
     elif command == "cat":
@@ -129,13 +132,9 @@ def _running_endpoint() -> LocalEmr:
         f"{url} ({named}) is no endpoint of emrs-local, and this command asks nothing else: for AWS there is `aws s3`"
     )
     try:
-        trusted = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
-        )
-        with opener.open(f"{url.rstrip('/')}/_emrs/health", timeout=_SECONDS) as response:
-            if json.load(response).get("status") != "ok":
-                raise other
+        health = _health(url)
+        if health.get("status") != "ok":
+            raise other
     except (urllib.error.HTTPError, AttributeError, ValueError):
         raise other from None
     except OSError as error:
@@ -144,12 +143,29 @@ def _running_endpoint() -> LocalEmr:
             f"no endpoint answers at {url} ({named}; {reason}): start it with `emrs-local` or `emrs-local airflow`,"
             " or let AWS_ENDPOINT_URL name the one that runs"
         ) from None
-    return LocalEmr(url)
+    return LocalEmr(url, s3_endpoint=health.get("s3Endpoint"))
+
+
+def _health(url: str) -> Any:
+    """What a server says of itself; one that is slow is waited for."""
+    opener = opener_for(url)
+    while True:
+        try:
+            with opener.open(f"{url.rstrip('/')}/_emrs/health", timeout=_SECONDS) as response:
+                return json.load(response)
+        except TimeoutError:
+            print(f"{url} has not answered for {_SECONDS} s; still waiting, Ctrl-C ends it", file=sys.stderr)
 
 
 def _client(emr: LocalEmr) -> Any:
+    """A client of the S3 that the endpoint's Spark reads and writes.
+
+    :raises CommandRefused: that is AWS
+    """
     from botocore.config import Config
 
+    if emr.s3_endpoint and "amazonaws.com" in (urlsplit(emr.s3_endpoint).hostname or ""):
+        raise CommandRefused(f"the endpoint's --s3-endpoint is {emr.s3_endpoint}: for AWS there is `aws s3`")
     # Of the endpoint itself, whatever proxy the environment has.
     return emr.client("s3", config=Config(proxies={}))
 
@@ -162,10 +178,12 @@ def _cp(emr: LocalEmr, parsed: argparse.Namespace) -> None:
     if source == STREAM and str(target).endswith("/"):
         raise CommandRefused(f"standard input needs the key of an object, not {target}")
     found = [(source, "")] if source == STREAM else list(_found(s3, source))
+    copies = [(one, target if target == STREAM else _target_of(one, name, target)) for one, name in found]
     if isinstance(target, S3Uri):
         _make_bucket(s3, target.bucket)
-    for one, name in found:
-        place = target if target == STREAM else _target_of(one, name, target)
+    else:
+        _check_files([Path(str(place)) for _, place in copies])
+    for one, place in copies:
         _copy(s3, one, place)
         if STREAM not in (one, place):
             print(f"{one} -> {place}")
@@ -194,13 +212,27 @@ def _found(s3: Any, source: S3Uri | str) -> Iterator[tuple[S3Uri | str, str]]:
         keys = [key for key, _, _ in _objects(s3, S3Uri(source.bucket, folder)) if not key.endswith("/")]
         yield from ((S3Uri(source.bucket, key), key[len(folder) :]) for key in keys)
     elif Path(source).is_dir():
-        keys = sorted(str(path.relative_to(source)) for path in Path(source).rglob("*") if path.is_file())
+        keys = [str(path.relative_to(source)) for path in _files(Path(source))]
         yield from ((str(Path(source, key)), key) for key in keys)
     else:
         keys = [source] if Path(source).exists() else []
         yield from ((key, "") for key in keys)
     if not keys:
         raise CommandRefused(f"there is nothing at {source}")
+
+
+def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Each file below a folder, through links, too."""
+    here = folder.resolve()
+    if here in above:
+        raise CommandRefused(f"{folder} leads back to {here}, and so has no end: remove this link")
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            yield from _files(path, (*above, here))
+        elif path.is_file():
+            yield path
+        else:
+            print(f"{path} is left out: there is no file behind it", file=sys.stderr)
 
 
 def _target_of(one: S3Uri | str, name: str, target: S3Uri | str) -> S3Uri | str:
@@ -213,9 +245,18 @@ def _target_of(one: S3Uri | str, name: str, target: S3Uri | str) -> S3Uri | str:
     name = name or (one.key if isinstance(one, S3Uri) else Path(one).name).rpartition("/")[2]
     if isinstance(target, S3Uri):
         return target.below(name)
-    if ".." in Path(name).parts:
-        raise CommandRefused(f"{one} would be written outside of {target}")
-    return str(Path(target, name))
+    place = Path(target, name)
+    if not place.resolve().is_relative_to(Path(target).resolve()):
+        raise CommandRefused(
+            f"{one} would be written outside of {target}, to {place}: copy it alone, to a file you name"
+        )
+    return str(place)
+
+
+def _check_files(places: Sequence[Path]) -> None:
+    """Refuse what a file system cannot hold, before anything is written."""
+    for both in {above for place in places for above in place.parents}.intersection(places):
+        raise CommandRefused(f"{both} would be a file and a folder: copy the object of this name alone, elsewhere")
 
 
 def _copy(s3: Any, one: S3Uri | str, place: S3Uri | str) -> None:
@@ -274,7 +315,8 @@ def _logs(emr: LocalEmr, parsed: argparse.Namespace) -> None:
             f"there is no {wanted} of {driver} on S3: its log is delivered some seconds after its driver has started,"
             " and only if its monitoring configuration, or its application's, has a log URI on S3"
         )
-    for place in places:
+    # The tenth attempt comes after the second.
+    for place in sorted(places, key=lambda place: re.sub(r"\d+", lambda number: number[0].zfill(9), str(place))):
         print(f"==> {place} <==", file=sys.stderr, flush=True)
         _print_object(s3, place, unpack=True)
 
@@ -317,5 +359,8 @@ def _objects(s3: Any, uri: S3Uri) -> Iterator[tuple[str, int, Any]]:
 def _print_object(s3: Any, uri: S3Uri, *, unpack: bool) -> None:
     body: IO[bytes] = s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
     with gzip.open(body) if unpack and uri.key.endswith(".gz") else contextlib.nullcontext(body) as content:
-        shutil.copyfileobj(content, sys.stdout.buffer)
+        try:
+            shutil.copyfileobj(content, sys.stdout.buffer)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise CommandRefused(f"{uri}: {error}; `emrs-local cp {uri} -` prints it as it is") from None
     sys.stdout.buffer.flush()

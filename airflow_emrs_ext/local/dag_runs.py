@@ -10,6 +10,7 @@ With pytest it is the fixture ``run_dag`` of :mod:`airflow_emrs_ext.local.pytest
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
 import shutil
@@ -30,7 +31,6 @@ from airflow_emrs_ext.local.processes.forked_dag_run import Request
 
 __all__ = ["DagRun", "DagRunError", "DagRunner", "TaskError", "TaskRun", "UnexpectedState", "dag_runner"]
 
-_DATABASE_SECONDS = 300
 _LOG_LINES = 40
 
 # What the state of a mapped task is when those of its instances differ.
@@ -112,7 +112,7 @@ class DagRunner:
         self._database = folder / "airflow.db"
         home = folder / "database"
         home.mkdir()
-        _in_fork(forked_dag_run.make_database, home, _DATABASE_SECONDS, "the metadata database")
+        _in_fork(forked_dag_run.make_database, home, math.inf, "the metadata database")
         # What is still in a file beside it gets into the database, too.
         with contextlib.closing(sqlite3.connect(home / "airflow.db")) as database:
             database.execute("PRAGMA journal_mode=DELETE")

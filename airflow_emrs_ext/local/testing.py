@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-from airflow_emrs_ext.local.processes.endpoint import LocalEmrError, endpoint_process
+from airflow_emrs_ext.local.processes.endpoint import LocalEmrError, endpoint_process, opener_for
 from airflow_emrs_ext.local.runners.scripts import Script, ScriptedAttempt, ScriptedSession
 
 __all__ = ["Fault", "LocalEmr", "LocalEmrError", "Script", "ScriptedAttempt", "ScriptedSession", "local_emr"]
@@ -64,8 +64,7 @@ class LocalEmr:
         self.region = region
         self.s3_endpoint = s3_endpoint
         self._settings = dict(settings or {})
-        # A proxy configured in the environment has no business between a test and its own endpoint.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._opener = opener_for(self.url)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -368,8 +367,8 @@ def local_emr(
         arguments += ["--allowed-origin", origin]
     if moto_api:
         arguments.append("--moto-api")
-    with endpoint_process(arguments, start_seconds=start_seconds, with_aws=s3_endpoint is not None) as url:
-        emr = LocalEmr(url, s3_endpoint=s3_endpoint, settings=settings)
+    with endpoint_process(arguments, start_seconds=start_seconds, with_aws=s3_endpoint is not None) as process:
+        emr = LocalEmr(process.url, s3_endpoint=s3_endpoint, settings=settings)
         if settings:
             emr.configure(**settings)
         yield emr

@@ -80,7 +80,7 @@ def _side(label: str, tree: Path) -> Iterator[dict[str, Callable[[], float]]]:
         os.chdir(tree)
         try:
             arguments = ["--port", "0", "--quota-scale", "0"]
-            url = stack.enter_context(endpoint_process(arguments, start_seconds=60, with_aws=False))
+            url = stack.enter_context(endpoint_process(arguments, start_seconds=60, with_aws=False)).url
         finally:
             os.chdir(here)
         emr = LocalEmr(url, s3_endpoint=None, settings={})

@@ -42,6 +42,11 @@ with DAG("linked", schedule=None, start_date=datetime(2026, 1, 1), is_paused_upo
 with DAG("later", schedule="@once", start_date=datetime(2026, 1, 1)):
     EmrServerlessCreateApplicationOperator(task_id="never", release_label="emr-7.9.0")
 """
+# Settings of another Airflow and account that a shell has.
+OTHERS = {
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:////nowhere/airflow.db",
+    "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
+}
 BROKEN = "from airflow_emrs_ext.operators import nothing_of_this_name  # a DAG\n"
 
 
@@ -91,7 +96,7 @@ class Command:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", **pythonpath()},
+            env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", **pythonpath(), **OTHERS},
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -193,4 +198,4 @@ def test_the_next_start_goes_on(command: Command) -> None:
     assert [one["applicationId"] for one in again.endpoint.applications()] == applications
     again.see("DAG linked is there")
     assert "DAG run linked" not in again.said, "what was over before is no news"
-    again.end(signal.SIGTERM)
+    again.end(signal.SIGHUP)

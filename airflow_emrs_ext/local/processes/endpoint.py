@@ -7,13 +7,18 @@ import contextlib
 import os
 import queue
 import shlex
+import signal
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 DEFAULT_PORT = 4568
 """Where the endpoint is unless it is told otherwise."""
@@ -36,17 +41,63 @@ def port_number(text: str) -> int:
     return int(text)
 
 
+def ending_signals() -> list[signal.Signals]:
+    """The signals that end a command in good order; not SIGHUP where it is ignored, as with ``nohup``."""
+    hung_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGINT, signal.SIGTERM, *hung_up]
+
+
+def opener_for(url: str) -> urllib.request.OpenerDirector:
+    """What asks an endpoint: no proxy, and over TLS it trusts what AWS_CA_BUNDLE names, as boto3 does.
+
+    :param url: where the endpoint is
+    :raises LocalEmrError: AWS_CA_BUNDLE cannot be read
+    """
+    # A proxy configured in the environment has no business between a test and its own endpoint.
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if url.startswith("https:"):
+        bundle = os.environ.get("AWS_CA_BUNDLE") or None
+        try:
+            context = ssl.create_default_context(cafile=bundle)
+        except OSError as error:
+            raise LocalEmrError(
+                f"AWS_CA_BUNDLE={bundle}: {error.strerror or error}: name the endpoint's tls/ca.pem, as its log does"
+            ) from None
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    return urllib.request.build_opener(*handlers)
+
+
+@dataclass(frozen=True)
+class RunningEndpoint:
+    """An endpoint that was ready.
+
+    :param url: where it is
+    """
+
+    url: str
+    _process: subprocess.Popen[bytes]
+    _log: IO[bytes]
+
+    def check(self) -> None:
+        """Have a look at its process.
+
+        :raises LocalEmrError: it has ended
+        """
+        if self._process.poll() is not None:
+            raise LocalEmrError(f"the endpoint ended with status {self._process.returncode}:\n{_end_of(self._log)}")
+
+
 @contextlib.contextmanager
 def endpoint_process(
-    arguments: Sequence[str], *, start_seconds: float, with_aws: bool, log_file: Path | None = None
-) -> Iterator[str]:
+    arguments: Sequence[str], *, start_seconds: float | None, with_aws: bool, log_file: Path | None = None
+) -> Iterator[RunningEndpoint]:
     """A process that runs the endpoint, and ends with the context.
 
     :param arguments: its command line
-    :param start_seconds: how long to wait for it to be ready
+    :param start_seconds: how long to wait for it to be ready; ``None``: until it is, or ends
     :param with_aws: whether it inherits AWS settings of the environment, which another S3 endpoint may need
     :param log_file: what gets its log; default: a file that is gone at the end
-    :return: its URL
+    :return: the endpoint
     :raises LocalEmrError: it did not become ready; the error carries what happened, and the end of its log
     """
     command = [os.environ.get(PYTHON_VARIABLE) or sys.executable, "-m", "airflow_emrs_ext.local", *arguments]
@@ -65,15 +116,18 @@ def endpoint_process(
             word, _, url = said.partition(" ")
             if word != "ready":
                 what = _how_it_failed(process, said, time.monotonic() - began)
-                log.seek(0)
-                tail = "\n".join(log.read().decode(errors="replace").splitlines()[-20:])
-                raise LocalEmrError(f"{shlex.join(command)}: {what}\n{tail}")
-            yield url
+                raise LocalEmrError(f"{shlex.join(command)}: {what}\n{_end_of(log)}")
+            yield RunningEndpoint(url, process, log)
         finally:
             _end(process)
 
 
-def _first_line(process: subprocess.Popen[bytes], seconds: float) -> str:
+def _end_of(log: IO[bytes]) -> str:
+    log.seek(0)
+    return "\n".join(log.read().decode(errors="replace").splitlines()[-20:])
+
+
+def _first_line(process: subprocess.Popen[bytes], seconds: float | None) -> str:
     """The first line that it prints; nothing when it ended, or the time is up, before one came."""
     assert process.stdout is not None
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
+from collections.abc import Iterator
+
+REMIND_SECONDS = 60.0
 
 
 class Progress:
@@ -20,6 +25,24 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a line."""
         print(f"{self.seconds:6.1f} s  {text}", flush=True)
+
+    @contextlib.contextmanager
+    def waiting_for(self, what: str) -> Iterator[None]:
+        """Say each minute that something is waited for: what is slow is not dead.
+
+        :param what: names it, and where to read more
+        """
+        over = threading.Event()
+
+        def remind() -> None:
+            while not over.wait(REMIND_SECONDS):
+                self.say(f"still waiting for {what}")
+
+        threading.Thread(target=remind, daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
 
     def show(self, subject: str, state: str | None) -> None:
         """Print the state of something when it differs from the one printed last."""

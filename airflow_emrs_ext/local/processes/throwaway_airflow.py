@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import sqlite3
@@ -91,8 +92,8 @@ class ThrowawayAirflow:
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": web_port,
             "AIRFLOW__WEBSERVER__WORKERS": "1",
-            # It ends itself when it has not started in time, and is as late on a machine that is busy.
-            "AIRFLOW__WEBSERVER__WEB_SERVER_MASTER_TIMEOUT": "600",
+            # It ends itself when it has not started in time, and is late on a machine that is busy.
+            "AIRFLOW__WEBSERVER__WEB_SERVER_MASTER_TIMEOUT": "86400",
             "AIRFLOW__WEBSERVER__BASE_URL": self.url,
             **({"AIRFLOW__API__BASE_URL": self.url} if base_path else {}),
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
@@ -163,8 +164,15 @@ class ThrowawayAirflow:
 
         :raises AirflowDidNotWork: it failed; carries the end of its output
         """
+        return self.python("-m", "airflow", *arguments)
+
+    def python(self, *arguments: str) -> str:
+        """Run the Python of this Airflow and return what it printed.
+
+        :raises AirflowDidNotWork: it failed; carries the end of its output
+        """
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
+            [sys.executable, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -174,7 +182,7 @@ class ThrowawayAirflow:
         )
         output = done.stdout.decode(errors="replace")
         if done.returncode:
-            raise AirflowDidNotWork(f"airflow {' '.join(arguments)} failed:\n{_last_lines(output)}")
+            raise AirflowDidNotWork(f"{shlex.join(['python', *arguments])} failed:\n{_last_lines(output)}")
         return output
 
     def log_file(self, component: str) -> Path:

@@ -114,7 +114,12 @@ def _query(request: Request, *known: str) -> dict[str, str]:
 
 
 async def _health(endpoint: Endpoint, _: Request) -> Any:
-    return {"status": "ok", "runner": endpoint.options.runner, "version": airflow_emrs_ext.__version__}
+    return {
+        "status": "ok",
+        "runner": endpoint.options.runner,
+        "version": airflow_emrs_ext.__version__,
+        "s3Endpoint": endpoint.options.s3_endpoint,
+    }
 
 
 async def _config(endpoint: Endpoint, _: Request) -> Any:

@@ -101,7 +101,7 @@ class KeptState:
                 await self._parts[name].restore(data)
             except Exception as error:
                 raise self._unreadable(name, error) from error
-        await asyncio.to_thread(_replace, self._directory / _VERSIONS, json.dumps(self._versions).encode())
+        await asyncio.to_thread(replace_file, self._directory / _VERSIONS, json.dumps(self._versions).encode())
         self._task = asyncio.create_task(self._keep_writing())
 
     async def close(self) -> None:
@@ -155,13 +155,18 @@ class KeptState:
             if self._written.get(name) == changes:
                 continue
             try:
-                await asyncio.to_thread(_replace, self._directory / name, await part.dump())
+                await asyncio.to_thread(replace_file, self._directory / name, await part.dump())
                 self._written[name] = changes
             except Exception:
                 _log.exception("--state-dir: the state of %s could not be written", name)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file that is the user's alone, and is there as a whole or not at all.
+
+    :param path: the file
+    :param data: all of it
+    """
     new = path.with_name(f"{path.name}.new")
     with open(new, "wb", opener=_private) as file:
         file.write(data)

@@ -7,7 +7,6 @@ import contextlib
 import errno
 import logging
 import os
-import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from airflow_emrs_ext.local.base.asgi import TRANSPORT, Application
+from airflow_emrs_ext.local.processes.endpoint import ending_signals
 from airflow_emrs_ext.local.runners.spark.uis import PREFIX as SPARK_UI_PREFIX
 from airflow_emrs_ext.local.server.admin import PAGES
 from airflow_emrs_ext.local.server.connection import LenientConnection
@@ -42,7 +42,7 @@ class PortTakenError(Exception):
 
 
 async def serve(options: Options, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then end everything that was started.
+    """Serve until SIGTERM, SIGINT or SIGHUP, then end everything that was started.
 
     :param options: what the command line says
     :param ready: called with the endpoint's URL once requests are accepted
@@ -51,7 +51,7 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         loop.add_signal_handler(number, stop.set)
     with contextlib.ExitStack() as stack:
         state_dir = stack.enter_context(_state_directory(options))

@@ -73,7 +73,7 @@ def refused(*arguments: str, module: str = "", env: dict[str, str] | None = None
     return done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_says_ready_once_and_ends_cleanly(number: signal.Signals, start: Start, tmp_path: Path) -> None:
     process = start(*SIMULATED, env={"TMPDIR": str(tmp_path)})
     url = ready_url(process)
@@ -85,6 +85,27 @@ def test_it_says_ready_once_and_ends_cleanly(number: signal.Signals, start: Star
     assert process.returncode == 0
     assert stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_terminal_loses_nothing(start: Start, tmp_path: Path) -> None:
+    process = start(*SIMULATED, "--state-dir", str(tmp_path / "state"))
+    LocalEmr(ready_url(process)).client("s3").create_bucket(Bucket="kept")
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=20)
+    again = LocalEmr(ready_url(start(*SIMULATED, "--state-dir", str(tmp_path / "state"))))
+    assert [one["Name"] for one in again.client("s3").list_buckets()["Buckets"]] == ["kept"]
+
+
+def test_with_nohup_it_outlives_its_terminal(start: Start) -> None:
+    ignore = "import runpy, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    process = start(
+        *SIMULATED, module=f"{ignore}runpy.run_module('airflow_emrs_ext.local', run_name='__main__', alter_sys=True)"
+    )
+    emr = LocalEmr(ready_url(process))
+    process.send_signal(signal.SIGHUP)
+    assert emr.applications() == []
+    process.terminate()
+    assert process.communicate(timeout=20)[0] == ""
 
 
 def test_it_ends_while_clients_are_connected(start: Start) -> None:

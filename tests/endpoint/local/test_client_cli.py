@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.local import client_cli
-from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
+from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
 from tests.polling import eventually
 
 ROLE = "arn:aws:iam::123456789012:role/jobs"
@@ -98,6 +99,26 @@ class TestCp:
             run("cp", prefix, str(back))
             assert files(back) == files(source)
 
+    def test_links_are_followed(
+        self, run: Run, emr: LocalEmr, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+    ) -> None:
+        for folder in ("jobs", "elsewhere"):
+            (tmp_path / folder).mkdir()
+        (tmp_path / "elsewhere" / "module.py").write_bytes(b"module")
+        (tmp_path / "jobs" / "job.py").write_bytes(b"job")
+        (tmp_path / "jobs" / "package").symlink_to("../elsewhere")
+        (tmp_path / "jobs" / ".#job.py").symlink_to("somebody@somewhere")
+        assert client_cli.main("cp", [str(tmp_path / "jobs"), "s3://bucket/"]) == 0
+        assert f"{tmp_path / 'jobs' / '.#job.py'} is left out" in capsysbinary.readouterr().err.decode()
+        assert keys(emr) == {"job.py": b"job", "package/module.py": b"module"}
+
+    def test_a_link_that_leads_back_is_named(self, refuse: Run, emr: LocalEmr, tmp_path: Path) -> None:
+        (tmp_path / "jobs").mkdir()
+        (tmp_path / "jobs" / "again").symlink_to(".")
+        said = refuse("cp", str(tmp_path / "jobs"), "s3://bucket/")
+        assert f"{tmp_path / 'jobs' / 'again'} leads back to {tmp_path / 'jobs'}" in said
+        assert emr.client("s3").list_buckets()["Buckets"] == []
+
     def test_a_prefix_is_a_folder(self, run: Run, emr: LocalEmr, tmp_path: Path) -> None:
         put(emr, day__1=b"1", day2__1=b"2")
         run("cp", "s3://bucket/day", str(tmp_path))
@@ -141,10 +162,28 @@ class TestCp:
         assert said in refuse("cp", *arguments)
         assert keys(emr) == {"there": b""}
 
-    def test_a_key_does_not_lead_out_of_the_target(self, refuse: Run, emr: LocalEmr, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("key", ["a/../../evil", "a//{outside}/evil", "a/link/evil"])
+    def test_a_key_does_not_lead_out_of_the_target(
+        self, refuse: Run, run: Run, emr: LocalEmr, tmp_path: Path, key: str
+    ) -> None:
+        inside, outside = tmp_path / "in", tmp_path / "out"
+        inside.mkdir()
+        outside.mkdir()
+        (inside / "link").symlink_to(outside)
         emr.client("s3").create_bucket(Bucket="bucket")
-        emr.client("s3").put_object(Bucket="bucket", Key="a/../../evil", Body=b"")
-        assert "would be written outside of" in refuse("cp", "s3://bucket/a", str(tmp_path / "in"))
+        key = key.format(outside=outside)
+        for name in ("a/before", key):
+            emr.client("s3").put_object(Bucket="bucket", Key=name, Body=b"1")
+        said = refuse("cp", "s3://bucket/a", str(inside))
+        assert f"s3://bucket/{key} would be written outside of {inside}" in said
+        assert "copy it alone" in said
+        assert files(tmp_path) == {}
+        run("cp", f"s3://bucket/{key}", str(inside / "alone"))
+        assert files(tmp_path) == {"in/alone": b"1"}
+
+    def test_what_would_be_a_file_and_a_folder(self, refuse: Run, emr: LocalEmr, tmp_path: Path) -> None:
+        put(emr, d__a=b"", d__x=b"", d__x__y=b"")
+        assert f"{tmp_path / 'x'} would be a file and a folder" in refuse("cp", "s3://bucket/d/", str(tmp_path))
         assert files(tmp_path) == {}
 
 
@@ -165,6 +204,17 @@ def test_cat_unpacks(run: Run, emr: LocalEmr) -> None:
     put(emr, log_gz=gzip.compress(b"log\n"), out__1=b"1\n", out__2=b"2\n")
     assert run("cat", "s3://bucket/log.gz") == "log\n"
     assert run("cat", "s3://bucket/out/") == "1\n2\n"
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:3000], lambda data: data[:500] + b"x" * 500 + data[1000:]])
+def test_cat_of_what_is_spoiled(
+    emr: LocalEmr, capsysbinary: pytest.CaptureFixture[bytes], spoil: Callable[[bytes], bytes]
+) -> None:
+    put(emr, log_gz=spoil(gzip.compress(os.urandom(5000))))
+    assert client_cli.main("cat", ["s3://bucket/log.gz"]) == 1
+    said = capsysbinary.readouterr().err.decode()
+    assert said.startswith("emrs-local cat: s3://bucket/log.gz: ")
+    assert "`emrs-local cp s3://bucket/log.gz -` prints it as it is" in said
 
 
 class TestLogs:
@@ -199,6 +249,12 @@ class TestLogs:
         for asked in ([], ["elsewhere"]):
             assert f"there is no stdout.gz of {job_runs[2]} on S3" in refuse("logs", *asked)
 
+    def test_the_tenth_attempt_comes_after_the_second(self, run: Run, emr: LocalEmr, job_runs: list[str]) -> None:
+        for number in (2, 10):
+            key = f"jobs/{job_runs[2]}/attempts/{number}/SPARK_DRIVER/stdout.gz"
+            emr.client("s3").put_object(Bucket="jobs", Key=key, Body=gzip.compress(b"%d\n" % number))
+        assert run("logs", job_runs[2]) == "2\n10\n"
+
     def test_of_nothing(self, refuse: Run) -> None:
         assert "there is no job run; `emrs-local status`" in refuse("logs")
         assert "there is no job run or session x; `emrs-local status`" in refuse("logs", "x")
@@ -228,10 +284,73 @@ class TestWhereTheEndpointIs:
         assert f"no endpoint answers at {url} (AWS_ENDPOINT_URL; " in said
         assert "start it with `emrs-local`" in said
 
+    def test_over_tls(
+        self, run: Run, refuse: Run, emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        with local_emr(state_dir=tmp_path, tls_port=port) as other:
+            other.client("s3").create_bucket(Bucket="theirs")
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://localhost:{port}")
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "tls" / "ca.pem"))
+            assert run("ls") == "s3://theirs/\n"
+            assert run("status") == f"https://localhost:{port}\n"
+            assert "there is no job run" in refuse("logs")
+            monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere.pem")
+            assert "AWS_CA_BUNDLE=/nowhere.pem: No such file or directory" in refuse("ls")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", emr.url)
+        assert run("status").startswith(emr.url)
+
+    def test_files_are_where_spark_looks(
+        self, run: Run, refuse: Run, emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "job.py").touch()
+        with local_emr(s3_endpoint=emr.url) as other:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", other.url)
+            run("cp", str(tmp_path / "job.py"), "s3://bucket/")
+        assert keys(emr) == {"job.py": b""}
+        with local_emr(s3_endpoint="https://s3.eu-central-1.amazonaws.com") as other:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", other.url)
+            assert "--s3-endpoint is https://s3.eu-central-1.amazonaws.com: for AWS there is `aws s3`" in refuse("ls")
+
     def test_the_default(self, monkeypatch: pytest.MonkeyPatch, emr: LocalEmr) -> None:
         monkeypatch.delenv("AWS_ENDPOINT_URL")
         monkeypatch.setattr(client_cli, "DEFAULT_URL", emr.url)
         assert client_cli.main("ls", []) == 0
+
+    def test_one_that_is_slow_is_waited_for(
+        self, emr: LocalEmr, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(client_cli, "_SECONDS", 0.2)
+        asked = []
+
+        class Slow(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append(self.path)
+                if len(asked) == 1:
+                    return
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"status": "no"}')
+
+            def handle(self) -> None:
+                super().handle()
+                if len(asked) == 1:
+                    time.sleep(0.5)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            url = f"http://127.0.0.1:{server.server_port}"
+            monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+            assert client_cli.main("ls", []) == 1
+            server.shutdown()
+        waited, refused = capsys.readouterr().err.splitlines()
+        assert waited == f"{url} has not answered for 0.2 s; still waiting, Ctrl-C ends it"
+        assert "is no endpoint of emrs-local" in refused
 
     def test_another_server_is_asked_nothing(self, refuse: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = []
