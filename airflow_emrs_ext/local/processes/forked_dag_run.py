@@ -26,8 +26,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-import psutil
-
 # Where DAG.test looks for DAGs; it is given one, and finds no other.
 _BUNDLE = "dags-folder"
 
@@ -138,6 +136,9 @@ def in_fork(work: Callable[[], Any], *, home: Path, output: Path, answer: Path, 
 
 def end_descendants(process: int) -> None:
     """Kill what a process has started, and what that has started."""
+    # Airflow has it; suites that run no DAG need neither.
+    import psutil
+
     for _ in range(100):
         try:
             everything = psutil.Process(process).children(recursive=True)
