@@ -1,4 +1,4 @@
-"""The commands that ask a running endpoint: ``emrs-local cp``, ``ls``, ``cat``, ``logs`` and ``status``."""
+"""The commands that ask a running endpoint: ``emrs-local cp``, ``ls``, ``cat``, ``rm``, ``logs`` and ``status``."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ COMMANDS = {
     "cp": "copy a file or a folder to, from or within the endpoint's S3",
     "ls": "list its buckets, or the objects below a prefix",
     "cat": "print an object, or all below a prefix; what ends in .gz is unpacked",
+    "rm": "remove an object, or all below a prefix that ends in a slash",
     "logs": "print what the driver of a job run or session has printed",
 }
 
@@ -94,6 +95,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         "cp": _cp,
         "ls": _ls,
         "cat": _cat,
+        "rm": _rm,
         "logs": _logs,
         "status": _status,
     }
@@ -105,6 +107,8 @@ def _parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("uri", nargs="?", type=_s3_uri, help="s3://bucket/prefix; default: the buckets")
     elif command == "cat":
         parser.add_argument("uri", type=_s3_uri, help="s3://bucket/key or s3://bucket/prefix")
+    elif command == "rm":
+        parser.add_argument("uri", type=_s3_uri, help="s3://bucket/key, or s3://bucket/prefix/ for all below it")
     elif command == "logs":
         parser.add_argument(
             "driver", nargs="?", help="id or name of a job run, id of a session; default: the newest job run"
@@ -293,6 +297,16 @@ def _cat(emr: LocalEmr, parsed: argparse.Namespace) -> None:
     for one, _ in _found(s3, parsed.uri):
         assert isinstance(one, S3Uri)
         _print_object(s3, one, unpack=True)
+
+
+def _rm(emr: LocalEmr, parsed: argparse.Namespace) -> None:
+    s3, uri = _client(emr), parsed.uri
+    found = [key for key, _, _ in _objects(s3, uri) if key == uri.key or uri.key.endswith("/")]
+    if not found:
+        raise CommandRefused(f"there is no object {uri}; with a slash at its end it is all below it")
+    for key in found:
+        s3.delete_object(Bucket=uri.bucket, Key=key)
+        print(f"removed {S3Uri(uri.bucket, key)}")
 
 
 def _logs(emr: LocalEmr, parsed: argparse.Namespace) -> None:

@@ -71,6 +71,20 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+class TestRm:
+    def test_an_object_or_all_below_a_folder(self, run: Run, emr: LocalEmr) -> None:
+        put(emr, a=b"1", ab=b"2", folder__x=b"3", folder__y=b"4", folder_txt=b"5")
+        assert run("rm", "s3://bucket/a") == "removed s3://bucket/a\n"
+        assert run("rm", "s3://bucket/folder/") == "removed s3://bucket/folder/x\nremoved s3://bucket/folder/y\n"
+        assert sorted(keys(emr)) == ["ab", "folder.txt"]
+
+    @pytest.mark.parametrize("uri", ["s3://bucket/fold", "s3://bucket/folder", "s3://bucket", "s3://bucket/none/"])
+    def test_what_is_no_object_is_refused(self, refuse: Run, emr: LocalEmr, uri: str) -> None:
+        put(emr, folder__x=b"3")
+        assert "with a slash at its end it is all below it" in refuse("rm", uri)
+        assert list(keys(emr)) == ["folder/x"]
+
+
 class TestCp:
     def test_a_file_goes_to_a_key_or_below_a_prefix(self, run: Run, emr: LocalEmr, tmp_path: Path) -> None:
         file = tmp_path / "job.py"
