@@ -205,7 +205,7 @@ def test_logs_go_to_another_s3_when_told_to(emr: LocalEmr) -> None:
 def test_an_endpoint_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     occupied = tmp_path / "file"
     occupied.touch()
-    with pytest.raises(LocalEmrError, match=r"(?s)not ready.*File exists"), local_emr(state_dir=occupied):
+    with pytest.raises(LocalEmrError, match=r"(?s)before it was ready.*File exists"), local_emr(state_dir=occupied):
         pass
 
 
