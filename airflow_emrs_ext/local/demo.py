@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--home", type=Path, default=Path(".demo"), help="folder for logs, emptied first (default: .demo)"
     )
-    parser.add_argument("--timeout", type=float, default=300, help="seconds that the DAG run may take (default: 300)")
+    parser.add_argument("--timeout", type=float, default=1800, help="seconds that the DAG run may take (default: 1800)")
     parser.add_argument(
         "--keep", action="store_true", help="leave Airflow and the endpoint running afterwards, until Ctrl-C"
     )

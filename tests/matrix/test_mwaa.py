@@ -223,7 +223,7 @@ def demonstrated(spark_endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFact
         airflow.wait_for_dag(DEMO)
         airflow.command("dags", "trigger", DEMO)
         ended = ("success", "failed")
-        airflow.wait_for("the DAG run", lambda: (airflow.run_state(DEMO) in ended) or None, 400)
+        airflow.wait_for("the DAG run", lambda: (airflow.run_state(DEMO) in ended) or None, 800)
         yield airflow
 
 
