@@ -32,7 +32,7 @@ EXPRESSIONS = Path(__file__).parent / "spark_jobs" / "expressions.py"
 RUNTIMES = cache_dir() / "runtimes-of-tests"
 # What settings cannot bring back.
 DIFFERENT_WITH_SETTINGS = {
-    *("version", "pandas missing text", "pandas to int", "void column in parquet"),
+    *("version", "pandas to int", "void column in parquet"),
     *("interval overflow", "timestamp to tinyint"),
     *("listagg", "string_agg", "dayname", "parse_json", "collation", "shift operator", "try_to_date", "randstr"),
     *("is_valid_utf8", "time", "current_time", "try_parse_url", "pipe"),
