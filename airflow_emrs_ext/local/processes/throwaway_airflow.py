@@ -88,6 +88,10 @@ class ThrowawayAirflow:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             # On a machine that is busy the server answers late; a task that meets that at its start fails for it.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+            # So does a DAG file that imports much: it would be taken for a broken one. Airflow 3 and 2.
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "360",
+            "AIRFLOW__CORE__DAG_FILE_PROCESSOR_TIMEOUT": "360",
             "AIRFLOW__API__PORT": web_port,
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": web_port,
