@@ -23,7 +23,7 @@ _FENCE = re.compile(r"^( *)(`{3,})(\S*) *(.*)$")
 _SHELL = ("console", "bash", "sh", "shell")
 _HERE_DOCUMENT = re.compile(r"<<-?\s*['\"]?(\w+)")
 # What goes on until it is ended, and so has a terminal of its own.
-_SERVER = re.compile(r"emrs-local(?! +(status|cp|ls|cat|logs|runtimes)\b)(?!.* --help)|airflow standalone")
+_SERVER = re.compile(r"emrs-local(?! +(status|cp|ls|cat|rm|logs|runtimes)\b)(?!.* --help)|airflow standalone")
 # What a reader repeats who sees that it is not yet as on the page.
 _QUESTION = re.compile(r"aws \S+ (get|list|describe)-|emrs-local (status|logs|ls|cat)\b")
 _NEW_TERMINAL = "% in a new terminal"
@@ -246,7 +246,7 @@ class _Shell:
         assert self._process.stdin
         assert self._process.stdout
         mark = f"--{time.monotonic_ns()}--"
-        self._process.stdin.write(f"eval {shlex.quote(command)} < /dev/null\necho; echo {mark} $?\n")
+        self._process.stdin.write(f"eval {shlex.quote(command)} < /dev/null\nprintf '\\n%s %s\\n' {mark} $?\n")
         self._process.stdin.flush()
         watchdog = threading.Timer(_PATIENT_SECONDS, self.close)
         watchdog.start()

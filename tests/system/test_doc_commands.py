@@ -42,7 +42,7 @@ NOT_RUN_HERE = {
     "docs/guides/testing.md": "installs from an index; system/test_testing_page.py runs its project",
 }
 # Of AWS's command line, which the extra does not bring: these pages say so.
-WITH_AWS = {"docs/guides/local-endpoint.md"}
+WITH_AWS = {"docs/guides/data-access.md", "docs/guides/local-endpoint.md"}
 COMMANDS = ("airflow", "emrs-local", "python")
 # Of what the pages start, unless they say otherwise.
 PORTS = (4568, 8080)
