@@ -141,7 +141,7 @@ def test_mapped_tasks_are_one_task_with_instances(run_dag: Run) -> None:
     [
         False,
         pytest.param(
-            True, marks=pytest.mark.xfail(strict=False, reason="failed once on a busy machine: not understood")
+            True, marks=pytest.mark.xfail(strict=False, reason="failed once under load, not understood")
         ),
     ],
 )
