@@ -140,9 +140,7 @@ def test_mapped_tasks_are_one_task_with_instances(run_dag: Run) -> None:
     "deferrable",
     [
         False,
-        pytest.param(
-            True, marks=pytest.mark.xfail(strict=False, reason="failed once under load, not understood")
-        ),
+        pytest.param(True, marks=pytest.mark.xfail(strict=False, reason="failed once under load, not understood")),
     ],
 )
 def test_retries_are_taken_at_once(emr: LocalEmr, run_dag: Run, deferrable: bool) -> None:
