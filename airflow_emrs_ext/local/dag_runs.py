@@ -128,7 +128,7 @@ class DagRunner:
         logical_date: datetime | None = None,
         expect: Literal["success", "failed"] | None = "success",
         timeout: float = 300,
-        retry_delay: float | None = 0,
+        retry_delay: float | None = 1,
     ) -> DagRun:
         """Run a DAG to its end.
 
@@ -138,7 +138,8 @@ class DagRunner:
         :param logical_date: logical date of the run; without a time zone it is UTC; default: now
         :param expect: state in which the run is to end; ``None``: any
         :param timeout: seconds after which the run is ended, and fails the test
-        :param retry_delay: seconds between two tries of a task, instead of those of the DAG; ``None``: those of the DAG
+        :param retry_delay: seconds between two tries of a task, instead of those of the DAG; ``None``: as the DAG says.
+            With less than one a try may take the failed job run of the try before for its own, as dates are in seconds
         :return: the run, with the state, the results, the log and the error of each task
         :raises UnexpectedState: it ended in another state than ``expect``
         :raises DagRunError: it could not be run, or did not end in time

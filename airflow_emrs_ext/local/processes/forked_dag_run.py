@@ -17,6 +17,7 @@ import traceback
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -113,6 +114,7 @@ def in_fork(work: Callable[[], Any], *, home: Path, output: Path, answer: Path, 
         try:
             os.setsid()
             _adopt_orphans()
+            _replace_threads()
             threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
             _redirect(output)
             _use(home)
@@ -187,6 +189,12 @@ def _end() -> NoReturn:
         end_descendants(os.getpid())
     finally:
         os._exit(0)
+
+
+def _replace_threads() -> None:
+    """Give asgiref, with which Airflow asks for connections, an executor: of its own the fork lacks the thread."""
+    sync: Any = import_module("asgiref.sync")
+    sync.SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
 
 
 def _adopt_orphans() -> None:

@@ -9,13 +9,14 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
+from email.utils import formatdate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from airflow_emrs_ext.local.base.asgi import TRANSPORT, Application
+from airflow_emrs_ext.local.base.asgi import TRANSPORT, Application, Receive, Scope, Send
 from airflow_emrs_ext.local.processes.endpoint import ending_signals
 from airflow_emrs_ext.local.runners.spark.uis import PREFIX as SPARK_UI_PREFIX
 from airflow_emrs_ext.local.server.admin import PAGES
@@ -105,6 +106,20 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
             await endpoint.closed()
 
 
+def _dated(application: Application) -> Application:
+    """An application whose answers have their date: clients know nothing else of the service's clock."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_dated(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"date", formatdate(usegmt=True).encode())]}
+            await send(message)
+
+        await application(scope, receive, send_dated)
+
+    return answer
+
+
 class _Connection(LenientConnection):
     """Gives the application the connection's transport, so that a fault can close it before a byte is sent."""
 
@@ -121,7 +136,7 @@ class _Server(uvicorn.Server):
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                application,
+                _dated(application),
                 http=_Connection,
                 ws="none",
                 lifespan="off",
@@ -129,6 +144,8 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
+                # Its own is up to two seconds old.
+                date_header=False,
                 # Clients keep connections in pools; one that the server closed first costs them a failed request.
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=_LAST_REQUESTS_SECONDS,
