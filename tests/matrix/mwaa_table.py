@@ -1,4 +1,4 @@
-"""``python -m tests.matrix.mwaa_table``: what works in each image of Amazon MWAA, for the documentation.
+"""``python -m tests.matrix.mwaa_table``: the results of the tests of each Amazon MWAA image, for the documentation.
 
 ``build/mwaa`` has a JUnit report of each image, as ``make test-mwaa`` leaves them.
 """

@@ -44,7 +44,7 @@ def revenue():
         deferrable=True,
     )
 
-    # A session, and Python that works in it. It ends with the block, whatever becomes of its tasks.
+    # A Spark Connect session for the tasks of the block. It is terminated after them, also if one of them fails.
     with emr_serverless_session(application_id=application_id, execution_role_arn=ROLE, deferrable=True) as session:
 
         @task.emr_serverless_session(session=session)
