@@ -139,7 +139,11 @@ class Browser:
 
     def _log_in(self, user: str, password: str) -> None:
         if not IS_3:
-            form = urllib.parse.urlencode({"username": user, "password": password}).encode()
+            values = {"username": user, "password": password}
+            # A form carries the token of the page that it is on, unless an Airflow has none.
+            if token := re.search(r'name="csrf_token"[^>]* value="([^"]+)"', self.get("login/").text):
+                values["csrf_token"] = token[1]
+            form = urllib.parse.urlencode(values).encode()
             page = self._ask(urllib.request.Request(f"{self.url}/login/", form))
             assert page.status == 302, page.text
             return
