@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before anything is imported that would read it: no AWS settings, and an Airflow home of the run's own."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_"))]:
         del os.environ[name]
+    # With `nohup` the tests go on when the terminal is closed; what they start takes the signal as it does without.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
     home = tempfile.TemporaryDirectory(prefix="emrs-test-", ignore_cleanup_errors=True)
     config.add_cleanup(home.cleanup)
     os.environ.update(
@@ -48,10 +52,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let one process run all with a real Spark, another one all with a real Airflow, each one after the other.
+    """Let one process run all with a real Spark, and another one all with a real Airflow, each one after the other.
 
-    Two of a kind would wait for the same processors; what others do beside them, in a third process, waits for clocks
-    most of the time. What has both is with the Airflows if its module says so: the two take equally long then.
+    More of a kind would wait for the same processors. A third process runs what the documentation lets its reader do,
+    which is a group of its own by what its modules say: the three take equally long then. What is in no group waits
+    for clocks most of the time, and is taken by whichever process has time.
     """
     if not config.pluginmanager.has_plugin("xdist"):
         return

@@ -10,7 +10,12 @@ import pytest
 from tests.doc_commands import ROOT, Reader, Step, steps_of
 from tests.polling import eventually
 
-pytestmark = [pytest.mark.airflow, pytest.mark.spark, pytest.mark.timeout(3600), pytest.mark.xdist_group("airflow")]
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.spark,
+    pytest.mark.timeout(3600),
+    pytest.mark.xdist_group("documentation"),
+]
 
 INSTALLS = "installs from an index; this environment has what it installs"
 RELEASES = "installs from an index; see system/test_releases.py"
