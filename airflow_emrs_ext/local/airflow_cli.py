@@ -342,8 +342,14 @@ class _Watcher:
         self._broken, self._runs, self._failed = broken, runs, self._failed | failed
 
     def _dag_runs(self) -> dict[tuple[str, str], str]:
-        rows = self._airflow.query("SELECT dag_id, run_id, state FROM dag_run ORDER BY id")
-        return {(dag_id, run_id): state for dag_id, run_id, state in rows}
+        rows = self._airflow.query(
+            "SELECT dag_run.dag_id, run_id, state, is_paused FROM dag_run LEFT JOIN dag ON dag.dag_id = dag_run.dag_id"
+            " ORDER BY dag_run.id"
+        )
+        return {
+            (dag_id, run_id): f"{state}; the DAG is paused" if is_paused and state == "queued" else state
+            for dag_id, run_id, state, is_paused in rows
+        }
 
     def _failed_tries(self) -> set[tuple[str, str, str, int, int]]:
         rows = self._airflow.query(

@@ -41,7 +41,7 @@ def test_the_project_is_built(
     s3.put_object(Bucket="acme-sales", Key="raw/sales.json", Body="\n".join(lines))
     conf = {"dbt_python": os.environ["EMRS_TEST_DBT"]}
 
-    run = run_dag(DBT / "dags" / "dbt_sales.py", conf=conf, timeout=300)
+    run = run_dag(DBT / "dags" / "build_sales.py", conf=conf, timeout=300)
 
     assert "ModuleNotFoundError" not in run.tasks["build"].log
     assert run.tasks["build"].result == {
@@ -61,7 +61,7 @@ def test_the_project_is_built(
     assert [session["state"] for session in emr.sessions()] == ["TERMINATED"]
     # [/test]
     # The catalog ends with the session, the files do not: Spark refuses to name them again.
-    again = run_dag(DBT / "dags" / "dbt_sales.py", conf=conf, timeout=300, expect="failed")
+    again = run_dag(DBT / "dags" / "build_sales.py", conf=conf, timeout=300, expect="failed")
     assert "LOCATION_ALREADY_EXISTS" in again.tasks["build"].log
     elsewhere = {**conf, "warehouse": "s3://acme-sales/warehouse-2/"}
-    assert run_dag(DBT / "dags" / "dbt_sales.py", conf=elsewhere, timeout=300).state == "success"
+    assert run_dag(DBT / "dags" / "build_sales.py", conf=elsewhere, timeout=300).state == "success"

@@ -32,7 +32,7 @@ NOT_RUN = {
         "make demo": "system/test_demo.py",
     },
     "docs/guides/local-endpoint.md": {
-        "pip install 'airflow-emrs-ext[local]'": INSTALLS,
+        "pip install 'airflow_emrs_ext-0.1.0-py3-none-any.whl[local]'": INSTALLS,
         "emrs-local runtimes install emr-7.9.0": RELEASES,
         "emrs-local runtimes": RELEASES,
     },

@@ -235,6 +235,7 @@ def test_a_database_that_cannot_be_read_ends_nothing(tmp_path: Path, capsys: pyt
             "serialized_dag (dag_id)",
             "import_error (filename, stacktrace)",
             "dag_run (id, dag_id, run_id, state)",
+            "dag (dag_id, is_paused)",
             "task_instance (dag_id, run_id, task_id, map_index, try_number, state)",
         ):
             database.execute(f"CREATE TABLE {table}")
@@ -242,7 +243,8 @@ def test_a_database_that_cannot_be_read_ends_nothing(tmp_path: Path, capsys: pyt
         database.commit()
         watcher.look()
         database.execute("INSERT INTO serialized_dag VALUES ('mine')")
-        database.execute("INSERT INTO dag_run VALUES (2, 'mine', 'new', 'failed')")
+        database.execute("INSERT INTO dag VALUES ('mine', 0), ('paused', 1)")
+        database.execute("INSERT INTO dag_run VALUES (2, 'mine', 'new', 'failed'), (3, 'paused', 'one', 'queued')")
         database.execute("INSERT INTO task_instance VALUES ('mine', 'new', 'job', -1, 1, 'failed')")
         database.commit()
     watcher.look()
@@ -250,6 +252,7 @@ def test_a_database_that_cannot_be_read_ends_nothing(tmp_path: Path, capsys: pyt
     assert [line.split("s  ")[1] for line in capsys.readouterr().out.splitlines()] == [
         "DAG mine is there",
         "DAG run mine new: failed",
+        "DAG run paused one: queued; the DAG is paused",
         "task mine.job has failed, try 1: its log says why",
     ]
 

@@ -67,7 +67,11 @@ class HistoryServer:
         """
         answer = await self._uis.read(_NAME, f"/api/v1/applications/{app_id}")
         has_ended = (self._machine.event_logs / log_name).exists()
-        return answer is not None and json.loads(answer)["attempts"][0]["completed"] == has_ended
+        try:
+            return answer is not None and json.loads(answer)["attempts"][0]["completed"] == has_ended
+        except (ValueError, LookupError, TypeError):
+            # A server that has just begun answers for a moment with something else.
+            return False
 
     def _app_id(self, spec: DriverSpec) -> str | None:
         """What the Spark of a driver calls its application; ``None``: it never ran.

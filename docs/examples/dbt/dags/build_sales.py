@@ -28,10 +28,10 @@ PROJECT = str(Path(__file__).parents[1] / "sales")
         "dbt_python": Param(DBT_PYTHON, type="string"),
     },
 )
-def dbt_sales():
+def build_sales():
     application = EmrServerlessCreateApplicationOperator(
         task_id="create_application",
-        name="dbt-sales",
+        name="build-sales",
         release_label="emr-spark-8.1.0",
         interactive_configuration={"sessionEnabled": True},
     )
@@ -65,4 +65,4 @@ def dbt_sales():
     application >> built >> delete_application.as_teardown(setups=application)
 
 
-dbt_sales()
+build_sales()
