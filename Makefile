@@ -64,17 +64,17 @@ python_of = $(or $(if $($(1)),$(call find_python,$(firstword $($(1))))),$(if $(f
 find_python = $(shell for python in python$(1) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1) \
 	"$$($(UV) python find --no-python-downloads $(1) 2>/dev/null)"; do \
 	"$$python" -c 'import venv, ensurepip' 2>/dev/null && { echo "$$python"; break; }; done)
-# Two cores: a process for those with a real Spark, one for those with a real Airflow, one for the documentation; what
-# mostly waits goes between them.
+# Two cores: a process for those with a real Spark, one for those with a real Airflow, one for those that mostly wait.
 WORKERS ?= 3
 CORES ?= 2
 PYTEST_ARGS ?=
 
 # Spark and the local endpoint do not depend on Airflow: the newest leg runs all of their tests, the others a few of
-# Spark's. The links in the web server of each version are for `make test-links`. What kills processes of a real Airflow
-# needs the machine for itself: `make test-faults`.
-select = $(if $(filter $(NEWEST),$(1)),-m "not faults and not answers",-m "(smoke or not spark) and not faults and not \
-	answers" --ignore contract --ignore endpoint/local --ignore simulation --ignore type_checks --ignore system/test_links.py)
+# Spark's. The links in the web server of each version are for `make test-links`, and what a reader of the documentation
+# does, from an empty home directory, for `make test-documentation`. What kills processes of a real Airflow needs the
+# machine for itself: `make test-faults`.
+aside = not faults and not answers and not documentation
+select = $(if $(filter $(NEWEST),$(1)),-m "$(aside)",-m "(smoke or not spark) and $(aside)" --ignore contract --ignore endpoint/local --ignore simulation --ignore type_checks --ignore system/test_links.py)
 
 # uv fetches and installs in seconds what takes pip minutes; where it cannot work, pip does.
 TOOLS := .venv-tools
@@ -88,7 +88,7 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo check test-unit coverage test simulate simulate-faults test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models test-newest test-dbt lint format bench figures docs wheel dist lock lock-matrix clean
+.PHONY: help demo check test-unit coverage test simulate simulate-faults test-documentation test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models test-newest test-dbt lint format bench figures docs wheel dist lock lock-matrix clean
 help:
 	@echo 'make demo             an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make check            linters, types, layers, tests that need no process; a minute'
@@ -98,6 +98,7 @@ help:
 	@echo 'make lint             ruff, mypy, the layers of the package'
 	@echo 'make format           let ruff rewrite what it can'
 	@echo 'make coverage         which lines the tests without Spark run, in build/coverage'
+	@echo 'make test-documentation  every command of the pages, and emrs-local airflow; a quarter of an hour'
 	@echo 'make simulate         $(HISTORIES) histories of faults in virtual time; minutes'
 	@echo 'make simulate-faults  in how many histories each known fault is found'
 	@echo 'make test-faults      tasks of Airflow $(FAULT_LEGS) are killed and cleared; hours'
@@ -234,6 +235,12 @@ test-airflow-%: .venv-airflow-%/.installed
 	@echo "== tests on Airflow $*"
 	cd tests && EMRS_TEST_WHEEL=1 XDG_CACHE_HOME="$(CURDIR)/$(<D)/cache" PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
 		../$(<D)/bin/pytest --numprocesses $(WORKERS) --dist loadgroup $(call select,$*) $(PYTEST_ARGS)
+
+test-documentation: $(addprefix test-documentation-,$(if $(PYTHON_2),$(LEGS),$(NEWEST)))
+test-documentation-%: .venv-airflow-%/.installed
+	@echo "== what the documentation lets its reader do, on Airflow $*"
+	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
+		../$(<D)/bin/pytest -m "documentation$(if $(filter $(NEWEST),$*),, and (smoke or not spark))" $(PYTEST_ARGS) system
 
 # What a history does to the product is decided by its seed; what is found is shrunk, and is to be put in the corpus.
 HISTORIES ?= 200000

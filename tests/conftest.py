@@ -54,9 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let one process run all with a real Spark, and another one all with a real Airflow, each one after the other.
 
-    More of a kind would wait for the same processors. A third process runs what the documentation lets its reader do,
-    which is a group of its own by what its modules say: the three take equally long then. What is in no group waits
-    for clocks most of the time, and is taken by whichever process has time.
+    More of a kind would wait for the same processors. A third process runs the demo, whose group its modules name. What
+    is in no group waits for clocks most of the time, and is taken by whichever process has time.
     """
     if not config.pluginmanager.has_plugin("xdist"):
         return

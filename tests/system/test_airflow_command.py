@@ -18,7 +18,7 @@ from airflow_emrs_ext.local.testing import LocalEmr
 from tests.browsing import IS_3, Browser
 from tests.polling import eventually
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900), pytest.mark.xdist_group("documentation")]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900), pytest.mark.documentation]
 
 DAG = """
 from datetime import datetime

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.airflow,
     pytest.mark.spark,
     pytest.mark.timeout(420),
-    pytest.mark.xdist_group("documentation"),
+    pytest.mark.xdist_group("demo"),
 ]
 
 

@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.airflow,
     pytest.mark.spark,
     pytest.mark.timeout(3600),
-    pytest.mark.xdist_group("documentation"),
+    pytest.mark.documentation,
 ]
 
 INSTALLS = "installs from an index; this environment has what it installs"

@@ -22,7 +22,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Where files are that run: the example DAGs, the projects of pages, each with a test of its own, and tests.
 RUNNING = ("dags", "docs/examples/getting-started", "docs/examples/testing", "docs/examples/dbt", "tests")
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300), pytest.mark.xdist_group("documentation")]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300), pytest.mark.xdist_group("demo")]
 
 
 def blocks() -> Iterator[Any]:

@@ -14,7 +14,7 @@ import yaml
 PROJECT = Path(__file__).parents[2] / "docs" / "examples" / "testing"
 ON_SPARK = "tests/test_on_spark.py"
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400), pytest.mark.xdist_group("documentation")]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400), pytest.mark.documentation]
 
 
 @pytest.fixture
