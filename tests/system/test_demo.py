@@ -59,6 +59,7 @@ def test_demo_counts_what_python_counts(tmp_path: Path) -> None:
     assert left_running(tmp_path / "home") == []
 
 
+@pytest.mark.documentation
 def test_interrupted_demo_leaves_no_process(tmp_path: Path) -> None:
     demo = start(tmp_path / "home")
     assert demo.stdout is not None

@@ -69,6 +69,8 @@ def _session() -> Iterator[dict[str, Any]]:
             patch.setenv(name, value)
         application_id, session_id = start_session(emr)
         ids = {"application_id": application_id, "session_id": session_id}
+        # PySpark sets it, and leaves it to all that this process starts.
+        patch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
         with EmrServerlessSparkConnectHook(aws_conn_id=None).session(ids) as spark:
             yield {"emr_serverless": emr.client("emr-serverless"), "reference": ids, "spark": spark, **ids}
 

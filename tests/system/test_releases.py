@@ -124,7 +124,9 @@ def plain(runtime: SparkRuntime, directory: Path) -> dict[str, str]:
         ["--master", "local[2]", "--conf", "spark.ui.enabled=false", str(EXPRESSIONS)],
         heap_mb=800,
     )
-    environ = {**os.environ, "PYSPARK_PYTHON": str(runtime.python), "SPARK_LOCAL_IP": "127.0.0.1"}
+    # A process that has had a Spark Connect session has SPARK_CONNECT_MODE_ENABLED from then on.
+    others = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
+    environ = {**others, "PYSPARK_PYTHON": str(runtime.python), "SPARK_LOCAL_IP": "127.0.0.1"}
     done = subprocess.run(command, cwd=directory, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return results(done.stdout)

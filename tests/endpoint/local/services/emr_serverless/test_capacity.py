@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -247,8 +248,10 @@ async def test_what_waits_says_for_what_and_who_has_it(make_lab: MakeLab, caplog
         f"It waits for 8 vCPUs: the account uses 16 of 16 (job run {first}: 16). End one of them, ask for less, or"
         " start emrs-local with more --account-vcpus."
     )
+    behind = f"It waits for workers behind job run {second}."
+    while (await lab.get(third))["stateDetails"] != behind:
+        await asyncio.sleep(0.01)
     assert (await lab.get(second))["stateDetails"] == waits
-    assert (await lab.get(third))["stateDetails"] == f"It waits for workers behind job run {second}."
     assert f"job run {second}: {waits}" in caplog.messages
     lab.runner.finish(first)
     await lab.run_in(second, "RUNNING")
