@@ -249,7 +249,7 @@ async def test_what_waits_says_for_what_and_who_has_it(make_lab: MakeLab, caplog
         " start emrs-local with more --account-vcpus."
     )
     behind = f"It waits for workers behind job run {second}."
-    while (await lab.get(third))["stateDetails"] != behind:
+    while (await lab.get(third))["stateDetails"] != behind:  # noqa: ASYNC110 - no change of a state tells
         await asyncio.sleep(0.01)
     assert (await lab.get(second))["stateDetails"] == waits
     assert f"job run {second}: {waits}" in caplog.messages
