@@ -45,7 +45,6 @@ def left_running(home: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.smoke
 def test_demo_counts_what_python_counts(tmp_path: Path) -> None:
     demo = start(tmp_path / "home")
     output, _ = demo.communicate()
