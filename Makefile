@@ -239,7 +239,7 @@ test-airflow-%: .venv-airflow-%/.installed
 test-documentation: $(addprefix test-documentation-,$(if $(PYTHON_2),$(LEGS),$(NEWEST)))
 test-documentation-%: .venv-airflow-%/.installed
 	@echo "== what the documentation lets its reader do, on Airflow $*"
-	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
+	cd tests && EMRS_TEST_WHEEL=1 XDG_CACHE_HOME="$(CURDIR)/$(<D)/cache" PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
 		../$(<D)/bin/pytest -m "documentation$(if $(filter $(NEWEST),$*),, and (smoke or not spark))" $(PYTEST_ARGS) system
 
 # What a history does to the product is decided by its seed; what is found is shrunk, and is to be put in the corpus.
