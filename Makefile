@@ -354,6 +354,7 @@ test-dbt: .venv-airflow-$(NEWEST)/.installed .venv-$(DBT)/.locked
 test-models: .venv-airflow-$(NEWEST)/.installed
 	@echo "== service models of the newest botocore"
 	$(newest_bin)/python -m tests.service_models.compare
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(newest_bin)/python -m tests.service_models.wire
 
 # For a nightly run. It says what is newer than in the lock of the newest leg; a failure of the tests comes from that.
 test-newest: .venv-newest/.resolved

@@ -91,8 +91,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "prices": {
         "description": "What the service charges, to estimate the cost of job runs and sessions: a JSON object of "
-        "Regions, each of architectures (X86_64, ARM64), each with vcpu_hour, memory_gb_hour and storage_gb_hour; and "
-        "the currency, USD unless given. Default: no estimate.",
+        "Regions, each of architectures (X86_64, ARM64), each with vcpu_hour, memory_gb_hour and storage_gb_hour, "
+        "and within flex the same of Flex capacity; and the currency, USD unless given. Default: no estimate.",
         "version_added": "0.1.0",
         "type": "string",
         "default": "",

@@ -23,6 +23,8 @@ class Cost(TypedDict):
 
     amount: float
     currency: str
+    upper_bound: NotRequired[bool]
+    """It costs less: of a job run on Flex capacity, without a price for it or without knowing the driver's part."""
 
 
 class LogLocations(TypedDict):
@@ -44,6 +46,8 @@ class Attempt(TypedDict):
     state_details: str
     created_at: str | None
     updated_at: str | None
+    flex_execution: NotRequired[bool]
+    """Of EMR Serverless: whether its executors are on spare capacity."""
     log_locations: LogLocations
 
 
@@ -91,6 +95,11 @@ class JobRunResult(TypedDict):
     cost: NotRequired[Cost | None]
     """Of an operator; a sensor counts none."""
     architecture: str | None
+    flex_execution: bool
+    driver_settings: NotRequired[dict[str, str] | None]
+    """On Flex capacity: the Spark properties of the job run that give its driver's size; ``None``: not understood."""
+    driver_defaults: NotRequired[dict[str, str] | None]
+    """The same of its application; ``None``: it may not be read."""
     log_locations: LogLocations
     retry_policy: dict[str, Any] | None
     monitoring_configuration: dict[str, Any]

@@ -107,6 +107,7 @@ def start_job_run(
     configuration_overrides: Structure | None = None,
     execution_iam_policy: Structure | None = None,
     execution_timeout_minutes: int | None = None,
+    flex_execution: Structure | None = None,
     mode: str | None = None,
     name: str | None = None,
     retry_policy: Structure | None = None,

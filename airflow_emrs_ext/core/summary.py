@@ -29,6 +29,8 @@ def summary(facts: Mapping[str, Any]) -> str:
     parts = [f"{resource or 'nothing started'}: {facts.get('state', 'state unknown')}"]
     if attempts := facts.get("attempts"):
         parts.append("attempts " + ", ".join(f"{one['attempt']} {one['state']}" for one in attempts))
+    if facts.get("flex_execution"):
+        parts.append("Flex capacity")
     if billed := cost.in_words(facts):
         parts.append(billed)
     if s3_uri := (facts.get("log_locations") or {}).get("s3_uri"):

@@ -132,6 +132,7 @@ class EmrServerlessHook(EmrHook):
         configuration_overrides: Structure | None = None,
         execution_iam_policy: Structure | None = None,
         execution_timeout_minutes: int | None = None,
+        flex_execution: Structure | None = None,
         mode: Literal["BATCH", "STREAMING"] | None = None,
         name: str | None = None,
         retry_policy: Structure | None = None,
@@ -148,6 +149,8 @@ class EmrServerlessHook(EmrHook):
         :param execution_iam_policy: ``{"policy": …, "policyArns": […]}``, which narrows the role
         :param execution_timeout_minutes: after which the service ends it; the service's default is 720, at most 10080
             from release emr-7.11.0 on; before it 0: never
+        :param flex_execution: ``{"enabled": True}``: executors on spare capacity, which costs less and can be taken
+            back; of Spark in BATCH mode only
         :param mode: ``BATCH`` or ``STREAMING``
         :param name: a name for people; need not be unique
         :param retry_policy: ``{"maxAttempts": …}``, of a streaming job run also ``maxFailedAttemptsPerHour``
@@ -165,6 +168,7 @@ class EmrServerlessHook(EmrHook):
                 configuration_overrides=configuration_overrides,
                 execution_iam_policy=execution_iam_policy,
                 execution_timeout_minutes=execution_timeout_minutes,
+                flex_execution=flex_execution,
                 mode=mode,
                 name=name,
                 retry_policy=retry_policy,

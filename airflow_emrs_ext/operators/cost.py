@@ -82,7 +82,7 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Look at each application in turn, and add up."""
-        from airflow_emrs_ext.resources import billable_in
+        from airflow_emrs_ext.resources import billable_in, price_facts
 
         if not settings.default_tags():
             raise ConfigurationError("Nothing can be found by its tags: set [emrs_ext] default_tags to True.")
@@ -91,10 +91,10 @@ class EmrServerlessCostOperator(EmrServerlessOperator):
         began = context["dag_run"].start_date or context["ti"].start_date
         parts: list[dict[str, Any]] = []
         for application_id in self._application_ids():
-            architecture = self.hook.get_application(application_id).get("architecture")
+            application = self.hook.get_application(application_id)
             for kind in billable_in("application_id"):
                 found = self.hook.run(_started_by(ctx, kind, application_id, identity, began - _SKEW))
-                parts += [_part(kind, {**facts, "architecture": architecture}) for facts in found]
+                parts += [_part(kind, {**facts, **price_facts(application, facts)}) for facts in found]
         summed = {**cost.total(parts), "parts": parts}
         if summed["unbilled"]:
             self.log.warning("%d of %d have no figures yet", summed["unbilled"], len(parts))

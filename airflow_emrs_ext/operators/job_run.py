@@ -16,7 +16,7 @@ from airflow_emrs_ext.operators._base.job_run import (
     SubmitFrom,
     WaitFor,
 )
-from airflow_emrs_ext.operators._base.parameters import request_of, require, whole_number
+from airflow_emrs_ext.operators._base.parameters import flag, request_of, require, whole_number
 from airflow_emrs_ext.workflows import ShowDriverLogs
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         the role allow
     :param execution_timeout_minutes: the service cancels the job run after this; default 720, at most 10080 from
         release emr-7.11.0 on; before it ``0``: never; not for STREAMING
+    :param flex_execution: run the executors on spare capacity, the driver on a Standard worker: it costs less, may
+        start later and take longer, as capacity is taken back; Spark in BATCH mode only. Default ``False``
     :param tags: of the job run, beside those that name DAG, run and task (``[emrs_ext] default_tags``)
     :param wait_for: ``completion`` (default for BATCH): until SUCCESS; ``running`` (default for STREAMING): until it
         runs; ``submission``: not at all
@@ -109,6 +111,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         "job_retry_policy",
         "execution_iam_policy",
         "execution_timeout_minutes",
+        "flex_execution",
         "tags",
         "client_request_token",
         "config",
@@ -143,6 +146,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         job_retry_policy: Structure | None = None,
         execution_iam_policy: Structure | None = None,
         execution_timeout_minutes: int | None = None,
+        flex_execution: bool | None = None,
         name: str | None = None,
         tags: Mapping[str, str] | None = None,
         wait_for: WaitFor | None = None,
@@ -178,6 +182,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
             "job_retry_policy",
             "execution_iam_policy",
             "execution_timeout_minutes",
+            "flex_execution",
         )
         # Airflow 3.3 gave every operator a retry_policy of its own, an object that evaluates exceptions.
         if hasattr(retry_policy, "evaluate"):
@@ -194,6 +199,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         self.job_retry_policy = job_retry_policy
         self.execution_iam_policy = execution_iam_policy
         self.execution_timeout_minutes = execution_timeout_minutes
+        self.flex_execution = flex_execution
 
     def attempts_parameter(self) -> tuple[str, str]:
         """The retry policy."""
@@ -201,6 +207,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
 
     def request(self, context: Context) -> dict[str, Any]:
         """StartJobRun's."""
+        flex = self.flex_execution
         given = request_of(
             self.kind.service,
             self.kind.starts,
@@ -210,6 +217,7 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
             configuration_overrides=self.configuration_overrides,
             execution_iam_policy=self.execution_iam_policy,
             execution_timeout_minutes=self.execution_timeout_minutes,
+            flex_execution=None if flex is None else {"enabled": flag(flex, "flex_execution")},
             mode=self.mode,
             name=self.name,
             retry_policy=self.job_retry_policy,

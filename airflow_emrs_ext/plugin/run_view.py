@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from html import escape
 from typing import Any
 
-from airflow_emrs_ext.core.cost import UNITS, estimate, region
+from airflow_emrs_ext.core.cost import UNITS, estimate, money_in_words, region
 from airflow_emrs_ext.core.redaction import hidden, hidden_in
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.plugin import timeline, worker_chart
@@ -74,6 +74,7 @@ _OVERVIEW: Mapping[str, str] = {
     "type": "Type",
     "release_label": "Release label",
     "architecture": "Architecture",
+    "capacity": "Capacity",
     "region": "Region",
     "idle_timeout": "Idle timeout",
     "created_at": "Created",
@@ -88,6 +89,7 @@ _CONFIGURATION = (
     "executionRole",
     "executionRoleArn",
     "executionTimeoutMinutes",
+    "flexExecution",
     "retryPolicy",
     "retryPolicyConfiguration",
     "securityGroup",
@@ -163,7 +165,11 @@ def _resources(view: RunView) -> dict[str, str]:
     if facts["billed_resource_utilization"] is None:
         shown["Billed"] = "The service has not told yet." if _is_over(view) else "The service tells it after the end."
     elif money := estimate(facts):
-        shown["Cost"] = f"about {money['amount']:g} {money['currency']}, by the prices in [emrs_ext] prices"
+        shown["Cost"] = f"{money_in_words(money)}, by the prices in [emrs_ext] prices"
+        if money.get("upper_bound"):
+            shown["Cost"] += (
+                "; what ran on Flex capacity costs less: there is no price for it, or the driver's part is not known"
+            )
     else:
         architecture = facts.get("architecture") or "an architecture that could not be read (GetApplication)"
         shown["Cost"] = f"Not estimated: [emrs_ext] prices has no prices for {region(facts)} and {architecture}."
@@ -181,6 +187,8 @@ def _overview(view: RunView) -> dict[str, str | datetime]:
     facts = {**view.facts, **view.about, "region": region(view.facts)}
     if minutes := facts.get("idle_timeout_minutes"):
         facts["idle_timeout"] = f"{minutes} min"
+    if facts.get("flex_execution"):
+        facts["capacity"] = "Flex for executors, Standard for the driver"
     facts["release_label"] = facts.get("release_label") or _described(view).get("releaseLabel")
     shown: dict[str, str | datetime] = {}
     for name, label in _OVERVIEW.items():

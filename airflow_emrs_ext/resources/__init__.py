@@ -20,6 +20,7 @@ from airflow_emrs_ext.resources.serverless import (
     JobRun,
     Session,
     attempt_facts,
+    price_facts,
     session_facts,
 )
 from airflow_emrs_ext.shared.states import State
@@ -79,6 +80,7 @@ __all__ = [
     "attempt_facts",
     "billable_in",
     "member_name",
+    "price_facts",
     "session_facts",
     "to_json",
 ]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from airflow_emrs_ext.core.driver_worker import driver_settings
 from airflow_emrs_ext.resources.base import (
     Api,
     EndableKind,
@@ -106,7 +107,10 @@ class JobRun(JobRunKind[JobRunState]):
             "retry_policy": run.get("retryPolicy"),
             "monitoring_configuration": run.get("configurationOverrides", {}).get("monitoringConfiguration", {}),
             "tags": run.get("tags", {}),
+            **_flex_facts(run),
         }
+        if facts["flex_execution"]:
+            facts["driver_settings"] = _driver_settings(run)
         return Snapshot(state, details, attempt, facts)
 
     @override
@@ -200,7 +204,34 @@ def attempt_facts(attempt: Mapping[str, Any]) -> dict[str, Any]:
         "state_details": details_of(attempt.get("stateDetails")),
         "created_at": to_json(attempt["createdAt"]),
         "updated_at": to_json(attempt.get("updatedAt")),
+        **_flex_facts(attempt),
     }
+
+
+def _flex_facts(described: Mapping[str, Any]) -> dict[str, bool]:
+    return {"flex_execution": bool(described.get("flexExecution", {}).get("enabled"))}
+
+
+def _driver_settings(run: Mapping[str, Any]) -> dict[str, str] | None:
+    """What a job run says of its driver's size; ``None``: it cannot be read."""
+    parameters = run.get("jobDriver", {}).get("sparkSubmit", {}).get("sparkSubmitParameters")
+    overrides = run.get("configurationOverrides", {})
+    try:
+        return driver_settings(overrides.get("applicationConfiguration"), parameters)
+    except ValueError:
+        return None
+
+
+def price_facts(application: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the cost of a job run or session depends on that its application says.
+
+    :param application: as GetApplication describes it; empty: it may not be read
+    :param facts: of the job run or session
+    """
+    found: dict[str, Any] = {"architecture": application.get("architecture")}
+    if facts.get("flex_execution"):
+        found["driver_defaults"] = driver_settings(application.get("runtimeConfiguration")) if application else None
+    return found
 
 
 def _log_locations(path: str, monitoring: Mapping[str, Any]) -> dict[str, Any]:

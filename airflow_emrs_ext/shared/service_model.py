@@ -37,6 +37,7 @@ _FEATURES = (
     _Feature(_SERVERLESS, "identity-center", lambda model: "IdentityCenterConfiguration" in model["shapes"]),
     _Feature(_SERVERLESS, "scheduler", lambda model: "SchedulerConfiguration" in model["shapes"]),
     _Feature(_SERVERLESS, "shutdown-grace-period", lambda model: "ShutdownGracePeriodInSeconds" in model["shapes"]),
+    _Feature(_SERVERLESS, "flex-execution", lambda model: "FlexExecution" in model["shapes"]),
     _Feature(_SERVERLESS, "cost-allocation", lambda model: "JobLevelCostAllocationConfiguration" in model["shapes"]),
     _Feature(
         "emr-containers/2020-10-01/service-2",
@@ -57,9 +58,9 @@ def extend(session: SessionT, service: str) -> SessionT:
     """Let a session's clients of a service know what this package uses, as far as its botocore does not.
 
     That is, of EMR Serverless: sessions, ``interactiveConfiguration.sessionEnabled``, ``executionIamPolicy``, the times
-    of job runs and the grace period of their cancellation, and the scheduler, disk encryption, Identity Center and cost
-    allocation of applications; of EMR on EKS: where a managed endpoint serves Spark Connect; of EMR: persistent
-    application UIs.
+    of job runs, the grace period of their cancellation, Flex capacity, and the scheduler, disk encryption, Identity
+    Center and cost allocation of applications; of EMR on EKS: where a managed endpoint serves Spark Connect; of EMR:
+    persistent application UIs.
 
     :param session: of boto3, botocore or aiobotocore, before it makes its first client of the service
     :param service: botocore's name of it; of others nothing is loaded

@@ -12,12 +12,13 @@ from typing import Any
 from airflow_emrs_ext.aws import serverless
 from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.exceptions import EmrError
-from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, JobRunKind, attempt_facts
+from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, JobRunKind, attempt_facts, price_facts
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, with_timeout
 
 # How old what is known of an application may be, in seconds; what it has for defaults is changed while it is at rest.
 _RECENT_SECONDS = 60.0
+_OF_ATTEMPT = ("attempt", "state", "state_details", "created_at", "updated_at", "flex_execution")
 
 
 def report(ctx: RunContext, kind: JobRunKind[State], facts: Facts) -> Effects[Facts]:
@@ -69,15 +70,14 @@ def _attempts_listed(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[list[
 def _about_application(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[Facts]:
     """The application of EMR Serverless (GetApplication): hundreds of job runs of one ask for it once in a minute."""
     application_id = facts["application_id"]
-    heard_at, about = ctx.recent.get(application_id, (-math.inf, None))
-    if about is None or ctx.clock() - heard_at > _RECENT_SECONDS:
+    heard_at, application = ctx.recent.get(application_id, (-math.inf, None))
+    if application is None or ctx.clock() - heard_at > _RECENT_SECONDS:
         application = yield from serverless.get_application(ctx, application_id)
-        about = {
-            "architecture": application.get("architecture"),
-            "monitoring_configuration": application.get("monitoringConfiguration", {}),
-        }
-        ctx.recent[application_id] = (ctx.clock(), about)
-    return dict(about)
+        ctx.recent[application_id] = (ctx.clock(), application)
+    return {
+        **price_facts(application, facts),
+        "monitoring_configuration": application.get("monitoringConfiguration", {}),
+    }
 
 
 def _attempts_counted(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[list[Facts]]:
@@ -90,7 +90,7 @@ def _attempts_counted(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[list
 
 def _latest(facts: Mapping[str, Any]) -> Facts:
     """The latest attempt, as it is described with its job run."""
-    return {name: facts[name] for name in ("attempt", "state", "state_details", "created_at", "updated_at")}
+    return {name: facts[name] for name in _OF_ATTEMPT if name in facts}
 
 
 def _about_virtual_cluster(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[Facts]:

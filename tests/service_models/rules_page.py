@@ -73,6 +73,11 @@ _OTHERS = [
         "whatever takes tags",
         "Tagging",
     ),
+    (
+        "Flex capacity is for Spark job runs in `BATCH` mode. (The guide names no release from which on it is there.)",
+        "`flexExecution` of StartJobRun",
+        "Running jobs on spare capacity with Flex",
+    ),
 ]
 _NEWER = """\
 A release that is newer than this version of the package, such as `emr-7.99.0`, is refused as well, by EMR on EKS, too:

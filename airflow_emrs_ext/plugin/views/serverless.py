@@ -19,7 +19,7 @@ from airflow_emrs_ext.plugin import console
 from airflow_emrs_ext.plugin.pages import AGAIN_SECONDS
 from airflow_emrs_ext.plugin.views.base import DrivenRunView, LinkUnavailable, again
 from airflow_emrs_ext.plugin.views.workers import Workers, is_kept, workers
-from airflow_emrs_ext.resources import JOB_RUN, attempt_facts
+from airflow_emrs_ext.resources import JOB_RUN, attempt_facts, price_facts
 
 # How long managed storage keeps what it has.
 _KEPT = timedelta(days=30)
@@ -55,7 +55,7 @@ class ServerlessView(DrivenRunView):
     @property
     @override
     def about(self) -> Mapping[str, Any]:
-        return {"architecture": self.application.get("architecture")}
+        return price_facts(self.application, self.facts)
 
     @property
     @override

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext.core import cost
+from airflow_emrs_ext.core.summary import summary
 from airflow_emrs_ext.exceptions import ConfigurationError, JobRunFailed
 from airflow_emrs_ext.job_spec import spark_submit
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
@@ -69,6 +70,51 @@ def start(application_id: str, deferrable: bool = False, **task_instance: Any) -
         BEGAN,
         **task_instance,
     )
+
+
+@IN_BOTH_MODES
+def test_flex_capacity_is_in_the_result_the_log_and_the_cost(
+    emr: LocalEmr,
+    application_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    deferrable: bool,
+) -> None:
+    emr.script([ScriptedAttempt(succeeded=False), ScriptedAttempt()])
+
+    def flexible(flex: Any = True) -> TaskRun:
+        return run_task(
+            lambda: EmrServerlessStartJobRunOperator(
+                task_id="a_task",
+                application_id=application_id,
+                execution_role_arn=ROLE,
+                job_driver=spark_submit("s3://b/j.py", conf={"spark.driver.cores": 2, "spark.executor.instances": 1}),
+                job_retry_policy={"maxAttempts": 2},
+                flex_execution=flex,
+                waiter_delay=0.1,
+                deferrable=deferrable,
+            ),
+            BEGAN,
+        )
+
+    task = flexible()
+    assert task.error is None
+    bound = task.result
+    described = emr.client("emr-serverless").get_job_run(applicationId=application_id, jobRunId=bound["job_run_id"])
+    assert described["jobRun"]["attempt"] == 2
+    assert [one["flex_execution"] for one in bound["attempts"]] == [True, True]
+    assert (bound["flex_execution"], bound["cost"]["upper_bound"]) == (True, True)
+    assert bound["driver_settings"] == {"spark.driver.cores": "2"}
+    assert "; Flex capacity; billed" in summary(bound)
+    assert ", at most " in summary(bound)
+
+    cheap = {name: price / 2 for name, price in PRICE.items()}
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__PRICES", json.dumps({"us-east-1": {"ARM64": {**PRICE, "flex": cheap}}}))
+    exact = flexible().result
+    # Each attempt a minute at least: a driver of 2 vCPU and 16 GB, an executor of 4 and 16.
+    driver, executor = (2 * PRICE["vcpu_hour"] + 16 * PRICE["memory_gb_hour"]), (4 * 0.025 + 16 * 0.003)
+    assert exact["cost"] == {"amount": pytest.approx((driver + executor) * 2 / 60, rel=0.01), "currency": "USD"}
+    standard = flexible(flex=False).result
+    assert (standard["flex_execution"], "driver_settings" in standard) == (False, False)
 
 
 def add_up(**arguments: Any) -> TaskRun:

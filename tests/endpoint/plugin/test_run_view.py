@@ -245,6 +245,18 @@ def test_the_log_of_the_driver_and_the_cost(emr: LocalEmr, monkeypatch: pytest.M
     assert re.search(r"<dt>Cost</dt><dd>about [0-9.]+ USD, by the prices in \[emrs_ext\] prices</dd>", html)
 
 
+def test_flex_capacity_is_on_the_page(emr: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+    price = {"vcpu_hour": 1, "memory_gb_hour": 1, "storage_gb_hour": 1}
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__PRICES", json.dumps({"us-east-1": {"X86_64": price}}))
+    work = job_run(emr, "SUCCESS", flexExecution={"enabled": True})
+    html = run_view(work, LINKS, str)
+    assert "<dt>Capacity</dt><dd>Flex for executors, Standard for the driver</dd>" in html
+    assert re.search(r"<dt>Cost</dt><dd>at most [0-9.]+ USD, .* what ran on Flex capacity costs less", html)
+    prices = {"us-east-1": {"X86_64": {**price, "flex": price}}}
+    monkeypatch.setenv("AIRFLOW__EMRS_EXT__PRICES", json.dumps(prices))
+    assert re.search(r"<dt>Cost</dt><dd>about [0-9.]+ USD, by the prices in", run_view(work, LINKS, str))
+
+
 def test_without_prices_the_page_says_why_there_is_no_cost(emr: LocalEmr) -> None:
     html = run_view(job_run(emr, "SUCCESS"), LINKS, str)
     assert "<dd>Not estimated: [emrs_ext] prices has no prices for us-east-1 and X86_64.</dd>" in html

@@ -22,6 +22,7 @@ _EXTRAS = {
     "scheduler": "emr-serverless/2021-07-13",
     "shutdown-grace-period": "emr-serverless/2021-07-13",
     "cost-allocation": "emr-serverless/2021-07-13",
+    "flex-execution": "emr-serverless/2021-07-13",
     "spark-connect": "emr-containers/2020-10-01",
     "persistent-app-ui": "emr/2009-03-31",
 }
@@ -131,6 +132,7 @@ def test_a_botocore_that_knows_a_feature_keeps_its_own_description() -> None:
     known["scheduler"] = "SchedulerConfiguration" in before["shapes"]
     known["shutdown-grace-period"] = "ShutdownGracePeriodInSeconds" in before["shapes"]
     known["cost-allocation"] = "JobLevelCostAllocationConfiguration" in before["shapes"]
+    known["flex-execution"] = "FlexExecution" in before["shapes"]
     session = extend(botocore.session.get_session(), "emr-serverless")
     loader = session.get_component("data_loader")
     assert {name: name not in loader.extras_types for name in known} == known

@@ -127,6 +127,7 @@ class JobRuns(OwnedCollection[JobRun]):
             billedResourceUtilization=utilization.billed(usages) if ended and usages else None,
             mode=run.submission.mode,
             retryPolicy=run.submission.retry_policy,
+            flexExecution=params.get("flexExecution"),
             attempt=attempt.number,
             attemptCreatedAt=attempt.created_at,
             attemptUpdatedAt=attempt.updated_at,
@@ -205,6 +206,7 @@ class JobRuns(OwnedCollection[JobRun]):
             "executionRole": run.submission.params["executionRoleArn"],
             "releaseLabel": run.settings["releaseLabel"],
             "type": run.owner.engine,
+            "flexExecution": run.submission.params.get("flexExecution"),
         }
 
     async def _walk(self, run: JobRun, turn: asyncio.Event) -> None:

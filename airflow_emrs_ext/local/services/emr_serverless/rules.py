@@ -261,6 +261,14 @@ def _log_type(fact: Fact, engine: str) -> Iterator[str]:
         yield _sentence(fact.place, problem, "Logging for EMR Serverless with Amazon CloudWatch")
 
 
+def _on_flex(params: Mapping[str, Any], engine: str) -> Iterator[str]:
+    """Why a job run cannot have Flex capacity, of which the guide names no first release."""
+    asked, mode = (params.get("flexExecution") or {}).get("enabled"), params.get("mode", "BATCH")
+    if asked and (engine, mode) != (SPARK, "BATCH"):
+        problem = f"Flex capacity is for Spark job runs in BATCH mode, this is a {engine} one in {mode} mode"
+        yield _sentence("flexExecution.enabled", problem, "Running jobs on spare capacity with Flex")
+
+
 _FILES = ("spark.jars", "spark.submit.pyFiles", "spark.files", "spark.archives")
 _LOCAL = re.compile(r"(local|file):(//)?")
 # Where the service's images have what jobs name by path.
@@ -283,6 +291,7 @@ def rules() -> list[str]:
         f"properties of Log4j 2 that are fixed: {', '.join(_LOG4J_FIXED)}",
         "logTypes for CloudWatch Logs that the engine does not have",
         f"more than {MOST_TAGS} tags",
+        "Flex capacity for what is not a Spark job run in BATCH mode",
         "application UIs without managed storage",
         "Spark jobs that name files on the disk of this machine",
         f"Hive jobs without {' and '.join(_HIVE_LOCATIONS)} on Amazon S3",
@@ -321,6 +330,7 @@ def problems(
         for must in MUSTS:
             if must.breaks(fact):
                 yield _sentence(fact.place, must.what.format(name=named), must.section)
+    yield from _on_flex(params, engine)
     if len(params.get("tags") or {}) > MOST_TAGS:
         yield _sentence("tags", f"a resource has at most {MOST_TAGS} tags, not {len(params['tags'])}", "Tagging")
 

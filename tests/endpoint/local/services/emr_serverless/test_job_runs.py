@@ -177,6 +177,16 @@ async def test_a_refused_request_does_not_use_up_its_token(lab: Lab) -> None:
             "STREAMING mode are for Spark",
         ),
         ({}, {"mode": "STREAMING", "executionTimeoutMinutes": 1}, "executionTimeoutMinutes: a STREAMING"),
+        (
+            {},
+            {"mode": "STREAMING", "flexExecution": {"enabled": True}},
+            "flexExecution.enabled: Flex capacity is for Spark job runs in BATCH mode, this is .* in STREAMING",
+        ),
+        (
+            {"type": "HIVE"},
+            {"flexExecution": {"enabled": True}, "jobDriver": HIVE},
+            "flexExecution.enabled: Flex capacity is for Spark .* this is a Hive one in BATCH mode",
+        ),
         ({"releaseLabel": "emr-7.11.0"}, {"executionTimeoutMinutes": 10081}, "executionTimeoutMinutes: .* 10080"),
         ({"releaseLabel": "emr-7.11.0"}, {"executionTimeoutMinutes": 0}, "executionTimeoutMinutes: .* from 1 to 10080"),
         ({}, {"executionIamPolicy": {"policy": "{"}}, "executionIamPolicy.policy: is not JSON"),
