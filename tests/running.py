@@ -11,9 +11,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
-from airflow_emrs_ext._compat import TaskDeferred
+from airflow_emrs_ext._compat import TaskDeferred, identity_fields
+
+# What a later Airflow tells task instances apart by beside DAG, run, task and index, with what says nothing there.
+FURTHER_FIELDS = {
+    name: nothing
+    for name, nothing in identity_fields().items()
+    if name not in ("dag_id", "run_id", "task_id", "map_index", "region_index")
+}
 
 
 @dataclass
@@ -29,12 +37,24 @@ class TaskInstance:
     start_date: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     xcoms: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name, nothing in FURTHER_FIELDS.items():
+            setattr(self, name, nothing)
+
     def xcom_pull(self, task_ids: str, key: str, map_indexes: int) -> Any:
         assert (task_ids, map_indexes) == (self.task_id, self.map_index)
         return self.xcoms.get(key)
 
     def xcom_push(self, key: str, value: Any, **_: Any) -> None:
         self.xcoms[key] = json.loads(json.dumps(value))
+
+
+def named(**task_instance: Any) -> SimpleNamespace:
+    """A task instance by what Airflow tells it apart by; of a later Airflow, what says nothing there.
+
+    :param task_instance: its attributes
+    """
+    return SimpleNamespace(**{**FURTHER_FIELDS, **task_instance})
 
 
 _STARTED = datetime(2026, 5, 1, tzinfo=timezone.utc)

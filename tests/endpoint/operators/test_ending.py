@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from airflow_emrs_ext.operators._base.end_from_trigger import ending
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.sensors.serverless import EmrServerlessJobRunSensor
-from tests.running import TaskInstance, context_of, run_task
+from tests.running import TaskInstance, context_of, named, run_task
 
 pytestmark = pytest.mark.airflow
 where_it_can = pytest.mark.skipif(not CAN_END_IN_TRIGGER, reason="it takes Airflow 3.3")
@@ -182,7 +181,7 @@ def event_of(task: Any) -> TriggerEvent:
     """What the trigger of a task sends."""
 
     async def run(trigger: Any) -> TriggerEvent:
-        trigger.task_instance = SimpleNamespace(**TASK, try_number=1)
+        trigger.task_instance = named(**TASK, try_number=1)
         trigger.trigger_id = 1
         async for event in trigger.run():
             return event

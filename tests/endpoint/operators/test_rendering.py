@@ -61,6 +61,7 @@ class Upstream(TaskInstance):
     """A task instance that pulls what the task ``before`` has returned."""
 
     pulled: Mapping[str, Any] = field(default_factory=lambda: GIVEN)
+    task: Any = None
 
     def xcom_pull(self, task_ids: Any = None, key: str = "return_value", **_: Any) -> Any:  # type: ignore[override]
         """A member of the result, or all of it."""
@@ -509,7 +510,7 @@ def run(case: Case, place: Callable[[str], dict[str, str]]) -> Any:
         task = operator_class(task_id="a_task", **parameters)
     assert task.upstream_task_ids == ({"before"} if refers else set())
 
-    ti = Upstream()
+    ti = Upstream(task=task)
     variables = SimpleNamespace(get=lambda name, default=None: VARIABLES.get(name, default))
     context = {
         **context_of(ti),

@@ -6,7 +6,6 @@ import asyncio
 import json
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from airflow_emrs_ext.triggers import journal, workflow
 from airflow_emrs_ext.triggers import recovery as lookout
 from airflow_emrs_ext.triggers._compat import TaskRow
 from tests.polling import eventually, let_it_age
-from tests.running import TaskInstance, TaskRun, context_of, run_task
+from tests.running import TaskInstance, TaskRun, context_of, named, run_task
 
 pytestmark = pytest.mark.airflow
 
@@ -74,9 +73,7 @@ def deferred(application_id: str, *, try_number: int = 1, **arguments: Any) -> A
     with pytest.raises(TaskDeferred) as deferral:
         task.execute(context_of(TaskInstance(task_id=task.task_id, try_number=try_number)))
     trigger: Any = workflow.WorkflowTrigger(**deferral.value.trigger.serialize()[1])
-    trigger.task_instance = SimpleNamespace(
-        dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1, try_number=try_number
-    )
+    trigger.task_instance = named(dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1, try_number=try_number)
     trigger.trigger_id = 1
     return trigger
 
@@ -331,7 +328,7 @@ def test_what_cannot_be_cancelled_at_the_deadline_is_kept_and_cancelled_when_it_
     emr.script([ScriptedAttempt(hold=True)])
     emr.inject("CancelJobRun", "error", status=400, code="ValidationException", times=None)
     trigger_class = workflow.WorkflowTrigger
-    task_instance = SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1, try_number=1)
+    task_instance = named(dag_id="a_dag", run_id="a_run", task_id="a_task", map_index=-1, try_number=1)
     # Airflow 2 gives a trigger none when it is made.
     always = property(lambda self: task_instance, lambda self, value: None)
     monkeypatch.setattr(trigger_class, "task_instance", always, raising=False)

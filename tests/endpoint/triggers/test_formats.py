@@ -27,7 +27,7 @@ from airflow_emrs_ext.triggers._compat import TaskRow
 from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
 from airflow_emrs_ext.workflows.registry import WORKFLOWS
 from tests.polling import eventually
-from tests.running import TaskInstance, context_of
+from tests.running import TaskInstance, context_of, named
 
 pytestmark = pytest.mark.airflow
 
@@ -214,7 +214,7 @@ def test_a_trigger_of_a_newer_format_waits_and_says_so(
     monkeypatch.setattr(WorkflowTrigger, "log", SimpleNamespace(warning=lambda *line: said.append(str(line))))
     arguments = {**recorded("triggers", "job_run", ids)["arguments"], **newer}
     trigger: Any = WorkflowTrigger(**arguments)
-    trigger.task_instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1)
+    trigger.task_instance = named(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1)
     assert trigger.serialize()[1] == arguments, "nothing is lost where it is only passed on"
     monkeypatch.setattr(workflow, "_SAY_SECONDS", 0.05)
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from airflow_emrs_ext.triggers import journal, journal_entries, recovery, runner
 from airflow_emrs_ext.triggers._compat import TRIGGERS_ARE_FORKED, TaskRow
 from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
 from tests.polling import eventually
+from tests.running import named
 
 pytestmark = pytest.mark.airflow
 
@@ -80,7 +80,7 @@ def entry(ids: dict[str, str], *, targets: Any = ("SUCCESS",), **more: Any) -> j
         on_kill_arguments={"kind": "job_run", "ids": ids},
         **more,
     )
-    trigger.task_instance = SimpleNamespace(**TASK, try_number=1)
+    trigger.task_instance = named(**TASK, try_number=1)
     made = journal.Journal.of(trigger)
     made.write()
     return made
@@ -224,7 +224,7 @@ def test_what_a_killed_worker_left_is_ended_once_airflow_says_who_killed_it(
 ) -> None:
     tags = {"airflow-emrs-ext:dag_id": "a_dag"}
     emr.client("emr-serverless").tag_resource(resourceArn=emr.job_runs()[0]["arn"], tags=tags)
-    task = SimpleNamespace(**TASK, try_number=1)
+    task = named(**TASK, try_number=1)
     worker = journal.Journal.of_worker(task, {"aws_conn_id": "aws_default"}, {})
     if is_known:
         worker.keep("end_if_orphaned", {"kind": "job_run", "ids": ids})
@@ -240,7 +240,7 @@ def test_what_a_killed_worker_left_is_ended_once_airflow_says_who_killed_it(
 def test_what_may_be_of_a_dag_run_that_was_made_again_is_left_and_said(
     emr: LocalEmr, ids: dict[str, str], folder: Path, airflow_has: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    task = SimpleNamespace(**TASK, try_number=1, id="one")
+    task = named(**TASK, try_number=1, id="one")
     request = {"application_id": ids["application_id"], "tags": {"airflow-emrs-ext:dag_id": "a_dag"}, "name": None}
     worker = journal.Journal.of_worker(task, {"aws_conn_id": "aws_default"}, {})
     worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": time.time()})
@@ -259,7 +259,7 @@ def test_what_is_ended_by_its_tags_was_there_before(
     """A DAG run that is made again with the same id starts something with the same tags."""
     tags = {"airflow-emrs-ext:dag_id": "a_dag"}
     emr.client("emr-serverless").tag_resource(resourceArn=emr.job_runs()[0]["arn"], tags=tags)
-    worker = journal.Journal.of_worker(SimpleNamespace(**TASK, try_number=1), {"aws_conn_id": "aws_default"}, {})
+    worker = journal.Journal.of_worker(named(**TASK, try_number=1), {"aws_conn_id": "aws_default"}, {})
     request = {"application_id": ids["application_id"], "tags": tags, "name": None}
     before = time.time() + (60 if is_older else -60)
     worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": before})
@@ -277,7 +277,7 @@ def test_no_clock_is_asked_where_nobody_else_has_had_the_ids(
     """The worker's clock is two hours behind, and the service has not answered it."""
     tags = {"airflow-emrs-ext:dag_id": "a_dag"}
     emr.client("emr-serverless").tag_resource(resourceArn=emr.job_runs()[0]["arn"], tags=tags)
-    task = SimpleNamespace(**TASK, try_number=1, id="one")
+    task = named(**TASK, try_number=1, id="one")
     worker = journal.Journal.of_worker(task, {"aws_conn_id": "aws_default"}, {})
     request = {"application_id": ids["application_id"], "tags": tags, "name": None}
     worker.keep("end_active_of_task", {"kind": "job_run", "request": request, "before": time.time() - 7200})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.sensors.serverless import EmrServerlessJobRunSensor
 from airflow_emrs_ext.triggers import workflow
 from tests.polling import eventually
-from tests.running import TaskInstance, context_of
+from tests.running import TaskInstance, context_of, named
 
 pytestmark = pytest.mark.airflow
 
@@ -43,7 +42,7 @@ def trigger_of(task: Any, ti: TaskInstance) -> Any:
     path, arguments = deferral.value.trigger.serialize()
     assert path.endswith(".WorkflowTrigger")
     trigger: Any = workflow.WorkflowTrigger(**json.loads(json.dumps(arguments)))
-    trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id=ti.run_id, task_id="a_task", map_index=-1)
+    trigger.task_instance = named(dag_id="a_dag", run_id=ti.run_id, task_id="a_task", map_index=-1)
     trigger.trigger_id = 1
     return trigger
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from airflow_emrs_ext.local.runners.scripts import ScriptedSession
 from airflow_emrs_ext.local.testing import LocalEmr
 from airflow_emrs_ext.triggers import _compat, workflow
 from tests.polling import eventually
+from tests.running import named
 
 pytestmark = pytest.mark.airflow
 
@@ -42,7 +42,7 @@ def waiting(ids: dict[str, str]) -> Any:
         on_kill_workflow="end_if_orphaned",
         on_kill_arguments={"kind": "session", "ids": ids},
     )
-    trigger.task_instance = SimpleNamespace(dag_id="a_dag", run_id="gone", task_id="a_task", map_index=-1, try_number=1)
+    trigger.task_instance = named(dag_id="a_dag", run_id="gone", task_id="a_task", map_index=-1, try_number=1)
     trigger.trigger_id = 1
     return trigger
 

@@ -25,11 +25,14 @@ from airflow_emrs_ext.plugin.targets import TARGETS
 from airflow_emrs_ext.plugin.views import VIEWS
 from airflow_emrs_ext.provider_info import get_provider_info
 from airflow_emrs_ext.resources import BILLABLE
+from tests.running import named
 
 pytestmark = pytest.mark.airflow
 
 LINKS_OF = "operator_extra_links"
-PLACE = SimpleNamespace(dag_id="a.dag", run_id="scheduled__2026-05-01T00:00:00+00:00", task_id="a_task", map_index=3)
+KEY = {"dag_id": "a.dag", "run_id": "scheduled__2026-05-01T00:00:00+00:00", "task_id": "a_task", "map_index": 3}
+# With what else this Airflow tells task instances apart by.
+PLACE = named(**KEY)
 
 
 def test_a_path_names_a_task_instance() -> None:
@@ -84,8 +87,8 @@ def test_the_api_server_makes_links_without_an_xcom(place: str, kind: str) -> No
         pytest.skip("the web server of Airflow 2 makes all links")
     # The iteration of a loop in Airflow 3.4, where a key leaves out what the task instance has.
     region = {"region_id": UUID(int=7)} if TELLS_LOOPS_APART else {}
-    ti = SimpleNamespace(key=PLACE, **region)
-    identity = identity_of(SimpleNamespace(**vars(PLACE), **region))
+    ti = SimpleNamespace(key=SimpleNamespace(**KEY), **region)
+    identity = identity_of(SimpleNamespace(**KEY, **region))
     for task in ("plain", "mapped"):
         serialized = linked_dag(class_of(place)).get_task(task)
         assert sorted(serialized.extra_links) == sorted(link.name for link in LINKS[kind])
