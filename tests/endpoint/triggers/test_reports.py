@@ -67,6 +67,25 @@ def test_the_worker_that_goes_on_after_a_success_asks_nothing(emr: LocalEmr, app
     assert "hook" not in vars(resumed)
 
 
+@pytest.mark.parametrize(("delay", "holds_back"), [(0.1, False), (1, True), (30, True)])
+def test_a_task_goes_on_no_sooner_than_a_scheduler_sees_its_deferral(
+    emr: LocalEmr, application_id: str, monkeypatch: pytest.MonkeyPatch, delay: float, holds_back: bool
+) -> None:
+    trigger = trigger_of(starting(application_id, waiter_delay=delay), TaskInstance())
+    eventually(lambda: [run["state"] for run in emr.job_runs(application_id)] == ["SUCCESS"])
+    monkeypatch.setattr(workflow, "_LEAST_SECONDS", 3600)
+
+    async def event_soon() -> Any:
+        return await asyncio.wait_for(event_of(trigger), 6)
+
+    if holds_back:
+        with pytest.raises(asyncio.TimeoutError):
+            asyncio.run(event_soon())
+        assert emr.calls("GetJobRun")
+    else:
+        assert asyncio.run(event_soon())["result"]["state"] == "SUCCESS"
+
+
 def test_a_sensors_result_comes_with_the_event(emr: LocalEmr, application_id: str) -> None:
     run = emr.client("emr-serverless").start_job_run(
         applicationId=application_id, executionRoleArn=ROLE, clientToken="a", jobDriver=spark_submit("s3://b/j.py")
