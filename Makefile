@@ -16,6 +16,9 @@ MAKEFLAGS += --no-builtin-rules
 LEGS := 3.3.2 2.10.3
 NEWEST := $(firstword $(LEGS))
 
+# The next Airflow, which has loops of tasks: a pre-release, and no part of `make test` before it is released.
+NEXT := 3.4.0b2
+
 # The Airflows whose tasks are killed: the newest and the last of Airflow 2.
 FAULT_LEGS := $(NEWEST) 2.11.2
 
@@ -47,10 +50,10 @@ web-3.1.8 := 3.12 2026-03-11
 web-3.2.2 := 3.12 2026-05-29
 web-3.3.2-fab := 3.12 2026-10-01
 WEB := web-3.1.8 web-3.2.2 web-3.3.2-fab
-LINKS := mwaa-2.10.3 mwaa-2.11.2 mwaa-3.0.6 $(WEB) airflow-$(NEWEST)
+LINKS := mwaa-2.10.3 mwaa-2.11.2 mwaa-3.0.6 $(WEB) airflow-$(NEWEST) airflow-$(NEXT)
 
-# The Airflow that has loops of tasks: a pre-release, and no part of `make test` before it is released.
-LOOPS := 3.4.0b2
+# The Airflows whose pages Chromium looks at.
+BROWSER := browser-$(NEWEST) browser-$(NEXT)
 
 # $(call first_python,names,minor): the first of them that is at least 3.10 and below 3.minor.
 first_python = $(shell for python in $(1); do \
@@ -74,7 +77,7 @@ PYTEST_ARGS ?=
 # does, from an empty home directory, for `make test-documentation`. What kills processes of a real Airflow needs the
 # machine for itself: `make test-faults`.
 aside = not faults and not answers and not documentation
-select = $(if $(filter $(NEWEST),$(1)),-m "$(aside)",-m "(smoke or not spark) and $(aside)" --ignore contract --ignore endpoint/local --ignore simulation --ignore type_checks --ignore system/test_links.py)
+select = $(if $(filter $(NEWEST) $(NEXT),$(1)),-m "$(aside)",-m "(smoke or not spark) and $(aside)" --ignore contract --ignore endpoint/local --ignore simulation --ignore type_checks --ignore system/test_links.py)
 
 # uv fetches and installs in seconds what takes pip minutes; where it cannot work, pip does.
 TOOLS := .venv-tools
@@ -106,8 +109,8 @@ help:
 	@echo 'make test-mwaa        each MWAA image, with its recipe: job runs, sessions, links, a demo'
 	@echo 'make test-clients     Spark Connect clients $(CLIENTS)'
 	@echo 'make test-contract    other clients of EMR: $(CONTRACT), boto3, the Amazon provider, JavaScript'
-	@echo 'make test-links       the links in eight web servers'
-	@echo 'make test-loops       tasks in loops of Airflow $(LOOPS)'
+	@echo 'make test-links       the links in nine web servers'
+	@echo 'make test-loops       tasks in loops of Airflow $(NEXT)'
 	@echo 'make test-dbt         the dbt project of the documentation, in a session'
 	@echo 'make test-browser     the links in Chromium (apt-get install chromium)'
 	@echo 'make test-models      what the service models of the newest botocore have that nothing here knows'
@@ -176,13 +179,16 @@ lock: | $(TOOLS)/.stamp
 			--extra dev --output-file tests/locks/airflow-$$leg.txt pyproject.toml tests/locks/airflow-$$leg.in; \
 	done
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.11 --upgrade \
-		--prerelease if-necessary-or-explicit --extra dev --output-file tests/locks/airflow-$(LOOPS).txt \
-		pyproject.toml tests/locks/airflow-$(LOOPS).in
+		--prerelease if-necessary --extra dev --output-file tests/locks/airflow-$(NEXT).txt \
+		pyproject.toml tests/locks/airflow-$(NEXT).in
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 		--extra docs --constraint tests/locks/airflow-$(NEWEST).in --output-file tests/locks/docs.txt pyproject.toml
-	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
-		--extra dev --constraint tests/locks/airflow-$(NEWEST).txt --output-file tests/locks/browser.txt \
-		pyproject.toml tests/locks/browser.in
+	for leg in $(NEWEST) $(NEXT); do \
+		$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.11 --upgrade \
+			--prerelease if-necessary --extra dev --constraint tests/locks/airflow-$$leg.txt \
+			--output-file tests/locks/browser-$$leg.txt pyproject.toml tests/locks/airflow-$$leg.in \
+			tests/locks/browser.in; \
+	done
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 		--extra dev --constraint tests/locks/airflow-$(NEWEST).txt --output-file tests/locks/coverage.txt \
 		pyproject.toml tests/locks/coverage.in
@@ -231,6 +237,7 @@ test: $(addprefix test-airflow-,$(if $(PYTHON_2),$(LEGS),$(NEWEST)))
 
 # The newest leg runs a hundred Spark drivers, the others a few.
 test-airflow-$(NEWEST): .venv-airflow-$(NEWEST)/.warmed
+test-airflow-$(NEXT): .venv-airflow-$(NEXT)/.warmed
 test-airflow-%: .venv-airflow-%/.installed
 	@echo "== tests on Airflow $*"
 	cd tests && EMRS_TEST_WHEEL=1 XDG_CACHE_HOME="$(CURDIR)/$(<D)/cache" PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
@@ -341,8 +348,8 @@ test-links-%: .venv-%/.installed .venv-airflow-$(NEWEST)/.installed
 	@echo "== links in the web server of $*"
 	$(matrix_tests) system/test_links.py
 
-test-loops: .venv-airflow-$(LOOPS)/.installed
-	@echo "== loops of Airflow $(LOOPS)"
+test-loops: .venv-airflow-$(NEXT)/.installed
+	@echo "== loops of Airflow $(NEXT)"
 	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
 		../$(<D)/bin/pytest $(PYTEST_ARGS) matrix/test_loops.py
 
@@ -370,8 +377,9 @@ test-newest: .venv-newest/.resolved
 	@.venv-newest/bin/python -m pip install --quiet --no-deps --no-index build/dist/*.whl
 
 # The pictures that it takes are for people to look at; the documentation shows three of them.
-test-browser: .venv-browser/.installed
-	@echo "== links in Chromium"
+test-browser: $(BROWSER:%=test-%)
+test-browser-%: .venv-browser-%/.installed
+	@echo "== links of Airflow $* in Chromium"
 	cd tests && EMRS_TEST_WHEEL=1 EMRS_TEST_PICTURES="$(CURDIR)/build/pictures" \
 		PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest $(PYTEST_ARGS) browser/test_links.py
 

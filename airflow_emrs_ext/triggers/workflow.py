@@ -21,8 +21,8 @@ from airflow_emrs_ext.workflows import NAMES, report_of
 if TYPE_CHECKING:
     from airflow_emrs_ext.core.effects import Notes
 
-# A scheduler that has not yet seen that a task was deferred takes one that goes on meanwhile for lost, and fails it: seen
-# up to 3 s after the deferral (apache/airflow issues 66374, 72716). What takes seconds anyway costs nothing by this.
+# A scheduler that has not yet seen that a task was deferred takes one that goes on meanwhile for lost, and fails it:
+# seen up to 3 s after the deferral (issues 66374 and 72716 of apache/airflow). What takes seconds anyway costs nothing.
 _LEAST_SECONDS = 5.0
 # Who looks more often than that has no scheduler: tests that run a trigger themselves.
 _SHORTEST_DELAY = 1.0
