@@ -91,7 +91,7 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo check test-unit coverage test simulate simulate-faults test-documentation test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models test-newest test-dbt lint format bench figures docs wheel dist lock lock-matrix clean
+.PHONY: help demo check test-unit coverage test simulate simulate-faults test-documentation test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models watch test-dbt lint format bench figures docs wheel dist lock lock-matrix clean
 help:
 	@echo 'make demo             an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make check            linters, types, layers, tests that need no process; a minute'
@@ -114,7 +114,7 @@ help:
 	@echo 'make test-dbt         the dbt project of the documentation, in a session'
 	@echo 'make test-browser     the links in Chromium (apt-get install chromium)'
 	@echo 'make test-models      what the service models of the newest botocore have that nothing here knows'
-	@echo 'make test-newest      the newest of every package, whatever bounds it from above: what breaks'
+	@echo 'make watch            what is newer than what was tested: versions, service models, what breaks with them'
 	@echo 'make bench            the benchmarks, with their tables; over an hour'
 	@echo 'make figures          the pictures and tables of the documentation'
 	@echo 'make wheel            the wheel, in build/dist'
@@ -363,11 +363,10 @@ test-models: .venv-airflow-$(NEWEST)/.installed
 	$(newest_bin)/python -m tests.service_models.compare
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(newest_bin)/python -m tests.service_models.wire
 
-# For a nightly run. It says what is newer than in the lock of the newest leg; a failure of the tests comes from that.
-test-newest: .venv-newest/.resolved
-	@echo "== tests with the newest of everything"
-	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/.venv-newest/bin:$$PATH" ../.venv-newest/bin/pytest --quiet \
-		--numprocesses $(CORES) -m "not faults and not answers and not spark" $(PYTEST_ARGS) unit endpoint
+# For a nightly run.
+watch: .venv-newest/.resolved
+	@echo "== what is newer than what this package was tested with"
+	$(newest_bin)/python -m tests.matrix.watch .venv-newest
 .PHONY: .venv-newest/.resolved
 .venv-newest/.resolved: $(WHEEL) .venv-airflow-$(NEWEST)/.installed
 	@echo "== the newest of everything"
