@@ -47,6 +47,7 @@ _FEATURES = (
     _Feature(
         "emr/2009-03-31/service-2", "persistent-app-ui", lambda model: "CreatePersistentAppUI" in model["operations"]
     ),
+    _Feature("emr/2009-03-31/service-2", "cluster-sessions", lambda model: "StartSession" in model["operations"]),
 )
 
 # To read and parse the models is most of what a session and a client cost: a process does it once for each service, and
@@ -60,7 +61,7 @@ def extend(session: SessionT, service: str) -> SessionT:
     That is, of EMR Serverless: sessions, ``interactiveConfiguration.sessionEnabled``, ``executionIamPolicy``, the times
     of job runs, the grace period of their cancellation, Flex capacity, and the scheduler, disk encryption, Identity
     Center and cost allocation of applications; of EMR on EKS: where a managed endpoint serves Spark Connect; of EMR:
-    persistent application UIs.
+    persistent application UIs, and sessions of clusters.
 
     :param session: of boto3, botocore or aiobotocore, before it makes its first client of the service
     :param service: botocore's name of it; of others nothing is loaded

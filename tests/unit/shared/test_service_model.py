@@ -25,6 +25,7 @@ _EXTRAS = {
     "flex-execution": "emr-serverless/2021-07-13",
     "spark-connect": "emr-containers/2020-10-01",
     "persistent-app-ui": "emr/2009-03-31",
+    "cluster-sessions": "emr/2009-03-31",
 }
 _OPERATIONS = {
     "StartSession",
@@ -190,3 +191,8 @@ def test_spark_connect_and_persistent_uis_are_known_with_every_botocore() -> Non
         operation = emr.operation_model(name)
         assert operation.input_shape.members
         assert operation.output_shape.members
+    for name in ("StartSession", "GetSession", "ListSessions", "TerminateSession", "GetSessionEndpoint"):
+        operation = emr.operation_model(name)
+        assert "ClusterId" in operation.input_shape.members
+        assert operation.output_shape.members
+    assert "SessionEnabled" in emr.operation_model("RunJobFlow").input_shape.members
