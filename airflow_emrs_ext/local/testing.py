@@ -180,7 +180,7 @@ class LocalEmr:
         :param seconds: for ``delay`` (default 1), ``stall`` (default 3600) and ``drop`` (default 0)
         :param status: HTTP status for ``error``; default 500
         :param code: error code for ``error``, e.g. ``ServiceQuotaExceededException``; its status is then the API's own
-        :param application_id: only calls for this application, or virtual cluster
+        :param application_id: only calls for this application, virtual cluster or cluster
         :param after: how many calls pass before the first that fails
         :param service: only calls of this service, e.g. ``emr-containers``; default: of every one with the operation
         """
@@ -197,14 +197,14 @@ class LocalEmr:
     def faults(self, application_id: str | None = None) -> list[dict[str, Any]]:
         """The injected faults that are still to hit a call.
 
-        :param application_id: only those that are for one application, or virtual cluster
+        :param application_id: only those that are for one application, virtual cluster or cluster
         """
         return [one for one in self._known("faults", "faults") if application_id in (None, one["application_id"])]
 
     def clear_faults(self, application_id: str | None = None) -> None:
         """Forget every injected fault.
 
-        :param application_id: only those that are for one application, or virtual cluster
+        :param application_id: only those that are for one application, virtual cluster or cluster
         """
         self._call("DELETE", "faults", applicationId=application_id)
 
@@ -263,13 +263,24 @@ class LocalEmr:
         """
         return self._known("eks/managed-endpoints", "managedEndpoints", virtualClusterId=virtual_cluster_id)
 
+    def clusters(self) -> list[dict[str, Any]]:
+        """Every EMR on EC2 cluster with all that the endpoint recorded of it, oldest first."""
+        return self._known("ec2/clusters", "clusters")
+
+    def cluster_sessions(self, cluster_id: str | None = None) -> list[dict[str, Any]]:
+        """Every session of EMR on EC2 clusters with all that the endpoint recorded of it, oldest first.
+
+        :param cluster_id: only those of one cluster
+        """
+        return self._known("ec2/sessions", "sessions", clusterId=cluster_id)
+
     def calls(
         self, operation: str | None = None, *, application_id: str | None = None, service: str | None = None
     ) -> list[dict[str, Any]]:
         """Every EMR API call that reached the endpoint, oldest first: operation, status, error code, ids, key id.
 
         :param operation: only those of one operation
-        :param application_id: only those for one application, or virtual cluster
+        :param application_id: only those for one application, virtual cluster or cluster
         :param service: only those of one service, e.g. ``emr-containers``
         """
         return self._known("calls", "calls", operation=operation, applicationId=application_id, service=service)

@@ -68,9 +68,8 @@ QUOTAS: Quotas = {
 
 def quotas_of(service: str) -> dict[str, Quota]:
     """The quotas of a service by the API's names of its operations."""
-    return {
-        "".join(word.capitalize() for word in method.split("_")): quota for method, quota in QUOTAS[service].items()
-    }
+    quotas = QUOTAS.get(service, {})
+    return {"".join(word.capitalize() for word in method.split("_")): quota for method, quota in quotas.items()}
 
 
 def amended(amendments: Mapping[str, Mapping[str, Sequence[float] | None] | None]) -> Quotas:

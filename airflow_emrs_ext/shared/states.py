@@ -92,7 +92,7 @@ class JobRunState(State):
 
 
 class SessionState(State):
-    """States of an EMR Serverless session (GetSession)."""
+    """States of a session of EMR Serverless, or of a cluster of EMR on EC2 (GetSession)."""
 
     SUBMITTED = "SUBMITTED"
     STARTING = "STARTING"
@@ -135,13 +135,26 @@ class ManagedEndpointState(State):
     TERMINATED_WITH_ERRORS = "TERMINATED_WITH_ERRORS"
 
 
+class ClusterState(State):
+    """States of a cluster of EMR on EC2 (DescribeCluster)."""
+
+    STARTING = "STARTING"
+    BOOTSTRAPPING = "BOOTSTRAPPING"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+    TERMINATED_WITH_ERRORS = "TERMINATED_WITH_ERRORS"
+
+
 _A, _J, _S = ApplicationState, JobRunState, SessionState
-_E, _V, _M = EksJobRunState, VirtualClusterState, ManagedEndpointState
+_E, _V, _M, _C = EksJobRunState, VirtualClusterState, ManagedEndpointState, ClusterState
 
 _AFTER_SUBMISSION: frozenset[State] = frozenset(JobRunState) - {_J.SUBMITTED}
 _SESSION_ENDS: frozenset[State] = frozenset({_S.FAILED, _S.TERMINATING, _S.TERMINATED})
 _EKS_ENDS: frozenset[State] = frozenset({_E.COMPLETED, _E.FAILED, _E.CANCEL_PENDING, _E.CANCELLED})
 _ENDPOINT_ENDS: frozenset[State] = frozenset({_M.TERMINATING, _M.TERMINATED, _M.TERMINATED_WITH_ERRORS})
+_CLUSTER_ENDS: frozenset[State] = frozenset({_C.TERMINATING, _C.TERMINATED, _C.TERMINATED_WITH_ERRORS})
 
 # The states that a later look may find after a state. A retried attempt leads from RUNNING back to the scheduler's.
 # By kind of resource, as states of different kinds that are spelled alike are equal.
@@ -199,6 +212,15 @@ _NEXT: dict[type[State], dict[State, frozenset[State]]] = {
         _M.TERMINATED: frozenset(),
         _M.TERMINATED_WITH_ERRORS: frozenset(),
     },
+    ClusterState: {
+        _C.STARTING: _CLUSTER_ENDS | {_C.BOOTSTRAPPING, _C.RUNNING, _C.WAITING},
+        _C.BOOTSTRAPPING: _CLUSTER_ENDS | {_C.RUNNING, _C.WAITING},
+        _C.RUNNING: _CLUSTER_ENDS | {_C.WAITING},
+        _C.WAITING: _CLUSTER_ENDS | {_C.RUNNING},
+        _C.TERMINATING: frozenset({_C.TERMINATED, _C.TERMINATED_WITH_ERRORS}),
+        _C.TERMINATED: frozenset(),
+        _C.TERMINATED_WITH_ERRORS: frozenset(),
+    },
 }
 
 _SUCCESS: dict[type[State], frozenset[State]] = {
@@ -209,6 +231,8 @@ _SUCCESS: dict[type[State], frozenset[State]] = {
     EksJobRunState: frozenset({_E.COMPLETED}),
     VirtualClusterState: frozenset({_V.RUNNING}),
     ManagedEndpointState: frozenset({_M.ACTIVE}),
+    # Takes sessions and steps.
+    ClusterState: frozenset({_C.RUNNING, _C.WAITING}),
 }
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from airflow_emrs_ext.local.base.config import ServiceConfig
+from airflow_emrs_ext.local.base.driving import Driven
 from airflow_emrs_ext.local.base.errors import ApiError, validation_error
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle, Listener
-from airflow_emrs_ext.local.base.pagination import created_within, group, page
+from airflow_emrs_ext.local.base.pagination import SPELLING, Spelling, created_within, group, page
 from airflow_emrs_ext.local.base.regions import is_visible, region_in
 from airflow_emrs_ext.local.base.views import history, plain
 from airflow_emrs_ext.shared.states import State
@@ -56,9 +57,9 @@ class Resource:
 
 @dataclass(kw_only=True)
 class OwnedResource(Resource, ABC):
-    """What belongs to an application or a virtual cluster.
+    """What belongs to an application, a virtual cluster or a cluster.
 
-    :param owner: the application or virtual cluster
+    :param owner: that
     :param work_dir: its directory
     """
 
@@ -135,6 +136,8 @@ class Collection(Registry[R], ABC):
 
     MEMBER: ClassVar[str]
     """The member of a listing that has them, e.g. ``jobRuns``."""
+    SPELLING: ClassVar[Spelling] = SPELLING
+    """What the API calls the parameters of its listings."""
     BY_STATE: ClassVar[bool] = False
     """Whether a listing of several states is grouped by them."""
 
@@ -163,13 +166,13 @@ class Collection(Registry[R], ABC):
 
     def page(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of the operation that lists them: newest first."""
-        states = params.get("states")
+        states = params.get(self.SPELLING.states)
         items = (
             resource
             for resource in self._listed(params)
             if is_visible(resource.arn)
             and (not states or resource.state in states)
-            and created_within(resource.created_at, params)
+            and created_within(resource.created_at, params, self.SPELLING)
         )
         by_state = states if self.BY_STATE else None
         return page(
@@ -178,12 +181,13 @@ class Collection(Registry[R], ABC):
             params,
             place=lambda resource: (*group(resource.state, by_state), -resource.number),
             view=self.summary,
+            spelling=self.SPELLING,
         )
 
     def records(self, owner_id: str | None = None) -> list[dict[str, Any]]:
         """Every one with all that is known of it, oldest first, as plain JSON, for tests.
 
-        :param owner_id: only those of one application or virtual cluster
+        :param owner_id: only those of one owner
         """
         return [
             {**plain(self.record(resource)), "stateHistory": history(resource.life)}
@@ -226,9 +230,9 @@ class Collection(Registry[R], ABC):
 
 
 class OwnedCollection(Collection[Owned]):
-    """All resources of one kind that belong to applications or virtual clusters; see also :class:`Collection`.
+    """All resources of one kind that belong to others, and have drivers; see also :class:`Collection`.
 
-    :param owners: the applications or virtual clusters, told which of these they have
+    :param owners: the applications, virtual clusters or clusters, told which of these they have
     :param work_dir: where the owners have their directories
     :param walker: leads each through its states
     """
@@ -244,10 +248,16 @@ class OwnedCollection(Collection[Owned]):
         self._work_dir = work_dir
         self._walker = walker
 
-    @property
-    def walker(self) -> Any:
-        """What leads each through its states."""
-        return self._walker
+    def anchors(self) -> tuple[object, ...]:
+        """What each refers to that is not kept with it, as each process has its own: what leads them."""
+        return (self._walker,)
+
+    def drivers(self) -> Iterable[Driven]:
+        """What drivers do for them."""
+        raise NotImplementedError
+
+    def terminate_all(self, reason: str) -> None:
+        """Begin to end every one whose clients are to hear of it, for the reason given."""
 
     def end_lost(self, details: str) -> None:
         """End every one that has not ended: its driver went with another process.

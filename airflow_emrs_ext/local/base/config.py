@@ -17,8 +17,8 @@ class ServiceConfig:
     :param seconds_per_minute: how many real seconds a minute of the service lasts: ``executionTimeoutMinutes``,
         ``idleTimeoutMinutes``, ``queueTimeoutMinutes``, and 60 of them for the hour of ``maxFailedAttemptsPerHour``;
         also for metrics and updates of utilization, at least a second
-    :param application_start_seconds: how long an application stays in each of CREATING, STARTING and STOPPING, and a
-        virtual cluster in TERMINATING
+    :param application_start_seconds: how long an application stays in each of CREATING, STARTING and STOPPING, a
+        virtual cluster in TERMINATING, and a cluster of EMR on EC2 in STARTING, BOOTSTRAPPING and TERMINATING
     :param scheduling_seconds: how long a job run stays in each of SUBMITTED, PENDING and SCHEDULED (on EKS: PENDING and
         SUBMITTED), and a session in SUBMITTED
     :param quota_scale: factor on the service's API quotas; 0 turns them off

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 # What the service answers for codes that botocore's model does not declare as shapes.
 _UNMODELLED_STATUS = {
     "ThrottlingException": 429,
@@ -34,3 +37,17 @@ class ApiError(Exception):
 def validation_error(message: str) -> ApiError:
     """The service's ValidationException."""
     return ApiError("ValidationException", message)
+
+
+@contextlib.contextmanager
+def declared_as(code: str) -> Iterator[None]:
+    """Raise a ValidationException of what lies within as the error that an operation declares in its place.
+
+    :param code: that error
+    """
+    try:
+        yield
+    except ApiError as error:
+        if error.code != "ValidationException":
+            raise
+        raise ApiError(code, error.message) from None

@@ -17,11 +17,13 @@ class ClientTokens:
 
     :param config: for how long
     :param code: the error for a token that comes again with other parameters
+    :param parameter: the parameter that holds the token
     """
 
-    def __init__(self, config: ServiceConfig, code: str) -> None:
+    def __init__(self, config: ServiceConfig, code: str, parameter: str = "clientToken") -> None:
         self._config = config
         self._code = code
+        self._parameter = parameter
         self._answers: dict[tuple[str, str, str], tuple[float, str, dict[str, Any]]] = {}
 
     def once(
@@ -36,14 +38,17 @@ class ClientTokens:
         """The answer to a request: that to an earlier one with the same token, if there was one.
 
         :param operation: operation of the API; a token belongs to one operation
-        :param scope: the application or virtual cluster that the request is about, empty for none
-        :param params: the request, with its ``clientToken``
+        :param scope: the application, virtual cluster or cluster that the request is about, empty for none
+        :param params: the request; one without a token is carried out each time
         :param carry_out: does what is asked for and answers it; what it raises is not remembered
         :param code: the error where the operation declares another one
         :raises ApiError: the earlier request had other parameters
         """
+        token = params.get(self._parameter)
+        if token is None:
+            return carry_out()
         scope = scope or region_of(self._config)
-        key, request = (operation, scope, params["clientToken"]), _canonical(params)
+        key, request = (operation, scope, token), _canonical(params)
         if known := self._answers.get(key):
             remembered_at, earlier, answer = known
             if not 0 < self._config.client_token_seconds < time.monotonic() - remembered_at:
@@ -51,7 +56,7 @@ class ClientTokens:
                     return answer
                 raise ApiError(
                     code or self._code,
-                    f"clientToken: {params['clientToken']} was used for an earlier {operation} request with other"
+                    f"{self._parameter}: {token} was used for an earlier {operation} request with other"
                     " parameters; repeat that request unchanged, or use a new token",
                 )
         answer = carry_out()

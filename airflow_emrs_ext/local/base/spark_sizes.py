@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from airflow_emrs_ext.local.base.errors import validation_error
+from airflow_emrs_ext.local.base.runner import Workers, WorkerSize
 from airflow_emrs_ext.shared.worker_sizes import LEAST_OVERHEAD_MB, OVERHEAD_FACTOR, size_mb
+
+# Spark's own defaults, unlike EMR Serverless's.
+_DEFAULT_CORES = "1"
+_DEFAULT_MEMORY = "1g"
+_DEFAULT_EXECUTORS = 2
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _TIME = re.compile(rf"([0-9]{{1,12}})({'|'.join(_SECONDS)})")
@@ -148,6 +154,29 @@ def executor_count(properties: Mapping[str, str], *, default: int, dynamic: bool
     if most.strip().lower() != "infinity":
         first = min(first, whole(most, "spark.dynamicAllocation.maxExecutors"))
     return max(1, first)
+
+
+def workers_of(properties: Mapping[str, str], *factors: str) -> Workers:
+    """The driver and the executors that Spark properties ask for, with Spark's own defaults.
+
+    :param properties: those in force
+    :param factors: properties that hold the share of the heap that comes on top of it, after the role's own
+    :raises ApiError: one of them is no size or number; it is named
+    """
+    return Workers(
+        _worker(properties, "driver", factors),
+        _worker(properties, "executor", factors),
+        executor_count(properties, default=_DEFAULT_EXECUTORS, dynamic=False),
+    )
+
+
+def _worker(properties: Mapping[str, str], role: str, factors: tuple[str, ...]) -> WorkerSize:
+    cores, memory = f"spark.{role}.cores", f"spark.{role}.memory"
+    heap = memory_mb(properties.get(memory, _DEFAULT_MEMORY), memory)
+    overhead = overhead_mb(properties, role, heap, *factors)
+    cpu = whole(properties.get(cores, _DEFAULT_CORES), cores, 1)
+    # Its scratch space is that of its node.
+    return WorkerSize(float(cpu), (heap + overhead) / 1024, 0.0)
 
 
 def _factor(text: str, name: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -44,9 +45,10 @@ class AwsJson(JsonProtocol):
         :raises ApiError: UnknownOperationException, there is none
         """
         try:
-            return Route(self._by_target[request.headers.get(TARGET, "")], {})
+            operation = self._by_target[request.headers.get(TARGET, "")]
         except KeyError:
             raise ApiError("UnknownOperationException", "No operation has this X-Amz-Target") from None
+        return Route(operation, _ids(request.body))
 
     def parse(self, route: Route, request: Request) -> dict[str, Any]:
         """The validated parameters of a call, by the names of the API.
@@ -62,3 +64,14 @@ class AwsJson(JsonProtocol):
 
     def _error(self, error: ApiError) -> dict[str, Any]:
         return {"__type": error.code, "message": error.message}
+
+
+def _ids(body: bytes) -> dict[str, str]:
+    """What stands for the labels of a path: the ids in a body; of a list, the only one."""
+    ids = {}
+    with contextlib.suppress(ApiError):  # whoever parses it says what is wrong with it
+        for name, value in read_document(body).items():
+            one = value[0] if isinstance(value, list) and len(value) == 1 else value
+            if name.rstrip("s").endswith("Id") and isinstance(one, str):
+                ids[name.rstrip("s")] = one
+    return ids

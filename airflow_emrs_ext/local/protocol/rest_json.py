@@ -17,6 +17,7 @@ from airflow_emrs_ext.local.base.errors import ApiError
 from airflow_emrs_ext.local.protocol.validation import Reader, violations
 
 _DEFAULT_ERROR_STATUS = 400
+_DEFAULT_FAULT_STATUS = 500
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Response:
 
 
 class Route(NamedTuple):
-    """The operation that a method and a path mean, and the values of the labels in the path."""
+    """The operation that a request means, and the values of the labels in its path, or what stands for them."""
 
     operation: OperationModel
     labels: Mapping[str, str]
@@ -64,7 +65,7 @@ class JsonProtocol(ABC):
     def __init__(self, model: ServiceModel) -> None:
         self.model = model
         self._error_status = {
-            shape.error_code: int(shape.metadata.get("error", {}).get("httpStatusCode", _DEFAULT_ERROR_STATUS))
+            shape.error_code: int(shape.metadata.get("error", {}).get("httpStatusCode", _default_status(shape)))
             for shape in cast("list[StructureShape]", model.error_shapes)
         }
 
@@ -127,6 +128,11 @@ class JsonProtocol(ABC):
             (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
         )
         return Response(status, (*standard, *headers), body)
+
+
+def _default_status(error: StructureShape) -> int:
+    """The HTTP status of an error whose model says none: botocore does not tell whose fault it is but by the name."""
+    return _DEFAULT_FAULT_STATUS if error.error_code.startswith("InternalServer") else _DEFAULT_ERROR_STATUS
 
 
 class RestJson(JsonProtocol):

@@ -33,7 +33,7 @@ Handler = Callable[[Endpoint, Request], Awaitable[Any]]
 
 def admin_application(endpoint: Endpoint) -> Starlette:
     """The administrative API of ``endpoint`` as an ASGI application."""
-    serverless, eks = endpoint.serverless, endpoint.containers
+    serverless, eks, ec2 = endpoint.serverless, endpoint.containers, endpoint.ec2
     handlers: Mapping[str, Mapping[str, Handler]] = {
         "/health": {"GET": _health},
         "/config": {"GET": _config, "PATCH": _change_config},
@@ -49,6 +49,8 @@ def admin_application(endpoint: Endpoint) -> Starlette:
         "/eks/virtual-clusters": {"GET": _records("virtualClusters", eks.virtual_clusters)},
         "/eks/job-runs": {"GET": _records("jobRuns", eks.job_runs, "virtualClusterId")},
         "/eks/managed-endpoints": {"GET": _records("managedEndpoints", eks.managed_endpoints, "virtualClusterId")},
+        "/ec2/clusters": {"GET": _records("clusters", ec2.clusters)},
+        "/ec2/sessions": {"GET": _records("sessions", ec2.sessions, "clusterId")},
         "/sessions/{session_id}/end": {"POST": _end_session},
         "/sessions/{session_id}/busy": {"PUT": _hold_busy, "DELETE": _hold_busy},
         "/reset": {"POST": _reset},
@@ -130,6 +132,7 @@ async def _change_config(endpoint: Endpoint, request: Request) -> Any:
     endpoint.config.update(await _body(request))
     endpoint.serverless.config_changed()
     endpoint.containers.config_changed()
+    endpoint.ec2.config_changed()
     return endpoint.config.as_dict()
 
 

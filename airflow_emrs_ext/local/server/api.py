@@ -26,8 +26,9 @@ CALLS_KEPT = 100_000
 """How many calls the endpoint remembers."""
 
 _RECORDED_BODY_MEMBERS = ("clientToken", "name")
-# The label of a path that says whose resource it is.
-_OWNERS = ("applicationId", "virtualClusterId")
+_RECORDED_IN_EMR = ("ClientRequestToken", "Name", "ClusterId", "JobFlowId", "JobFlowIds", "SessionId", "ResourceId")
+# The label that says whose resource it is.
+_OWNERS = ("applicationId", "virtualClusterId", "ClusterId", "JobFlowId")
 
 _log = logging.getLogger(__name__)
 
@@ -221,5 +222,5 @@ def _worth_recording(operation: OperationModel, parameters: Mapping[str, Any]) -
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in parameters.items()
-        if members[name].serialization.get("location") or name in _RECORDED_BODY_MEMBERS
+        if members[name].serialization.get("location") or name in (*_RECORDED_BODY_MEMBERS, *_RECORDED_IN_EMR)
     }

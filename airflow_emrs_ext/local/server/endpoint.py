@@ -25,11 +25,11 @@ from airflow_emrs_ext.local.server.faults import Faults
 from airflow_emrs_ext.local.server.iam import Iam
 from airflow_emrs_ext.local.server.kept_state import KeptState, Part
 from airflow_emrs_ext.local.server.quotas import Quotas
-from airflow_emrs_ext.local.services import persistent_uis
 from airflow_emrs_ext.local.services.connect.access import ConnectAccess
 from airflow_emrs_ext.local.services.connect.gateway import ConnectGateway
 from airflow_emrs_ext.local.services.emr_containers import events as containers_events
 from airflow_emrs_ext.local.services.emr_containers.service import EmrContainers
+from airflow_emrs_ext.local.services.emr_on_ec2.service import EmrOnEc2, operations_of
 from airflow_emrs_ext.local.services.emr_serverless import events as serverless_events
 from airflow_emrs_ext.local.services.emr_serverless.metering import Metering
 from airflow_emrs_ext.local.services.emr_serverless.service import EmrServerless
@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.local.server.certificates import Certificate
     from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
     from airflow_emrs_ext.local.services.emr_containers.managed_endpoints import ManagedEndpoint
+    from airflow_emrs_ext.local.services.emr_on_ec2.sessions import Session as ClusterSession
     from airflow_emrs_ext.local.services.emr_serverless.sessions import Session
 
-SERVERLESS, CONTAINERS = "emr-serverless", "emr-containers"
+SERVERLESS, CONTAINERS, EC2 = "emr-serverless", "emr-containers", "emr"
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Endpoint:
         )
         models = {
             name: extend(botocore.session.get_session(), name).get_service_model(name)
-            for name in (SERVERLESS, CONTAINERS, persistent_uis.SERVICE)
+            for name in (SERVERLESS, CONTAINERS, EC2)
         }
         self.iam: Iam = Iam(self.config, models.values())
         if options.iam is not None:
@@ -149,24 +150,26 @@ class Endpoint:
             deliver_logs=self._log_delivery,
             access=access,
         )
+        self.ec2: EmrOnEc2 = EmrOnEc2(
+            self._runner,
+            config=self.config,
+            work_dir=state_dir,
+            persistent_uis=PersistentAppUIs(self.config, self.containers.job_runs, self.dashboards),
+            deliver_logs=self._log_delivery,
+            access=access,
+        )
         self.aws: AwsServices = AwsServices(control=options.moto_api)
         self._events = EventBus(
             self.config, serverless_events.events, containers_events.events, delivered=self.aws.changed
         )
-        for service in (self.serverless, self.containers):
+        for service in (self.serverless, self.containers, self.ec2):
             service.listeners += [self._connect.changed, self._events.changed]
         self._metering = Metering(self.serverless, self._target, self._events.send)
         self.serverless.listeners.append(self._metering.changed)
-        self._persistent_uis = PersistentAppUIs(self.config, self.containers.job_runs, self.dashboards)
         served: tuple[tuple[JsonProtocol, Answering, Mapping[str, tuple[float, float]], str], ...] = (
             (RestJson(models[SERVERLESS]), self.serverless, quotas_of(SERVERLESS), "ThrottlingException"),
             (RestJson(models[CONTAINERS]), self.containers, quotas_of(CONTAINERS), "EKSRequestThrottledException"),
-            (
-                AwsJson(models[persistent_uis.SERVICE], persistent_uis.OPERATIONS),
-                self._persistent_uis,
-                {},
-                "ThrottlingException",
-            ),
+            (AwsJson(models[EC2], operations_of(models[EC2])), self.ec2, quotas_of(EC2), "ThrottlingException"),
         )
         self.apis: dict[Any, Api] = {
             protocol.model.service_name: Api(
@@ -185,7 +188,12 @@ class Endpoint:
         self._kept: KeptState | None = None
         if options.state_dir is not None:
             # moto first: the ends of what ran are events for its queues.
-            parts: dict[str, Part] = {"aws": self.aws, SERVERLESS: self.serverless, CONTAINERS: self.containers}
+            parts: dict[str, Part] = {
+                "aws": self.aws,
+                SERVERLESS: self.serverless,
+                CONTAINERS: self.containers,
+                EC2: self.ec2,
+            }
             self._kept = KeptState(state_dir, {"moto": version("moto")}, parts)
 
     async def start(self) -> None:
@@ -212,6 +220,7 @@ class Endpoint:
         await self._metering.close()
         await self.serverless.close()
         await self.containers.close()
+        await self.ec2.close()
         await self._events.close()
         await self._runner.close()
         if self.gateway is not None:
@@ -226,7 +235,7 @@ class Endpoint:
         """Stop what runs and forget everything."""
         await self.serverless.reset()
         await self.containers.reset()
-        self._persistent_uis.clear()
+        await self.ec2.reset()
         await self._connect.reset()
         self.faults.clear()
         self.calls.clear()
@@ -250,9 +259,11 @@ class Endpoint:
             raise ValueError("runner: scripts are for an endpoint with --runner simulated; this one runs Spark")
         return self._runner
 
-    def connect_hosts(self) -> tuple[ConnectHosts[Session], ConnectHosts[ManagedEndpoint]]:
+    def connect_hosts(
+        self,
+    ) -> tuple[ConnectHosts[Session], ConnectHosts[ManagedEndpoint], ConnectHosts[ClusterSession]]:
         """Everything that serves Spark Connect."""
-        return self.serverless.sessions, self.containers.managed_endpoints
+        return self.serverless.sessions, self.containers.managed_endpoints, self.ec2.sessions
 
     def operations(self) -> dict[str, list[str]]:
         """The operations of each service."""

@@ -35,6 +35,9 @@ class Known(Protocol):
     def tags_of(self, arn: str) -> Mapping[str, str]:
         """The tags of what has the ARN, none where there is nothing."""
 
+    def resources_of(self, params: Mapping[str, Any]) -> Sequence[str]:
+        """The ARNs of what a request is about, where its path does not say it."""
+
     def role_of(self, params: Mapping[str, Any]) -> str | None:
         """The execution role that a request asks for, ``None``: it asks for none."""
 
@@ -172,7 +175,12 @@ class Iam:
             return Access(f"{service}:{action}", resource, {**request, **_account(resource), **of_resource})
 
         path, collection = _place(route)
-        if "resourceArn" in params:
+        named = known.resources_of(params)
+        for resource in named[1:]:
+            yield of_service(name, resource)
+        if named:
+            resource = named[0]
+        elif "resourceArn" in params:
             resource = params["resourceArn"]
         elif name == "GetResourceDashboard":
             resource = f"{prefix}:{path}/sessions/{params['resourceId']}"

@@ -22,9 +22,6 @@ from airflow_emrs_ext.local.services.emr_containers.job_run_operations import Jo
 from airflow_emrs_ext.local.services.emr_containers.job_runs import JobRun
 from airflow_emrs_ext.local.services.emr_containers.naming import virtual_cluster_arn
 
-SERVICE = "emr"
-"""botocore's name of the service whose API has the operations."""
-
 OPERATIONS = ("CreatePersistentAppUI", "DescribePersistentAppUI", "GetPersistentAppUIPresignedURL")
 
 _INVALID = "InvalidRequestException"
@@ -40,7 +37,7 @@ class _PersistentUi:
 
 
 class PersistentAppUIs:
-    """The three operations of Amazon EMR that the endpoint itself answers.
+    """All persistent application UIs of the account.
 
     :param config: account and Region
     :param job_runs: those of EMR on EKS
@@ -52,9 +49,8 @@ class PersistentAppUIs:
         self._job_runs = job_runs
         self._dashboards = dashboards
         self._by_id: dict[str, _PersistentUi] = {}
-        self.changes: int = 0
 
-    async def create_persistent_app_ui(self, **params: Any) -> dict[str, Any]:
+    def create(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """CreatePersistentAppUI; a job run has one, however often it is created."""
         if params.get("ProfilerType", _HISTORY_SERVER) != _HISTORY_SERVER:
             raise _invalid(f"ProfilerType: a job run of EMR on EKS has a UI of the type {_HISTORY_SERVER} only")
@@ -70,7 +66,7 @@ class PersistentAppUIs:
             known = self._by_id[ui_id] = _PersistentUi(ui_id, run, params.get("Tags") or [], now())
         return {"PersistentAppUIId": known.ui_id, "RuntimeRoleEnabledCluster": False}
 
-    async def describe_persistent_app_ui(self, **params: Any) -> dict[str, Any]:
+    def describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """DescribePersistentAppUI."""
         ui = self._get(params)
         return {
@@ -85,7 +81,7 @@ class PersistentAppUIs:
             }
         }
 
-    async def get_persistent_app_ui_presigned_url(self, **params: Any) -> dict[str, Any]:
+    def presigned_url(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """GetPersistentAppUIPresignedURL: not ready before Spark runs in the driver of the job run."""
         run = self._get(params).run
         if params.get("PersistentAppUIType", _HISTORY_SERVER) != _HISTORY_SERVER:
@@ -95,14 +91,6 @@ class PersistentAppUIs:
             return {"PresignedURLReady": False}
         name = f"Attempt {attempt.number} of job run {run.id}"
         return {"PresignedURLReady": True, "PresignedURL": self._dashboards.mint(name, attempt)}
-
-    def role_of(self, _: Mapping[str, Any]) -> str | None:
-        """None: no operation has one."""
-        return None
-
-    def tags_of(self, _: str) -> dict[str, str]:
-        """None: permissions for these operations are for all resources."""
-        return {}
 
     def clear(self) -> None:
         """Forget every UI."""

@@ -11,14 +11,12 @@ from typing import Any, ClassVar, Protocol
 
 from airflow_emrs_ext.local.base.collection import NOT_FOUND, Collection, OwnedCollection, Registry
 from airflow_emrs_ext.local.base.config import ServiceConfig
-from airflow_emrs_ext.local.base.driving import Driven
 from airflow_emrs_ext.local.base.errors import ApiError
 from airflow_emrs_ext.local.base.idempotency import ClientTokens
 from airflow_emrs_ext.local.base.lifecycle import Listener, Transition, as_of, now
 from airflow_emrs_ext.local.base.regions import is_visible
 from airflow_emrs_ext.local.base.snapshots import dump, load
 from airflow_emrs_ext.local.base.tags import merge_tags
-from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
 
 
 class Memory(Protocol):
@@ -42,14 +40,15 @@ class Service(ABC):
     :param config: settings, read when they are needed
     :param listeners: called, on the event loop, with every :class:`~.lifecycle.Transition` of every resource
     :param work_dir: where the attempts get their directories
-    :param owners: the applications or virtual clusters
-    :param job_runs: their job runs
-    :param hosts: what serves Spark Connect
+    :param owners: the applications, virtual clusters or clusters
+    :param driven: what belongs to them and has drivers: job runs, and what serves Spark Connect
     :param memories: what else a reset makes forget
     """
 
     TOKEN_MISUSED: ClassVar[str]
     """The error for a client token that comes again with other parameters."""
+    TOKEN_PARAMETER: ClassVar[str] = "clientToken"
+    """The parameter that holds a client token."""
     MOST_TAGS: ClassVar[int]
     """How many tags a resource may have."""
 
@@ -60,16 +59,15 @@ class Service(ABC):
         work_dir: Path,
         *,
         owners: Collection[Any],
-        job_runs: OwnedCollection[Any],
-        hosts: ConnectHosts[Any],
+        driven: Sequence[OwnedCollection[Any]],
         memories: Sequence[Memory],
     ) -> None:
         self.config = config
         self.listeners = listeners
         self._work_dir = work_dir
-        self._owners, self._job_runs, self._hosts = owners, job_runs, hosts
-        self._memories: Sequence[Memory] = (owners, job_runs, hosts, *memories)
-        self._tokens = ClientTokens(config, self.TOKEN_MISUSED)
+        self._owners, self._driven = owners, driven
+        self._memories: Sequence[Memory] = (owners, *driven, *memories)
+        self._tokens = ClientTokens(config, self.TOKEN_MISUSED, self.TOKEN_PARAMETER)
         self._closed = False
         self.changes: int = 0
         listeners.append(self._count)
@@ -106,7 +104,7 @@ class Service(ABC):
         self._tokens.restore(tokens)
         # The time since then is none in which anything ran.
         with as_of(at):
-            for driven in (self._job_runs, self._hosts):
+            for driven in self._driven:
                 driven.end_lost(_LOST)
         self._owners.resume()
 
@@ -118,7 +116,7 @@ class Service(ABC):
 
     def _anchors(self) -> dict[str, object]:
         """What there is in each process, and what is kept refers to."""
-        walkers = (self._job_runs.walker, self._hosts.walker, self._hosts.walker.clock)
+        walkers = [part for driven in self._driven for part in driven.anchors()]
         return {str(i): part for i, part in enumerate((self.config, self.listeners, *self._memories, *walkers))}
 
     @abstractmethod
@@ -143,6 +141,10 @@ class Service(ABC):
         """ListTagsForResource."""
         return {"tags": dict(self._tags(params["resourceArn"]))}
 
+    def resources_of(self, _: Mapping[str, Any]) -> Sequence[str]:
+        """The ARNs of what a request is about, where its path does not say it: none."""
+        return ()
+
     def role_of(self, params: Mapping[str, Any]) -> str | None:
         """The execution role that a request asks for, ``None``: it asks for none."""
         role: str | None = params.get("executionRoleArn")
@@ -157,7 +159,7 @@ class Service(ABC):
 
     def _tags(self, arn: str) -> dict[str, str]:
         """The tags of what has the ARN; the API models admit no ARN of a job template."""
-        for collection in (self._owners, self._job_runs, self._hosts):
+        for collection in (self._owners, *self._driven):
             for resource in collection:
                 if resource.arn == arn and is_visible(arn):
                     tags: dict[str, str] = resource.tags
@@ -169,9 +171,9 @@ class Service(ABC):
             raise ApiError("InternalServerException", "The endpoint is ending and starts nothing more")
 
     async def _forget(self) -> None:
-        attempts: list[Driven] = [attempt for run in self._job_runs for attempt in run.attempts]
-        running = [driven.running for driven in [*attempts, *self._hosts] if driven.running]
-        self._hosts.terminate_all("The endpoint was reset.")
+        running = [one.running for driven in self._driven for one in driven.drivers() if one.running]
+        for driven in self._driven:
+            driven.terminate_all("The endpoint was reset.")
         await self._end_tasks()
         await asyncio.gather(*(driver.stop(0) for driver in running), return_exceptions=True)
         for owner in self._owners:
@@ -182,5 +184,5 @@ class Service(ABC):
 
     async def _end_tasks(self) -> None:
         """End the tasks that lead resources through their states."""
-        for collection in (self._job_runs, self._hosts, self._owners):
+        for collection in (*self._driven, self._owners):
             await collection.end_tasks()

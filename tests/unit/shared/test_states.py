@@ -6,6 +6,7 @@ import pytest
 from airflow_emrs_ext.shared import service_model
 from airflow_emrs_ext.shared.states import (
     ApplicationState,
+    ClusterState,
     EksJobRunState,
     JobRunState,
     ManagedEndpointState,
@@ -24,6 +25,7 @@ from airflow_emrs_ext.shared.states import (
         ("emr-containers", EksJobRunState, "JobRunState"),
         ("emr-containers", VirtualClusterState, "VirtualClusterState"),
         ("emr-containers", ManagedEndpointState, "EndpointState"),
+        ("emr", ClusterState, "ClusterState"),
     ],
     ids=lambda v: str(v),
 )

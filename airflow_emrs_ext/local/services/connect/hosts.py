@@ -1,4 +1,4 @@
-"""What a session of EMR Serverless and a managed endpoint of EMR on EKS have in common: they serve Spark Connect."""
+"""What sessions and managed endpoints have in common: they serve Spark Connect."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class HostKind:
     :param terminating: the state of one that is being ended
     :param terminated: the state of one that has ended well
     :param failed: the state of one that has not
+    :param busy: the state of one that works on a call; ``None``: there is none
+    :param idle: the state of one that has had no call for a while; ``None``: there is none
     :param longest_life_minutes: how long one may be ready; ``None``: as long as it is wanted
     """
 
@@ -37,6 +39,8 @@ class HostKind:
     terminating: State
     terminated: State
     failed: State
+    busy: State | None = None
+    idle: State | None = None
     longest_life_minutes: int | None = None
 
 
@@ -122,8 +126,16 @@ class ConnectHost(Driven, OwnedResource):
 
     def became_busy(self) -> None:
         """A call is under way after there was none."""
+        busy = self.KIND.busy
+        if busy is not None and self.state is not busy:
+            self.move(busy, f"The {self.KIND.noun} is executing.")
         self.idle_since = None
 
     def became_idle(self) -> None:
         """No call has been under way for a while."""
-        self.idle_since = now()
+        idle = self.KIND.idle
+        if idle is None:
+            self.idle_since = now()
+        elif self.state is not idle:
+            self.move(idle, f"The {self.KIND.noun} is idle.")
+            self.idle_since = self.life.changed_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,14 @@ class ConnectHosts(OwnedCollection[H]):
         :param busy: whether to keep or to let go; harmless when that is so already
         """
         self._by_id[host_id].hold_busy(busy)
+
+    def drivers(self) -> Iterable[H]:
+        """What drivers do for them: each has one."""
+        return self
+
+    def anchors(self) -> tuple[object, ...]:
+        """What each refers to that is not kept with it: what leads them, and its clock."""
+        return (*super().anchors(), self._walker.clock)
 
     def arm(self) -> None:
         """Apply a changed length of a minute."""

@@ -31,6 +31,10 @@ class JobRuns(OwnedCollection[JobRun]):
 
     _walker: Walker
 
+    def drivers(self) -> Iterator[Attempt]:
+        """What drivers do for them: attempts."""
+        return (attempt for run in self for attempt in run.attempts)
+
     def start(self, cluster: VirtualCluster, submission: Submission) -> dict[str, Any]:
         """StartJobRun.
 

@@ -74,8 +74,7 @@ class EmrContainers(Service):
             listeners,
             work_dir,
             owners=self.virtual_clusters,
-            job_runs=self.job_runs,
-            hosts=self.managed_endpoints,
+            driven=(self.job_runs, self.managed_endpoints),
             memories=(self.job_templates, queues),
         )
 

@@ -13,7 +13,7 @@ from airflow_emrs_ext.local.base.errors import ApiError, validation_error
 from airflow_emrs_ext.local.base.leniency import enforce
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle
 from airflow_emrs_ext.local.base.naming import caller_arn
-from airflow_emrs_ext.local.base.pagination import page
+from airflow_emrs_ext.local.base.pagination import CREATED_AT, Spelling, page
 from airflow_emrs_ext.local.base.tags import check_tags
 from airflow_emrs_ext.local.base.views import filled
 from airflow_emrs_ext.local.services.emr_serverless import utilization
@@ -36,6 +36,7 @@ class JobRuns(OwnedCollection[JobRun]):
     NOUN: ClassVar[str] = "Job run"
     MEMBER: ClassVar[str] = "jobRuns"
     BY_STATE: ClassVar[bool] = True
+    SPELLING: ClassVar[Spelling] = CREATED_AT
     LOST: ClassVar[tuple[State, ...]] = (S.FAILED, S.CANCELLED)
 
     _owners: Applications
@@ -68,6 +69,10 @@ class JobRuns(OwnedCollection[JobRun]):
         self._owners.work_submitted(application, application.active_runs, job_run_id)
         run.task = asyncio.create_task(self._walk(run, turn))
         return {"applicationId": application.id, "jobRunId": job_run_id, "arn": run.arn}
+
+    def drivers(self) -> Iterator[Attempt]:
+        """What drivers do for them: attempts."""
+        return (attempt for run in self for attempt in run.attempts)
 
     def page_of_attempts(self, run: JobRun, params: Mapping[str, Any]) -> dict[str, Any]:
         """ListJobRunAttempts: the latest first."""

@@ -71,8 +71,7 @@ class EmrServerless(Service):
             listeners,
             work_dir,
             owners=self.applications,
-            job_runs=self.job_runs,
-            hosts=self.sessions,
+            driven=(self.job_runs, self.sessions),
             memories=(self.dashboards, self._capacity, queues),
         )
 

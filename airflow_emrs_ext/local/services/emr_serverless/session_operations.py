@@ -8,32 +8,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from airflow_emrs_ext.local.base.errors import ApiError, validation_error
+from airflow_emrs_ext.local.base.errors import ApiError
 from airflow_emrs_ext.local.base.lifecycle import Lifecycle
 from airflow_emrs_ext.local.base.naming import caller_arn
+from airflow_emrs_ext.local.base.pagination import CREATED_AT, Spelling
 from airflow_emrs_ext.local.base.tags import check_tags
 from airflow_emrs_ext.local.base.views import filled
-from airflow_emrs_ext.local.services.connect.registry import ConnectHosts
+from airflow_emrs_ext.local.services.connect.sessions import SESSION, ConnectSessions
 from airflow_emrs_ext.local.services.emr_serverless import utilization
 from airflow_emrs_ext.local.services.emr_serverless.applications import Application, Applications
 from airflow_emrs_ext.local.services.emr_serverless.naming import new_id
 from airflow_emrs_ext.local.services.emr_serverless.session_walk import SessionWalker
 from airflow_emrs_ext.local.services.emr_serverless.sessions import Session, read_session_request
-from airflow_emrs_ext.local.services.emr_serverless.transitions import SESSION
 from airflow_emrs_ext.shared.states import SessionState as S
-from airflow_emrs_ext.shared.states import State
 
 MOST_SESSIONS = 25
 """Sessions that an application may have at once."""
 
 
-class Sessions(ConnectHosts[Session]):
-    """All sessions of the account; see also :class:`~.registry.ConnectHosts`."""
+class Sessions(ConnectSessions[Session]):
+    """All sessions of the account; see also :class:`~.sessions.ConnectSessions`."""
 
-    NOUN: ClassVar[str] = "Session"
     MEMBER: ClassVar[str] = "sessions"
     BY_STATE: ClassVar[bool] = True
-    LOST: ClassVar[tuple[State, ...]] = (S.FAILED, S.TERMINATED)
+    SPELLING: ClassVar[Spelling] = CREATED_AT
 
     _owners: Applications
     _walker: SessionWalker
@@ -71,12 +69,6 @@ class Sessions(ConnectHosts[Session]):
         session.task = asyncio.create_task(self._walk(session))
         return {"applicationId": application.id, "sessionId": session_id, "arn": session.arn}
 
-    def terminate(self, session: Session) -> None:
-        """TerminateSession: at once TERMINATING; harmless for a session that is TERMINATING already."""
-        if session.state.is_terminal:
-            raise validation_error(f"Session {session.id} is {session.state} and cannot be TERMINATED.")
-        self._walker.terminate(session, "Session terminated by request (TerminateSession).")
-
     def arm(self) -> None:
         """Apply a changed length of a minute, to the executors of idle sessions, too."""
         super().arm()
@@ -86,13 +78,7 @@ class Sessions(ConnectHosts[Session]):
 
     async def endpoint(self, session: Session) -> dict[str, Any]:
         """GetSessionEndpoint: a new token each time."""
-        url = await self.access.url()
-        if not session.is_ready:
-            raise validation_error(
-                f"Session {session.id} is {session.state} and has no endpoint; sessions must be in one of the"
-                f" following statuses: [{', '.join(state for state in S if state in session.KIND.ready)}]"
-            )
-        token, expires_at = self.access.mint(session, self._config.session_token_seconds)
+        url, token, expires_at = await self.connection(session)
         return {
             "applicationId": session.owner_id,
             "sessionId": session.id,

@@ -12,7 +12,8 @@ from airflow_emrs_ext.local.base.errors import validation_error
 from airflow_emrs_ext.local.base.leniency import enforce
 from airflow_emrs_ext.local.base.lifecycle import now
 from airflow_emrs_ext.local.base.runner import WorkerSize
-from airflow_emrs_ext.local.services.connect.hosts import ConnectHost, HostKind
+from airflow_emrs_ext.local.services.connect.hosts import ConnectHost
+from airflow_emrs_ext.local.services.connect.sessions import DEFAULT_IDLE_MINUTES, session_kind
 from airflow_emrs_ext.local.services.emr_serverless.applications import Application
 from airflow_emrs_ext.local.services.emr_serverless.monitoring import merge_monitoring
 from airflow_emrs_ext.local.services.emr_serverless.rules import SESSIONS, problems
@@ -20,7 +21,6 @@ from airflow_emrs_ext.local.services.emr_serverless.utilization import Usage
 from airflow_emrs_ext.local.services.emr_serverless.workers import Demand, session_demand
 from airflow_emrs_ext.shared.states import SessionState as S
 
-_DEFAULT_IDLE_MINUTES = 60
 _NO_WORKER = WorkerSize(0.0, 0.0, 0.0)
 
 
@@ -52,17 +52,7 @@ class Session(ConnectHost):
     :param has_work: told whether a call is under way
     """
 
-    KIND = HostKind(
-        noun="session",
-        token_operation="GetSessionEndpoint",
-        idle_parameter="idleTimeoutMinutes",
-        began=S.STARTED,
-        ready=frozenset({S.STARTED, S.IDLE, S.BUSY}),
-        terminating=S.TERMINATING,
-        terminated=S.TERMINATED,
-        failed=S.FAILED,
-        longest_life_minutes=24 * 60,
-    )
+    KIND = session_kind("idleTimeoutMinutes", longest_life_minutes=24 * 60)
 
     owner: Application
     request: SessionRequest
@@ -76,13 +66,13 @@ class Session(ConnectHost):
         """BUSY, unless it is."""
         if self.state is not S.BUSY:
             self.has_work(self, True)
-            self.move(S.BUSY, "The session is executing.")
+        super().became_busy()
 
     def became_idle(self) -> None:
         """IDLE, unless it is."""
-        if self.state is not S.IDLE:
-            self.move(S.IDLE, "The session is idle.")
-            self.idle_since: datetime | None = self.life.changed_at
+        was_idle = self.state is S.IDLE
+        super().became_idle()
+        if not was_idle:
             self.has_work(self, False)
 
     def set_executors(self, count: int) -> None:
@@ -131,7 +121,7 @@ def read_session_request(params: Mapping[str, Any], application: Application, le
     )
     return SessionRequest(
         params=params,
-        idle_timeout_minutes=params.get("idleTimeoutMinutes", _DEFAULT_IDLE_MINUTES),
+        idle_timeout_minutes=params.get("idleTimeoutMinutes", DEFAULT_IDLE_MINUTES),
         classifications=classifications,
         monitoring=merge_monitoring(application.settings.get("monitoringConfiguration"), None),
         demand=session_demand(classifications),

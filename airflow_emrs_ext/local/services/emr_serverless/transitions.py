@@ -1,12 +1,12 @@
-"""Which state of an application, job run or session may follow which."""
+"""Which state of an application or job run may follow which."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, SessionState, State
+from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, State
 
-_A, _J, _S = ApplicationState, JobRunState, SessionState
+_A, _J = ApplicationState, JobRunState
 
 APPLICATION: Mapping[State, frozenset[State]] = {
     _A.CREATING: frozenset({_A.CREATED}),
@@ -29,15 +29,4 @@ JOB_RUN: Mapping[State, frozenset[State]] = {
     _J.SUCCESS: frozenset(),
     _J.FAILED: frozenset(),
     _J.CANCELLED: frozenset(),
-}
-
-SESSION: Mapping[State, frozenset[State]] = {
-    _S.SUBMITTED: frozenset({_S.STARTING, _S.TERMINATING, _S.FAILED}),
-    _S.STARTING: frozenset({_S.STARTED, _S.TERMINATING, _S.FAILED}),
-    _S.STARTED: frozenset({_S.IDLE, _S.BUSY, _S.TERMINATING, _S.FAILED}),
-    _S.IDLE: frozenset({_S.BUSY, _S.TERMINATING, _S.FAILED}),
-    _S.BUSY: frozenset({_S.IDLE, _S.TERMINATING, _S.FAILED}),
-    _S.TERMINATING: frozenset({_S.TERMINATED}),
-    _S.FAILED: frozenset(),
-    _S.TERMINATED: frozenset(),
 }

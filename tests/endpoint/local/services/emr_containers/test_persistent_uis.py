@@ -96,8 +96,3 @@ def test_refused(eks: Eks, cluster_id: str, emr_client: Any) -> None:
             call(**params)
     with refused("ValidationException", "TargetResourceArn.*length"):
         create(TargetResourceArn="x" * 3000)
-
-
-def test_everything_else_of_amazon_emr_is_as_before(eks: Eks, emr_client: Any) -> None:
-    assert emr_client.list_clusters()["Clusters"] == []
-    assert eks.emr.calls(service="emr") == []

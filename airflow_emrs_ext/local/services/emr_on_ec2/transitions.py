@@ -1,0 +1,18 @@
+"""Which state of a cluster may follow which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow_emrs_ext.shared.states import ClusterState as S
+from airflow_emrs_ext.shared.states import State
+
+CLUSTER: Mapping[State, frozenset[State]] = {
+    S.STARTING: frozenset({S.BOOTSTRAPPING, S.TERMINATING}),
+    S.BOOTSTRAPPING: frozenset({S.RUNNING, S.TERMINATING}),
+    S.RUNNING: frozenset({S.WAITING, S.TERMINATING}),
+    S.WAITING: frozenset({S.RUNNING, S.TERMINATING}),
+    S.TERMINATING: frozenset({S.TERMINATED, S.TERMINATED_WITH_ERRORS}),
+    S.TERMINATED: frozenset(),
+    S.TERMINATED_WITH_ERRORS: frozenset(),
+}
