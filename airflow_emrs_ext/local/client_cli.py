@@ -312,7 +312,7 @@ def _rm(emr: LocalEmr, parsed: argparse.Namespace) -> None:
 def _logs(emr: LocalEmr, parsed: argparse.Namespace) -> None:
     job_runs = sorted([*emr.job_runs(), *emr.eks_job_runs()], key=lambda run: str(run["createdAt"]))
     named = {run["name"]: _id(run) for run in job_runs if run.get("name")}
-    ids = [_id(one) for one in [*emr.managed_endpoints(), *emr.sessions(), *job_runs]]
+    ids = [_id(one) for one in [*emr.managed_endpoints(), *emr.cluster_sessions(), *emr.sessions(), *job_runs]]
     driver = named.get(parsed.driver, parsed.driver) if parsed.driver else _id(job_runs[-1]) if job_runs else None
     if driver not in ids:
         missing = f"job run or session {driver}" if driver else "job run"
@@ -343,15 +343,25 @@ def _status(emr: LocalEmr, _: argparse.Namespace) -> None:
         "virtual cluster": emr.virtual_clusters(),
         "EKS job run": emr.eks_job_runs(),
         "managed endpoint": emr.managed_endpoints(),
+        "cluster": emr.clusters(),
+        "cluster session": emr.cluster_sessions(),
     }
     print(emr.url)
     for kind, records in kinds.items():
         for record in records:
-            print(f"{kind:<17} {_id(record):<26} {record['state']:<11} {record.get('name') or ''}".rstrip())
+            print(f"{kind:<17} {_id(record):<26} {_state(record):<11} {_name(record)}".rstrip())
 
 
 def _id(record: dict[str, Any]) -> str:
-    return str(next(record[name] for name in ("jobRunId", "sessionId", "applicationId", "id") if name in record))
+    return str(next(record[name] for name in ("jobRunId", "sessionId", "applicationId", "id", "Id") if name in record))
+
+
+def _state(record: dict[str, Any]) -> str:
+    return str(record["stateHistory"][-1]["state"])
+
+
+def _name(record: dict[str, Any]) -> str:
+    return record.get("name") or record.get("Name") or ""
 
 
 def _make_bucket(s3: Any, bucket: str) -> None:

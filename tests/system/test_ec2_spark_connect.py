@@ -1,4 +1,4 @@
-"""A session of a cluster of EMR on EC2 on real Spark: what a client of Spark Connect sends, and how a cluster ends it."""
+"""A session of a cluster of EMR on EC2 on real Spark: what a client of Spark Connect sends, and how it ends."""
 
 from __future__ import annotations
 

@@ -231,10 +231,9 @@ class Clusters(Collection[Cluster]):
         }
 
     def record(self, resource: Cluster) -> dict[str, Any]:
-        """The ``Cluster`` structure, ``state``, ``idleTimeout`` in seconds and ``activeSessions``."""
+        """The ``Cluster`` structure, ``idleTimeout`` in seconds and ``activeSessions``."""
         return {
             **self.view(resource),
-            "state": resource.state,
             "idleTimeout": resource.idle_timeout,
             "activeSessions": sorted(resource.active_sessions),
         }

@@ -245,6 +245,19 @@ def test_persistent_uis_are_actions_of_amazon_emr(emr: LocalEmr) -> None:
     assert "elasticmapreduce:DescribePersistentAppUI on resource: * because" in said
 
 
+def test_clusters_are_resources_of_amazon_emr(emr: LocalEmr) -> None:
+    client = somebody(emr, "emr")
+    allow(emr, {"Action": "elasticmapreduce:RunJobFlow"})
+    make = {"Name": "mine", "ReleaseLabel": "emr-spark-8.0.0", "Instances": {"KeepJobFlowAliveWhenNoSteps": True}}
+    one, other = (client.run_job_flow(**make) for _ in range(2))
+    allow(emr, {"Action": "elasticmapreduce:*", "Resource": one["ClusterArn"]})
+    assert client.describe_cluster(ClusterId=one["JobFlowId"])["Cluster"]["Name"] == "mine"
+    said = denied(lambda: client.list_sessions(ClusterId=other["JobFlowId"]))
+    assert f"elasticmapreduce:ListSessions on resource: {other['ClusterArn']} because" in said
+    denied(lambda: client.terminate_job_flows(JobFlowIds=[one["JobFlowId"], other["JobFlowId"]]))
+    client.terminate_job_flows(JobFlowIds=[one["JobFlowId"]])
+
+
 def test_the_callers_of_a_file_outlive_a_reset(tmp_path: Path) -> None:
     file = tmp_path / "policies.json"
     file.write_text(json.dumps({"test": EVERYTHING, "somebody": {"arn": USER, "policy": []}}))

@@ -80,6 +80,36 @@ def test_what_ended_is_there_and_what_ran_has_failed(tmp_path: Path) -> None:
         )
 
 
+def test_clusters_and_their_sessions(tmp_path: Path) -> None:
+    make = {
+        "ReleaseLabel": "emr-spark-8.0.0",
+        "SessionEnabled": True,
+        "Instances": {"KeepJobFlowAliveWhenNoSteps": True},
+    }
+
+    def state_of(client: Any, cluster_id: str) -> str:
+        return str(client.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"])
+
+    with endpoint(tmp_path) as emr:
+        client = emr.client("emr")
+        kept, ending = (client.run_job_flow(Name=name, **make)["JobFlowId"] for name in ("kept", "ending"))
+        for cluster_id in (kept, ending):
+            eventually(lambda cluster_id=cluster_id: state_of(client, cluster_id) == "WAITING")  # type: ignore[misc]
+        once = {"ClusterId": kept, "ClientRequestToken": "once"}
+        session_id = client.start_session(**once)["Id"]
+        emr.configure(application_start_seconds=600)
+        starting = client.run_job_flow(Name="starting", **make)["JobFlowId"]
+        client.terminate_job_flows(JobFlowIds=[ending])
+    with endpoint(tmp_path) as emr:
+        client = emr.client("emr")
+        session = client.get_session(ClusterId=kept, SessionId=session_id)["Session"]
+        assert (session["State"], session["StateChangeReason"]) == ("FAILED", LOST)
+        assert client.start_session(**once)["Id"] == session_id
+        for cluster_id, state in ((kept, "WAITING"), (ending, "TERMINATED"), (starting, "WAITING")):
+            eventually(lambda cluster_id=cluster_id, state=state: state_of(client, cluster_id) == state)  # type: ignore[misc]
+        client.start_session(ClusterId=starting)
+
+
 def test_states_that_lead_to_an_end_are_led_there(tmp_path: Path) -> None:
     with endpoint(tmp_path) as emr:
         application_id = application(emr, interactiveConfiguration={"sessionEnabled": True})
