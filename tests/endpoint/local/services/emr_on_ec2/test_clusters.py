@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -133,9 +134,9 @@ def test_listing(ec2: Ec2) -> None:
 
     assert listed() == made[::-1]
     assert listed(ClusterStates=["RUNNING", "WAITING"]) == made[:0:-1]
-    created = ec2.cluster_view(made[1])["Status"]["Timeline"]["CreationDateTime"]
-    assert made[0] not in listed(CreatedAfter=created)
-    assert made[2] not in listed(CreatedBefore=created)
+    now, hour = datetime.now(timezone.utc), timedelta(hours=1)
+    assert listed(CreatedAfter=now - hour, CreatedBefore=now + hour) == made[::-1]
+    assert listed(CreatedAfter=now + hour) == listed(CreatedBefore=now - hour) == []
     with refused(INVALID, "Marker"):
         listed(Marker="nothing")
 
