@@ -72,7 +72,8 @@ def _session() -> Iterator[dict[str, Any]]:
         # PySpark sets it, and leaves it to all that this process starts.
         patch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
         with EmrServerlessSparkConnectHook(aws_conn_id=None).session(ids) as spark:
-            yield {"emr_serverless": emr.client("emr-serverless"), "reference": ids, "spark": spark, **ids}
+            clients = {"emr_serverless": emr.client("emr-serverless"), "emr": emr.client("emr")}
+            yield {**clients, "reference": ids, "spark": spark, **ids}
 
 
 # Pages whose blocks work in a session.

@@ -25,6 +25,7 @@ _KEYS = (
     "aws:ViaAWSService",
     "emr-containers:ExecutionRoleArn",
     "emr-containers:JobTemplateArn",
+    "elasticmapreduce:ExecutionRoleArn",
     "iam:PassedToService",
 )
 _TAG_KEYS = tuple(f"{owner}:{of}Tag/" for owner in ("aws", "emr-serverless") for of in ("Request", "Resource"))

@@ -23,7 +23,6 @@ _SYSTEM_PROFILE_LOGS = "AccessSystemProfileLogs"
 # Who an execution role is passed to. EMR on EKS asks for the condition key ExecutionRoleArn instead: it passes a role
 # only where the cluster has EKS Pod Identity, which there is none of here.
 _PASSING = {"emr-serverless": "emr-serverless.amazonaws.com"}
-_EKS = "emr-containers"
 
 _ARN = re.compile(r"arn:aws[a-z-]*:(?:iam::(\d{12}):user|sts::(\d{12}):assumed-role/[^/]+)/.+")
 _ACCESS_KEY_ID = re.compile(r"\w+")
@@ -166,7 +165,7 @@ class Iam:
             **context,
             **_tag_keys(service, "request", tags),
             TAG_KEYS.lower(): tuple(tags or params.get("tagKeys", ())),
-            "emr-containers:executionrolearn": (role,) if role and service == _EKS else (),
+            f"{service}:executionrolearn": (role,) if role else (),
             "emr-containers:jobtemplatearn": (template,) if "jobTemplateId" in params else (),
         }
 

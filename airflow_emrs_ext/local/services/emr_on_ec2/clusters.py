@@ -172,9 +172,10 @@ class Clusters(Collection[Cluster]):
             )
 
     def resume(self) -> None:
-        """Go on with what is under way."""
+        """Go on with what is under way; the time without work begins anew."""
         for cluster in self:
             cluster.active_sessions.clear()
+            cluster.idle_since = None
             if not cluster.state.is_terminal:
                 cluster.task = asyncio.create_task(self._walk(cluster))
 

@@ -256,6 +256,11 @@ def test_clusters_are_resources_of_amazon_emr(emr: LocalEmr) -> None:
     assert f"elasticmapreduce:ListSessions on resource: {other['ClusterArn']} because" in said
     denied(lambda: client.terminate_job_flows(JobFlowIds=[one["JobFlowId"], other["JobFlowId"]]))
     client.terminate_job_flows(JobFlowIds=[one["JobFlowId"]])
+    role = {"StringEquals": {"elasticmapreduce:ExecutionRoleArn": "arn:aws:iam::123456789012:role/jobs"}}
+    allow(emr, {"Action": "elasticmapreduce:StartSession", "Condition": role})
+    denied(lambda: client.start_session(ClusterId=other["JobFlowId"]))
+    with pytest.raises(ClientError, match="Sessions are not enabled"):
+        client.start_session(ClusterId=other["JobFlowId"], ExecutionRoleArn="arn:aws:iam::123456789012:role/jobs")
 
 
 def test_the_callers_of_a_file_outlive_a_reset(tmp_path: Path) -> None:
