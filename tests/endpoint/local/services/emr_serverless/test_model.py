@@ -10,7 +10,8 @@ import pytest
 
 from airflow_emrs_ext.local.base.lifecycle import IllegalTransitionError, Lifecycle
 from airflow_emrs_ext.local.protocol.rest_json import RestJson
-from airflow_emrs_ext.local.services.emr_serverless.transitions import APPLICATION, JOB_RUN, SESSION
+from airflow_emrs_ext.local.services.connect.sessions import SESSION
+from airflow_emrs_ext.local.services.emr_serverless.transitions import APPLICATION, JOB_RUN
 from airflow_emrs_ext.shared.service_model import extend
 from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, SessionState
 from tests.endpoint.local.services.emr_serverless.lab import FAIL, HOLD, PASS, ROLE, SMALL, Lab
