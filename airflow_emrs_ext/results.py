@@ -220,6 +220,32 @@ class ManagedEndpointResult(TypedDict):
     tags: dict[str, str]
 
 
+class ClusterSessionResult(TypedDict):
+    """A session of a cluster of EMR on EC2 (GetSession); a reference to it, without any secret."""
+
+    cluster_id: str
+    session_id: str
+    arn: str | None
+    name: str | None
+    state: str
+    state_details: str
+    release_label: str | None
+    execution_role_arn: str | None
+    created_at: str
+    updated_at: str | None
+    started_at: str | None
+    ended_at: str | None
+    idle_since: str | None
+    idle_timeout_minutes: int | None
+    tags: dict[str, str]
+
+
+class ClusterSessionsResult(TypedDict):
+    """Sessions of a cluster of EMR on EC2 (ListSessions)."""
+
+    sessions: list[ClusterSessionResult]
+
+
 class JobTemplateResult(TypedDict):
     """A job template of EMR on EKS (CreateJobTemplate)."""
 
@@ -273,6 +299,7 @@ class SqlResult(TypedDict):
     session_id: NotRequired[str]
     virtual_cluster_id: NotRequired[str]
     endpoint_id: NotRequired[str]
+    cluster_id: NotRequired[str]
     statements: list[Statement]
     columns: list[str]
     rows: list[list[Any]]
@@ -297,9 +324,10 @@ class Orphan(TypedDict):
     """What a task has started and left running."""
 
     kind: str
-    """``session``, ``job_run``, ``managed_endpoint`` or ``eks_job_run``."""
+    """``session``, ``job_run``, ``managed_endpoint``, ``eks_job_run`` or ``cluster_session``."""
     application_id: NotRequired[str]
     virtual_cluster_id: NotRequired[str]
+    cluster_id: NotRequired[str]
     session_id: NotRequired[str]
     job_run_id: NotRequired[str]
     endpoint_id: NotRequired[str]

@@ -9,7 +9,7 @@ from airflow_emrs_ext.aws.request_values import converted
 from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.core.effects import Call, Effects, RunContext
 from airflow_emrs_ext.exceptions import ServiceUnavailable
-from airflow_emrs_ext.resources import member_name
+from airflow_emrs_ext.resources import APIS
 from airflow_emrs_ext.resources.api_errors import ids_in, naming
 from airflow_emrs_ext.shared.states import State
 
@@ -28,8 +28,9 @@ def make_call(service: str, operation: str, arguments: Mapping[str, Any] | None 
     """
     given = {name: value for name, value in (arguments or {}).items() if name not in ("ctx", "parameters")}
     given.update((arguments or {}).get("parameters", {}), **members)
-    members = {member_name(name): value for name, value in given.items()}
-    request = converted(service, operation, members, {member_name(name): name for name in given})
+    member = APIS[service].member
+    members = {member(name): value for name, value in given.items()}
+    request = converted(service, operation, members, {member(name): name for name in given})
     return Call(operation, request, service=service)
 
 
@@ -61,19 +62,23 @@ def structure(ctx: RunContext, call: Call, name: str) -> Effects[dict[str, Any]]
     return (yield from patiently(call, ctx, read))
 
 
-def pages(ctx: RunContext, call: Call, key: str, *ids: str, apart: Sequence[str] = ()) -> Effects[list[dict[str, Any]]]:
+def pages(
+    ctx: RunContext, call: Call, key: str, *ids: str, apart: Sequence[str] = (), marker: str = "next_token"
+) -> Effects[list[dict[str, Any]]]:
     """Every entry of a paged listing, once: what moves on between two pages is on both of them.
 
     :param key: the member of the answer that holds them
     :param ids: the members that name each entry
     :param apart: further ones that tell entries of the same name apart, where they have them
+    :param marker: what the API calls the next page, in requests and answers
     :raises ServiceUnavailable: the listing has no end
     """
     entries: dict[tuple[Any, ...], dict[str, Any]] = {}
     token: str | None = None
+    next_page = APIS[call.service].member(marker)
 
     def read(response: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
-        page, following = response[key], response.get("nextToken")
+        page, following = response[key], response.get(next_page)
         if any(not isinstance(entry[name], str) for entry in page for name in ids):
             raise ValueError(f"an entry of {key} has no {' or '.join(ids)}")
         if following is not None and (not isinstance(following, str) or following == token):
@@ -81,7 +86,7 @@ def pages(ctx: RunContext, call: Call, key: str, *ids: str, apart: Sequence[str]
         return page, following or None
 
     for _ in range(_MOST_PAGES):
-        parameters = {**call.parameters, **({"nextToken": token} if token else {})}
+        parameters = {**call.parameters, **({next_page: token} if token else {})}
         page, token = yield from patiently(Call(call.operation, parameters, service=call.service), ctx, read)
         entries.update((tuple(entry.get(name) for name in (*ids, *apart)), entry) for entry in page)
         if token is None:

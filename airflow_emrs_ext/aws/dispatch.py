@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from airflow_emrs_ext.aws import containers, serverless
+from airflow_emrs_ext.aws import containers, ec2, serverless
 from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.resources import (
     APPLICATION,
+    CLUSTER_SESSION,
     EKS_JOB_RUN,
     JOB_RUN,
     MANAGED_ENDPOINT,
@@ -28,6 +29,7 @@ _STARTS: Mapping[str, _Start] = {
     VIRTUAL_CLUSTER.key: containers.create_virtual_cluster,
     EKS_JOB_RUN.key: containers.start_job_run,
     MANAGED_ENDPOINT.key: containers.create_managed_endpoint,
+    CLUSTER_SESSION.key: ec2.start_session,
 }
 
 _LISTINGS: Mapping[str, _Listing] = {
@@ -37,6 +39,7 @@ _LISTINGS: Mapping[str, _Listing] = {
     VIRTUAL_CLUSTER.key: containers.list_virtual_clusters,
     EKS_JOB_RUN.key: containers.list_job_runs,
     MANAGED_ENDPOINT.key: containers.list_managed_endpoints,
+    CLUSTER_SESSION.key: ec2.list_sessions,
 }
 
 

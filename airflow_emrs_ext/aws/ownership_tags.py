@@ -26,7 +26,7 @@ _CUT = "=cut="
 # iterations of a loop by the first, and the second is -1 in each of them.
 _INDEXES = ("region_index", "map_index")
 # By what else than its tags something is found that a task has started.
-_FOUND_BY = ("application_id", "virtual_cluster_id", "name")
+_FOUND_BY = ("application_id", "virtual_cluster_id", "cluster_id", "name")
 # What a task instance has at least.
 _NAMES = ("dag_id", "run_id", "task_id", "map_index")
 
@@ -110,9 +110,12 @@ class TaskIdentity:
         return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 
-def token(seed: str, generation: int) -> str:
-    """The client token of a generation of what a task starts."""
-    return hashlib.sha256(f"{seed}/{generation}".encode()).hexdigest()
+def token(seed: str, generation: int, longest: int = 64) -> str:
+    """The client token of a generation of what a task starts.
+
+    :param longest: how many characters it may have; each is four bits of a digest
+    """
+    return hashlib.sha256(f"{seed}/{generation}".encode()).hexdigest()[:longest]
 
 
 def marked(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,8 @@ from airflow_emrs_ext.exceptions import ConfigurationError
 # What is a text to the service and has parts to its author, by the model's name of it.
 _COMMAND_LINES = frozenset({"SparkSubmitParameters", "SparkSqlParameters", "HiveCliParameters"})
 _DOCUMENTS = frozenset({"PolicyDocument"})
+# What is a list of keys and values to the service, and a mapping to its author.
+_TAGS = "TagList"
 # The members of a policy's statement that are one text or several.
 _POLICY_LISTS = frozenset({"Action", "NotAction", "Resource", "NotResource"})
 # What is a flag to its author.
@@ -119,6 +121,8 @@ def _structure(shape: Any, value: Any, path: str) -> dict[str, Any]:
 
 def _list(shape: Any, value: Any, path: str) -> list[Any]:
     given = parsed(value) if isinstance(value, str) else value
+    if shape.name == _TAGS and isinstance(given, Mapping):
+        given = [{"Key": name, "Value": one} for name, one in pairs_of(given, path)]
     if not isinstance(given, Sequence) or isinstance(given, (str, bytes, bytearray)):
         raise wrong(value, path, "a list", "Put a single value in brackets: [value]." if as_text(value) else "")
     if shape.name == "PolicyArnList":

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, overload
 
 from airflow_emrs_ext.core.effects import AcquireSlot, Call, Effects, RunContext, Sleep
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, WaitTimeout
+from airflow_emrs_ext.resources import APIS
 from airflow_emrs_ext.resources.api_errors import (
     Meaning,
     UnreadableAnswer,
@@ -89,6 +90,12 @@ def _turn(call: Call, attempts: Attempts, ctx: RunContext) -> Effects[None]:
         raise attempts.too_late(why) if until == ctx.wait_policy.deadline else attempts.unavailable(why)
 
 
+def token_member(service: str) -> str | None:
+    """The member of a service's requests that makes their repetition harmless; of other services none is known."""
+    api = APIS.get(service)
+    return None if api is None else api.member(api.token)
+
+
 class Attempts:
     """The attempts at one call: for how long it is repeated, and how."""
 
@@ -98,7 +105,7 @@ class Attempts:
         self._denied_since: float | None = None
         self._failures = 0
         # Only a start has a client token, which makes its repetition harmless.
-        self._may_settle = ctx.settles_starts and "clientToken" in call.parameters
+        self._may_settle = ctx.settles_starts and token_member(call.service) in call.parameters
         self._is_unsettled = False
 
     @property

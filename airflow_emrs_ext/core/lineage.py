@@ -82,19 +82,34 @@ def with_properties(request: Mapping[str, Any], properties: Mapping[str, str]) -
     if "job_template_id" in request:
         return dict(request)
     if "job_driver" not in request:
-        member = "runtimeConfiguration" if "application_id" in request else "applicationConfiguration"
-        overrides = request.get("configuration_overrides") or {}
-        given = overrides.get(member) or []
-        own: Mapping[str, Any] = next((one for one in given if one["classification"] == SPARK_DEFAULTS), {})
-        merged = {**own, "classification": SPARK_DEFAULTS, "properties": {**(own.get("properties") or {}), **missing}}
-        others = [one for one in given if one["classification"] != SPARK_DEFAULTS]
-        return {**request, "configuration_overrides": {**overrides, member: [*others, merged]}}
+        return _with_defaults(request, missing)
     driver, given = spark_driver(request)
     if driver is None:
         return dict(request)
     words = [word for name, value in missing.items() for word in ("--conf", f"{name}={value}")]
     parameters = f"{given.get(PARAMETERS[driver], '')} {shlex.join(words)}".strip()
     return {**request, "job_driver": {driver: {**given, PARAMETERS[driver]: parameters}}}
+
+
+def _with_defaults(request: Mapping[str, Any], properties: Mapping[str, str]) -> dict[str, Any]:
+    """A request to start a session with properties added to those that it gives."""
+    if "cluster_id" in request:
+        given = request.get("engine_configurations")
+        return {**request, "engine_configurations": _merged(given, properties, "Classification", "Properties")}
+    member = "runtimeConfiguration" if "application_id" in request else "applicationConfiguration"
+    overrides = request.get("configuration_overrides") or {}
+    merged = _merged(overrides.get(member), properties, "classification", "properties")
+    return {**request, "configuration_overrides": {**overrides, member: merged}}
+
+
+def _merged(
+    given: Sequence[Mapping[str, Any]] | None, added: Mapping[str, str], classification: str, properties: str
+) -> list[Mapping[str, Any]]:
+    """Configurations in the API's form, whose member names are given, with properties added to ``spark-defaults``."""
+    given = given or []
+    own: Mapping[str, Any] = next((one for one in given if one[classification] == SPARK_DEFAULTS), {})
+    others = [one for one in given if one[classification] != SPARK_DEFAULTS]
+    return [*others, {**own, classification: SPARK_DEFAULTS, properties: {**(own.get(properties) or {}), **added}}]
 
 
 def spark_defaults(configurations: Sequence[Mapping[str, Any]] | None) -> Properties | None:

@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_emrs_ext._compat import mask_secret
-from airflow_emrs_ext.aws.connect_access import access_to, spark_connect_kind
+from airflow_emrs_ext.aws.connect_access import TOKEN_HEADER, access_to, spark_connect_kind
 from airflow_emrs_ext.aws.waiting import look
 from airflow_emrs_ext.core.effects import RunContext
 from airflow_emrs_ext.core.redaction import keep_secrets_out_of_logs
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
     from airflow_emrs_ext.hooks.base import EmrHook
     from airflow_emrs_ext.shared.grpc_proxy import ConnectProxy, Refused, Upstream
-
-TOKEN_HEADER = "x-aws-proxy-auth"
-"""Name of the metadata in which the service's endpoint expects the token."""
 
 _KEY_HEADER = "x-emrs-tunnel"
 # A token is renewed when a quarter of its life is left, and at most so many seconds before its end.
@@ -72,6 +69,7 @@ class Token:
     :param minted: when it was fetched
     :param renew_at: when to fetch the next one
     :param expires: when it ends
+    :param header: name of the metadata in which it is expected
     """
 
     endpoint: str
@@ -79,6 +77,7 @@ class Token:
     minted: float
     renew_at: float
     expires: float
+    header: str = TOKEN_HEADER
 
     def __repr__(self) -> str:
         return f"Token({self.endpoint!r}, '***')"
@@ -191,7 +190,7 @@ class ConnectTunnel:
         async def explain(refused: Refused) -> Refused:
             return await self._explain(token, refused)
 
-        return Upstream(self._channel, ((TOKEN_HEADER, token.value),), explain=explain)
+        return Upstream(self._channel, ((token.header, token.value),), explain=explain)
 
     async def _current_token(self) -> Token:
         """The current token, renewed once however many calls want it; in use while it lives, although one is coming."""
@@ -218,7 +217,7 @@ class ConnectTunnel:
         # A worker whose clock is far ahead must not fetch a token for every call.
         life = max(_SHORTEST_LIFE, (access.expires_at - datetime.now(timezone.utc)).total_seconds())
         margin = min(life / 4, _LONGEST_MARGIN)
-        return Token(access.endpoint, access.token, now, now + life - margin, now + life)
+        return Token(access.endpoint, access.token, now, now + life - margin, now + life, access.header)
 
     async def _explain(self, token: Token, error: Refused) -> Refused:
         """What a call's failure means: the session's end, a token's end, or just what it says."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class EmrServerlessSparkConnectHook(EmrServerlessHook):
-    """Work in a session of EMR Serverless, or in a managed endpoint of EMR on EKS, with Spark Connect.
+    """Work in a session of EMR Serverless or EMR on EC2, or in a managed endpoint of EMR on EKS, with Spark Connect.
 
     The token that the service asks for stays in the memory of this process; it is renewed before it expires, also while
     a statement runs. Takes the parameters of :class:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook`.
@@ -50,7 +50,8 @@ class EmrServerlessSparkConnectHook(EmrServerlessHook):
 
         :param session: reference to a session (``application_id``, ``session_id``) that is STARTED, IDLE or BUSY, or to
             a managed endpoint of EMR on EKS (``virtual_cluster_id``, ``endpoint_id``, perhaps ``execution_role_arn``)
-            that is ACTIVE, e.g. the result of the operator that started it
+            that is ACTIVE, or to a session of EMR on EC2 (``cluster_id``, ``session_id``, with ``direct`` past the
+            proxy, from within its VPC), e.g. the result of the operator that started it
         :raises SessionEnded: the session ended while the block ran, which failed for this reason
         """
         with ConnectTunnel(self, session) as tunnel:

@@ -1,4 +1,4 @@
-"""The links of a task that runs on Amazon EMR: on EMR Serverless or on EKS.
+"""The links of a task that runs on Amazon EMR: on EMR Serverless, on EKS or on EC2.
 
 A link is the address of a route that this package's plugin serves in Airflow's own web server. What it leads to is made
 when somebody clicks: it may be a secret, good once and for an hour, and is kept nowhere.
@@ -100,7 +100,7 @@ class SessionDashboardLink(EmrLink):
 
 
 class ConsoleLink(EmrLink):
-    """The page in the EMR console: of EMR on EKS that of the virtual cluster.
+    """The page in the EMR console: of EMR on EKS that of the virtual cluster, of EMR on EC2 that of the cluster.
 
     Of EMR Serverless it is that of the job run or session in EMR Studio, if ``[emrs_ext] studio_url`` names one.
     """
@@ -145,6 +145,7 @@ LINKS: Mapping[str, tuple[EmrLink, ...]] = {
     "session": (RunLink(), SessionDashboardLink(), ConsoleLink(), S3LogsLink(), CloudWatchLogsLink()),
     "eks_job_run": _OF_A_JOB_RUN,
     "managed_endpoint": (RunLink(), ConsoleLink()),
+    "cluster_session": (RunLink(), ConsoleLink()),
 }
 """The links of each kind of :data:`~airflow_emrs_ext.resources.BILLABLE`."""
 
@@ -162,6 +163,7 @@ OPERATORS: Mapping[str, tuple[str, ...]] = {
         "operators.emr.EmrContainerOperator",
     ),
     "managed_endpoint": ("operators.managed_endpoint.EmrContainersCreateManagedEndpointOperator",),
+    "cluster_session": ("operators.ec2_session.EmrOnEc2StartSessionOperator",),
 }
 """The operators of this package that have the links of each kind, below it."""
 

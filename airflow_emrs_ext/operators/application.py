@@ -314,10 +314,9 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
         :raises ConfigurationError: it differs, and that is not wanted, or cannot be changed
         """
         from airflow_emrs_ext.aws.drift import differences
-        from airflow_emrs_ext.resources import member_name
 
         given = {name: value for name, value in request.items() if name not in _NO_SETTINGS and value is not None}
-        settings = {member_name(name): value for name, value in given.items()}
+        settings = {self.kind.member(name): value for name, value in given.items()}
         other_type = str(request["type"]).upper() != str(found["type"]).upper()
         drift = differences(self.kind.service, self.kind.starts, settings, found)
         if not (drift or other_type):
@@ -341,7 +340,7 @@ class EmrServerlessCreateApplicationOperator(_ApplicationSettingsOperator, Idemp
             return {}
         self.log.info("Updating %s: %s", about, said)
         members = {one.path.partition(".")[0] for one in drift}
-        return {name: value for name, value in given.items() if member_name(name) in members}
+        return {name: value for name, value in given.items() if self.kind.member(name) in members}
 
 
 class EmrServerlessUpdateApplicationOperator(_ApplicationSettingsOperator):

@@ -29,8 +29,9 @@ class InSessionOperator(EmrServerlessStartSessionOperator):
 
     :param session: the session to work in: the result of the operator that started it, or a mapping with
         ``application_id`` and ``session_id``; or a managed endpoint of EMR on EKS, by ``virtual_cluster_id`` and
-        ``endpoint_id``. It goes on after the task. Without it the task starts a session of its own, which ends with the
-        task however that ends, and takes for it the parameters of
+        ``endpoint_id``, or a session of EMR on EC2, by ``cluster_id`` and ``session_id``. It goes on after the task.
+        Without it the task starts a session of its own, which ends with the task however that ends, and takes for it
+        the parameters of
         :class:`~airflow_emrs_ext.operators.session.EmrServerlessStartSessionOperator`:
     :param application_id: of the application of the task's own session
     :param execution_role_arn: ARN of the IAM role that the task's own session assumes
@@ -75,8 +76,8 @@ class InSessionOperator(EmrServerlessStartSessionOperator):
             self.show_links(context, kind.key, ids)
             ready = [str(state) for state in kind.states if state.is_success]
             self._run(wait_for_state, kind=kind.key, ids=ids, target_states=ready)
-            # Credentials of a managed endpoint may be asked for another role than its own.
-            yield {name: given[name] for name in (*kind.id_names, "execution_role_arn") if name in given}
+            options = kind.spark_connect.options if kind.spark_connect else ()
+            yield {name: given[name] for name in (*kind.id_names, *options) if name in given}
             return
         if not self.application_id or not self.execution_role_arn:
             raise ConfigurationError(
@@ -96,7 +97,7 @@ class InSessionOperator(EmrServerlessStartSessionOperator):
             self._end()
 
     def _given_session(self) -> dict[str, Any]:
-        if isinstance(self.session, Mapping) and "session_id" not in self.session:
+        if isinstance(self.session, Mapping) and ("session_id" not in self.session or "cluster_id" in self.session):
             return dict(self.session)
         return dict(session_ids(self.session, self.application_id or None))
 

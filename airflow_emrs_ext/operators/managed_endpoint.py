@@ -14,7 +14,11 @@ from airflow_emrs_ext.operators._base.connection import ContainersMixin, aws_tem
 from airflow_emrs_ext.operators._base.idempotent_start import Event
 from airflow_emrs_ext.operators._base.operator import EmrContainersOperator
 from airflow_emrs_ext.operators._base.parameters import id_of
-from airflow_emrs_ext.operators._base.spark_connect_server import StartingSparkConnectServerOperator, Structure, wrapped
+from airflow_emrs_ext.operators._base.spark_connect_server import (
+    OverridingSparkConnectServerOperator,
+    Structure,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from airflow_emrs_ext.resources import ManagedEndpoint
 
 
-class EmrContainersCreateManagedEndpointOperator(StartingSparkConnectServerOperator, ContainersMixin):
+class EmrContainersCreateManagedEndpointOperator(OverridingSparkConnectServerOperator, ContainersMixin):
     """Create an EMR on EKS managed endpoint and wait until it is ready (CreateManagedEndpoint).
 
     It is what a session is on EMR Serverless: tasks work in it with Spark Connect. A try that follows a lost worker
@@ -72,7 +76,7 @@ class EmrContainersCreateManagedEndpointOperator(StartingSparkConnectServerOpera
     configurations = "applicationConfiguration"
     operator_extra_links: Any = LinksOf("managed_endpoint")
     template_fields: Sequence[str] = (
-        *StartingSparkConnectServerOperator.template_fields,
+        *OverridingSparkConnectServerOperator.template_fields,
         "virtual_cluster_id",
         "release_label",
         "type",

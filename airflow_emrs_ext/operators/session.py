@@ -11,14 +11,14 @@ import pendulum
 
 from airflow_emrs_ext._compat import Context
 from airflow_emrs_ext.core import lineage
-from airflow_emrs_ext.core.values import list_of, parsed, wrong
+from airflow_emrs_ext.core.values import parsed, wrong
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.links.runs import LinksOf
 from airflow_emrs_ext.operators._base.connection import ServerlessMixin, aws_template_fields, passed_on
 from airflow_emrs_ext.operators._base.idempotent_start import Event
 from airflow_emrs_ext.operators._base.operator import EmrServerlessOperator
-from airflow_emrs_ext.operators._base.parameters import id_of
-from airflow_emrs_ext.operators._base.spark_connect_server import StartingSparkConnectServerOperator, wrapped
+from airflow_emrs_ext.operators._base.parameters import id_of, states_of
+from airflow_emrs_ext.operators._base.spark_connect_server import OverridingSparkConnectServerOperator, wrapped
 from airflow_emrs_ext.shared.states import SessionState
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ Structure = Mapping[str, Any]
 _IDLE_TIMEOUT_MINUTES = 15
 
 
-class EmrServerlessStartSessionOperator(StartingSparkConnectServerOperator, ServerlessMixin):
+class EmrServerlessStartSessionOperator(OverridingSparkConnectServerOperator, ServerlessMixin):
     """Start an EMR Serverless session and wait until it is ready (StartSession).
 
     A try that follows a lost worker finds the session that the earlier try had started. If the task ends before the
@@ -80,7 +80,7 @@ class EmrServerlessStartSessionOperator(StartingSparkConnectServerOperator, Serv
     configurations = "runtimeConfiguration"
     operator_extra_links: Any = LinksOf("session")
     template_fields: Sequence[str] = (
-        *StartingSparkConnectServerOperator.template_fields,
+        *OverridingSparkConnectServerOperator.template_fields,
         "application_id",
         "idle_timeout_minutes",
     )
@@ -294,7 +294,7 @@ class EmrServerlessListSessionsOperator(EmrServerlessOperator):
 
         listed = self.hook.list_sessions(
             self.id_of("application_id"),
-            states=None if self.states is None else [_state(state) for state in list_of(self.states, "states")],
+            states=None if self.states is None else states_of(self.states, SessionState, "states"),
             created_at_after=_moment(self.created_at_after, "created_at_after"),
             created_at_before=_moment(self.created_at_before, "created_at_before"),
         )
@@ -350,13 +350,6 @@ def session_ids(session: Any, application_id: Any = None, session_id: Any = None
         "application_id": id_of(session if application_id is None else application_id, "application_id"),
         "session_id": id_of(session if session_id is None else session_id, "session_id"),
     }
-
-
-def _state(state: str) -> SessionState:
-    try:
-        return SessionState(state)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"`states`: {error}; the states are {', '.join(SessionState)}.") from None
 
 
 def _moment(given: datetime | str | None, parameter: str) -> datetime | None:

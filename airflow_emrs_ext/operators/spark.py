@@ -41,8 +41,8 @@ class EmrServerlessSparkSqlOperator(InSessionOperator):
     :param output_mode: what is done about what is there: ``error`` (default), ``append``, ``overwrite``, ``ignore``
     :param session: the session to work in: the result of the operator that started it, or a mapping with
         ``application_id`` and ``session_id``; or a managed endpoint of EMR on EKS, by ``virtual_cluster_id`` and
-        ``endpoint_id``. It goes on after the task. Without it the task starts a session of its own, which ends with the
-        task however that ends
+        ``endpoint_id``, or a session of EMR on EC2, by ``cluster_id`` and ``session_id``. It goes on after the task.
+        Without it the task starts a session of its own, which ends with the task however that ends
     :param application_id: of the application of the task's own session
     :param execution_role_arn: ARN of the IAM role that the task's own session assumes
     :param idle_timeout_minutes: the service terminates the session when nothing has used it for so long; default 15

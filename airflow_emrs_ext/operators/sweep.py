@@ -12,7 +12,13 @@ from airflow_emrs_ext.aws.ownership_tags import owner
 from airflow_emrs_ext.core.deployment import deployment_of
 from airflow_emrs_ext.core.values import list_of
 from airflow_emrs_ext.exceptions import EmrError
-from airflow_emrs_ext.operators._base.connection import ContainersMixin, ServerlessMixin, aws_template_fields, passed_on
+from airflow_emrs_ext.operators._base.connection import (
+    ContainersMixin,
+    Ec2Mixin,
+    ServerlessMixin,
+    aws_template_fields,
+    passed_on,
+)
 from airflow_emrs_ext.operators._base.operator import EmrOperator
 from airflow_emrs_ext.operators._base.parameters import flag, id_of, seconds
 from airflow_emrs_ext.shared.states import ApplicationState, VirtualClusterState
@@ -246,6 +252,69 @@ class EmrContainersSweepOperator(SweepingOperator, ContainersMixin):
                 id_of(given, "virtual_cluster_id") for given in list_of(self.virtual_cluster_ids, "virtual_cluster_ids")
             ]
         return [str(one["id"]) for one in self.hook.list_virtual_clusters(states=[VirtualClusterState.RUNNING])]
+
+
+class EmrOnEc2SweepOperator(SweepingOperator, Ec2Mixin):
+    """Find the sessions of clusters of EMR on EC2 whose DAG run is over, and end them if asked.
+
+    What counts as left is what counts for :class:`EmrServerlessSweepOperator`.
+
+    :param cluster_ids: which clusters to look at, ids or results that contain one; default: each that is RUNNING or
+        WAITING and has sessions enabled
+    :param end: whether to cancel, terminate or delete what is found; default: only report
+    :param end_unknown_after: age, a timedelta or seconds, from which what belongs to an unknown DAG run is ended, too;
+        default: never
+    :param keep_streaming: without effect: sessions are not streaming
+    :param aws_conn_id: Airflow connection for credentials, Region and endpoint; default ``aws_default``
+    :param region_name: AWS Region; default: the connection's
+    :param verify: whether, or with which CA bundle, TLS certificates are verified; default: the connection's
+    :param botocore_config: keyword arguments of ``botocore.config.Config``; default: the connection's
+    :param waiter_delay: longest pause between two looks while waiting, in seconds; default ``[emrs_ext] waiter_delay``,
+        30 s. The first looks come sooner.
+    :param wait_timeout: how long to wait at most, a timedelta or seconds; default: until ``execution_timeout`` if the
+        task has one, else without limit
+    :param waiter_max_attempts: another way to say ``wait_timeout``, for DAGs that come from the Amazon provider: the
+        limit is ``waiter_max_attempts`` times ``waiter_delay``, or 60 s without that, as there
+    :param deferrable: wait in the triggerer instead of a worker; default ``[operators] default_deferrable``
+    :param notification_queue: URL of the SQS queue that tells a deferred task of changes of state; an empty one: none;
+        default ``[emrs_ext] notification_queue``
+    :param end_from_trigger: let the trigger end a deferred task that succeeds, so that no worker is started; takes
+        Airflow 3.3. A worker ends the task as ever, and its log says why, where anything would be lost, such as
+        callbacks, listeners and outlets. Default ``False``
+    :return: :class:`~airflow_emrs_ext.results.SweepResult`
+    """
+
+    place = "cluster_id"
+    template_fields: Sequence[str] = aws_template_fields("cluster_ids", "end", "end_unknown_after")
+
+    def __init__(
+        self,
+        *,
+        cluster_ids: Iterable[Any] | None = None,
+        end: bool | str = False,
+        end_unknown_after: timedelta | float | None = None,
+        keep_streaming: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        waiter_delay: float | None = None,
+        wait_timeout: timedelta | float | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool | None = None,
+        notification_queue: str | None = None,
+        end_from_trigger: bool = False,
+        **kwargs: Unpack[OperatorArgs],
+    ) -> None:
+        super().__init__(**passed_on(locals(), "cluster_ids"))
+        self.cluster_ids = cluster_ids
+
+    def places(self) -> list[str]:
+        """The clusters."""
+        if self.cluster_ids is not None:
+            return [id_of(given, "cluster_id") for given in list_of(self.cluster_ids, "cluster_ids")]
+        up = [str(one["Id"]) for one in self.hook.list_clusters(cluster_states=["RUNNING", "WAITING"])]
+        return [cluster_id for cluster_id in up if self.hook.describe_cluster(cluster_id).get("SessionEnabled")]
 
 
 def _is_own(context: Context, task: dict[str, str]) -> bool:

@@ -28,6 +28,11 @@ def eks(console: str, region: str, virtual_cluster_id: str) -> str:
     return f"{console}/emr/home?{urlencode({'region': region})}#/eks/clusters/{quote(virtual_cluster_id)}"
 
 
+def ec2(console: str, region: str, cluster_id: str) -> str:
+    """A cluster in the EMR console, which has no known address of one of its sessions."""
+    return f"{console}/emr/home?{urlencode({'region': region})}#/clusterDetails/{quote(cluster_id)}"
+
+
 def studio(url: str, application_id: str, work_id: str) -> str:
     """A job run or session in an EMR Studio."""
     return f"{url}/#/serverless-applications/{quote(application_id)}/{quote(work_id)}"

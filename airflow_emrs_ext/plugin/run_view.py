@@ -65,6 +65,7 @@ document.getElementById("zone").textContent = `Times are in the time zone ${loca
 _OVERVIEW: Mapping[str, str] = {
     "application_id": "Application ID",
     "virtual_cluster_id": "Virtual cluster ID",
+    "cluster_id": "Cluster ID",
     "job_run_id": "Job run ID",
     "session_id": "Session ID",
     "endpoint_id": "Managed endpoint ID",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_emrs_ext.resources import containers, serverless
+from airflow_emrs_ext.resources import containers, ec2, serverless
 from airflow_emrs_ext.resources.base import (
+    Api,
     EndableKind,
     JobRunKind,
     ResourceKind,
     Snapshot,
     SparkDriver,
-    member_name,
+    tags_of,
     to_json,
 )
 from airflow_emrs_ext.resources.containers import EksJobRun, ManagedEndpoint, VirtualCluster
+from airflow_emrs_ext.resources.ec2 import ClusterSession, cluster_session_facts
 from airflow_emrs_ext.resources.serverless import (
     Application,
     JobRun,
@@ -25,8 +27,11 @@ from airflow_emrs_ext.resources.serverless import (
 )
 from airflow_emrs_ext.shared.states import State
 
-SERVICES = (serverless.SERVICE, containers.SERVICE)
-"""What botocore calls the services that they are of."""
+APIS: Mapping[str, Api] = {api.service: api for api in (serverless.API, containers.API, ec2.API)}
+"""The APIs that they are of, by what botocore calls the services."""
+
+SERVICES = tuple(APIS)
+"""What botocore calls the services."""
 
 APPLICATION = Application()
 JOB_RUN = JobRun()
@@ -34,14 +39,18 @@ SESSION = Session()
 VIRTUAL_CLUSTER = VirtualCluster()
 EKS_JOB_RUN = EksJobRun()
 MANAGED_ENDPOINT = ManagedEndpoint()
+CLUSTER_SESSION = ClusterSession()
 
 JOB_RUNS: Mapping[str, JobRunKind[State]] = {kind.key: kind for kind in (JOB_RUN, EKS_JOB_RUN)}
 """The kinds of job runs."""
 
 BILLABLE: Mapping[str, EndableKind[State]] = {
-    kind.key: kind for kind in (JOB_RUN, SESSION, EKS_JOB_RUN, MANAGED_ENDPOINT)
+    kind.key: kind for kind in (JOB_RUN, SESSION, EKS_JOB_RUN, MANAGED_ENDPOINT, CLUSTER_SESSION)
 }
 """The kinds of resources that operators start, that cost money until they end, and that operators have to end."""
+
+SPARK_CONNECT = tuple(kind for kind in BILLABLE.values() if kind.spark_connect is not None)
+"""The kinds of resources that tasks work in with Spark Connect."""
 
 RESOURCES: Mapping[str, ResourceKind[State]] = {
     **{kind.key: kind for kind in (APPLICATION, VIRTUAL_CLUSTER)},
@@ -56,8 +65,10 @@ def billable_in(*owner: str) -> list[EndableKind[State]]:
 
 
 __all__ = [
+    "APIS",
     "APPLICATION",
     "BILLABLE",
+    "CLUSTER_SESSION",
     "EKS_JOB_RUN",
     "JOB_RUN",
     "JOB_RUNS",
@@ -65,8 +76,11 @@ __all__ = [
     "RESOURCES",
     "SERVICES",
     "SESSION",
+    "SPARK_CONNECT",
     "VIRTUAL_CLUSTER",
+    "Api",
     "Application",
+    "ClusterSession",
     "EksJobRun",
     "EndableKind",
     "JobRun",
@@ -79,8 +93,9 @@ __all__ = [
     "VirtualCluster",
     "attempt_facts",
     "billable_in",
-    "member_name",
+    "cluster_session_facts",
     "price_facts",
     "session_facts",
+    "tags_of",
     "to_json",
 ]

@@ -38,7 +38,7 @@ from airflow_emrs_ext.exceptions import (
     RequestRejected,
     ResourceNotFound,
 )
-from airflow_emrs_ext.resources.refused_requests import EKS_REMEDIES, LOG_ADVICE, REMEDIES
+from airflow_emrs_ext.resources.refused_requests import EC2_REMEDIES, EKS_REMEDIES, LOG_ADVICE, REMEDIES
 from airflow_emrs_ext.resources.remedy import Remedy, remedy_for
 
 _THROTTLING = frozenset(
@@ -68,17 +68,22 @@ class Meaning(Enum):
     """It would be refused again: the service, or botocore before it, says what is wrong with the request."""
 
 
+# The one error of Amazon EMR for whatever is wrong with a request, also for what is not there.
+_INVALID = "InvalidRequestException"
+
+
 class UnreadableAnswer(Exception):
     """An answer that came, and is none that the operation has; whether the call had its effect is not known."""
 
 
-# What EMR Serverless and EMR on EKS say of a request by errors of their models.
+# What the services say of a request by errors of their models.
 _REFUSALS = frozenset(
     {
         "ValidationException",
         "ResourceNotFoundException",
         "ConflictException",
         "ServiceQuotaExceededException",
+        _INVALID,
     }
 )
 
@@ -118,6 +123,8 @@ _ID: Mapping[str, str] = {
     "virtualClusterId": "virtual_cluster_id",
     "jobRunId": "job_run_id",
     "sessionId": "session_id",
+    "ClusterId": "cluster_id",
+    "SessionId": "session_id",
     # S3 says that there is no such bucket, not which.
     "Bucket": "bucket",
 }
@@ -136,15 +143,21 @@ _ERROR_CLASSES: dict[str, type[EmrError]] = {
 }
 
 
-_TABLES: Mapping[str, tuple[Remedy, ...]] = {"emr-containers": EKS_REMEDIES}
+_TABLES: Mapping[str, tuple[Remedy, ...]] = {"emr-containers": EKS_REMEDIES, "emr": EC2_REMEDIES}
 
 _IDS: Mapping[str, str] = {
     "emr-serverless": "`application_id`, `job_run_id`, `session_id`",
     "emr-containers": "`virtual_cluster_id`, `job_run_id`, `job_template_id`, `endpoint_id`",
+    "emr": "`cluster_id`, `session_id`",
 }
 
-# EMR on EKS has no error of its own for it, but one for validation.
-_TOKEN_CONFLICT = re.compile(r"(?i)clientToken\b.*\b(used|other|different|already)\b")
+# These have no error of their own for it, but one for validation.
+_WITHOUT_CONFLICTS = ("emr-containers", "emr")
+_TOKEN_CONFLICT = re.compile(r"(?i)client(?:Request)?Token\b.*\b(used|other|different|already)\b")
+
+
+# What says that something is not there, right behind its name or id.
+_IS_NOT_THERE = r"(?:does not exist|doesn't exist|(?:was |is |could )?not (?:be )?found)\b"
 
 
 # Used when no remedy of the table fits: the advice of the error's code.
@@ -267,8 +280,10 @@ def refusal(operation: str, parameters: Mapping[str, Any], error: Exception, ser
         said = error.response["Error"].get("Message", "")
         if meaning_of(error, service) is Meaning.REFUSED:
             error_class = _ERROR_CLASSES.get(code, RequestRejected)
-        if service == "emr-containers" and _TOKEN_CONFLICT.search(said):
+        if service in _WITHOUT_CONFLICTS and _TOKEN_CONFLICT.search(said):
             error_class = RequestConflict
+        elif code == _INVALID and _says_that_it_is_not_there(said, parameters):
+            error_class = ResourceNotFound
     elif isinstance(error, ParamValidationError):
         error_class = RequestRejected
     ids = ids_in(operation, parameters)
@@ -278,6 +293,20 @@ def refusal(operation: str, parameters: Mapping[str, Any], error: Exception, ser
         f"{_remedy(service, operation, code, said, error_class)}"
     )
     return error_class(sentence.rstrip(), facts)
+
+
+def _says_that_it_is_not_there(said: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether an error that may mean anything says of the very session of a request that it does not exist.
+
+    Of a cluster the service says that its id is not valid, which another Region or account makes true, too.
+    """
+    if "SessionId" not in parameters:
+        return False
+    # The id next to the words: what else of a request may not exist is not taken for it.
+    own = rf"['\"]?{re.escape(parameters['SessionId'])}['\"]?"
+    id_first = rf"\bsession (?:with )?(?:id )?{own}(?: (?:of|in|on|for) cluster \S+)? {_IS_NOT_THERE}"
+    id_last = rf"\b(?:no session (?:with )?(?:id )?|session {_IS_NOT_THERE}: ?){own}(?=[\s.,]|$)"
+    return re.search(f"(?i){id_first}|{id_last}", said) is not None
 
 
 def _shortened(said: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
@@ -50,12 +50,23 @@ class Api:
     :param own_id: the member of its requests that is the own id of anything; default: the name of that id
     :param longest_name: how many characters a name may have
     :param not_in_a_name: pattern of the characters that a name may not have
+    :param has_capitals: whether its members begin with a capital letter
+    :param token: the parameter of its requests that makes a repetition harmless
+    :param longest_token: how many characters that may have
     """
 
     service: str
     own_id: str | None = None
     longest_name: int = 256
     not_in_a_name: re.Pattern[str] | None = None
+    has_capitals: bool = False
+    token: str = "client_token"
+    longest_token: int = 64
+
+    def member(self, name: str) -> str:
+        """A name in snake case as the API spells its members."""
+        first, *rest = name.split("_")
+        return (first.capitalize() if self.has_capitals else first) + "".join(word.capitalize() for word in rest)
 
 
 class ResourceKind(ABC, Generic[S]):
@@ -115,7 +126,15 @@ class ResourceKind(ABC, Generic[S]):
     def members(self, ids: Mapping[str, str]) -> dict[str, str]:
         """The ids as members of a request."""
         *owner, own = self.id_names
-        return {**{member_name(name): ids[name] for name in owner}, self.api.own_id or member_name(own): ids[own]}
+        return {**{self.member(name): ids[name] for name in owner}, self.api.own_id or self.member(own): ids[own]}
+
+    def member(self, name: str) -> str:
+        """A name in snake case as the API spells its members."""
+        return self.api.member(name)
+
+    def tag(self, ids: Mapping[str, str], arn: str | None, tags: Mapping[str, str]) -> Call:
+        """The call that tags it."""
+        return Call("tag_resource", {"resourceArn": arn, "tags": dict(tags)}, service=self.service)
 
     def pick(self, given: Mapping[str, Any]) -> dict[str, str]:
         """The ids among other facts."""
@@ -124,7 +143,7 @@ class ResourceKind(ABC, Generic[S]):
     def ids_of(self, member: Mapping[str, Any]) -> dict[str, str]:
         """The ids in an answer of the API."""
         return {
-            name: member[spelled] if (spelled := member_name(name)) in member else member["id"]
+            name: member[spelled] if (spelled := self.member(name)) in member else member[self.member("id")]
             for name in self.id_names
         }
 
@@ -197,9 +216,11 @@ class SparkConnect:
     """What serves Spark Connect, until it is ended.
 
     :param remedies: what to do about one that has ended, by its state and the service's own words; the last fits always
+    :param options: what a reference to one may say beside its ids: how to get in
     """
 
     remedies: tuple[Remedy, ...]
+    options: tuple[str, ...] = ()
 
     def end_of(self, snapshot: Snapshot) -> str:
         """What an error says of the end: the state, why, and what to do."""
@@ -271,7 +292,8 @@ def to_json(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(timezone.utc).isoformat()
 
 
-def member_name(name: str) -> str:
-    """A name in snake case as the API spells its members."""
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
+def tags_of(given: Mapping[str, str] | Sequence[Mapping[str, str]] | None) -> dict[str, str]:
+    """Tags as names and values, which some APIs have as a list of keys and values."""
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    return {one["Key"]: one.get("Value", "") for one in given}

@@ -22,7 +22,7 @@ from airflow_emrs_ext.shared.states import EksJobRunState, ManagedEndpointState,
 
 SERVICE = "emr-containers"
 
-_API = Api(SERVICE, own_id="id", longest_name=64, not_in_a_name=re.compile(r"[^.\-_/#A-Za-z0-9]"))
+API = Api(SERVICE, own_id="id", longest_name=64, not_in_a_name=re.compile(r"[^.\-_/#A-Za-z0-9]"))
 
 
 class VirtualCluster(EndableKind[VirtualClusterState]):
@@ -30,7 +30,7 @@ class VirtualCluster(EndableKind[VirtualClusterState]):
 
     name = "Virtual cluster"
     states = VirtualClusterState
-    api = _API
+    api = API
     key = "virtual_cluster"
     id_names: ClassVar[tuple[str, ...]] = ("virtual_cluster_id",)
     starts = "create_virtual_cluster"
@@ -66,7 +66,7 @@ class EksJobRun(JobRunKind[EksJobRunState]):
 
     name = "Job run"
     states = EksJobRunState
-    api = _API
+    api = API
     key = "eks_job_run"
     id_names: ClassVar[tuple[str, ...]] = ("virtual_cluster_id", "job_run_id")
     belongs_to = "virtual cluster"
@@ -140,7 +140,7 @@ class ManagedEndpoint(EndableKind[ManagedEndpointState]):
 
     name = "Managed endpoint"
     states = ManagedEndpointState
-    api = _API
+    api = API
     key = "managed_endpoint"
     id_names: ClassVar[tuple[str, ...]] = ("virtual_cluster_id", "endpoint_id")
     starts = "create_managed_endpoint"
@@ -153,13 +153,15 @@ class ManagedEndpoint(EndableKind[ManagedEndpointState]):
     failure: ClassVar[ManagedEndpointState] = ManagedEndpointState.TERMINATED_WITH_ERRORS
     belongs_to = "virtual cluster"
     spark_connect: ClassVar[SparkConnect] = SparkConnect(
+        # Its credentials may be asked for another role than its own.
+        options=("execution_role_arn",),
         remedies=(
             Remedy(r"CLUSTER_UNAVAILABLE", "Look after the EKS cluster; then create another endpoint."),
             Remedy(
                 r"WITH_ERRORS", "The logs of its pods say more (`kubectl logs` in the namespace); then create another."
             ),
             Remedy(r"", "Somebody deleted it: create another."),
-        )
+        ),
     )
 
     @override

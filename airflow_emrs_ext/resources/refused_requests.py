@@ -156,6 +156,37 @@ EKS_REMEDIES: tuple[Remedy, ...] = (
 )
 """As :data:`REMEDIES`, for EMR on EKS."""
 
+EC2_REMEDIES: tuple[Remedy, ...] = (
+    REMEDIES[0],
+    Remedy(
+        r"(?i)session ?enabled|sessions? (are |is )?not enabled",
+        "Create the cluster with `SessionEnabled`, which takes a release emr-spark-8.0.0 or newer: a cluster that runs "
+        "cannot be told so.",
+    ),
+    Remedy(
+        r"(?i)executionRoleArn|execution role",
+        "Check `execution_role_arn`: it takes the ARN of an IAM role that the cluster's instance profile may assume, "
+        "arn:aws:iam::<account>:role/<name>.",
+    ),
+    Remedy(
+        r"(?i)AddTags",
+        "Allow `elasticmapreduce:AddTags`, or set [emrs_ext] default_tags to False and give no `tags`.",
+    ),
+    Remedy(
+        r"(?i)\bcluster id\b.*\bnot valid\b|no such cluster",
+        "Check `cluster_id` (j-…), and that `aws_conn_id` and `region_name` lead to its account and Region.",
+    ),
+    Remedy(
+        r"(?i)\bcluster\b.*\b(RUNNING|WAITING|TERMINAT\w+|STARTING|BOOTSTRAPPING)\b",
+        "Wait until the cluster is RUNNING or WAITING, or create another one if it has ended; then run the task again.",
+    ),
+    Remedy(
+        r"(?i)release",
+        "Check the release of the cluster: sessions take emr-spark-8.0.0 or newer.",
+    ),
+)
+"""As :data:`REMEDIES`, for EMR on EC2."""
+
 LOG_ADVICE: dict[tuple[str, str], str] = {
     ("get_object", "AccessDenied"): "Allow `s3:GetObject` on the objects under the log URI, `s3:ListBucket` on the "
     "bucket, and `kms:Decrypt` if they are encrypted, to the principal of `aws_conn_id`.",

@@ -23,7 +23,7 @@ from airflow_emrs_ext.shared.states import ApplicationState, JobRunState, Sessio
 
 SERVICE = "emr-serverless"
 
-_API = Api(SERVICE)
+API = Api(SERVICE)
 
 
 class Application(ResourceKind[ApplicationState]):
@@ -31,7 +31,7 @@ class Application(ResourceKind[ApplicationState]):
 
     name = "Application"
     states = ApplicationState
-    api = _API
+    api = API
     key = "application"
     id_names: ClassVar[tuple[str, ...]] = ("application_id",)
     starts = "create_application"
@@ -65,7 +65,7 @@ class JobRun(JobRunKind[JobRunState]):
 
     name = "Job run"
     states = JobRunState
-    api = _API
+    api = API
     key = "job_run"
     id_names: ClassVar[tuple[str, ...]] = ("application_id", "job_run_id")
     belongs_to = "application"
@@ -131,7 +131,7 @@ class Session(EndableKind[SessionState]):
 
     name = "Session"
     states = SessionState
-    api = _API
+    api = API
     key = "session"
     id_names: ClassVar[tuple[str, ...]] = ("application_id", "session_id")
     starts = "start_session"

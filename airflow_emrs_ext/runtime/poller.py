@@ -253,12 +253,13 @@ class _ScopePoller:
         listed = await self._poller.run(active(_TERMS, kind, *self._scope, **filters))
         if len(listed) > PAGE_SIZE:
             rate_limiter.take_look(kind.service, kind.lists, -(-len(listed) // PAGE_SIZE) - 1)
-        if any(entry["createdAt"].microsecond for entry in listed):
+        created, state = kind.member("created_at"), kind.member("state")
+        if any(entry[created].microsecond for entry in listed):
             self._margin = _FINE_MARGIN
         *_, own_name = kind.id_names
         count = len(listed)
         entries = {
-            kind.ids_of(one)[own_name]: _Entry(str(kind.states.parse(one["state"])), one["createdAt"].timestamp())
+            kind.ids_of(one)[own_name]: _Entry(str(kind.states.parse(one[state])), one[created].timestamp())
             for one in listed
         }
         # Pages of a thousand are megabytes.

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_emrs_ext._compat import AirflowSensorTimeout, AirflowSkipException, Context, as_xcoms
 from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.core.outcome import Outcome, then_of
-from airflow_emrs_ext.core.values import list_of
-from airflow_emrs_ext.exceptions import ConfigurationError, EmrError, WaitTimeout
+from airflow_emrs_ext.exceptions import EmrError, WaitTimeout
 from airflow_emrs_ext.operators._base.connection import AwsConnectionMixin, aws_template_fields, refuse_words_of_others
 from airflow_emrs_ext.operators._base.end_from_trigger import ending
+from airflow_emrs_ext.operators._base.parameters import states_of
 from airflow_emrs_ext.operators._base.xcom_args import HasResult
 from airflow_emrs_ext.sensors._compat import BaseSensorOperator, PokeReturnValue
 from airflow_emrs_ext.workflows import Facts
@@ -181,9 +181,4 @@ class EmrSensor(HasResult, BaseSensorOperator, AwsConnectionMixin):
         return [str(state) for state in self._targets()]
 
     def _targets(self) -> list[State]:
-        given = list_of(self.target_states, "target_states")
-        try:
-            return [self.kind.states(state) for state in given]
-        except (TypeError, ValueError) as error:
-            known = ", ".join(self.kind.states)
-            raise ConfigurationError(f"`target_states`: {error}; the states are {known}.") from None
+        return states_of(self.target_states, self.kind.states, "target_states")

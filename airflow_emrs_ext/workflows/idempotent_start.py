@@ -88,7 +88,7 @@ def idempotent_start(
     """
     resource = RESOURCES[kind]
     if token is not None:
-        ids = resource.ids_of((yield from start_of(resource)(ctx, **request, client_token=token)))
+        ids = resource.ids_of((yield from start_of(resource)(ctx, **request, **{resource.api.token: token})))
         return (yield from look(resource, ids, ctx)).facts
     request = marked(request)
     of, first = _counted(epoch, try_number, reattach)
@@ -101,7 +101,7 @@ def idempotent_start(
         if found is not None:
             _note(ctx, {STARTED: resource.pick(found.facts)})
             return found.facts
-    requests = _requests(request, seed, parents, count(first))
+    requests = _requests(resource, request, seed, parents, count(first))
     try:
         own = yield from _next_generation(ctx, resource, request, requests, of, try_number - 1)
     except AccessDenied as error:
@@ -184,7 +184,7 @@ def end_uncertain_start(
     brief = with_timeout(ctx, seconds or _REPEAT_SECONDS)
     # What comes after as many generations as there were tries is another try's.
     of, first = _counted(epoch, try_number, reattach)
-    requests = _requests(marked(request), seed, parents, range(first, try_number))
+    requests = _requests(resource, marked(request), seed, parents, range(first, try_number))
     # What a repeated request may start before it is given up is the task's, too.
     until = ctx.clock() + ctx.service.ahead + brief.wait_policy.call_patience + _LAST_SECONDS
     later = {**by_tags, "before": until, "is_service_time": ctx.service.is_known}
@@ -275,7 +275,7 @@ def _next_generation(
             if epoch.ends and is_early and owner_tags(start.get("tags") or {}):
                 # Before the clear there were fewer of them than tries: a tag tells those that are from after it.
                 if is_of_this_try:
-                    yield from count_as(ctx, kind, started, epoch.tries)
+                    yield from count_as(ctx, kind, ids, started, epoch.tries)
                 else:
                     snapshot = yield from look(kind, ids, ctx)
                     is_own = generation_of(snapshot.facts["tags"]) >= epoch.tries
@@ -302,14 +302,18 @@ def _note(ctx: RunContext, more: Mapping[str, Any] | None = None) -> None:
 
 
 def _requests(
-    request: Mapping[str, Any], seed: str, parents: Sequence[Mapping[str, str]], generations: Iterable[int]
+    kind: ResourceKind[State],
+    request: Mapping[str, Any],
+    seed: str,
+    parents: Sequence[Mapping[str, str]],
+    generations: Iterable[int],
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """The request of each generation, the same in each try."""
     for generation in generations:
         own = numbered(request, generation)
         if parents:
             own = with_properties(own, parents[min(generation, len(parents) - 1)])
-        yield generation, {**own, "client_token": token(seed, generation)}
+        yield generation, {**own, kind.api.token: token(seed, generation, kind.api.longest_token)}
 
 
 def _adopt_active(

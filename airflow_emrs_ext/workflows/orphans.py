@@ -89,7 +89,7 @@ def left_active(
         listed = yield from active(ctx, kind, *kind.scope(request), **_created_before(ctx, age))
     for entry in listed:
         ids = kind.ids_of(entry)
-        if named and entry.get("name") != request.get("name"):
+        if named and entry.get(kind.member("name")) != request.get("name"):
             continue
         try:
             snapshot = yield from look(kind, ids, ctx)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_emrs_ext.aws.calls import make_call
 from airflow_emrs_ext.aws.ownership_tags import generation_tag
 from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.aws.waiting import look
@@ -38,27 +37,29 @@ def look_at_started(
         return (yield from _look_at_new(kind, ids, ctx))
     facts = {
         **ids,
-        "arn": started.get("arn"),
+        "arn": started.get(kind.member("arn")),
         "state": observation.state,
         "created_at": moment(observation.created).isoformat(),
     }
     return Snapshot(kind.states.parse(observation.state), "", None, facts)
 
 
-def count_as(ctx: RunContext, kind: ResourceKind[State], started: Mapping[str, Any], generation: int) -> Effects[None]:
-    """Tag what was started as a later generation than its client token's (TagResource), for the tries after this one.
+def count_as(
+    ctx: RunContext, kind: ResourceKind[State], ids: Mapping[str, str], started: Mapping[str, Any], generation: int
+) -> Effects[None]:
+    """Tag what was started as a later generation than its client token's, for the tries after this one.
 
     :param started: the answer to the start
     """
     tags = generation_tag(generation)
-    call = make_call(kind.service, "tag_resource", resource_arn=started.get("arn"), tags=tags)
+    call = kind.tag(ids, started.get(kind.member("arn")), tags)
     try:
         yield from patiently(call, with_timeout(ctx, _TAG_SECONDS), lambda response: response)
     except EmrError as error:
         ctx.log.warning(
             "%s could not be tagged with %s: if this try is lost, the next one takes it for one from before the clear, "
             "and ends it. %s",
-            kind.label(kind.ids_of(started)),
+            kind.label(ids),
             tags,
             error,
         )

@@ -83,12 +83,11 @@ class OperatorArgs(JobRunOperatorArgs, total=False):
 
 
 class SparkConnectServerArgs(_WithoutTaskId, total=False):
-    """Those that a session and a managed endpoint have in common, for the functions that start either."""
+    """Those that sessions and managed endpoints have in common, for the functions that start them."""
 
     retry_policy: Any
     name: str | None
     runtime_configuration: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
-    configuration_overrides: Mapping[str, Any] | None
     tags: Mapping[str, str] | None
     config: Mapping[str, Any] | None
     reattach: bool
@@ -108,6 +107,7 @@ class SparkConnectServerArgs(_WithoutTaskId, total=False):
 class SessionArgs(SparkConnectServerArgs, total=False):
     """Those of an operator that starts a session, but for the application, the role and ``task_id``."""
 
+    configuration_overrides: Mapping[str, Any] | None
     idle_timeout_minutes: int | None
     terminate_on_kill: bool
     terminate_on_timeout: bool
@@ -116,9 +116,20 @@ class SessionArgs(SparkConnectServerArgs, total=False):
 class ManagedEndpointArgs(SparkConnectServerArgs, total=False):
     """Those of an operator that creates a managed endpoint, but for cluster, role, release and ``task_id``."""
 
+    configuration_overrides: Mapping[str, Any] | None
     type: str
     delete_on_kill: bool
     delete_on_timeout: bool
+
+
+class ClusterSessionArgs(SparkConnectServerArgs, total=False):
+    """Those of an operator that starts a session of a cluster, but for the cluster and ``task_id``."""
+
+    execution_role_arn: str | None
+    monitoring_configuration: Mapping[str, Any] | None
+    idle_timeout_minutes: int | None
+    terminate_on_kill: bool
+    terminate_on_timeout: bool
 
 
 class SessionTaskArgs(SessionArgs, total=False):

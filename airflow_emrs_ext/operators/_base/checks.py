@@ -120,7 +120,7 @@ def _members(path: str, structure: Mapping[Any, Any]) -> None:
             first, *rest = name.split("_")
             meant = first + "".join(word.capitalize() for word in rest)
             raise ConfigurationError(f"`{path}.{name}`: the API's members are spelled like {meant!r}.")
-        if name not in _NAMED_BY_AUTHOR:
+        if f"{str(name)[:1].lower()}{str(name)[1:]}" not in _NAMED_BY_AUTHOR:
             for one in _structures_in(value):
                 _members(f"{path}.{name}", one)
 

@@ -16,6 +16,7 @@ from airflow_emrs_ext.operators._base.parameters import id_of, source_of
 if TYPE_CHECKING:
     from airflow_emrs_ext.hooks.base import EmrHook
     from airflow_emrs_ext.hooks.containers import EmrContainersHook
+    from airflow_emrs_ext.hooks.ec2 import EmrOnEc2Hook
     from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
     from airflow_emrs_ext.triggers.workflow import WorkflowTrigger
 
@@ -132,3 +133,17 @@ class ContainersMixin(AwsConnectionMixin):
         from airflow_emrs_ext.hooks.containers import EmrContainersHook
 
         return (self.aws_hook_class or EmrContainersHook)(**self._hook_parameters)
+
+
+class Ec2Mixin(AwsConnectionMixin):
+    """What uses EMR on EC2."""
+
+    aws_hook_class: ClassVar[type[EmrOnEc2Hook] | None] = None
+    """The hook of a class of a user's own; default: the service's."""
+
+    @cached_property
+    def hook(self) -> EmrOnEc2Hook:
+        """The hook, made when a task first needs it."""
+        from airflow_emrs_ext.hooks.ec2 import EmrOnEc2Hook
+
+        return (self.aws_hook_class or EmrOnEc2Hook)(**self._hook_parameters)

@@ -89,7 +89,11 @@ class IdempotentStartOperator(EmrOperator):
         return False
 
     def _given_token(self) -> str | None:
-        return self.client_request_token or structure_of(self.config, "config").get("clientToken")
+        return self.client_request_token or structure_of(self.config, "config").get(self._token_member)
+
+    @property
+    def _token_member(self) -> str:
+        return self.kind.member(self.kind.api.token)
 
     def ownership(self, context: Context, given: Mapping[str, Any]) -> dict[str, Any]:
         """The name and the tags that say whose a resource is; what the user has ``given`` wins."""
@@ -97,7 +101,7 @@ class IdempotentStartOperator(EmrOperator):
 
         identity, own = TaskIdentity.of(context), given.get("tags") or {}
         named = identity.tags if settings.default_tags() else {}
-        most = longest(self.kind.service, self.kind.starts, "tags")
+        most = longest(self.kind.service, self.kind.starts, self.kind.member("tags"))
         if named and most is not None and len({**named, **own}) + _FURTHER_TAGS > most:
             named = {}
             self.log.warning(

@@ -17,6 +17,7 @@ from airflow_emrs_ext.exceptions import Crashed, EmrError, InvalidEvent
 from airflow_emrs_ext.operators._base.connection import (
     AwsConnectionMixin,
     ContainersMixin,
+    Ec2Mixin,
     ServerlessMixin,
     aws_template_fields,
     refuse_words_of_others,
@@ -240,6 +241,10 @@ class EmrServerlessOperator(EmrOperator, ServerlessMixin):
 
 class EmrContainersOperator(EmrOperator, ContainersMixin):
     """Base of the EMR on EKS operators; takes the parameters of :class:`EmrOperator`."""
+
+
+class EmrOnEc2Operator(EmrOperator, Ec2Mixin):
+    """Base of the EMR on EC2 operators; takes the parameters of :class:`EmrOperator`."""
 
 
 def on_kill(workflow: Workflow[P], /, *_: P.args, **arguments: P.kwargs) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from airflow_emrs_ext.core.values import (
     as_flag,
@@ -14,19 +14,38 @@ from airflow_emrs_ext.core.values import (
     as_text,
     as_whole_number,
     is_undefined,
+    list_of,
     parsed,
     shown,
     wrong,
 )
 from airflow_emrs_ext.exceptions import ConfigurationError
+from airflow_emrs_ext.shared.states import State
 
-# The ids of both services.
-_ID = re.compile(r"[0-9a-z]{1,64}")
+StateT = TypeVar("StateT", bound=State)
+
+
+class _Form(NamedTuple):
+    """What an id looks like, and how that is said."""
+
+    pattern: re.Pattern[str]
+    said: str
+
+
+_ID = _Form(re.compile(r"[0-9a-z]{1,64}"), "those have lower-case letters and digits only")
+
+# Of ids that look otherwise.
+_FORMS: Mapping[str, _Form] = {
+    "cluster_id": _Form(re.compile(r"j-[0-9A-Z]{1,254}"), "those look like j-2AXXXXXXGAPLF"),
+    # The API says of those of EMR on EC2 no more than how long they are.
+    "cluster_session_id": _Form(re.compile(r"[^\s/:]{1,256}"), "those have no spaces, slashes and colons"),
+}
 
 # What lists the ids and the names of each.
 _LISTINGS: Mapping[str, str] = {
     "application_id": "`aws emr-serverless list-applications`",
-    "session_id": "`aws emr-serverless list-sessions`",
+    "session_id": "`list-sessions` of `aws emr-serverless` or `aws emr`",
+    "cluster_id": "`aws emr list-clusters`",
     "virtual_cluster_id": "`aws emr-containers list-virtual-clusters`",
     "endpoint_id": "`aws emr-containers list-managed-endpoints`",
     "job_template_id": "`aws emr-containers list-job-templates`",
@@ -34,11 +53,12 @@ _LISTINGS: Mapping[str, str] = {
 }
 
 
-def id_of(value: Any, key: str, source: str = "") -> str:
+def id_of(value: Any, key: str, source: str = "", form: str | None = None) -> str:
     """An id, given as such, or as the result that contains it: a mapping, or its text as JSON or as Python writes it.
 
     :param key: the parameter, and the id's name in a result
     :param source: the template or reference that the value comes from
+    :param form: what it looks like; default: as ids of ``key`` do
     :raises ConfigurationError: it is neither
     """
     given = parsed(value) if isinstance(value, str) else value
@@ -54,10 +74,10 @@ def id_of(value: Any, key: str, source: str = "") -> str:
         )
     if not isinstance(found, str):
         raise wrong(found, key, f"an id, or a result that contains {key!r}")
-    if not _ID.fullmatch(found):
+    pattern, said = _FORMS.get(form or key, _ID)
+    if not pattern.fullmatch(found):
         raise ConfigurationError(
-            f"`{key}` is {shown(found, key)}, which is no id: those have lower-case letters and digits only. "
-            f"{_LISTINGS[key]} tells the ids of names."
+            f"`{key}` is {shown(found, key)}, which is no id: {said}. {_LISTINGS[key]} tells the ids of names."
         )
     return found
 
@@ -120,6 +140,18 @@ def flag(value: Any, parameter: str) -> bool:
     return found
 
 
+def states_of(values: Any, states: type[StateT], parameter: str) -> list[StateT]:
+    """A list of states.
+
+    :raises ConfigurationError: one is none that is known
+    """
+    given = list_of(values, parameter)
+    try:
+        return [states(state) for state in given]
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"`{parameter}`: {error}; the states are {', '.join(states)}.") from None
+
+
 def structure_of(value: Any, parameter: str) -> Mapping[str, Any]:
     """A structure of the API, or the text of one; ``None`` is an empty one.
 
@@ -153,16 +185,18 @@ def request_of(
     :raises ConfigurationError: a value is of the wrong kind, or there is no such member
     """
     from airflow_emrs_ext.aws.request_values import converted
-    from airflow_emrs_ext.resources import member_name
+    from airflow_emrs_ext.resources import APIS, tags_of
 
     own = structure_of(config, "config")
-    named = {member_name(name): (called.get(name, name), value) for name, value in parameters.items()}
+    api = APIS[service]
+    named = {api.member(name): (called.get(name, name), value) for name, value in parameters.items()}
     members = {**own, **{name: value for name, (_, value) in named.items() if value is not None}}
     paths = {name: f"config.{name}" for name in own} | {
         name: path for name, (path, value) in named.items() if value is not None
     }
     request = converted(service, operation, members, paths)
-    return {_snake_case(name): value for name, value in request.items() if name != "clientToken"}
+    given = {_snake_case(name): value for name, value in request.items() if name != api.member(api.token)}
+    return {**given, "tags": tags_of(given["tags"])} if "tags" in given else given
 
 
 def require(request: Mapping[str, Any], *names: str) -> None:
@@ -177,4 +211,4 @@ def require(request: Mapping[str, Any], *names: str) -> None:
 
 
 def _snake_case(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

@@ -31,22 +31,17 @@ class StartingSparkConnectServerOperator(EndsWithTaskOperator):
         """The kind of resource."""
         raise NotImplementedError
 
-    configurations: ClassVar[str]
-    """The member of ``configurationOverrides`` that holds Spark's properties."""
-
     template_fields: Sequence[str] = aws_template_fields(
         "wait_timeout",
         "waiter_delay",
         "execution_role_arn",
         "name",
         "runtime_configuration",
-        "configuration_overrides",
         "tags",
         "config",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "runtime_configuration": "json",
-        "configuration_overrides": "json",
         "tags": "json",
         "config": "json",
     }
@@ -54,10 +49,9 @@ class StartingSparkConnectServerOperator(EndsWithTaskOperator):
     def __init__(
         self,
         *,
-        execution_role_arn: str,
+        execution_role_arn: str | None = None,
         name: str | None = None,
         runtime_configuration: Structure | Sequence[Structure] | None = None,
-        configuration_overrides: Structure | None = None,
         tags: Mapping[str, str] | None = None,
         wait_for_completion: bool = True,
         config: Structure | None = None,
@@ -67,7 +61,6 @@ class StartingSparkConnectServerOperator(EndsWithTaskOperator):
         self.execution_role_arn = execution_role_arn
         self.name = name
         self.runtime_configuration = runtime_configuration
-        self.configuration_overrides = configuration_overrides
         self.tags = tags
         self.wait_for_completion = wait_for_completion
         self.config = config
@@ -94,36 +87,81 @@ class StartingSparkConnectServerOperator(EndsWithTaskOperator):
         """The parameters of the operation that starts it, without the client token."""
         raise NotImplementedError
 
-    def overrides(self) -> Structure | None:
-        """Its configurationOverrides.
+    def configuration(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """The parameters of the request that ``runtime_configuration`` gives, and what the operator calls them."""
+        raise NotImplementedError
 
-        :raises ConfigurationError: they are given twice
+    def classifications(self) -> Any:
+        """Configurations in the API's own form, given as such or as Spark properties."""
+        given = self.runtime_configuration
+        whole = parsed(given) if isinstance(given, str) else given
+        if not isinstance(whole, Mapping):
+            return given
+        member = self.kind.member
+        return [{member("classification"): "spark-defaults", member("properties"): whole}]
+
+    def given(self, context: Context, renamed: Mapping[str, str] | None = None, **parameters: Any) -> dict[str, Any]:
+        """What the requests have in common: the parameters of this base, with ``parameters``, and whose it is.
+
+        :param renamed: what the operator calls parameters that have other names in the API
         """
-        if self.runtime_configuration is None:
-            return self.configuration_overrides
-        if self.configuration_overrides is not None:
-            raise ConfigurationError("Give `runtime_configuration` or `configuration_overrides`, not both.")
-        return {self.configurations: _classifications(self.runtime_configuration)}
-
-    def given(self, context: Context, **parameters: Any) -> dict[str, Any]:
-        """What the requests have in common: the parameters of this base, with ``parameters``, and whose it is."""
         if self._given_token():
             raise ConfigurationError(
-                f"`config` has a clientToken; the tokens of a {self.kind.name.lower()} are the operator's own."
+                f"`config` has a {self._token_member}; the tokens of a {self.kind.name.lower()} are the operator's own."
             )
+        configuration, called = self.configuration()
         given = request_of(
             self.kind.service,
             self.kind.starts,
             self.config,
-            {} if self.runtime_configuration is None else {"configuration_overrides": "runtime_configuration"},
+            {**called, **(renamed or {})},
             execution_role_arn=self.execution_role_arn,
-            configuration_overrides=self.overrides(),
             name=self.name,
             tags=self.tags,
+            **configuration,
             **parameters,
         )
-        require(given, "execution_role_arn")
         return {**given, **self.ownership(context, given)}
+
+
+class OverridingSparkConnectServerOperator(StartingSparkConnectServerOperator):
+    """Base of those whose Spark properties are one part of the API's ``configurationOverrides``."""
+
+    configurations: ClassVar[str]
+    """The member of ``configurationOverrides`` that holds Spark's properties."""
+
+    template_fields: Sequence[str] = (*StartingSparkConnectServerOperator.template_fields, "configuration_overrides")
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        **StartingSparkConnectServerOperator.template_fields_renderers,
+        "configuration_overrides": "json",
+    }
+
+    def __init__(
+        self, *, execution_role_arn: str, configuration_overrides: Structure | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(execution_role_arn=execution_role_arn, **kwargs)
+        self.configuration_overrides = configuration_overrides
+
+    def configuration(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """The configurationOverrides.
+
+        :raises ConfigurationError: they are given twice
+        """
+        if self.runtime_configuration is None:
+            return {"configuration_overrides": self.configuration_overrides}, {}
+        if self.configuration_overrides is not None:
+            raise ConfigurationError("Give `runtime_configuration` or `configuration_overrides`, not both.")
+        overrides = {self.configurations: self.classifications()}
+        return {"configuration_overrides": overrides}, {"configuration_overrides": "runtime_configuration"}
+
+    def given(self, context: Context, renamed: Mapping[str, str] | None = None, **parameters: Any) -> dict[str, Any]:
+        """As of every other, with the role, without which there is none.
+
+        :raises ConfigurationError: it is missing
+        """
+        given = super().given(context, renamed, **parameters)
+        require(given, "execution_role_arn")
+        return given
 
 
 @contextmanager
@@ -139,9 +177,3 @@ def wrapped(start: Any, end_class: type[Any], end: Mapping[str, Any], parameters
     connection = {name: parameters[name] for name in _CONNECTION if name in parameters}
     with end_class(**{**connection, **end}).as_teardown(setups=start):
         yield start.output
-
-
-def _classifications(given: Any) -> Any:
-    """Configurations in the API's own form, given as such or as Spark properties."""
-    whole = parsed(given) if isinstance(given, str) else given
-    return [{"classification": "spark-defaults", "properties": whole}] if isinstance(whole, Mapping) else given

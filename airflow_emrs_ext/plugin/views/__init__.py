@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.views.base import DrivenRunView, LinkUnavailable, RunView
 from airflow_emrs_ext.plugin.views.containers import EksJobRunView, ManagedEndpointView
+from airflow_emrs_ext.plugin.views.ec2 import ClusterSessionView
 from airflow_emrs_ext.plugin.views.serverless import ServerlessJobRunView, SessionView
-from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, MANAGED_ENDPOINT, SESSION
+from airflow_emrs_ext.resources import CLUSTER_SESSION, EKS_JOB_RUN, JOB_RUN, MANAGED_ENDPOINT, SESSION
 
 VIEWS: Mapping[str, type[RunView]] = {
     JOB_RUN.key: ServerlessJobRunView,
     SESSION.key: SessionView,
     EKS_JOB_RUN.key: EksJobRunView,
     MANAGED_ENDPOINT.key: ManagedEndpointView,
+    CLUSTER_SESSION.key: ClusterSessionView,
 }
 """The class of each kind of :data:`~airflow_emrs_ext.resources.BILLABLE`."""
 

@@ -17,9 +17,10 @@ import pytest
 from boto3.session import Session
 from botocore.exceptions import ClientError
 
+from airflow_emrs_ext.aws.connect_access import TOKEN_HEADER
 from airflow_emrs_ext.core.effects import WaitPolicy
 from airflow_emrs_ext.exceptions import ConfigurationError, ResourceNotFound, SessionEnded, TaskKilled
-from airflow_emrs_ext.hooks.connect_tunnel import TOKEN_HEADER, exempt_loopback_from_proxies, require
+from airflow_emrs_ext.hooks.connect_tunnel import exempt_loopback_from_proxies, require
 from airflow_emrs_ext.hooks.spark_connect import EmrServerlessSparkConnectHook
 from airflow_emrs_ext.shared.service_model import extend
 from tests.polling import eventually

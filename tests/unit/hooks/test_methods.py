@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext.aws import containers, serverless
+from airflow_emrs_ext.aws import containers, ec2, serverless
 from airflow_emrs_ext.hooks.containers import EmrContainersHook
+from airflow_emrs_ext.hooks.ec2 import EmrOnEc2Hook
 from airflow_emrs_ext.hooks.serverless import EmrServerlessHook
 
 pytestmark = pytest.mark.airflow
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.airflow
 RENAMED = {"get_session": "describe_session"}
 METHODS: list[tuple[str, Callable[..., Any], Callable[..., Any]]] = [
     (hook.service, function, vars(hook)[RENAMED.get(name, name)])
-    for hook, api in ((EmrServerlessHook, serverless), (EmrContainersHook, containers))
+    for hook, api in ((EmrServerlessHook, serverless), (EmrContainersHook, containers), (EmrOnEc2Hook, ec2))
     for name, function in vars(api).items()
     if inspect.isgeneratorfunction(function) and function.__module__ == api.__name__
 ]

@@ -122,7 +122,7 @@ def linked_dag(operator: Any) -> Any:
     if "SparkSql" in operator.__name__:
         callable_["sql"] = "SELECT 1"
     on_eks = {"release_label": "emr-7.9.0"} if issubclass(operator, ContainersMixin) else {}
-    place = {"virtual_cluster_id": "c"} if on_eks else {"application_id": "a"}
+    place = {BILLABLE[kind].id_names[0]: "a"}
     job = {"job_driver": {}} if issubclass(operator, StartingJobRunOperator) else {}
     given = {"execution_role_arn": "role", **place, **on_eks, **job, **callable_}
     with DAG("a.dag", schedule=None) as dag:

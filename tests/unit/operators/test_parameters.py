@@ -16,8 +16,9 @@ from airflow_emrs_ext._compat import BaseOperator
 from airflow_emrs_ext.decorators._compat import ExternalPythonOperator, PythonOperator, PythonVirtualenvOperator
 from airflow_emrs_ext.exceptions import ConfigurationError
 from airflow_emrs_ext.job_spec import configuration_overrides, spark_submit
-from airflow_emrs_ext.operators import emr_containers, emr_serverless
+from airflow_emrs_ext.operators import emr_containers, emr_on_ec2, emr_serverless
 from airflow_emrs_ext.operators._base.airflow_args import (
+    ClusterSessionArgs,
     ManagedEndpointArgs,
     OperatorArgs,
     SensorArgs,
@@ -26,6 +27,7 @@ from airflow_emrs_ext.operators._base.airflow_args import (
 )
 from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
+from airflow_emrs_ext.operators.ec2_session import EmrOnEc2StartSessionOperator
 from airflow_emrs_ext.operators.in_session import InSessionOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.managed_endpoint import EmrContainersCreateManagedEndpointOperator
@@ -51,7 +53,7 @@ PUBLIC = [
 OPERATORS = [
     one
     for one in PUBLIC
-    if one.__name__.startswith(("EmrServerless", "EmrContainers")) and not one.__module__.endswith(".emr")
+    if one.__name__.startswith(("EmrServerless", "EmrContainers", "EmrOnEc2")) and not one.__module__.endswith(".emr")
 ]
 INTERPRETERS = [PythonOperator, ExternalPythonOperator, PythonVirtualenvOperator]
 JOB: dict[str, Any] = {"application_id": "00f", "execution_role_arn": "role", "job_driver": {}}
@@ -96,8 +98,10 @@ def test_there_are_operators() -> None:
     assert len(OPERATORS) > 25
 
 
-def test_two_modules_have_all_operators_of_their_services() -> None:
-    there = {one for module in (emr_serverless, emr_containers) for one in map(vars(module).get, module.__all__)}
+def test_three_modules_have_all_operators_of_their_services() -> None:
+    there = {
+        one for module in (emr_serverless, emr_containers, emr_on_ec2) for one in map(vars(module).get, module.__all__)
+    }
     assert {one for one in OPERATORS if one.__module__.startswith("airflow_emrs_ext.operators.")} <= there
 
 
@@ -131,12 +135,13 @@ def test_type_checkers_know_the_parameters_of_this_airflow(base: type, args: Any
     [
         (SessionArgs, [EmrServerlessStartSessionOperator]),
         (ManagedEndpointArgs, [EmrContainersCreateManagedEndpointOperator]),
+        (ClusterSessionArgs, [EmrOnEc2StartSessionOperator]),
         (SessionTaskArgs, [InSessionOperator, EmrServerlessStartSessionOperator, *INTERPRETERS]),
     ],
 )
 def test_type_checkers_know_what_functions_hand_on(args: Any, bases: list[type]) -> None:
     given = {name for base in bases for name in parameters_of(base)} - {"python_callable", "op_args", "op_kwargs"}
-    own = {"application_id", "virtual_cluster_id", "execution_role_arn", "release_label"}
+    own = {"application_id", "virtual_cluster_id", "cluster_id", "execution_role_arn", "release_label"}
     assert given - set(args.__annotations__) <= (set() if args is SessionTaskArgs else own)
 
 
