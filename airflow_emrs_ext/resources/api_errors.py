@@ -157,7 +157,7 @@ _TOKEN_CONFLICT = re.compile(r"(?i)client(?:Request)?Token\b.*\b(used|other|diff
 
 
 # What says that something is not there, right behind its name or id.
-_IS_NOT_THERE = r"(?:does not exist|doesn't exist|(?:was |is |could )?not (?:be )?found)\b"
+_IS_NOT_THERE = r"(?:does not exist|doesn't exist|(?:was |is |could )?not (?:be )?found)"
 
 
 # Used when no remedy of the table fits: the advice of the error's code.
@@ -302,10 +302,12 @@ def _says_that_it_is_not_there(said: str, parameters: Mapping[str, Any]) -> bool
     """
     if "SessionId" not in parameters:
         return False
-    # The id next to the words: what else of a request may not exist is not taken for it.
+    # The id next to the words, and no more said: what else of a request may not exist, or where else it does, is
+    # not taken for it.
+    of_cluster, end = r"(?: (?:of|in|on) cluster \S+?)?", r"\s*(?:[.,;]|$)"
     own = rf"['\"]?{re.escape(parameters['SessionId'])}['\"]?"
-    id_first = rf"\bsession (?:with )?(?:id )?{own}(?: (?:of|in|on|for) cluster \S+)? {_IS_NOT_THERE}"
-    id_last = rf"\b(?:no session (?:with )?(?:id )?|session {_IS_NOT_THERE}: ?){own}(?=[\s.,]|$)"
+    id_first = rf"\bsession (?:with )?(?:id )?{own}{of_cluster} {_IS_NOT_THERE}{of_cluster}{end}"
+    id_last = rf"\b(?:no session (?:with )?(?:id )?|session {_IS_NOT_THERE}: ?){own}{of_cluster}{end}"
     return re.search(f"(?i){id_first}|{id_last}", said) is not None
 
 

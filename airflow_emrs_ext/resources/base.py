@@ -53,6 +53,7 @@ class Api:
     :param has_capitals: whether its members begin with a capital letter
     :param token: the parameter of its requests that makes a repetition harmless
     :param longest_token: how many characters that may have
+    :param most_tags: how many tags a resource may have, where the service's model does not say it
     """
 
     service: str
@@ -62,6 +63,7 @@ class Api:
     has_capitals: bool = False
     token: str = "client_token"
     longest_token: int = 64
+    most_tags: int | None = None
 
     def member(self, name: str) -> str:
         """A name in snake case as the API spells its members."""

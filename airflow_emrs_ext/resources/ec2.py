@@ -22,7 +22,7 @@ from airflow_emrs_ext.shared.states import SessionState
 
 SERVICE = "emr"
 
-API = Api(SERVICE, has_capitals=True, token="client_request_token", longest_token=36)
+API = Api(SERVICE, has_capitals=True, token="client_request_token", longest_token=36, most_tags=10)
 
 
 class ClusterSession(EndableKind[SessionState]):

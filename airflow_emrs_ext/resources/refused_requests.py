@@ -173,7 +173,7 @@ EC2_REMEDIES: tuple[Remedy, ...] = (
         "Allow `elasticmapreduce:AddTags`, or set [emrs_ext] default_tags to False and give no `tags`.",
     ),
     Remedy(
-        r"(?i)\bcluster id\b.*\bnot valid\b|no such cluster",
+        r"(?i)\bcluster id\b.*\bnot valid\b|\bcluster \S+ does not exist",
         "Check `cluster_id` (j-…), and that `aws_conn_id` and `region_name` lead to its account and Region.",
     ),
     Remedy(

@@ -101,7 +101,7 @@ class IdempotentStartOperator(EmrOperator):
 
         identity, own = TaskIdentity.of(context), given.get("tags") or {}
         named = identity.tags if settings.default_tags() else {}
-        most = longest(self.kind.service, self.kind.starts, self.kind.member("tags"))
+        most = longest(self.kind.service, self.kind.starts, self.kind.member("tags")) or self.kind.api.most_tags
         if named and most is not None and len({**named, **own}) + _FURTHER_TAGS > most:
             named = {}
             self.log.warning(
