@@ -57,7 +57,7 @@ def emr(emr_endpoint: LocalEmr, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loc
     for name, value in emr_endpoint.environ.items():
         monkeypatch.setenv(name, value)
     if _QUOTAS not in os.environ:
-        monkeypatch.setenv(_QUOTAS, '{"emr-serverless": null, "emr-containers": null}')
+        monkeypatch.setenv(_QUOTAS, '{"emr-serverless": null, "emr-containers": null, "emr": null}')
     yield emr_endpoint
     # Nothing of this test, such as a held job run, may outlive it.
     emr_endpoint.reset()

@@ -304,10 +304,12 @@ def _says_that_it_is_not_there(said: str, parameters: Mapping[str, Any]) -> bool
         return False
     # The id next to the words, and no more said: what else of a request may not exist, or where else it does, is
     # not taken for it.
-    of_cluster, end = r"(?: (?:of|in|on) cluster \S+?)?", r"\s*(?:[.,;]|$)"
+    begin, of_cluster, end = r"(?:^|[.;:]\s)(?:the )?", r"(?: (?:of|in|on) cluster \S+?)?", r"\s*(?:[.,;]|$)"
     own = rf"['\"]?{re.escape(parameters['SessionId'])}['\"]?"
-    id_first = rf"\bsession (?:with )?(?:id )?{own}{of_cluster} {_IS_NOT_THERE}{of_cluster}{end}"
-    id_last = rf"\b(?:no session (?:with )?(?:id )?|session {_IS_NOT_THERE}: ?){own}{of_cluster}{end}"
+    id_first = rf"{begin}session (?:with )?(?:id )?{own}{of_cluster} {_IS_NOT_THERE}{of_cluster}{end}"
+    id_last = (
+        rf"{begin}(?:(?:there is )?no session (?:with )?(?:id )?|session {_IS_NOT_THERE}: ?){own}{of_cluster}{end}"
+    )
     return re.search(f"(?i){id_first}|{id_last}", said) is not None
 
 

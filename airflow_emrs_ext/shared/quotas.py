@@ -62,10 +62,6 @@ QUOTAS: Quotas = {
         ),
         _SLOW,
     ),
-    # Likewise.
-    "emr": dict.fromkeys(
-        ("start_session", "get_session", "list_sessions", "terminate_session", "get_session_endpoint"), _SLOW
-    ),
 }
 """What the services allow, by botocore's names of service and method; what is not in it has no limit that is known."""
 

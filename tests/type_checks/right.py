@@ -13,6 +13,12 @@ from airflow_emrs_ext.operators.application_state import (
     EmrServerlessStartApplicationOperator,
 )
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
+from airflow_emrs_ext.operators.ec2_session import (
+    EmrOnEc2ListSessionsOperator,
+    EmrOnEc2StartSessionOperator,
+    EmrOnEc2TerminateSessionOperator,
+    emr_on_ec2_session,
+)
 from airflow_emrs_ext.operators.job_run import EmrServerlessCancelJobRunOperator, EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator, emr_serverless_session
 from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
@@ -68,6 +74,11 @@ sweep = EmrServerlessSweepOperator(task_id="sweep", end=True, end_unknown_after=
 cluster = EmrContainersCreateVirtualClusterOperator(task_id="cluster", eks_cluster_name="eks", eks_namespace="spark")
 eks_job = EmrContainersStartJobRunOperator(task_id="eks", virtual_cluster_id=cluster.output, job_template_id="template")
 start = EmrServerlessStartApplicationOperator(task_id="start", application_id=application.output)
+ec2_session = EmrOnEc2StartSessionOperator(task_id="ec2", cluster_id="j-1", idle_timeout_minutes=30)
+ec2_end = EmrOnEc2TerminateSessionOperator(task_id="ec2_end", session=ec2_session.output, deferrable=True)
+ec2_list = EmrOnEc2ListSessionsOperator(
+    task_id="ec2_list", cluster_id=ec2_session.output["cluster_id"], states=["IDLE"]
+)
 delete = EmrServerlessDeleteApplicationOperator(task_id="delete", application_id="00f", force_stop=True)
 
 
@@ -85,3 +96,5 @@ initials(job.output["driver_log"])["a"] >> letters.override(task_id="letters")(l
 letters.partial(least=1).expand(least=[1, 2])
 with emr_serverless_session(application_id="00f", execution_role_arn="role", deferrable=True) as reference:
     EmrServerlessSparkSqlOperator(task_id="inside", sql="SELECT 1", session=reference["session_id"])
+with emr_on_ec2_session(cluster_id="j-1", execution_role_arn="role", deferrable=True) as reference:
+    EmrServerlessSparkSqlOperator(task_id="on_ec2", sql="SELECT 1", session=reference)

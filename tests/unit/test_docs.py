@@ -11,7 +11,7 @@ from airflow_emrs_ext._compat import AIRFLOW_3
 from airflow_emrs_ext.core import settings
 from airflow_emrs_ext.exceptions import EmrError
 from airflow_emrs_ext.resources.known_failures import JOB_RUN_FAILURES
-from airflow_emrs_ext.resources.refused_requests import EKS_REMEDIES, LOG_ADVICE, REMEDIES
+from airflow_emrs_ext.resources.refused_requests import EC2_REMEDIES, EKS_REMEDIES, LOG_ADVICE, REMEDIES
 
 ROOT = Path(__file__).parents[2]
 PAGES = {str(page.relative_to(ROOT / "docs")): page.read_text() for page in (ROOT / "docs").rglob("*.md")}
@@ -28,7 +28,7 @@ def test_every_option_is_listed() -> None:
 
 def test_every_remedy_is_listed() -> None:
     page = " ".join(PAGES["errors.md"].split())
-    tables = (*REMEDIES, *EKS_REMEDIES)
+    tables = (*REMEDIES, *EKS_REMEDIES, *EC2_REMEDIES)
     assert [remedy.advice for remedy in tables if " ".join(remedy.advice.split()) not in page] == []
 
 

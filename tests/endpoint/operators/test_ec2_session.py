@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_emrs_ext._compat import TaskDeferred
+from airflow_emrs_ext._compat import AIRFLOW_3, TaskDeferred
 from airflow_emrs_ext.exceptions import (
     ConfigurationError,
     EmrError,
@@ -28,10 +28,18 @@ from airflow_emrs_ext.operators.ec2_session import (
     cluster_session_ids,
     emr_on_ec2_session,
 )
+from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
 from airflow_emrs_ext.operators.sweep import EmrOnEc2SweepOperator
+from airflow_emrs_ext.results import ClusterSessionResult, ClusterSessionsResult, SweepResult
 from airflow_emrs_ext.sensors.ec2 import EmrOnEc2SessionSensor
 from tests.polling import eventually
 from tests.running import TaskInstance, TaskRun, context_of, run_task
+from tests.typed import misfits
+
+if AIRFLOW_3:
+    from airflow.sdk import DAG
+else:
+    from airflow import DAG
 
 pytestmark = pytest.mark.airflow
 
@@ -328,6 +336,8 @@ def test_listing(emr: LocalEmr, cluster_id: str) -> None:
         run = run_task(lambda: EmrOnEc2ListSessionsOperator(task_id="list", cluster_id=cluster_id, **arguments))
         return [one["session_id"] for one in run.result["sessions"]]
 
+    run = run_task(lambda: EmrOnEc2ListSessionsOperator(task_id="list", cluster_id=cluster_id))
+    assert list(misfits(run.result, ClusterSessionsResult)) == list(misfits(second, ClusterSessionResult)) == []
     assert listed() == [second["session_id"], first["session_id"]]
     assert listed(states=["TERMINATED"]) == [first["session_id"]]
 
@@ -349,9 +359,7 @@ def test_the_sensor_waits_for_any_state(emr: LocalEmr, cluster_id: str, deferrab
     assert sense(target_states=["TERMINATED"]).result["state"] == "TERMINATED"
 
 
-def test_a_sweep_ends_what_a_dag_run_has_left(
-    emr: LocalEmr, cluster_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_ends_what_a_dag_run_has_left(emr: LocalEmr, cluster_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     create(emr, SessionEnabled=False)
     started = start(cluster_id).result
     runs = {"active": 0, "all": 1}
@@ -361,6 +369,7 @@ def test_a_sweep_ends_what_a_dag_run_has_left(
     )
     swept = run_task(lambda: EmrOnEc2SweepOperator(task_id="sweep", end=True))
     assert swept.error is None
+    assert list(misfits(swept.result, SweepResult)) == []
     (orphan,) = swept.result["orphans"]
     assert (orphan["kind"], orphan["session_id"], orphan["ended"]) == ("cluster_session", started["session_id"], True)
     assert left_running(emr) == []
@@ -387,12 +396,13 @@ def test_what_does_not_say_which_session_is_refused(session: Any, said: str) -> 
 
 
 def test_wrapped_tasks_lie_between_start_and_end() -> None:
-    from tests.typed import DAG, EmptyOperator
-
     with DAG("a_dag", schedule=None):
-        with emr_on_ec2_session(cluster_id="j-1", region_name="eu-west-1", terminate={"retries": 3}) as session:
-            work = EmptyOperator(task_id="work")
-        start_task, end_task = session.operator, work.downstream_list
-    assert start_task.task_id == "start_session"
-    assert start_task.is_setup
-    assert end_task == [] or {one.task_id for one in end_task} == {"terminate_session"}
+        parameters: Any = {"region_name": "eu-west-1", "deferrable": True}
+        with emr_on_ec2_session(cluster_id="j-1", terminate={"retries": 3}, **parameters) as session:
+            EmrServerlessSparkSqlOperator(task_id="work", sql="SELECT 1", session=session)
+    dag: Any = session.operator.dag
+    start_task, work, end_task = (dag.get_task(name) for name in ("start_session", "work", "terminate_session"))
+    assert (start_task.is_setup, end_task.is_teardown) == (True, True)
+    assert work.upstream_task_ids == {"start_session"}
+    assert end_task.upstream_task_ids >= {"start_session"}
+    assert (end_task.region_name, end_task.deferrable, end_task.retries) == ("eu-west-1", True, 3)

@@ -16,7 +16,7 @@ from airflow_emrs_ext.decorators.session_tasks import SessionTask
 from airflow_emrs_ext.links import runs
 from airflow_emrs_ext.links.runs import LINKS, OPERATORS, EmrLink, LinksOf, RunLink, path_of
 from airflow_emrs_ext.operators import emr, emr_containers, emr_serverless
-from airflow_emrs_ext.operators._base.connection import ContainersMixin
+from airflow_emrs_ext.operators._base.connection import ContainersMixin, Ec2Mixin
 from airflow_emrs_ext.operators._base.job_run import StartingJobRunOperator
 from airflow_emrs_ext.operators._base.operator import EmrOperator
 from airflow_emrs_ext.operators.in_session import InSessionOperator
@@ -122,7 +122,8 @@ def linked_dag(operator: Any) -> Any:
     if "SparkSql" in operator.__name__:
         callable_["sql"] = "SELECT 1"
     on_eks = {"release_label": "emr-7.9.0"} if issubclass(operator, ContainersMixin) else {}
-    place = {BILLABLE[kind].id_names[0]: "a"}
+    on_ec2 = issubclass(operator, Ec2Mixin)
+    place = {"virtual_cluster_id" if on_eks else "cluster_id" if on_ec2 else "application_id": "a"}
     job = {"job_driver": {}} if issubclass(operator, StartingJobRunOperator) else {}
     given = {"execution_role_arn": "role", **place, **on_eks, **job, **callable_}
     with DAG("a.dag", schedule=None) as dag:

@@ -14,6 +14,7 @@ from airflow_emrs_ext.exceptions import (
     QuotaExceeded,
     RequestConflict,
     RequestRejected,
+    ResourceNotFound,
 )
 from airflow_emrs_ext.resources.api_errors import (
     Meaning,
@@ -156,3 +157,54 @@ def test_each_remedy_names_a_parameter_or_an_action() -> None:
 )
 def test_a_connection_that_broke_is_none_that_was_refused(cause: Exception, had: bool) -> None:
     assert may_have_had_effect(EndpointConnectionError(endpoint_url="http://127.0.0.1", error=cause), SERVERLESS) is had
+
+
+IDS = {"ClusterId": "j-1", "SessionId": "s.1"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Session s.1 does not exist",
+        "Session s.1 does not exist.",
+        "Session id 's.1' was not found",
+        "Session s.1 of cluster j-1 does not exist",
+        "Session s.1 does not exist in cluster j-1.",
+        "Session not found: s.1",
+        "There is no session with id s.1.",
+    ],
+)
+def test_of_emr_a_session_is_gone_if_its_very_id_is_said_not_to_exist(said: str) -> None:
+    error = refusal("get_session", IDS, client_error("InvalidRequestException", said, 400), "emr")
+    assert isinstance(error, ResourceNotFound)
+    assert (error.facts["cluster_id"], error.facts["session_id"]) == ("j-1", "s.1")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "Cluster id 'j-1' is not valid.",
+        "Cluster j-1 does not exist",
+        "Session s.2 does not exist",
+        "Session s.10 does not exist",
+        "Session sX1 does not exist",
+        "Session s.1 does not exist in this Region; there is one in eu-west-1",
+        "Session s.1 cannot be terminated: its security group does not exist",
+        "The role of session s.1 was not found",
+        "Session s.1 is not valid",
+    ],
+)
+def test_anything_else_of_an_invalid_request_is_no_end(said: str) -> None:
+    error = refusal("get_session", IDS, client_error("InvalidRequestException", said, 400), "emr")
+    assert type(error) is RequestRejected
+    other = refusal("start_session", {"ClusterId": "j-1"}, client_error("InvalidRequestException", said, 400), "emr")
+    assert type(other) is RequestRejected
+
+
+def test_of_emr_a_token_that_is_used_otherwise_is_a_conflict() -> None:
+    said = "ClientRequestToken was used before with other parameters"
+    error = refusal("start_session", {"ClusterId": "j-1"}, client_error("InvalidRequestException", said, 400), "emr")
+    assert isinstance(error, RequestConflict)
+    assert meaning_of(client_error("InvalidRequestException", said, 400), "emr") is Meaning.REFUSED
+    assert meaning_of(client_error("AnythingNew", said, 400), "emr") is Meaning.ACCESS
