@@ -39,6 +39,19 @@ def airflow(endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield airflow
 
 
+@pytest.mark.spark
+def test_the_example_of_emr_on_ec2_works_on_spark(tmp_path: Path) -> None:
+    with local_emr(runner="spark") as emr, airflow_of(tmp_path / "airflow", {**emr.environ, **SOON}) as airflow:
+        output = airflow.command("dags", "test", "example_cluster_session")
+        assert airflow.run_state("example_cluster_session") == "success", output
+        assert airflow.result("example_cluster_session", "largest") == 81
+        assert [one["State"] for one in emr.cluster_sessions()] == ["TERMINATED"]
+        client = emr.client("emr")
+        (cluster_id,) = [one["Id"] for one in emr.clusters()]
+        status = client.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]
+        assert status["State"] in {"TERMINATING", "TERMINATED"}
+
+
 @contextmanager
 def airflow_of(home: Path, environ: dict[str, str]) -> Iterator[ThrowawayAirflow]:
     airflow = ForkedAirflow(home, DAGS, environ)
@@ -49,6 +62,7 @@ def airflow_of(home: Path, environ: dict[str, str]) -> Iterator[ThrowawayAirflow
 
 # The end-to-end example and those that work in a session need a real Spark; two others have a test of their own.
 OTHERWISE_TESTED = {
+    "example_cluster_session",
     "example_eks_spark_connect",
     "example_end_to_end",
     "example_job_run_streaming",
