@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+from airflow_emrs_ext.local.processes.throwaway_airflow import XCOMS
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt
 from tests.airflow_homes import ForkedAirflow, make_home
 
@@ -91,7 +92,7 @@ class TwoAirflows:
 
     def started(self, airflow: ForkedAirflow) -> list[str]:
         """The ids of the job runs that an Airflow's tasks have returned."""
-        found = airflow.query("SELECT value FROM xcom WHERE key = 'return_value' AND dag_id IN ('work', 'again')")
+        found = airflow.query(f"SELECT value FROM {XCOMS} WHERE key = 'return_value' AND dag_id IN ('work', 'again')")
         return [str(json.loads(value)["job_run_id"]) for (value,) in found]
 
     def check(self) -> dict[str, int]:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from airflow_emrs_ext.local.processes.throwaway_airflow import ThrowawayAirflow
+from airflow_emrs_ext.local.processes.throwaway_airflow import XCOMS, ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 from tests.browsing import FORBIDDEN, PERMITTED, access, make_users
 
@@ -51,7 +51,7 @@ with DAG("visits", schedule=None, start_date=datetime(2026, 1, 1)):
         waiter_delay=1,
     )
 """
-STARTED = "SELECT run_id, value FROM xcom WHERE dag_id = 'visits' AND key = 'job_run_id'"
+STARTED = f"SELECT run_id, value FROM {XCOMS} WHERE dag_id = 'visits' AND key = 'job_run_id'"
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_emrs_ext._compat import CAN_END_IN_TRIGGER
+from airflow_emrs_ext.local.processes.throwaway_airflow import XCOMS
 from airflow_emrs_ext.local.testing import local_emr
 from tests.faults.deployment import Deployment, deployed
 from tests.faults.masses import application_id
@@ -58,7 +59,7 @@ with DAG("ending", schedule=None):
 
 def xcoms(deployment: Deployment, task_id: str) -> dict[str, Any]:
     """The XComs of a task, without what differs from run to run."""
-    rows = deployment.airflow.query("SELECT key, CAST(value AS TEXT) FROM xcom WHERE task_id = ?", task_id)
+    rows = deployment.airflow.query(f"SELECT key, CAST(value AS TEXT) FROM {XCOMS} WHERE task_id = ?", task_id)
     found = {key: json.loads(value) for key, value in rows}
     text = json.dumps(found, sort_keys=True).replace(found["job_run_id"], "<id>").replace(task_id, "<task>")
     text = re.sub(r"ext:request\": \"[0-9a-f]{16}", 'ext:request": "<request>', text)
@@ -93,5 +94,5 @@ def test_a_task_that_its_trigger_ends_is_as_if_a_worker_had(tmp_path: Path) -> N
 
 def xcoms_of_reader(deployment: Deployment, task_id: str) -> Any:
     """What a task downstream has read."""
-    query = "SELECT CAST(value AS TEXT) FROM xcom WHERE key = 'return_value' AND task_id = ?"
+    query = f"SELECT CAST(value AS TEXT) FROM {XCOMS} WHERE key = 'return_value' AND task_id = ?"
     return json.loads(deployment.airflow.query(query, task_id)[0][0])

@@ -19,7 +19,7 @@ import pytest
 
 from airflow_emrs_ext._compat import AIRFLOW_VERSION
 from airflow_emrs_ext.links.runs import LINKS, RECORD
-from airflow_emrs_ext.local.processes.throwaway_airflow import AirflowDidNotWork, ThrowawayAirflow
+from airflow_emrs_ext.local.processes.throwaway_airflow import XCOMS, AirflowDidNotWork, ThrowawayAirflow
 from airflow_emrs_ext.local.testing import LocalEmr, ScriptedAttempt, local_emr
 from tests.airflow_homes import make_home
 from tests.browsing import FORBIDDEN, HAS_FAB, IS_3, IS_3_0, PERMITTED, Browser, Page, access, make_users
@@ -85,7 +85,7 @@ SECRET = b"/_emrs/dashboards/"
 HEALTH = "/api/v2/monitor/health" if IS_3 else "/health"
 CLICKS = 50
 # With a plus and a colon, as in the ids of scheduled runs.
-STARTED = "SELECT run_id, value FROM xcom WHERE dag_id = 'linked' AND task_id = ? AND key = ? ORDER BY map_index"
+STARTED = f"SELECT run_id, value FROM {XCOMS} WHERE dag_id = 'linked' AND task_id = ? AND key = ? ORDER BY map_index"
 
 
 @dataclass
@@ -336,11 +336,14 @@ def test_absurd_paths(web: Web, path: str) -> None:
 def test_an_edited_xcom_does_not_choose_what_is_shown(site: Site, web: Web) -> None:
     """Somebody has made the record of a task say what another one has started."""
     addresses = {one.what: web.link(one.name, "mapped", 0) for one in LINKS["job_run"]}
-    what_is_kept = "FROM xcom WHERE dag_id = 'linked' AND key = ? AND task_id"
+    what_is_kept = f"FROM {XCOMS} WHERE dag_id = 'linked' AND key = ? AND task_id"
     with contextlib.closing(sqlite3.connect(site.home / "airflow.db", timeout=60)) as database:
         ((before,),) = database.execute(f"SELECT value {what_is_kept} = 'mapped' AND map_index = 0", (RECORD,))
         ((held,),) = database.execute(f"SELECT value {what_is_kept} = 'held'", (RECORD,))
         change = "UPDATE xcom SET value = ? WHERE key = ? AND task_id = 'mapped' AND map_index = 0"
+        if XCOMS != "xcom":
+            mapped = "SELECT id FROM task_instance WHERE task_id = 'mapped' AND region_index = 0"
+            change = f"UPDATE xcom_v2 SET value = ? WHERE key = ? AND task_instance_id = ({mapped})"
         try:
             with database:
                 assert database.execute(change, (held, RECORD)).rowcount == 1
@@ -411,7 +414,7 @@ def test_a_days_runs_leave_no_presigned_url(site: Site, web: Web) -> None:
         site.airflow().command("dags", "test", "day")
     states = [task.state for task in site.airflow().task_states("day")]
     assert (states.count("success"), states.count("failed")) == (19, 5)
-    ((run_id,),) = site.airflow().query("SELECT DISTINCT run_id FROM xcom WHERE dag_id = 'day'")
+    ((run_id,),) = site.airflow().query("SELECT DISTINCT run_id FROM dag_run WHERE dag_id = 'day'")
     for hour in range(24):
         page = web.permitted.open(web.permitted.link("Spark UI", "day", run_id, "hour", hour))
         assert SECRET in page.location.encode()

@@ -38,7 +38,16 @@ _COMPONENTS_3 = {
 }
 _COMPONENTS_2 = {"scheduler": ["scheduler", "--skip-serve-logs"], "triggerer": ["triggerer", "--skip-serve-logs"]}
 _WEB_SERVER_2 = {"webserver": ["webserver", "--hostname", "127.0.0.1"]}
-IS_3: bool = int(version("apache-airflow").partition(".")[0]) >= 3
+_VERSION = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
+IS_3: bool = _VERSION >= (3, 0)
+XCOMS: str = (
+    "xcom"
+    if _VERSION < (3, 4)
+    # Those of attempts, which are task instances.
+    else "(SELECT x.key, x.value, ti.dag_id, ti.task_id, ti.run_id, ti.region_index AS map_index FROM xcom_v2 x"
+    " JOIN task_instance ti ON x.task_instance_id = ti.id) AS xcom"
+)
+"""What a query of XComs selects from, in the metadata database of this version."""
 
 
 class AirflowDidNotWork(Exception):
@@ -256,7 +265,8 @@ class ThrowawayAirflow:
 
     def result(self, dag_id: str, task_id: str, key: str = "return_value") -> Any:
         """What the task returned, or has stored under another key; ``None`` if it has not."""
-        rows = self.query("SELECT value FROM xcom WHERE dag_id = ? AND task_id = ? AND key = ?", dag_id, task_id, key)
+        named = "dag_id = ? AND task_id = ? AND key = ?"
+        rows = self.query(f"SELECT value FROM {XCOMS} WHERE {named}", dag_id, task_id, key)
         value = rows[0][0] if rows else None
         # SQLite hands the JSON of a number back as the number.
         return json.loads(value) if isinstance(value, str | bytes) else value
