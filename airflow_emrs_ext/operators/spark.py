@@ -28,8 +28,8 @@ class EmrServerlessSparkSqlOperator(InSessionOperator):
     The rows of the last statement are the result, or are written to a table or a path. The statements share one Spark
     session: temporary views and settings of one are there for the next.
 
-    :param sql: one or more statements separated by semicolons, the path of a ``.sql`` file, or a list of either;
-        templated
+    :param sql: one or more statements separated by semicolons, the path of a ``.sql`` file (from the folder of the DAG
+        file, or from the DAG's ``template_searchpath``), or a list of either; templated
     :param split: whether a text may have several statements (default); ``False``: each is sent as it is, for what only
         a newer Spark can take apart
     :param parameters: values for ``:name`` markers as a mapping, or for ``?`` markers of a single statement as a list;
