@@ -109,7 +109,7 @@ help:
 	@echo 'make test-mwaa        each MWAA image, with its recipe: job runs, sessions, links, a demo'
 	@echo 'make test-clients     Spark Connect clients $(CLIENTS)'
 	@echo 'make test-contract    other clients of EMR: $(CONTRACT), boto3, the Amazon provider, JavaScript'
-	@echo 'make test-links       the links in nine web servers'
+	@echo 'make test-links       the links in eight web servers'
 	@echo 'make test-loops       tasks in loops of Airflow $(NEXT)'
 	@echo 'make test-dbt         the dbt project of the documentation, in a session'
 	@echo 'make test-browser     the links in Chromium (apt-get install chromium)'
