@@ -35,6 +35,10 @@ mwaa-3.3.1 := 3.12
 CLIENTS := 3.5.6 4.0.4 4.1.3 4.2.0 4.3.0
 $(foreach client,$(CLIENTS),$(eval client-$(client) := 3.11 2026-11-15))
 
+# Spark that no release has yet, on Java 25: what the clients do in its sessions.
+SERVERS := 4.2.0 4.3.0
+$(foreach server,$(SERVERS),$(eval server-$(server) := 3.11 2026-11-15))
+
 # Clients of others, each in an environment of its own, and those of the newest leg's. That for JavaScript needs Node.js.
 CONTRACT := emr-cli awswrangler dagster flyte
 $(foreach client,$(CONTRACT),$(eval contract-$(client) := 3.11 2026-11-15))
@@ -67,16 +71,17 @@ python_of = $(or $(if $($(1)),$(call find_python,$(firstword $($(1))))),$(if $(f
 find_python = $(shell for python in python$(1) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1) \
 	"$$($(UV) python find --no-python-downloads $(1) 2>/dev/null)"; do \
 	"$$python" -c 'import venv, ensurepip' 2>/dev/null && { echo "$$python"; break; }; done)
-# Two cores: a process for those with a real Spark, one for those with a real Airflow, one for those that mostly wait.
-WORKERS ?= 3
+# Two cores: a process for those with a real Spark, one for those with a real Airflow, one for the demo, and the others
+# for those that mostly wait.
+WORKERS ?= 6
 CORES ?= 2
 PYTEST_ARGS ?=
 
 # Spark and the local endpoint do not depend on Airflow: the newest leg runs all of their tests, the others a few of
 # Spark's. The links in the web server of each version are for `make test-links`, and what a reader of the documentation
-# does, from an empty home directory, for `make test-documentation`. What kills processes of a real Airflow needs the
-# machine for itself: `make test-faults`.
-aside = not faults and not answers and not documentation
+# does, from an empty home directory, for `make test-documentation`; Spark 3.5 is for `make test-releases`. What kills
+# processes of a real Airflow needs the machine for itself: `make test-faults`.
+aside = not faults and not answers and not documentation and not by_hand
 select = $(if $(filter $(NEWEST) $(NEXT),$(1)),-m "$(aside)",-m "(smoke or not spark) and $(aside)" --ignore contract --ignore endpoint/local --ignore simulation --ignore type_checks --ignore system/test_links.py)
 
 # uv fetches and installs in seconds what takes pip minutes; where it cannot work, pip does.
@@ -91,7 +96,7 @@ PACKAGE_FILES := pyproject.toml README.md LICENSE \
 leg_env = .venv-airflow-$(1)
 newest_bin := $(call leg_env,$(NEWEST))/bin
 
-.PHONY: help demo check test-unit coverage test simulate simulate-faults test-documentation test-faults test-answers test-mwaa test-clients test-contract test-links test-loops test-browser test-models watch test-dbt lint format bench figures docs wheel dist lock lock-matrix clean
+.PHONY: help demo check test-unit coverage test simulate simulate-faults test-documentation test-faults test-answers test-mwaa test-clients test-servers test-contract test-links test-loops test-browser test-models watch test-dbt test-releases lint format bench figures docs wheel dist lock lock-matrix clean
 help:
 	@echo 'make demo             an Airflow DAG runs real Spark jobs on the local endpoint'
 	@echo 'make check            linters, types, layers, tests that need no process; a minute'
@@ -108,9 +113,11 @@ help:
 	@echo 'make test-answers     answers that no service gives, on Airflow $(NEWEST); over an hour'
 	@echo 'make test-mwaa        each MWAA image, with its recipe: job runs, sessions, links, a demo'
 	@echo 'make test-clients     Spark Connect clients $(CLIENTS)'
+	@echo 'make test-servers     the same in sessions on Spark $(SERVERS), with Java 25'
 	@echo 'make test-contract    other clients of EMR: $(CONTRACT), boto3, the Amazon provider, JavaScript'
 	@echo 'make test-links       the links in eight web servers'
 	@echo 'make test-loops       tasks in loops of Airflow $(NEXT)'
+	@echo 'make test-releases    job runs on the Spark of older releases, which it installs'
 	@echo 'make test-dbt         the dbt project of the documentation, in a session'
 	@echo 'make test-browser     the links in Chromium (apt-get install chromium)'
 	@echo 'make test-models      what the service models of the newest botocore have that nothing here knows'
@@ -195,7 +202,7 @@ lock: | $(TOOLS)/.stamp
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --upgrade \
 		--output-file tests/locks/figures.txt tests/locks/figures.in
 
-lock-matrix: $(MWAA:%=lock-mwaa-%) $(CLIENTS:%=lock-client-%) $(CONTRACT:%=lock-contract-%) $(WEB:%=lock-%) lock-dbt
+lock-matrix: $(MWAA:%=lock-mwaa-%) $(CLIENTS:%=lock-client-%) $(SERVERS:%=lock-server-%) $(CONTRACT:%=lock-contract-%) $(WEB:%=lock-%) lock-dbt
 lock-dbt: | $(TOOLS)/.stamp
 	$(call resolve,$(lastword $($(DBT))),$(firstword $($(DBT)))) --output-file tests/locks/$(DBT).txt tests/locks/$(DBT).in
 lock-web-%: | $(TOOLS)/.stamp
@@ -206,6 +213,11 @@ lock-mwaa-%: $(WHEEL)
 lock-client-%: | $(TOOLS)/.stamp
 	$(call resolve,$(lastword $(client-$*)),$(firstword $(client-$*))) \
 		--output-file tests/locks/client-$*.txt tests/locks/client-$*.in
+# Past the bounds of the extra, which has the Spark of the releases.
+lock-server-%: | $(TOOLS)/.stamp
+	$(call resolve,$(lastword $(server-$*)),$(firstword $(server-$*))) --extra local \
+		--override tests/locks/server-$*.in --constraint tests/locks/airflow-$(NEWEST).in \
+		--output-file tests/locks/server-$*.txt pyproject.toml
 lock-contract-%: | $(TOOLS)/.stamp
 	$(call resolve,$(lastword $(contract-$*)),$(firstword $(contract-$*))) \
 		--output-file tests/locks/contract-$*.txt tests/locks/contract-$*.in
@@ -283,7 +295,8 @@ test-answers: .venv-airflow-$(NEWEST)/.installed
 		$(<D)/bin/python -m tests.answers.tables; exit $$status
 
 # The endpoint is the newest leg's: an image has no packages of Spark itself.
-matrix_tests = cd tests && EMRS_TEST_WHEEL=1 EMRS_LOCAL_PYTHON="$(CURDIR)/$(newest_bin)/python" \
+endpoint_env = $(call leg_env,$(NEWEST))
+matrix_tests = cd tests && EMRS_TEST_WHEEL=1 EMRS_LOCAL_PYTHON="$(CURDIR)/$(endpoint_env)/bin/python" \
 	PATH="$(CURDIR)/$(<D)/bin:$$PATH" ../$(<D)/bin/pytest --disable-warnings $(PYTEST_ARGS)
 
 # The table comes last, whatever the tests say.
@@ -305,6 +318,22 @@ test-client-%: .venv-client-%/.installed .venv-airflow-$(NEWEST)/.installed
 	@echo "== Spark Connect client $*"
 	@$(newest_bin)/emrs-local runtimes install 4.0
 	$(matrix_tests) --junitxml ../build/clients/$*.xml matrix/test_clients.py
+
+# The endpoint is one with that Spark. The table comes last, whatever the tests say.
+server_tests := $(foreach server,$(SERVERS),$(CLIENTS:%=test-server-$(server)-client-%))
+test-servers: .venv-airflow-$(NEWEST)/.installed
+	@rm -f build/servers/*.xml
+	@status=0; for one in $(server_tests); do $(MAKE) --no-print-directory "$$one" || status=$$?; done; \
+		$(newest_bin)/python -m tests.matrix.clients_table servers; exit $$status
+define server_test
+.PHONY: test-server-$(1)-client-$(2)
+test-server-$(1)-client-$(2): endpoint_env := .venv-server-$(1)
+test-server-$(1)-client-$(2): export EMRS_TEST_SERVER := $(1)
+test-server-$(1)-client-$(2): .venv-client-$(2)/.installed .venv-server-$(1)/.installed
+	@echo "== Spark Connect client $(2) in a session on Spark $(1)"
+	$$(matrix_tests) --junitxml ../build/servers/$(2)-on-$(1).xml matrix/test_clients.py
+endef
+$(foreach server,$(SERVERS),$(foreach client,$(CLIENTS),$(eval $(call server_test,$(server),$(client)))))
 
 # The table comes last, whatever the tests say.
 test-contract: .venv-airflow-$(NEWEST)/.installed
@@ -352,6 +381,11 @@ test-loops: .venv-airflow-$(NEXT)/.installed
 	@echo "== loops of Airflow $(NEXT)"
 	cd tests && EMRS_TEST_WHEEL=1 PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
 		../$(<D)/bin/pytest $(PYTEST_ARGS) matrix/test_loops.py
+
+test-releases: .venv-airflow-$(NEWEST)/.warmed
+	@echo "== Spark of older releases"
+	cd tests && EMRS_TEST_WHEEL=1 XDG_CACHE_HOME="$(CURDIR)/$(<D)/cache" PATH="$(CURDIR)/$(<D)/bin:$$PATH" \
+		../$(<D)/bin/pytest $(PYTEST_ARGS) system/test_releases.py
 
 test-dbt: .venv-airflow-$(NEWEST)/.installed .venv-$(DBT)/.locked
 	@echo "== $(DBT) in a session"

@@ -22,8 +22,8 @@ from tests.faults.postgres import PostgresAirflow, postgres
 IS_3 = AIRFLOW_VERSION.major >= 3
 _BESIDE_OTHERS = "PYTEST_XDIST_WORKER" in os.environ
 TIMES_LONGER = float(os.environ.get("EMRS_FAULTS_TIMES_LONGER", "3" if _BESIDE_OTHERS else "1"))
-"""A machine that is busy with other things, such as tests in other processes, takes longer for everything: the triggerer
-of Airflow 3.3 notices nothing while it makes its API at the first question of a trigger, which took 39 s there."""
+"""A machine that is busy with other things, such as tests in other processes, takes longer for everything: the
+triggerer of Airflow 3.3 notices nothing while it makes its API at the first question of a trigger, for 39 s there."""
 
 _OVER = ("success", "failed")
 # A worker that is gone is noticed in seconds instead of minutes.

@@ -1,19 +1,19 @@
 """``python -m tests.matrix.clients_table``: what each Spark Connect client does in sessions, for the documentation.
 
-``build/clients`` has a JUnit report of each client, as ``make test-clients`` leaves them.
+``build/clients`` has a JUnit report of each client, as ``make test-clients`` leaves them; with the argument ``servers``
+it is ``build/servers``, which has one of each client and Spark, by ``make test-servers``.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 from tests.faults.tables import markdown
 
-REPORTS = Path("build/clients")
-TABLE = Path("docs/measurements/clients.md")
 COLUMNS = {
     "sql": "SQL",
     "data_frame": "DataFrame",
@@ -48,15 +48,19 @@ def rows(report: Path) -> Iterator[tuple[str, ...]]:
             if given.get("name") == "server":
                 servers[label] = given.get("value", "")
     for label, sign in signs.items():
-        yield report.stem, f"{label}: {servers.get(label, '?')}", *(sign.get(test, "?") for test in COLUMNS)
+        client, _, server = report.stem.partition("-on-")
+        where = server or f"{label}: {servers.get(label, '?')}"
+        yield client, where, *(sign.get(test, "?") for test in COLUMNS)
 
 
 def main() -> None:
-    reports = sorted(REPORTS.glob("*.xml"))
+    name = sys.argv[1] if sys.argv[1:] else "clients"
+    reports = sorted(Path("build", name).glob("*.xml"), key=lambda report: report.stem.partition("-on-")[::-1])
+    target = Path("docs/measurements", f"{name}.md")
     head = ("client", "session, and its Spark here", *COLUMNS.values())
     table = markdown([head, *(row for report in reports for row in rows(report))])
-    TABLE.write_text(f"{table}\n", encoding="utf-8")
-    print(f"{len(reports)} clients: {TABLE}")
+    target.write_text(f"{table}\n", encoding="utf-8")
+    print(f"{len(reports)} reports: {target}")
 
 
 if __name__ == "__main__":

