@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from airflow_emrs_ext.local.base.runner import AttemptSpec, DriverSpec
+from airflow_emrs_ext.local.base.spark_sizes import SWITCHES
 from airflow_emrs_ext.local.runners.spark.java import SparkRuntime
 
 MAX_SLOTS = 64
@@ -91,7 +92,6 @@ _PROPERTIES = {
     **_IGNORED,
 }
 _SHORT = {"-c": "--conf", "-v": "--verbose", "-h": "--help"}
-_SWITCHES = {"--verbose", "--supervise", "--help", "--usage-error", "--version", "--load-spark-defaults"}
 
 _DRIVER_ENVS = ("spark.emr-serverless.driverEnv.", "spark.kubernetes.driverEnv.")
 _EXECUTOR_ENV = "spark.executorEnv."
@@ -174,7 +174,7 @@ def parse_parameters(
             continue
         if option in _REFUSED:
             raise SubmitError(f"{member}: {option} is not available: {_REFUSED[option]}")
-        if option in _SWITCHES:
+        if option in SWITCHES:
             continue
         if option not in {"--conf", "--class", *_PROPERTIES, *others}:
             what = "unknown option" if option.startswith("-") else "unexpected argument"
@@ -200,15 +200,16 @@ def parse_parameters(
     return parameters
 
 
-def plan(spec: AttemptSpec, runtime: SparkRuntime) -> Submission:
+def plan(spec: AttemptSpec, runtime: SparkRuntime, member: str = "sparkSubmitParameters") -> Submission:
     """Everything that the driver of a ``sparkSubmit`` job run is given, before S3 and the UI are known.
 
     :param spec: the attempt
     :param runtime: what it runs on
+    :param member: the parameter that the options of spark-submit come from
     :raises SubmitError: the parameters or the configuration cannot be run
     """
     driver = spec.job
-    parameters = parse_parameters(driver.get("sparkSubmitParameters") or "")
+    parameters = parse_parameters(driver.get("sparkSubmitParameters") or "", member)
     notes: list[str] = []
     entry_point, main_class = _entry_point(driver["entryPoint"], parameters.main_class, runtime.spark_home, notes)
     settings = configure(spec, parameters.properties, spec.name or Path(entry_point).name, runtime.python)
