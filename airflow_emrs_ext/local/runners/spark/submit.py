@@ -16,6 +16,7 @@ from airflow_emrs_ext.local.runners.spark.java import SparkRuntime
 MAX_SLOTS = 64
 """Tasks that one attempt runs at once at most: each Python task is a process of this machine."""
 
+_PARAMETERS = "sparkSubmitParameters"
 _REFUSED = {
     "--properties-file": "put the properties into --conf or into the spark-defaults classification",
     "--proxy-user": "jobs run as the execution role",
@@ -149,7 +150,7 @@ class Submission(Settings):
 
 
 def parse_parameters(
-    text: str, member: str = "sparkSubmitParameters", others: Mapping[str, bool] = MappingProxyType({})
+    text: str, member: str = _PARAMETERS, others: Mapping[str, bool] = MappingProxyType({})
 ) -> Parameters:
     """Read ``sparkSubmitParameters`` as a shell and spark-submit would.
 
@@ -178,7 +179,7 @@ def parse_parameters(
             continue
         if option not in {"--conf", "--class", *_PROPERTIES, *others}:
             what = "unknown option" if option.startswith("-") else "unexpected argument"
-            hint = "" if others else "; arguments of the job belong into entryPointArguments"
+            hint = "; arguments of the job belong into entryPointArguments" if member == _PARAMETERS else ""
             raise SubmitError(f"{member}: {what} {word}{hint}")
         if not has_value:
             if position == len(words):
@@ -200,7 +201,7 @@ def parse_parameters(
     return parameters
 
 
-def plan(spec: AttemptSpec, runtime: SparkRuntime, member: str = "sparkSubmitParameters") -> Submission:
+def plan(spec: AttemptSpec, runtime: SparkRuntime, member: str = _PARAMETERS) -> Submission:
     """Everything that the driver of a ``sparkSubmit`` job run is given, before S3 and the UI are known.
 
     :param spec: the attempt
