@@ -148,11 +148,13 @@ class Steps(OwnedCollection[Step]):
     def record(self, resource: Step) -> dict[str, Any]:
         """The ``Step`` structure, and what became of it.
 
-        Beside the members of the API: ``ClusterId``, ``classifications`` of the cluster, ``logPath`` and ``workDir``.
+        Beside the members of the API: ``ClusterId``, ``jobDriver`` (its command, taken apart), ``classifications`` of
+        the cluster, ``logPath`` and ``workDir``.
         """
         return {
             **self.view(resource),
             "ClusterId": resource.owner_id,
+            "jobDriver": resource.config.job_driver,
             "classifications": resource.owner.classifications,
             **resource.paths(),
         }

@@ -40,7 +40,15 @@ def test_from_its_place_in_the_line_to_its_end(ec2: Ec2) -> None:
     timeline = step["Status"]["Timeline"]
     assert timeline["CreationDateTime"] < timeline["StartDateTime"] < timeline["EndDateTime"]
     assert ec2.step_path(ids) == _path("COMPLETED")
-    assert ec2.step_record(ids)["logPath"] == f"{cluster_id}/steps"
+    record = ec2.step_record(ids)
+    assert record["logPath"] == f"{cluster_id}/steps"
+    assert record["jobDriver"] == {
+        "spark-submit": {
+            "entryPoint": "s3://code/job.py",
+            "entryPointArguments": ["--date", "x"],
+            "sparkSubmitParameters": "--deploy-mode cluster --conf 'a=b c'",
+        }
+    }
     ec2.cluster_reached(cluster_id, "WAITING")
     assert ec2.cluster_path(cluster_id)[-3:] == ["WAITING", "RUNNING", "WAITING"]
 
@@ -51,6 +59,19 @@ def test_from_its_place_in_the_line_to_its_end(ec2: Ec2) -> None:
     assert (log("stdout"), log("stderr")) == ("hello\n", "a warning\n")
     assert "startExec 'hadoop jar command-runner.jar spark-submit --deploy-mode cluster" in log("controller")
     assert "INFO Step succeeded with exitCode 0" in log("controller")
+
+
+def test_logs_of_its_own(ec2: Ec2) -> None:
+    if "StepMonitoringConfiguration" not in ec2.client.meta.service_model.shape_for("StepConfig").members:
+        pytest.skip("this boto3 does not know the parameter")
+    ec2.emr.client("s3").create_bucket(Bucket="own")
+    cluster_id = ec2.cluster(LogUri="s3://logs")
+    monitoring = {"S3MonitoringConfiguration": {"LogUri": "s3://own/logs"}}
+    (ids,) = ec2.add(cluster_id, a_step(StepMonitoringConfiguration=monitoring))
+    assert ec2.step_reached(ids, "COMPLETED")["LogUri"] == "s3://own/logs"
+    listed = ec2.emr.client("s3").list_objects_v2(Bucket="own")["Contents"]
+    folder = f"logs/{cluster_id}/steps/{ids['StepId']}"
+    assert [one["Key"] for one in listed] == [f"{folder}/{name}.gz" for name in ("controller", "stderr", "stdout")]
 
 
 def test_one_after_the_other(ec2: Ec2, cluster_id: str) -> None:
