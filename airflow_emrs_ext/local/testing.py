@@ -107,15 +107,15 @@ class LocalEmr:
         session: ScriptedSession | None = None,
         times: int | None = None,
     ) -> None:
-        """Say what the simulated job runs and sessions do that are started from now on; the script given last wins.
+        """Say what simulated job runs, steps and sessions do that are started from now on; the script given last wins.
 
         A job run that Airflow's retry of a task starts is another one, with attempts of its own: with ``times=1`` the
         first fails, and the next does what the scripts before say, or ends well.
 
-        :param attempts: attempt ``n`` of a job run does what entry ``n`` says; the last entry repeats
-        :param name: pattern as in a shell for the names of the job runs, sessions and managed endpoints; default: all
+        :param attempts: attempt ``n`` of a job run does what entry ``n`` says; the last entry repeats; a step has one
+        :param name: pattern as in a shell for names of job runs, steps, sessions and managed endpoints; default: all
         :param session: what a session or managed endpoint does
-        :param times: how many job runs and sessions the script is for, the next ones; ``None``: all
+        :param times: how many job runs, steps and sessions the script is for, the next ones; ``None``: all
         """
         script = Script(attempts=tuple(attempts), session=session, name=name, times=times)
         self._call("POST", "scripts", script.as_dict())
@@ -123,7 +123,7 @@ class LocalEmr:
     def finish(self, job_run_id: str, *, succeeded: bool = True, details: str = "", after: float = 0.0) -> None:
         """End the simulated attempt that runs, whatever its script says.
 
-        :param job_run_id: the job run
+        :param job_run_id: the job run or step
         :param succeeded: whether its driver exits with status 0
         :param details: sentence for ``stateDetails``
         :param after: seconds until then; this returns at once
@@ -134,7 +134,7 @@ class LocalEmr:
     def write(self, job_run_id: str, *, stdout: str = "", stderr: str = "") -> None:
         """Let the driver of the simulated attempt that runs print something, beside what its script says.
 
-        :param job_run_id: the job run
+        :param job_run_id: the job run or step
         :param stdout: on its standard output
         :param stderr: on its standard error
         """
@@ -273,6 +273,13 @@ class LocalEmr:
         :param cluster_id: only those of one cluster
         """
         return self._known("ec2/sessions", "sessions", clusterId=cluster_id)
+
+    def steps(self, cluster_id: str | None = None) -> list[dict[str, Any]]:
+        """Every step of EMR on EC2 clusters with all that the endpoint recorded of it, oldest first.
+
+        :param cluster_id: only those of one cluster
+        """
+        return self._known("ec2/steps", "steps", clusterId=cluster_id)
 
     def calls(
         self, operation: str | None = None, *, application_id: str | None = None, service: str | None = None

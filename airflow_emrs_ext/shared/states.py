@@ -147,14 +147,28 @@ class ClusterState(State):
     TERMINATED_WITH_ERRORS = "TERMINATED_WITH_ERRORS"
 
 
+class StepState(State):
+    """States of a step of a cluster of EMR on EC2 (DescribeStep)."""
+
+    PENDING = "PENDING"
+    CANCEL_PENDING = "CANCEL_PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+    INTERRUPTED = "INTERRUPTED"
+
+
 _A, _J, _S = ApplicationState, JobRunState, SessionState
 _E, _V, _M, _C = EksJobRunState, VirtualClusterState, ManagedEndpointState, ClusterState
+_T = StepState
 
 _AFTER_SUBMISSION: frozenset[State] = frozenset(JobRunState) - {_J.SUBMITTED}
 _SESSION_ENDS: frozenset[State] = frozenset({_S.FAILED, _S.TERMINATING, _S.TERMINATED})
 _EKS_ENDS: frozenset[State] = frozenset({_E.COMPLETED, _E.FAILED, _E.CANCEL_PENDING, _E.CANCELLED})
 _ENDPOINT_ENDS: frozenset[State] = frozenset({_M.TERMINATING, _M.TERMINATED, _M.TERMINATED_WITH_ERRORS})
 _CLUSTER_ENDS: frozenset[State] = frozenset({_C.TERMINATING, _C.TERMINATED, _C.TERMINATED_WITH_ERRORS})
+_STEP_ENDS: frozenset[State] = frozenset({_T.COMPLETED, _T.CANCELLED, _T.FAILED, _T.INTERRUPTED})
 
 # The states that a later look may find after a state. A retried attempt leads from RUNNING back to the scheduler's.
 # By kind of resource, as states of different kinds that are spelled alike are equal.
@@ -221,6 +235,16 @@ _NEXT: dict[type[State], dict[State, frozenset[State]]] = {
         _C.TERMINATED: frozenset(),
         _C.TERMINATED_WITH_ERRORS: frozenset(),
     },
+    StepState: {
+        _T.PENDING: _STEP_ENDS | {_T.RUNNING, _T.CANCEL_PENDING},
+        _T.RUNNING: _STEP_ENDS | {_T.CANCEL_PENDING},
+        # CancelSteps does not promise that the step is cancelled.
+        _T.CANCEL_PENDING: _STEP_ENDS | {_T.RUNNING},
+        _T.COMPLETED: frozenset(),
+        _T.CANCELLED: frozenset(),
+        _T.FAILED: frozenset(),
+        _T.INTERRUPTED: frozenset(),
+    },
 }
 
 _SUCCESS: dict[type[State], frozenset[State]] = {
@@ -233,6 +257,7 @@ _SUCCESS: dict[type[State], frozenset[State]] = {
     ManagedEndpointState: frozenset({_M.ACTIVE}),
     # Takes sessions and steps.
     ClusterState: frozenset({_C.RUNNING, _C.WAITING}),
+    StepState: frozenset({_T.COMPLETED}),
 }
 
 

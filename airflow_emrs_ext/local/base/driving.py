@@ -64,11 +64,13 @@ class Driven:
 
     :param spec: what the runner was given
     :param running: what the runner gave back, until the driver has ended
+    :param own_logs: what the service itself writes of it, beside its driver, in the form of ``log_files``
     :param log_files: what its driver has written, also afterwards
     """
 
     spec: DriverSpec | None = None
     running: runners.Attempt | None = None
+    own_logs: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     log_files: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     delivery: LogDelivery | None = None
     delivering: asyncio.Task[None] | None = None
@@ -104,7 +106,7 @@ class Driven:
         try:
             spec.work_dir.mkdir(parents=True)
             self.running = await launch()
-            self.log_files = self.running.log_files
+            self.log_files = {**self.running.log_files, **self.own_logs}
             if deliver_logs:
                 self.delivery = deliver_logs(spec, self.log_files)
                 self.delivering = asyncio.create_task(self.delivery.run())

@@ -112,7 +112,8 @@ class DriverSpec:
     """The folder of the logs of an executor, beside the driver's; ``None``: they are not asked for."""
     tags: Mapping[str, str] = field(default_factory=dict)
     job_driver: Mapping[str, Any] = field(default_factory=dict)
-    """In the form of the service's own API, e.g. ``{"sparkSubmit": {...}}``; empty for a session."""
+    """In the form of the service's own API, e.g. ``{"sparkSubmit": {...}}``; for a step of EMR on EC2 in the same form
+    under the name of its command, e.g. ``{"spark-submit": {...}}``; empty for a session."""
 
     @property
     def job_kind(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from airflow_emrs_ext.local.base.errors import validation_error
@@ -15,6 +15,11 @@ from airflow_emrs_ext.shared.worker_sizes import LEAST_OVERHEAD_MB, OVERHEAD_FAC
 _DEFAULT_CORES = "1"
 _DEFAULT_MEMORY = "1g"
 _DEFAULT_EXECUTORS = 2
+
+SWITCHES: frozenset[str] = frozenset(
+    {"--verbose", "-v", "--supervise", "--help", "-h", "--usage-error", "--version", "--load-spark-defaults"}
+)
+"""The options of spark-submit that no value follows."""
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _TIME = re.compile(rf"([0-9]{{1,12}})({'|'.join(_SECONDS)})")
@@ -29,6 +34,19 @@ _FLAGS = {
     "--files": "spark.files",
     "--archives": "spark.archives",
 }
+
+
+def split_command(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What spark-submit is given, cut before the application.
+
+    :param words: after the name of the command
+    :return: its options with their values; the application and its arguments
+    """
+    position = 0
+    while position < len(words) and words[position].startswith("-"):
+        has_value = "=" not in words[position] and words[position] not in SWITCHES
+        position += 2 if has_value else 1
+    return list(words[:position]), list(words[position:])
 
 
 def submitted_properties(parameters: str | None, member: str) -> dict[str, str]:

@@ -51,6 +51,7 @@ def admin_application(endpoint: Endpoint) -> Starlette:
         "/eks/managed-endpoints": {"GET": _records("managedEndpoints", eks.managed_endpoints, "virtualClusterId")},
         "/ec2/clusters": {"GET": _records("clusters", ec2.clusters)},
         "/ec2/sessions": {"GET": _records("sessions", ec2.sessions, "clusterId")},
+        "/ec2/steps": {"GET": _records("steps", ec2.steps, "clusterId")},
         "/sessions/{session_id}/end": {"POST": _end_session},
         "/sessions/{session_id}/busy": {"PUT": _hold_busy, "DELETE": _hold_busy},
         "/reset": {"POST": _reset},

@@ -26,7 +26,10 @@ CALLS_KEPT = 100_000
 """How many calls the endpoint remembers."""
 
 _RECORDED_BODY_MEMBERS = ("clientToken", "name")
-_RECORDED_IN_EMR = ("ClientRequestToken", "Name", "ClusterId", "JobFlowId", "JobFlowIds", "SessionId", "ResourceId")
+_RECORDED_IN_EMR = (
+    *("ClientRequestToken", "Name", "ClusterId", "JobFlowId", "JobFlowIds", "SessionId", "StepId", "StepIds"),
+    "ResourceId",
+)
 # The label that says whose resource it is.
 _OWNERS = ("applicationId", "virtualClusterId", "ClusterId", "JobFlowId")
 

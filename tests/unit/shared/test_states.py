@@ -12,6 +12,7 @@ from airflow_emrs_ext.shared.states import (
     ManagedEndpointState,
     SessionState,
     State,
+    StepState,
     VirtualClusterState,
 )
 
@@ -26,6 +27,7 @@ from airflow_emrs_ext.shared.states import (
         ("emr-containers", VirtualClusterState, "VirtualClusterState"),
         ("emr-containers", ManagedEndpointState, "EndpointState"),
         ("emr", ClusterState, "ClusterState"),
+        ("emr", StepState, "StepState"),
     ],
     ids=lambda v: str(v),
 )

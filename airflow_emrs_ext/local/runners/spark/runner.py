@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from airflow_emrs_ext.local.base.aws import AwsTarget
@@ -25,11 +26,13 @@ from airflow_emrs_ext.local.runners.spark.warm_up import find_archive
 # A job does not depend on the Spark settings of whoever started the endpoint.
 _SPARK_VARIABLES = ("SPARK_", "PYSPARK_", "HADOOP_", "HIVE_", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 
-_PREPARE = {
+_PREPARE: Mapping[str, Callable[[Machine, AttemptSpec, AwsTarget], Driver]] = {
     "sparkSubmit": sparksubmit.prepare,
     "sparkSubmitJobDriver": sparksubmit.prepare,
     "sparkSqlJobDriver": sparksql.prepare,
     "hive": hive.prepare,
+    "spark-submit": partial(sparksubmit.prepare, member="HadoopJarStep.Args"),
+    "spark-sql": partial(sparksql.prepare, member="HadoopJarStep.Args"),
 }
 """What makes the driver of a job, by its kind."""
 

@@ -1,4 +1,4 @@
-"""The driver of a Spark SQL job run: what ``spark-sql`` does with a file.
+"""The driver of a Spark SQL job run or step: what ``spark-sql`` does with a file.
 
 Without a metastore of its own, which a job names in its configuration, its catalog lasts as long as its driver, as in a
 pod.
@@ -24,21 +24,22 @@ _OPTIONS = {
 }
 
 
-def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget) -> Driver:
-    """Make the driver of a Spark SQL job run.
+def prepare(machine: Machine, spec: AttemptSpec, target: AwsTarget, member: str = _PARAMETERS) -> Driver:
+    """Make the driver of a Spark SQL job run or step.
 
     :param machine: what all drivers share
     :param spec: the attempt
     :param target: where S3 is
+    :param member: the parameter that the options of spark-sql come from
     :raises SubmitError: the parameters cannot be run, or the file is not there
     """
-    parameters = parse_parameters(spec.job.get(_PARAMETERS) or "", _PARAMETERS, _OPTIONS)
+    parameters = parse_parameters(spec.job.get(_PARAMETERS) or "", member, _OPTIONS)
     entry_point = spec.job.get("entryPoint")
     arguments = list(parameters.others)
     if entry_point:
         arguments = ["-f", sql_shell.local_copy("entryPoint", entry_point, spec, target), *arguments]
     elif not {"-e", "-f"} & set(arguments):
-        raise SubmitError("entryPoint: is required, unless sparkSqlParameters have -f or -e")
+        raise SubmitError(f"entryPoint: is required, unless {member} have -f or -e")
     name = spec.name or Path(entry_point or spec.job_run_id).name
     settings = configure(spec, parameters.properties, name, machine.runtime.python)
     settings.properties = sql_shell.properties(spec, spec.work_dir, settings.properties)

@@ -10,11 +10,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from airflow_emrs_ext.local.base.runner import AttemptSpec, DriverSpec
+from airflow_emrs_ext.local.base.spark_sizes import SWITCHES
 from airflow_emrs_ext.local.runners.spark.java import SparkRuntime
 
 MAX_SLOTS = 64
 """Tasks that one attempt runs at once at most: each Python task is a process of this machine."""
 
+_PARAMETERS = "sparkSubmitParameters"
 _REFUSED = {
     "--properties-file": "put the properties into --conf or into the spark-defaults classification",
     "--proxy-user": "jobs run as the execution role",
@@ -91,7 +93,6 @@ _PROPERTIES = {
     **_IGNORED,
 }
 _SHORT = {"-c": "--conf", "-v": "--verbose", "-h": "--help"}
-_SWITCHES = {"--verbose", "--supervise", "--help", "--usage-error", "--version", "--load-spark-defaults"}
 
 _DRIVER_ENVS = ("spark.emr-serverless.driverEnv.", "spark.kubernetes.driverEnv.")
 _EXECUTOR_ENV = "spark.executorEnv."
@@ -149,7 +150,7 @@ class Submission(Settings):
 
 
 def parse_parameters(
-    text: str, member: str = "sparkSubmitParameters", others: Mapping[str, bool] = MappingProxyType({})
+    text: str, member: str = _PARAMETERS, others: Mapping[str, bool] = MappingProxyType({})
 ) -> Parameters:
     """Read ``sparkSubmitParameters`` as a shell and spark-submit would.
 
@@ -174,11 +175,11 @@ def parse_parameters(
             continue
         if option in _REFUSED:
             raise SubmitError(f"{member}: {option} is not available: {_REFUSED[option]}")
-        if option in _SWITCHES:
+        if option in SWITCHES:
             continue
         if option not in {"--conf", "--class", *_PROPERTIES, *others}:
             what = "unknown option" if option.startswith("-") else "unexpected argument"
-            hint = "" if others else "; arguments of the job belong into entryPointArguments"
+            hint = "; arguments of the job belong into entryPointArguments" if member == _PARAMETERS else ""
             raise SubmitError(f"{member}: {what} {word}{hint}")
         if not has_value:
             if position == len(words):
@@ -200,15 +201,16 @@ def parse_parameters(
     return parameters
 
 
-def plan(spec: AttemptSpec, runtime: SparkRuntime) -> Submission:
+def plan(spec: AttemptSpec, runtime: SparkRuntime, member: str = _PARAMETERS) -> Submission:
     """Everything that the driver of a ``sparkSubmit`` job run is given, before S3 and the UI are known.
 
     :param spec: the attempt
     :param runtime: what it runs on
+    :param member: the parameter that the options of spark-submit come from
     :raises SubmitError: the parameters or the configuration cannot be run
     """
     driver = spec.job
-    parameters = parse_parameters(driver.get("sparkSubmitParameters") or "")
+    parameters = parse_parameters(driver.get("sparkSubmitParameters") or "", member)
     notes: list[str] = []
     entry_point, main_class = _entry_point(driver["entryPoint"], parameters.main_class, runtime.spark_home, notes)
     settings = configure(spec, parameters.properties, spec.name or Path(entry_point).name, runtime.python)

@@ -15,11 +15,16 @@ def new_cluster_id() -> str:
     return "j-" + random_id(13).upper()
 
 
+def new_step_id() -> str:
+    """An id that looks like one of a step, e.g. ``s-025063721K4U2ASH4YXH``."""
+    return "s-" + random_id(20).upper()
+
+
 def new_session_id() -> str:
     """An id of a session; it is opaque."""
     return random_id(20)
 
 
 def cluster_arn(config: ServiceConfig, cluster_id: str) -> str:
-    """The ARN of a cluster; those of its sessions begin with it."""
+    """The ARN of a cluster; those of its sessions and steps begin with it."""
     return f"{arn_prefix(config, 'elasticmapreduce')}:cluster/{cluster_id}"

@@ -12,6 +12,7 @@ from airflow_emrs_ext.local.base.config import ServiceConfig
 from airflow_emrs_ext.local.base.driving import DeliverLogs
 from airflow_emrs_ext.local.base.errors import declared_as
 from airflow_emrs_ext.local.base.lifecycle import Listener
+from airflow_emrs_ext.local.base.queueing import Queues
 from airflow_emrs_ext.local.base.runner import Runner
 from airflow_emrs_ext.local.base.tags import merge_tags
 from airflow_emrs_ext.local.services.connect.access import ConnectAccess
@@ -19,6 +20,8 @@ from airflow_emrs_ext.local.services.emr_on_ec2.clusters import Cluster, Cluster
 from airflow_emrs_ext.local.services.emr_on_ec2.naming import INVALID, cluster_arn
 from airflow_emrs_ext.local.services.emr_on_ec2.sessions import Session, Sessions, SessionWalker
 from airflow_emrs_ext.local.services.emr_on_ec2.settings import read_tags
+from airflow_emrs_ext.local.services.emr_on_ec2.step_walk import StepWalker
+from airflow_emrs_ext.local.services.emr_on_ec2.steps import Steps
 from airflow_emrs_ext.local.services.persistent_uis import OPERATIONS as UI_OPERATIONS
 from airflow_emrs_ext.local.services.persistent_uis import PersistentAppUIs
 from airflow_emrs_ext.local.services.service import Service
@@ -49,7 +52,7 @@ def operations_of(model: ServiceModel) -> Iterator[str]:
 class EmrOnEc2(Service):
     """The service.
 
-    :param runner: executes the drivers of sessions; started before the service is used, and closed after it
+    :param runner: executes the drivers of sessions and steps; started before the service is used, and closed after it
     :param config: settings, read when they are needed
     :param work_dir: where the drivers get their directories
     :param persistent_uis: of the job runs of EMR on EKS
@@ -72,7 +75,8 @@ class EmrOnEc2(Service):
         access: ConnectAccess | None = None,
     ) -> None:
         listeners: list[Listener] = []
-        self.clusters: Clusters = Clusters(config, listeners)
+        queues = Queues()
+        self.clusters: Clusters = Clusters(config, listeners, queues)
         self.sessions: Sessions = Sessions(
             config,
             listeners,
@@ -81,15 +85,18 @@ class EmrOnEc2(Service):
             SessionWalker(runner, config, deliver_logs),
             access or ConnectAccess(config),
         )
-        self.clusters.end_work = self.sessions.end_on
+        self.steps: Steps = Steps(
+            config, listeners, self.clusters, work_dir, StepWalker(runner, config, deliver_logs), queues
+        )
+        self.clusters.end_work = (self.sessions.end_on, self.steps.end_on)
         self._persistent_uis = persistent_uis
         super().__init__(
             config,
             listeners,
             work_dir,
             owners=self.clusters,
-            driven=(self.sessions,),
-            memories=(persistent_uis,),
+            driven=(self.sessions, self.steps),
+            memories=(persistent_uis, queues),
         )
 
     def config_changed(self) -> None:
@@ -113,7 +120,18 @@ class EmrOnEc2(Service):
     async def run_job_flow(self, **params: Any) -> dict[str, Any]:
         """RunJobFlow."""
         self._check_open()
-        return self.clusters.create(params)
+        cluster = self.clusters.create(params)
+        steps = self.steps.read(cluster, params.get("Steps", ()))
+        self.clusters.begin(cluster)
+        self.steps.start(cluster, steps)
+        return {"JobFlowId": cluster.id, "ClusterArn": cluster.arn}
+
+    async def modify_cluster(self, **params: Any) -> dict[str, Any]:
+        """ModifyCluster."""
+        cluster = self._cluster(params)
+        with declared_as(INVALID):
+            self.clusters.modify(cluster, params)
+        return {"StepConcurrencyLevel": cluster.step_concurrency}
 
     async def describe_cluster(self, **params: Any) -> dict[str, Any]:
         """DescribeCluster; it also answers for TERMINATED ones."""
@@ -163,6 +181,31 @@ class EmrOnEc2(Service):
         for key in params["TagKeys"]:
             owned.pop(key, None)
         return {}
+
+    # Steps
+
+    async def add_job_flow_steps(self, **params: Any) -> dict[str, Any]:
+        """AddJobFlowSteps: all of them or none."""
+        self._check_open()
+        cluster = self.clusters.get(params["JobFlowId"], code=_VALIDATION)
+        cluster.check_takes_steps()
+        steps = self.steps.read(cluster, params["Steps"], params.get("ExecutionRoleArn"))
+        return {"StepIds": self.steps.start(cluster, steps)}
+
+    async def describe_step(self, **params: Any) -> dict[str, Any]:
+        """DescribeStep; it also answers for those that have ended."""
+        return {"Step": self.steps.view(self.steps.find(params["ClusterId"], params["StepId"]))}
+
+    async def list_steps(self, **params: Any) -> dict[str, Any]:
+        """ListSteps: newest first."""
+        with declared_as(INVALID):
+            return self.steps.page(params)
+
+    async def cancel_steps(self, **params: Any) -> dict[str, Any]:
+        """CancelSteps: an answer for each step."""
+        cluster, option = self._cluster(params), params.get("StepCancellationOption", "SEND_INTERRUPT")
+        with declared_as(INVALID):
+            return {"CancelStepsInfoList": self.steps.cancel(cluster, params["StepIds"], option)}
 
     # Sessions
 

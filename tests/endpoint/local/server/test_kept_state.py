@@ -25,6 +25,11 @@ from tests.polling import eventually
 
 ROLE = "arn:aws:iam::123456789012:role/job"
 JOB = {"sparkSubmit": {"entryPoint": "s3://data/job.py"}}
+STEP = {
+    "Name": "mine",
+    "ActionOnFailure": "TERMINATE_CLUSTER",
+    "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["spark-submit", "s3://code/job.py"]},
+}
 EKS = {"type": "EKS", "id": "cluster", "info": {"eksInfo": {"namespace": "jobs"}}}
 LOST = "The local endpoint ended while this was active, and its driver with it; start it anew."
 RUNS = 20
@@ -80,7 +85,7 @@ def test_what_ended_is_there_and_what_ran_has_failed(tmp_path: Path) -> None:
         )
 
 
-def test_clusters_and_their_sessions(tmp_path: Path) -> None:
+def test_clusters_and_their_sessions_and_steps(tmp_path: Path) -> None:
     make = {
         "ReleaseLabel": "emr-spark-8.0.0",
         "SessionEnabled": True,
@@ -97,6 +102,9 @@ def test_clusters_and_their_sessions(tmp_path: Path) -> None:
             eventually(lambda cluster_id=cluster_id: state_of(client, cluster_id) == "WAITING")  # type: ignore[misc]
         once = {"ClusterId": kept, "ClientRequestToken": "once"}
         session_id = client.start_session(**once)["Id"]
+        emr.script([ScriptedAttempt(hold=True)])
+        client.add_job_flow_steps(JobFlowId=kept, Steps=[STEP, STEP])
+        eventually(lambda: emr.steps(kept)[0]["Status"]["State"] == "RUNNING")
         emr.configure(application_start_seconds=600)
         starting = client.run_job_flow(Name="starting", **make)["JobFlowId"]
         client.terminate_job_flows(JobFlowIds=[ending])
@@ -108,6 +116,11 @@ def test_clusters_and_their_sessions(tmp_path: Path) -> None:
         for cluster_id, state in ((kept, "WAITING"), (ending, "TERMINATED"), (starting, "WAITING")):
             eventually(lambda cluster_id=cluster_id, state=state: state_of(client, cluster_id) == state)  # type: ignore[misc]
         client.start_session(ClusterId=starting)
+        lost, waiting = emr.steps(kept)
+        assert (lost["Status"]["State"], lost["Status"]["FailureDetails"]["Message"]) == ("FAILED", LOST)
+        assert waiting["Status"]["State"] == "CANCELLED"
+        client.add_job_flow_steps(JobFlowId=kept, Steps=[STEP])
+        eventually(lambda: emr.steps(kept)[2]["Status"]["State"] == "COMPLETED")
 
 
 def test_states_that_lead_to_an_end_are_led_there(tmp_path: Path) -> None:

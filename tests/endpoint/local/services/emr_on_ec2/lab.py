@@ -92,6 +92,38 @@ class Ec2:
         """The states that a session went through."""
         return [change["state"] for change in self.record(ids)["stateHistory"]]
 
+    def add(self, cluster_id: str, *steps: dict[str, Any], **params: Any) -> list[dict[str, str]]:
+        """AddJobFlowSteps; :return: the ids of each, as the other operations take them."""
+        answer = self.client.add_job_flow_steps(JobFlowId=cluster_id, Steps=list(steps), **params)
+        return [{"ClusterId": cluster_id, "StepId": step_id} for step_id in answer["StepIds"]]
+
+    def step(self, ids: dict[str, str]) -> dict[str, Any]:
+        """DescribeStep."""
+        step: dict[str, Any] = self.client.describe_step(**ids)["Step"]
+        return step
+
+    def step_reached(self, ids: dict[str, str], state: str) -> dict[str, Any]:
+        """The step once it is in this state."""
+        return eventually(lambda: step if (step := self.step(ids))["Status"]["State"] == state else None)
+
+    def step_states(self, *steps: dict[str, str]) -> list[str]:
+        """The states that they are in."""
+        return [self.step(ids)["Status"]["State"] for ids in steps]
+
+    def step_record(self, ids: dict[str, str]) -> dict[str, Any]:
+        """All that the endpoint knows of a step."""
+        return {record["Id"]: record for record in self.emr.steps(ids["ClusterId"])}[ids["StepId"]]
+
+    def step_path(self, ids: dict[str, str]) -> list[str]:
+        """The states that a step went through."""
+        return [change["state"] for change in self.step_record(ids)["stateHistory"]]
+
+
+def a_step(name: str = "a-step", *arguments: str, **params: Any) -> dict[str, Any]:
+    """What AddJobFlowSteps takes: a step that runs a file with spark-submit."""
+    jar_step = {"Jar": "command-runner.jar", "Args": ["spark-submit", "s3://code/job.py", *arguments]}
+    return {"Name": name, "ActionOnFailure": "CONTINUE", "HadoopJarStep": jar_step, **params}
+
 
 def refused(code: str = INVALID, match: str = "") -> Any:
     """The call is answered with this error, whose message matches."""

@@ -166,7 +166,7 @@ def test_what_is_about_clusters_is_answered_here_or_refused(ec2: Ec2, cluster_id
     for call, params in (
         (ec2.client.list_instance_groups, {"ClusterId": cluster_id}),
         (ec2.client.describe_job_flows, {"JobFlowIds": [cluster_id]}),
-        (ec2.client.modify_cluster, {"ClusterId": cluster_id, "StepConcurrencyLevel": 2}),
+        (ec2.client.list_bootstrap_actions, {"ClusterId": cluster_id}),
     ):
         with refused("UnknownOperationException", "does not offer"):
             call(**params)
