@@ -183,10 +183,10 @@ class Web:
         return self.permitted.link(name, "linked", self.site.run_id, task_id, map_index)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param("", id="root"), pytest.param("/base", id="base-path", marks=pytest.mark.by_hand)],
-)
+_BASE_PATH = pytest.param("/base", id="base-path", marks=pytest.mark.by_hand)
+
+
+@pytest.fixture(scope="module", params=[pytest.param("", id="root"), _BASE_PATH])
 def web(request: pytest.FixtureRequest, site: Site) -> Iterator[Web]:
     airflow = site.airflow(base_path=request.param)
     with airflow.running(only_web_server=True):

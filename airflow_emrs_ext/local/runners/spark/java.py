@@ -134,7 +134,7 @@ def find_java(supported: Sequence[int], environ: Mapping[str, str] = os.environ)
     chosen = environ.get(JAVA_VARIABLE)
     if chosen:
         version = java_version_of(Path(chosen))
-        if version not in supported:
+        if version is None or version not in supported:
             found = "no Java runtime" if version is None else f"Java {version}"
             raise MissingRuntime(
                 f"{JAVA_VARIABLE}={chosen} is {found}; Spark needs {wanted}. Correct it, or unset it and {remedy}"
@@ -143,7 +143,7 @@ def find_java(supported: Sequence[int], environ: Mapping[str, str] = os.environ)
     seen = []
     for origin, java in _candidates(environ):
         version = java_version_of(java)
-        if version in supported:
+        if version is not None and version in supported:
             return java, version
         seen.append(f"{origin} {'has no Java runtime' if version is None else f'is Java {version}'}")
     looked_at = f" ({'; '.join(seen)})" if seen else ""
