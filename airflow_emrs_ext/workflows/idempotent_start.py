@@ -198,9 +198,8 @@ def end_uncertain_start(
                 if is_uncertain and not rest["ended"]:
                     ctx.log.warning(
                         "Whether a %s was started is not known: a request may have been made, and nothing of the task "
-                        "is listed. If one appears, %s it: %s",
+                        "is listed. If one appears, end it: %s",
                         resource.name.lower(),
-                        resource.verb,
                         by_tags["request"],
                     )
                 return {**facts, **rest}
@@ -245,8 +244,12 @@ def _counted(
     may have the numbers of the tries: none that is active is one from before it, and needs another tag.
     """
     of = ClearEpoch(**known(ClearEpoch, epoch or {}))
+    if reattach and kind.is_found_by_name:
+        # Who lowers `retries` makes Airflow's number of earlier tries look larger than it is.
+        of = replace(of, tries=min(of.tries, try_number - 1))
+        return of, of.tries
     if reattach:
-        return of, of.tries if kind.is_found_by_name else 0
+        return of, 0
     return replace(of, tries=try_number - 1, ends=True), try_number - 1
 
 

@@ -34,8 +34,8 @@ ROLE = "arn:aws:iam::123456789012:role/job"
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
 HELD = [ScriptedAttempt(hold=True)]
 SECOND_TRY: dict[str, Any] = {"try_number": 2, "max_tries": 2}
-# Of a task without retries that was cleared after its first try.
-CLEARED: dict[str, Any] = {"try_number": 2, "max_tries": 1}
+# Of a task with two retries that was cleared after its first try.
+CLEARED: dict[str, Any] = {"try_number": 2, "max_tries": 3}
 TRACEBACK = """\
 Traceback (most recent call last):
   File "/tmp/spark-1b2c/job.py", line 9, in main
@@ -66,7 +66,7 @@ def _imported() -> None:
 
 
 def operator(cluster_id: Any, **arguments: Any) -> EmrOnEc2AddStepOperator:
-    given: dict[str, Any] = {"task_id": "a_task", "cluster_id": cluster_id, "waiter_delay": 0.1}
+    given: dict[str, Any] = {"task_id": "a_task", "cluster_id": cluster_id, "waiter_delay": 0.1, "retries": 2}
     if "hadoop_jar_step" not in arguments:
         given["job_driver"] = spark_submit("s3://b/j.py", ["a b"])
     return EmrOnEc2AddStepOperator(**{**given, **arguments})
@@ -158,8 +158,11 @@ def test_the_apis_own_form(emr: LocalEmr, cluster_id: str) -> None:
         ({"job_driver": None}, "`job_driver` or `hadoop_jar_step`"),
         ({"job_driver": spark_submit("s3://b/j.py"), "hadoop_jar_step": {"Jar": "a.jar"}}, "and not both"),
         ({"job_driver": {"hive": {"query": "s3://b/q.sql"}}}, "`job_driver` has hive"),
-        ({"job_driver": {"sparkSubmit": {"entry": "s3://b/j.py"}}}, "`job_driver.sparkSubmit`: there is no 'entry'"),
-        ({"hadoop_jar_step": {"Jar": "a.jar", "Argz": []}}, "`hadoop_jar_step`: there is no 'Argz'"),
+        (
+            {"job_driver": {"sparkSubmit": {"entry": "s3://b/j.py"}}},
+            "`job_driver.sparkSubmit.entry`: there is no 'entry'",
+        ),
+        ({"hadoop_jar_step": {"Jar": "a.jar", "Argz": []}}, "`hadoop_jar_step.Argz`: there is no 'Argz'"),
         ({"name": "x" * 200}, "`name` has 200 characters"),
         ({"config": {"Name": "mine"}}, "`config` has Name"),
         ({"config": {"ClientRequestToken": "mine"}}, "ClientRequestToken"),
@@ -242,6 +245,7 @@ def test_a_try_after_a_lost_worker_goes_on_with_the_step_that_is_there(
         operator(cluster_id, deferrable=True).execute(context_of(TaskInstance()))
     assert deferral.value.trigger is not None
     (step,) = emr.steps()
+    assert eventually(lambda: _states(emr) == ["RUNNING"])
     emr.finish(step["Id"], after=2.0)
     run = add(cluster_id, SECOND_TRY, deferrable=deferrable)
     assert run.error is None, run.error
@@ -266,7 +270,7 @@ def test_after_one_that_has_failed_comes_another(emr: LocalEmr, cluster_id: str)
         ({"name": "another"}, SECOND_TRY),
         ({"reattach": False}, SECOND_TRY),
         ({}, CLEARED),
-        ({}, {"try_number": 4, "max_tries": 3}),
+        ({}, {"try_number": 4, "max_tries": 5}),
     ],
     ids=["another driver", "another name", "no reattach", "cleared", "cleared after tries that added nothing"],
 )
@@ -287,10 +291,10 @@ def test_a_lost_try_after_a_clear_is_gone_on_with(emr: LocalEmr, cluster_id: str
     """It has a generation of its own, whatever the tries before the clear have added."""
     assert add(cluster_id).error is None
     emr.script(HELD)
-    cleared = add(cluster_id, {"try_number": 2, "max_tries": 2}, retries=1, wait_for="running")
+    cleared = add(cluster_id, CLEARED, wait_for="running")
     assert cleared.error is None, cleared.error
     emr.finish(cleared.result["step_id"], after=1.0)
-    again = add(cluster_id, {"try_number": 3, "max_tries": 2}, retries=1)
+    again = add(cluster_id, {"try_number": 3, "max_tries": 3})
     assert again.result["step_id"] == cleared.result["step_id"]
     assert states(emr) == ["COMPLETED", "COMPLETED"]
 
