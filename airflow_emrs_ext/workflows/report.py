@@ -105,7 +105,8 @@ def _recent(
     ctx: RunContext, own_id: str, ask: Callable[[RunContext, str], Effects[dict[str, Any]]]
 ) -> Effects[dict[str, Any]]:
     """What describes a place: hundreds of job runs of one ask for it once in a minute."""
-    heard_at, described = ctx.recent.get(own_id, (-math.inf, None))
+    heard_at, heard = ctx.recent.get(own_id, (-math.inf, None))
+    described: dict[str, Any] | None = heard
     if described is None or ctx.clock() - heard_at > _RECENT_SECONDS:
         described = yield from ask(ctx, own_id)
         ctx.recent[own_id] = (ctx.clock(), described)
