@@ -240,6 +240,36 @@ class ClusterSessionResult(TypedDict):
     tags: dict[str, str]
 
 
+class StepResult(TypedDict):
+    """A step of a cluster of EMR on EC2 (DescribeStep, DescribeCluster)."""
+
+    cluster_id: str
+    step_id: str
+    name: str
+    """Without the digests that tell whose it is."""
+    state: str
+    state_details: str
+    failure_reason: str | None
+    log_file: str | None
+    """Where the service has found the reason."""
+    attempt: int
+    attempts: list[Attempt]
+    diagnosis: Diagnosis | None
+    driver_logs: list[DriverLog]
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    updated_at: str
+    cost: NotRequired[None]
+    action_on_failure: str | None
+    execution_role_arn: str | None
+    log_uri: str | None
+    """Of its own; otherwise its logs are where the cluster's are."""
+    log_locations: LogLocations
+    tags: dict[str, str]
+    """The digests of its name."""
+
+
 class ClusterSessionsResult(TypedDict):
     """Sessions of a cluster of EMR on EC2 (ListSessions)."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from airflow_emrs_ext.aws import containers, ec2, serverless
+from airflow_emrs_ext.aws.steps import add_step
 from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.resources import (
     APPLICATION,
@@ -14,6 +15,7 @@ from airflow_emrs_ext.resources import (
     JOB_RUN,
     MANAGED_ENDPOINT,
     SESSION,
+    STEP,
     VIRTUAL_CLUSTER,
     ResourceKind,
 )
@@ -30,6 +32,7 @@ _STARTS: Mapping[str, _Start] = {
     EKS_JOB_RUN.key: containers.start_job_run,
     MANAGED_ENDPOINT.key: containers.create_managed_endpoint,
     CLUSTER_SESSION.key: ec2.start_session,
+    STEP.key: add_step,
 }
 
 _LISTINGS: Mapping[str, _Listing] = {
@@ -40,6 +43,7 @@ _LISTINGS: Mapping[str, _Listing] = {
     EKS_JOB_RUN.key: containers.list_job_runs,
     MANAGED_ENDPOINT.key: containers.list_managed_endpoints,
     CLUSTER_SESSION.key: ec2.list_sessions,
+    STEP.key: ec2.list_steps,
 }
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from airflow_emrs_ext._compat import identity_fields
 from airflow_emrs_ext.core.deployment import deployment_of
+from airflow_emrs_ext.core.owner_names import DEPLOYMENT, OWNER
+from airflow_emrs_ext.core.owner_names import GENERATION as _GENERATION
+from airflow_emrs_ext.core.owner_names import PREFIX as _PREFIX
+from airflow_emrs_ext.core.owner_names import REQUEST as _REQUEST
 from airflow_emrs_ext.exceptions import ConfigurationError
 
-_PREFIX = "airflow-emrs-ext:"
-_REQUEST = f"{_PREFIX}request"
-_GENERATION = f"{_PREFIX}generation"
 _LONGEST_VALUE = 256
 # What a tag does not allow, and the mark of what stands for it: its bytes in UTF-8 as =XX.
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9 /_.:+@-]")
@@ -163,6 +164,20 @@ def is_named_after_task(request: Mapping[str, Any], name_of: Callable[[str], str
 def owner_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Those of a resource's tags that name its task; none: no task of this package owns it."""
     return {key: tags[key] for key in tags if key.startswith(_PREFIX) and key not in (_REQUEST, _GENERATION)}
+
+
+def digested(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a task (:attr:`TaskIdentity.tags`) as digests, for what takes no tags and says them in its name."""
+    whole = json.dumps(sorted(tags.items()))
+    return {
+        OWNER: hashlib.sha256(whole.encode()).hexdigest()[:16],
+        DEPLOYMENT: digest_of_deployment(owner(tags).get("deployment", "")),
+    }
+
+
+def digest_of_deployment(deployment: str) -> str:
+    """The identity of an Airflow as a name says it."""
+    return hashlib.sha256(deployment.encode()).hexdigest()[:8]
 
 
 def found_by(request: Mapping[str, Any]) -> dict[str, Any]:

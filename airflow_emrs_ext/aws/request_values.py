@@ -53,6 +53,20 @@ def converted(service: str, operation: str, members: Mapping[str, Any], paths: M
     return _members(shape, members.items(), lambda name: paths.get(name, name))
 
 
+def converted_member(service: str, operation: str, *place: str, value: Any, path: str) -> Any:
+    """One member of a request, somewhere within it, with values of the types that the service's model has.
+
+    :param place: the API's names on the way to it; lists on the way are those of one kind of entry
+    :param path: where it was given
+    :raises ConfigurationError: a value is of the wrong kind, or there is no such member
+    """
+    shape = input_of(service, operation)
+    for name in place:
+        shape = shape.members[name]
+        shape = shape.member if shape.type_name == "list" else shape
+    return _value(shape, value, path)
+
+
 def longest(service: str, operation: str, member: str) -> int | None:
     """How many entries a member of a request may have; ``None``: the model does not say.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
 from airflow_emrs_ext.core.effects import AcquireSlot, Call, Effects, RunContext, Sleep
 from airflow_emrs_ext.exceptions import EmrError, ServiceUnavailable, WaitTimeout
@@ -19,6 +19,7 @@ from airflow_emrs_ext.resources.api_errors import (
     UnreadableAnswer,
     code_of,
     ids_in,
+    is_without_effect,
     may_have_had_effect,
     meaning_of,
     naming,
@@ -32,16 +33,24 @@ _LONG_TURN = 5.0
 
 R = TypeVar("R")
 
+Settle: TypeAlias = Callable[[Exception], Effects[R | None]]
+"""What is done after an attempt that may have had its effect although it failed: effects to what it has made; ``None``:
+it certainly has made nothing."""
+
 
 @overload
 def patiently(call: Call, ctx: RunContext) -> Effects[dict[str, Any]]: ...
 
 
 @overload
-def patiently(call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], R]) -> Effects[R]: ...
+def patiently(
+    call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], R], settle: Settle[R] | None = None
+) -> Effects[R]: ...
 
 
-def patiently(call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], Any] = dict) -> Effects[Any]:
+def patiently(
+    call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], Any] = dict, settle: Settle[Any] | None = None
+) -> Effects[Any]:
     """Make one call when its turn comes, and again until it is answered, with jitter.
 
     botocore's own retry modes give up after a few attempts: of 100 tasks that submit at once under StartJobRun's quota
@@ -51,6 +60,8 @@ def patiently(call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], Any]
 
     :param read: takes of the answer what is wanted; a :class:`KeyError`, :class:`TypeError`, :class:`ValueError` or
         :class:`AttributeError` of it says that the answer cannot be read
+    :param settle: for a call that must not be made twice and takes no client token: after an attempt that may have had
+        its effect, another is made only if this says that it had none
     :raises ServiceUnavailable: the failures outlasted the patience
     :raises AccessDenied: access was refused for longer than the patience
     :raises WaitTimeout: they lasted until the deadline
@@ -73,6 +84,10 @@ def patiently(call: Call, ctx: RunContext, read: Callable[[dict[str, Any]], Any]
                 return read(response)
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 failure = UnreadableAnswer(f"the answer cannot be read: {type(error).__name__}: {error}")
+        if settle is not None and not is_without_effect(failure, call.service):
+            made = yield from settle(failure)
+            if made is not None:
+                return made
         yield Sleep(attempts.pause_after(failure))
 
 

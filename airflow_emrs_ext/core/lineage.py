@@ -79,7 +79,7 @@ def with_properties(request: Mapping[str, Any], properties: Mapping[str, str]) -
     missing = {name: value for name, value in properties.items() if _kind_of(name) not in mentioned}
     if not missing:
         return dict(request)
-    if "job_template_id" in request:
+    if "job_template_id" in request or "hadoop_jar_step" in request:
         return dict(request)
     if "job_driver" not in request:
         return _with_defaults(request, missing)

@@ -10,7 +10,15 @@ from airflow_emrs_ext.core import cost
 if TYPE_CHECKING:
     from airflow_emrs_ext.core.effects import Log
 
-_SHOWN_IDS = ("application_id", "virtual_cluster_id", "cluster_id", "job_run_id", "session_id", "endpoint_id")
+_SHOWN_IDS = (
+    "application_id",
+    "virtual_cluster_id",
+    "cluster_id",
+    "job_run_id",
+    "session_id",
+    "step_id",
+    "endpoint_id",
+)
 
 
 def log_summary(facts: dict[str, Any], log: Log) -> None:

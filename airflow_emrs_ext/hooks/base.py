@@ -34,6 +34,13 @@ _BESIDE = Config(connect_timeout=5, read_timeout=10)
 _LISTENING = Config(connect_timeout=5, read_timeout=30)
 
 
+# Retries are ours, with a longer breath; botocore's would only multiply the calls.
+_ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"})
+# Of these some operation takes no client token, and made twice it does its work twice: here a user's own setting of
+# retries does not stay.
+_NEVER_REPEATED = frozenset({"emr"})
+
+
 class EmrHook(AwsBaseHook):
     """Runs effects that call any service, with one connection.
 
@@ -141,6 +148,8 @@ class EmrHook(AwsBaseHook):
             session.warm_up_loader_caches(service)
         make = session.create_client if asynchronous else session.client
         config = self._get_config()
+        if service in _NEVER_REPEATED:
+            config = config.merge(_ONCE)
         if service not in SERVICES:
             config = (_LISTENING if service == "sqs" else _BESIDE).merge(config)
         if asynchronous:
@@ -166,12 +175,9 @@ class EmrHook(AwsBaseHook):
 
     def _get_config(self, config: Config | None = None) -> Config:
         merged: Config = super()._get_config(config)
-        # Retries are ours, with a longer breath; botocore's would only multiply the calls. A user's own setting stays.
-        return (
-            merged
-            if getattr(merged, "retries", None)
-            else merged.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
-        )
+        # A user's own setting stays.
+        stays = getattr(merged, "retries", None) and self.service not in _NEVER_REPEATED
+        return merged if stays else merged.merge(_ONCE)
 
 
 def default_wait_policy() -> WaitPolicy:

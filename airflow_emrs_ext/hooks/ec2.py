@@ -8,13 +8,13 @@ from typing import Any
 
 from airflow_emrs_ext.aws import ec2 as api
 from airflow_emrs_ext.hooks.base import EmrHook
-from airflow_emrs_ext.shared.states import SessionState
+from airflow_emrs_ext.shared.states import SessionState, StepState
 
 Structure = Mapping[str, Any]
 
 
 class EmrOnEc2Hook(EmrHook):
-    """Interact with the sessions of clusters of Amazon EMR on EC2, patiently.
+    """Interact with the sessions and steps of clusters of Amazon EMR on EC2, patiently.
 
     Each method is one API operation; they behave, and raise, as those of
     :class:`~airflow_emrs_ext.hooks.serverless.EmrServerlessHook`. Takes the parameters of
@@ -134,3 +134,83 @@ class EmrOnEc2Hook(EmrHook):
             ``Credentials``; these are secrets: whoever has them runs code with the session's role
         """
         return self.run(api.get_session_endpoint(self.run_context, cluster_id, session_id))
+
+    def add_job_flow_steps(
+        self,
+        *,
+        cluster_id: str,
+        steps: Sequence[Structure],
+        execution_role_arn: str | None = None,
+        **parameters: Any,
+    ) -> dict[str, Any]:
+        """Add steps to a cluster (AddJobFlowSteps).
+
+        The operation takes no client token: where a request may have had its effect it is not repeated, and
+        :class:`~airflow_emrs_ext.exceptions.ServiceUnavailable` says so. Of what is added here no task's retry knows;
+        :class:`~airflow_emrs_ext.operators.ec2_step.EmrOnEc2AddStepOperator` finds what it has added.
+
+        :param cluster_id: of the cluster, which is STARTING, BOOTSTRAPPING, RUNNING or WAITING
+        :param steps: in the API's own form: ``[{"Name": …, "ActionOnFailure": …, "HadoopJarStep": {…}}]``
+        :param execution_role_arn: ARN of the IAM role that they run with; default: the cluster's instance profile
+        :param parameters: further members of the request in snake case, in the API's own form
+        :return: ``StepIds``, in the order of the steps
+        """
+        return self.run(
+            api.add_job_flow_steps(
+                self.run_context,
+                cluster_id=cluster_id,
+                steps=steps,
+                execution_role_arn=execution_role_arn,
+                **parameters,
+            )
+        )
+
+    def describe_step(self, cluster_id: str, step_id: str) -> dict[str, Any]:
+        """Describe a step (DescribeStep).
+
+        :param cluster_id: of the cluster
+        :param step_id: of the step
+        :return: the ``Step`` structure
+        """
+        return self.run(api.describe_step(self.run_context, cluster_id, step_id))
+
+    def list_steps(
+        self,
+        cluster_id: str,
+        *,
+        states: Iterable[StepState] | None = None,
+        created_at_after: datetime | None = None,
+        created_at_before: datetime | None = None,
+    ) -> list[dict[str, Any]]:
+        """List the steps of a cluster, all pages, the newest first (ListSteps).
+
+        :param cluster_id: of the cluster
+        :param states: only those in one of these states; default: all
+        :param created_at_after: only those that were not created before it; default: all
+        :param created_at_before: only those that were not created after it; default: all
+        :return: StepSummary structures, with ``ClusterId``, ``State`` and ``CreatedAt``
+        """
+        return self.run(
+            api.list_steps(
+                self.run_context,
+                cluster_id,
+                states=states,
+                created_at_after=created_at_after,
+                created_at_before=created_at_before,
+            )
+        )
+
+    def cancel_steps(
+        self, cluster_id: str, step_ids: Sequence[str], *, step_cancellation_option: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Cancel steps (CancelSteps); who asks has to look at the status of each, which may be FAILED.
+
+        :param cluster_id: of the cluster
+        :param step_ids: of the steps
+        :param step_cancellation_option: how running ones are ended, ``SEND_INTERRUPT`` or ``TERMINATE_PROCESS``;
+            default: the service's, ``SEND_INTERRUPT``
+        :return: for each step its ``StepId``, ``Status`` and ``Reason``
+        """
+        return self.run(
+            api.cancel_steps(self.run_context, cluster_id, step_ids, step_cancellation_option=step_cancellation_option)
+        )

@@ -146,6 +146,7 @@ LINKS: Mapping[str, tuple[EmrLink, ...]] = {
     "eks_job_run": _OF_A_JOB_RUN,
     "managed_endpoint": (RunLink(), ConsoleLink()),
     "cluster_session": (RunLink(), ConsoleLink()),
+    "step": (RunLink(), DriverStdoutLink(), DriverStderrLink(), ConsoleLink(), S3LogsLink()),
 }
 """The links of each kind of :data:`~airflow_emrs_ext.resources.BILLABLE`."""
 
@@ -164,6 +165,7 @@ OPERATORS: Mapping[str, tuple[str, ...]] = {
     ),
     "managed_endpoint": ("operators.managed_endpoint.EmrContainersCreateManagedEndpointOperator",),
     "cluster_session": ("operators.ec2_session.EmrOnEc2StartSessionOperator",),
+    "step": ("operators.ec2_step.EmrOnEc2AddStepOperator",),
 }
 """The operators of this package that have the links of each kind, below it."""
 

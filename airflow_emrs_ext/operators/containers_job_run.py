@@ -178,6 +178,8 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
                 "job_template_parameters",
                 "retry_policy_configuration",
                 "job_retry_max_attempts",
+                "tags",
+                "client_request_token",
             )
         )
         self.virtual_cluster_id = virtual_cluster_id
@@ -189,6 +191,8 @@ class EmrContainersStartJobRunOperator(StartingJobRunOperator, ContainersMixin):
         self.job_template_parameters = job_template_parameters
         self.retry_policy_configuration = retry_policy_configuration
         self.job_retry_max_attempts = job_retry_max_attempts
+        self.tags = tags
+        self.client_request_token = client_request_token
 
     def attempts_parameter(self) -> tuple[str, str]:
         """The retry policy, or the Amazon provider's word for it."""

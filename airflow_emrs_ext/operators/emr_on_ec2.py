@@ -8,11 +8,17 @@ from airflow_emrs_ext.operators.ec2_session import (
     EmrOnEc2TerminateSessionOperator,
     emr_on_ec2_session,
 )
+from airflow_emrs_ext.operators.ec2_step import (
+    EmrOnEc2AddStepOperator,
+    EmrOnEc2CancelStepOperator,
+)
 from airflow_emrs_ext.operators.sweep import (
     EmrOnEc2SweepOperator,
 )
 
 __all__ = [
+    "EmrOnEc2AddStepOperator",
+    "EmrOnEc2CancelStepOperator",
     "EmrOnEc2ListSessionsOperator",
     "EmrOnEc2StartSessionOperator",
     "EmrOnEc2SweepOperator",

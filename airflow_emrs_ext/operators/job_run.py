@@ -183,6 +183,8 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
             "execution_iam_policy",
             "execution_timeout_minutes",
             "flex_execution",
+            "tags",
+            "client_request_token",
         )
         # Airflow 3.3 gave every operator a retry_policy of its own, an object that evaluates exceptions.
         if hasattr(retry_policy, "evaluate"):
@@ -200,6 +202,8 @@ class EmrServerlessStartJobRunOperator(StartingJobRunOperator, ServerlessMixin):
         self.execution_iam_policy = execution_iam_policy
         self.execution_timeout_minutes = execution_timeout_minutes
         self.flex_execution = flex_execution
+        self.tags = tags
+        self.client_request_token = client_request_token
 
     def attempts_parameter(self) -> tuple[str, str]:
         """The retry policy."""

@@ -78,6 +78,8 @@ class SweepingOperator(EmrOperator):
         failures: list[EmrError] = []
         for owner_id in self.places():
             for kind in billable_in(self.place):
+                if kind.is_found_by_name:
+                    continue  # a name tells whether it is a task's, and not which DAG run's
                 try:
                     orphans += self._sweep(context, ctx, kind, owner_id)
                 except EmrError as error:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, owner_tags
+from airflow_emrs_ext.aws.ownership_tags import TaskIdentity, digested, owner_tags
 from airflow_emrs_ext.core.deployment import deployments_here
 from airflow_emrs_ext.links.runs import RECORD
 from airflow_emrs_ext.plugin import _compat
@@ -58,7 +58,7 @@ class Record:
         # An Airflow whose teams have each an identity of their own has several.
         own = [TaskIdentity(*names, deployment=name, further=further).tags for name in deployments_here()]
         theirs = owner_tags(tags)
-        if theirs in own:
+        if theirs in own or theirs in map(digested, own):
             return True
         if self.session is None:
             return False

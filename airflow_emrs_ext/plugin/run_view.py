@@ -68,6 +68,7 @@ _OVERVIEW: Mapping[str, str] = {
     "cluster_id": "Cluster ID",
     "job_run_id": "Job run ID",
     "session_id": "Session ID",
+    "step_id": "Step ID",
     "endpoint_id": "Managed endpoint ID",
     "attempt": "Attempt",
     "failure_reason": "Failure reason",

@@ -55,8 +55,7 @@ def s3_logs(view: DrivenRunView) -> Lead:
     """The folder of the logs in the S3 console."""
     if not (s3_uri := view.locations["s3_uri"]):
         raise LinkUnavailable(404, "No logs on S3", "The monitoring configuration names no bucket.")
-    folder, _, _ = s3_uri.rstrip("/").rpartition("/")
-    return _to(console.s3_folder(view.console, view.region, f"{folder}/"))
+    return _to(console.s3_folder(view.console, view.region, view.logs_folder(s3_uri)))
 
 
 def cloudwatch_logs(view: DrivenRunView) -> Lead:

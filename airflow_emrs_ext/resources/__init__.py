@@ -16,7 +16,7 @@ from airflow_emrs_ext.resources.base import (
     to_json,
 )
 from airflow_emrs_ext.resources.containers import EksJobRun, ManagedEndpoint, VirtualCluster
-from airflow_emrs_ext.resources.ec2 import ClusterSession, cluster_session_facts
+from airflow_emrs_ext.resources.ec2 import ClusterSession, Step, cluster_session_facts
 from airflow_emrs_ext.resources.serverless import (
     Application,
     JobRun,
@@ -40,12 +40,13 @@ VIRTUAL_CLUSTER = VirtualCluster()
 EKS_JOB_RUN = EksJobRun()
 MANAGED_ENDPOINT = ManagedEndpoint()
 CLUSTER_SESSION = ClusterSession()
+STEP = Step()
 
-JOB_RUNS: Mapping[str, JobRunKind[State]] = {kind.key: kind for kind in (JOB_RUN, EKS_JOB_RUN)}
+JOB_RUNS: Mapping[str, JobRunKind[State]] = {kind.key: kind for kind in (JOB_RUN, EKS_JOB_RUN, STEP)}
 """The kinds of job runs."""
 
 BILLABLE: Mapping[str, EndableKind[State]] = {
-    kind.key: kind for kind in (JOB_RUN, SESSION, EKS_JOB_RUN, MANAGED_ENDPOINT, CLUSTER_SESSION)
+    kind.key: kind for kind in (JOB_RUN, SESSION, EKS_JOB_RUN, MANAGED_ENDPOINT, CLUSTER_SESSION, STEP)
 }
 """The kinds of resources that operators start, that cost money until they end, and that operators have to end."""
 
@@ -77,6 +78,7 @@ __all__ = [
     "SERVICES",
     "SESSION",
     "SPARK_CONNECT",
+    "STEP",
     "VIRTUAL_CLUSTER",
     "Api",
     "Application",
@@ -90,6 +92,7 @@ __all__ = [
     "Session",
     "Snapshot",
     "SparkDriver",
+    "Step",
     "VirtualCluster",
     "attempt_facts",
     "billable_in",

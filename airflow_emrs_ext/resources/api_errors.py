@@ -125,6 +125,8 @@ _ID: Mapping[str, str] = {
     "sessionId": "session_id",
     "ClusterId": "cluster_id",
     "SessionId": "session_id",
+    "JobFlowId": "cluster_id",
+    "StepId": "step_id",
     # S3 says that there is no such bucket, not which.
     "Bucket": "bucket",
 }
@@ -148,7 +150,7 @@ _TABLES: Mapping[str, tuple[Remedy, ...]] = {"emr-containers": EKS_REMEDIES, "em
 _IDS: Mapping[str, str] = {
     "emr-serverless": "`application_id`, `job_run_id`, `session_id`",
     "emr-containers": "`virtual_cluster_id`, `job_run_id`, `job_template_id`, `endpoint_id`",
-    "emr": "`cluster_id`, `session_id`",
+    "emr": "`cluster_id`, `session_id`, `step_id`",
 }
 
 # These have no error of their own for it, but one for validation.
@@ -229,6 +231,18 @@ def may_have_had_effect(error: Exception, service: str) -> bool:
     if isinstance(error, ClientError):
         return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500 and not is_throttling(error)
     return meaning_of(error, service) is Meaning.TRANSIENT and not _was_not_sent(error)
+
+
+def is_without_effect(error: Exception, service: str) -> bool:
+    """Whether the service has certainly not done what a call asked for that has failed.
+
+    It has said so, by an error of its model about the request or by one about credentials; it has had too many calls;
+    or the call was never sent.
+    """
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return is_throttling(error) or (status < 500 and code_of(error) in _REFUSALS | _CREDENTIALS)
+    return meaning_of(error, service) is not Meaning.TRANSIENT or _was_not_sent(error)
 
 
 def _was_not_sent(error: Exception) -> bool:

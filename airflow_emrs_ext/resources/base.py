@@ -97,6 +97,8 @@ class ResourceKind(ABC, Generic[S]):
     """The types of the events that EventBridge has of each change of its state."""
     failure: ClassVar[str | None] = None
     """The state in which it has ended by itself, and not well."""
+    is_found_by_name: ClassVar[bool] = False
+    """Whether its name says whose it is, as its service takes neither a client token nor tags for it."""
 
     @property
     def service(self) -> str:
@@ -149,6 +151,10 @@ class ResourceKind(ABC, Generic[S]):
             for name in self.id_names
         }
 
+    def tags_listed(self, entry: Mapping[str, Any]) -> dict[str, str] | None:
+        """The tags of an entry of a listing; ``None``: only describing it tells them."""
+        return None
+
     def scope(self, request: Mapping[str, Any]) -> tuple[str, ...]:
         """What a listing is limited to, for a request that starts one."""
         return tuple(request[name] for name in self.id_names[:-1])
@@ -198,6 +204,16 @@ class EndableKind(ResourceKind[S]):
     def end(self, ids: Mapping[str, str], **members: Any) -> Call:
         """The call that ends it; ``members`` are further ones of the request."""
         return Call(self.ends, {**self.members(ids), **members}, service=self.service)
+
+    def check_end(self, ids: Mapping[str, str], response: Mapping[str, Any]) -> None:
+        """Check that the answer to :meth:`end` speaks of what was to be ended.
+
+        :raises LookupError, TypeError, ValueError, AttributeError: it cannot be read
+        :raises RequestRejected: it says that the service does not end it
+        """
+        for name, value in self.members(ids).items():
+            if response[name] != value:
+                raise ValueError(f"{name} is {response[name]!r}")
 
     @override
     def on_the_way_out(self) -> list[S]:
@@ -260,9 +276,9 @@ class JobRunKind(EndableKind[S]):
 
     @override
     def ended(self, ids: Mapping[str, str], snapshot: Snapshot) -> EmrError | None:
-        error_class = {self.failure: JobRunFailed, self.end_state: JobRunCancelled}.get(snapshot.state)
-        if error_class is None:
+        if not snapshot.state.is_terminal or snapshot.state.is_success:
             return None
+        error_class = JobRunCancelled if snapshot.state == self.end_state else JobRunFailed
         diagnosis = diagnose(snapshot.state, snapshot.state_details, service=self.service).as_facts()
         facts = {**snapshot.facts, "diagnosis": diagnosis}
         return error_class(self.end_of(facts), facts)

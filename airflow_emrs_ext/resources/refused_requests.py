@@ -157,14 +157,13 @@ EKS_REMEDIES: tuple[Remedy, ...] = (
 """As :data:`REMEDIES`, for EMR on EKS."""
 
 EC2_REMEDIES: tuple[Remedy, ...] = (
-    REMEDIES[0],
     Remedy(
         r"(?i)session ?enabled|sessions? (are |is )?not enabled",
         "Create the cluster with `SessionEnabled`, which takes a release emr-spark-8.0.0 or newer: a cluster that runs "
         "cannot be told so.",
     ),
     Remedy(
-        r"(?i)executionRoleArn|execution role",
+        r"(?i)executionRoleArn|execution role|runtime role",
         "Check `execution_role_arn`: it takes the ARN of an IAM role that the cluster's instance profile may assume, "
         "arn:aws:iam::<account>:role/<name>.",
     ),
@@ -173,11 +172,25 @@ EC2_REMEDIES: tuple[Remedy, ...] = (
         "Allow `elasticmapreduce:AddTags`, or set [emrs_ext] default_tags to False and give no `tags`.",
     ),
     Remedy(
-        r"(?i)\bcluster id\b.*\bnot valid\b|\bcluster \S+ does not exist",
+        r"(?i)active steps",
+        "A cluster has at most 256 steps that are pending or running: add less at once (pools in Airflow), or use "
+        "another cluster.",
+    ),
+    Remedy(
+        r"(?i)HadoopJarStep|\bjar\b|10,?240",
+        "Check `hadoop_jar_step`, or `job_driver`: it takes a `Jar`, and all of its texts together have 10,240 "
+        "characters at most.",
+    ),
+    Remedy(
+        r"(?i)\bstep id\b",
+        "Check `step_id` (s-…), and that it is one of the cluster of `cluster_id`.",
+    ),
+    Remedy(
+        r"(?i)\b(cluster|job flow) id\b.*\b(not valid|not exist)\b|\bcluster \S+ does not exist",
         "Check `cluster_id` (j-…), and that `aws_conn_id` and `region_name` lead to its account and Region.",
     ),
     Remedy(
-        r"(?i)\bcluster\b.*\b(RUNNING|WAITING|TERMINAT\w+|STARTING|BOOTSTRAPPING)\b",
+        r"(?i)\b(cluster|job flow)\b.*\b(RUNNING|WAITING|TERMINAT\w+|STARTING|BOOTSTRAPPING|FINISHED)\b",
         "Wait until the cluster is RUNNING or WAITING, or create another one if it has ended; then run the task again.",
     ),
     Remedy(

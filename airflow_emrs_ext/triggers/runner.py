@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import cache
 from typing import Any
 
+from airflow_emrs_ext.aws.ownership_tags import digest_of_deployment
 from airflow_emrs_ext.core.deployment import deployments_here
 from airflow_emrs_ext.core.effects import Log, Notes, OwnNotes, RunContext, WaitPolicy
 from airflow_emrs_ext.core.formats import known
@@ -111,7 +112,8 @@ def end_what_was_left(entry: Mapping[str, Any]) -> None:
 
 
 def _is_here(deployment: str) -> bool:
-    return deployment in deployments_here()
+    here = deployments_here()
+    return deployment in here or deployment in map(digest_of_deployment, here)
 
 
 def _connection(parameters: Mapping[str, Any]) -> dict[str, Any]:

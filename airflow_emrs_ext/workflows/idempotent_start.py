@@ -91,12 +91,12 @@ def idempotent_start(
         ids = resource.ids_of((yield from start_of(resource)(ctx, **request, **{resource.api.token: token})))
         return (yield from look(resource, ids, ctx)).facts
     request = marked(request)
-    of, first = _counted(epoch, try_number, reattach)
+    of, first = _counted(resource, epoch, try_number, reattach)
     own = yield from _started_before(ctx, resource, of.began if try_number == 1 else None)
     if own is not None:
         return own.facts
     if try_number > 1:
-        age = _REMEMBERED_SECONDS if reattach else 0.0
+        age = _REMEMBERED_SECONDS if reattach and not resource.is_found_by_name else 0.0
         found = yield from _adopt_active(ctx, resource, request, of, age=age)
         if found is not None:
             _note(ctx, {STARTED: resource.pick(found.facts)})
@@ -181,9 +181,12 @@ def end_uncertain_start(
         if try_number == 1 or not (has_tags or is_over(resource, facts.get("state"))):
             return facts
         is_asked = not has_tags
+    # Where no token makes it harmless, a start is not repeated to be ended: what it has led to is listed.
+    is_uncertain = is_asked and resource.is_found_by_name and STARTED not in notes
+    is_asked = is_asked and not resource.is_found_by_name
     brief = with_timeout(ctx, seconds or _REPEAT_SECONDS)
     # What comes after as many generations as there were tries is another try's.
-    of, first = _counted(epoch, try_number, reattach)
+    of, first = _counted(resource, epoch, try_number, reattach)
     requests = _requests(resource, marked(request), seed, parents, range(first, try_number))
     # What a repeated request may start before it is given up is the task's, too.
     until = ctx.clock() + ctx.service.ahead + brief.wait_policy.call_patience + _LAST_SECONDS
@@ -192,6 +195,13 @@ def end_uncertain_start(
         with nullcontext() if how["raises"] else ctx.notes.ending("end_active_of_task", later):
             if not is_asked:
                 rest = yield from end_active_of_task(brief, **by_tags, seconds=seconds or _REPEAT_SECONDS)
+                if is_uncertain and not rest["ended"]:
+                    ctx.log.warning(
+                        "Whether a %s was started is not known: a request may have been made, and nothing of the task "
+                        "is listed. If one appears, end it: %s",
+                        resource.name.lower(),
+                        by_tags["request"],
+                    )
                 return {**facts, **rest}
             own = yield from _next_generation(brief, resource, marked(request), requests, of, try_number - 1)
     except EmrError as error:
@@ -222,13 +232,22 @@ def _started_before(ctx: RunContext, kind: ResourceKind[State], began: float | N
     return snapshot if created_at(snapshot) >= since and kind.is_useful(snapshot.state) else None
 
 
-def _counted(epoch: Mapping[str, Any] | None, try_number: int, reattach: bool) -> tuple[ClearEpoch, int]:
+def _counted(
+    kind: ResourceKind[State], epoch: Mapping[str, Any] | None, try_number: int, reattach: bool
+) -> tuple[ClearEpoch, int]:
     """What counts of what a task has started, and the number of the first generation that a try asks for.
 
     Without ``reattach`` each try has client tokens of its own, and the generation that it makes has the try's number:
     so it knows its own, of another process of this very try, too, from what earlier tries have left.
+
+    Of a kind that is found by its name whatever is active is listed by each try, so that the generations after a clear
+    may have the numbers of the tries: none that is active is one from before it, and needs another tag.
     """
     of = ClearEpoch(**known(ClearEpoch, epoch or {}))
+    if reattach and kind.is_found_by_name:
+        # Who lowers `retries` makes Airflow's number of earlier tries look larger than it is.
+        of = replace(of, tries=min(of.tries, try_number - 1))
+        return of, of.tries
     if reattach:
         return of, 0
     return replace(of, tries=try_number - 1, ends=True), try_number - 1

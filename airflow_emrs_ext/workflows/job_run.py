@@ -108,27 +108,45 @@ def _conclude(
 
 
 def cancel_job_run(
-    ctx: RunContext, *, kind: str, ids: Mapping[str, str], shutdown_grace_period_seconds: int | None = None
+    ctx: RunContext,
+    *,
+    kind: str,
+    ids: Mapping[str, str],
+    shutdown_grace_period_seconds: int | None = None,
+    step_cancellation_option: str | None = None,
 ) -> Effects[Facts]:
     """Cancel a job run unless it has ended, wait until it is really over, and report it.
 
     :param kind: key of :data:`~airflow_emrs_ext.resources.JOB_RUNS`
-    :param shutdown_grace_period_seconds: for the services that know one
+    :param shutdown_grace_period_seconds: of EMR Serverless
+    :param step_cancellation_option: of a step
     """
     yield from request_cancellation(
-        ctx, kind=kind, ids=ids, shutdown_grace_period_seconds=shutdown_grace_period_seconds
+        ctx,
+        kind=kind,
+        ids=ids,
+        shutdown_grace_period_seconds=shutdown_grace_period_seconds,
+        step_cancellation_option=step_cancellation_option,
     )
     ended = [str(state) for state in JOB_RUNS[kind].states if state.is_terminal]
     return (yield from wait_for_job_run(ctx, kind=kind, ids=ids, target_states=ended))
 
 
 def request_cancellation(
-    ctx: RunContext, *, kind: str, ids: Mapping[str, str], shutdown_grace_period_seconds: int | None = None
+    ctx: RunContext,
+    *,
+    kind: str,
+    ids: Mapping[str, str],
+    shutdown_grace_period_seconds: int | None = None,
+    step_cancellation_option: str | None = None,
 ) -> Effects[Facts]:
     """Cancel a job run without waiting for its end; one that has ended, or ends meanwhile, is left as it is."""
-    grace = shutdown_grace_period_seconds
-    members = {} if grace is None else {"shutdownGracePeriodInSeconds": grace}
-    return (yield from request_end(ctx, JOB_RUNS[kind], ids, **members))
+    members = {
+        "shutdownGracePeriodInSeconds": shutdown_grace_period_seconds,
+        "StepCancellationOption": step_cancellation_option,
+    }
+    given = {name: value for name, value in members.items() if value is not None}
+    return (yield from request_end(ctx, JOB_RUNS[kind], ids, **given))
 
 
 def _with_logs(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
-from airflow_emrs_ext.aws.calls import named
 from airflow_emrs_ext.aws.ownership_tags import owner
+from airflow_emrs_ext.aws.retry import patiently
 from airflow_emrs_ext.aws.waiting import await_news, await_state, look
 from airflow_emrs_ext.core.effects import Effects, RunContext, Sleep
 from airflow_emrs_ext.exceptions import (
@@ -126,7 +127,7 @@ def end(ctx: RunContext, *, kind: str, ids: Mapping[str, str], wait_for_completi
 
 def request_end(ctx: RunContext, kind: EndableKind[State], ids: Mapping[str, str], **members: Any) -> Effects[Facts]:
     """End a resource without waiting for it; one that has ended, or ends meanwhile, is left as it is."""
-    request = named(ctx, kind.end(ids, **members), *kind.members(ids))
+    request = patiently(kind.end(ids, **members), ctx, partial(kind.check_end, ids))
     return (yield from request_transition(ctx, kind, ids, request, kind.on_the_way_out()))
 
 

@@ -88,8 +88,10 @@ def left_active(
         # The worker's clock is behind, and has left out some that are old.
         listed = yield from active(ctx, kind, *kind.scope(request), **_created_before(ctx, age))
     for entry in listed:
-        ids = kind.ids_of(entry)
-        if named and entry.get(kind.member("name")) != request.get("name"):
+        ids, told = kind.ids_of(entry), kind.tags_listed(entry)
+        if told is None and named and entry.get(kind.member("name")) != request.get("name"):
+            continue
+        if told is not None and owner_tags(told) != owner:
             continue
         try:
             snapshot = yield from look(kind, ids, ctx)

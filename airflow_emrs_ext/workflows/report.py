@@ -9,10 +9,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_emrs_ext.aws import serverless
+from airflow_emrs_ext.aws import ec2, serverless
 from airflow_emrs_ext.core.effects import Effects, RunContext
 from airflow_emrs_ext.exceptions import EmrError
-from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, JobRunKind, attempt_facts, price_facts
+from airflow_emrs_ext.resources import EKS_JOB_RUN, JOB_RUN, STEP, JobRunKind, attempt_facts, price_facts
 from airflow_emrs_ext.shared.states import State
 from airflow_emrs_ext.workflows.lifecycle import REPORT_SECONDS, Facts, with_timeout
 
@@ -68,12 +68,8 @@ def _attempts_listed(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[list[
 
 
 def _about_application(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[Facts]:
-    """The application of EMR Serverless (GetApplication): hundreds of job runs of one ask for it once in a minute."""
-    application_id = facts["application_id"]
-    heard_at, application = ctx.recent.get(application_id, (-math.inf, None))
-    if application is None or ctx.clock() - heard_at > _RECENT_SECONDS:
-        application = yield from serverless.get_application(ctx, application_id)
-        ctx.recent[application_id] = (ctx.clock(), application)
+    """The application of EMR Serverless (GetApplication)."""
+    application = yield from _recent(ctx, facts["application_id"], serverless.get_application)
     return {
         **price_facts(application, facts),
         "monitoring_configuration": application.get("monitoringConfiguration", {}),
@@ -81,7 +77,7 @@ def _about_application(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[Fac
 
 
 def _attempts_counted(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[list[Facts]]:
-    """The attempts of EMR on EKS, which counts them: those before the latest have failed."""
+    """The attempts of EMR on EKS, which counts them: those before the latest have failed; a step has one."""
     yield from ()
     last = _latest(facts)
     failed = {**last, "state": str(EKS_JOB_RUN.failure), "state_details": "", "updated_at": facts["created_at"]}
@@ -99,11 +95,31 @@ def _about_virtual_cluster(ctx: RunContext, facts: Mapping[str, Any]) -> Effects
     return {"monitoring_configuration": {}}
 
 
+def _about_cluster(ctx: RunContext, facts: Mapping[str, Any]) -> Effects[Facts]:
+    """The cluster of EMR on EC2 (DescribeCluster), which says where logs go."""
+    cluster = yield from _recent(ctx, facts["cluster_id"], ec2.describe_cluster)
+    return {"monitoring_configuration": {"log_uri": cluster.get("LogUri")}}
+
+
+def _recent(
+    ctx: RunContext, own_id: str, ask: Callable[[RunContext, str], Effects[dict[str, Any]]]
+) -> Effects[dict[str, Any]]:
+    """What describes a place: hundreds of job runs of one ask for it once in a minute."""
+    heard_at, heard = ctx.recent.get(own_id, (-math.inf, None))
+    described: dict[str, Any] | None = heard
+    if described is None or ctx.clock() - heard_at > _RECENT_SECONDS:
+        described = yield from ask(ctx, own_id)
+        ctx.recent[own_id] = (ctx.clock(), described)
+    return described
+
+
 _ATTEMPTS: Mapping[str, Callable[[RunContext, Mapping[str, Any]], Effects[list[Facts]]]] = {
     JOB_RUN.key: _attempts_listed,
     EKS_JOB_RUN.key: _attempts_counted,
+    STEP.key: _attempts_counted,
 }
 _ABOUT: Mapping[str, Callable[[RunContext, Mapping[str, Any]], Effects[Facts]]] = {
     JOB_RUN.key: _about_application,
     EKS_JOB_RUN.key: _about_virtual_cluster,
+    STEP.key: _about_cluster,
 }

@@ -63,6 +63,7 @@ def airflow_of(home: Path, environ: dict[str, str]) -> Iterator[ThrowawayAirflow
 # The end-to-end example and those that work in a session need a real Spark; two others have a test of their own.
 OTHERWISE_TESTED = {
     "example_cluster_session",
+    "example_cluster_step",
     "example_eks_spark_connect",
     "example_end_to_end",
     "example_job_run_streaming",
@@ -83,6 +84,19 @@ def test_example_runs(dag_id: str, airflow: ThrowawayAirflow, endpoint: LocalEmr
     assert airflow.run_state(dag_id) == "success"
     (place,) = places(endpoint)[before:]
     assert place["state"] == "TERMINATED"
+
+
+def test_the_example_of_steps_runs(airflow: ThrowawayAirflow, endpoint: LocalEmr) -> None:
+    output = airflow.command("dags", "test", "example_cluster_step")
+
+    assert {task.state for task in airflow.task_states("example_cluster_step")} == {"success"}, output
+    (cluster,) = endpoint.clusters()
+    listed = endpoint.client("emr").list_steps(ClusterId=cluster["Id"])["Steps"]
+    assert [one["Status"]["State"] for one in listed] == ["COMPLETED", "COMPLETED"]
+    assert [one["Name"].partition(" [")[0] for one in listed] == [
+        "example_cluster_step.report",
+        "example_cluster_step.pi",
+    ]
 
 
 def places(endpoint: LocalEmr) -> list[dict[str, Any]]:

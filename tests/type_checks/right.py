@@ -19,11 +19,13 @@ from airflow_emrs_ext.operators.ec2_session import (
     EmrOnEc2TerminateSessionOperator,
     emr_on_ec2_session,
 )
+from airflow_emrs_ext.operators.ec2_step import EmrOnEc2AddStepOperator, EmrOnEc2CancelStepOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessCancelJobRunOperator, EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.session import EmrServerlessStartSessionOperator, emr_serverless_session
 from airflow_emrs_ext.operators.spark import EmrServerlessSparkSqlOperator
 from airflow_emrs_ext.operators.sweep import EmrServerlessSweepOperator
 from airflow_emrs_ext.operators.virtual_cluster import EmrContainersCreateVirtualClusterOperator
+from airflow_emrs_ext.sensors.ec2 import EmrOnEc2StepSensor
 from airflow_emrs_ext.sensors.serverless import EmrServerlessJobRunSensor
 from airflow_emrs_ext.shared.states import JobRunState
 
@@ -74,6 +76,17 @@ sweep = EmrServerlessSweepOperator(task_id="sweep", end=True, end_unknown_after=
 cluster = EmrContainersCreateVirtualClusterOperator(task_id="cluster", eks_cluster_name="eks", eks_namespace="spark")
 eks_job = EmrContainersStartJobRunOperator(task_id="eks", virtual_cluster_id=cluster.output, job_template_id="template")
 start = EmrServerlessStartApplicationOperator(task_id="start", application_id=application.output)
+ec2_step = EmrOnEc2AddStepOperator(
+    task_id="ec2_step",
+    cluster_id="j-1",
+    job_driver=spark_submit("s3://b/j.py"),
+    action_on_failure="CANCEL_AND_WAIT",
+    wait_for="submission",
+)
+ec2_waits = EmrOnEc2StepSensor(task_id="ec2_waits", cluster_id=ec2_step.output, step_id=ec2_step.output["step_id"])
+ec2_cancel = EmrOnEc2CancelStepOperator(
+    task_id="ec2_cancel", cluster_id="j-1", step_id=ec2_step.output, step_cancellation_option="TERMINATE_PROCESS"
+)
 ec2_session = EmrOnEc2StartSessionOperator(task_id="ec2", cluster_id="j-1", idle_timeout_minutes=30)
 ec2_end = EmrOnEc2TerminateSessionOperator(task_id="ec2_end", session=ec2_session.output, deferrable=True)
 ec2_list = EmrOnEc2ListSessionsOperator(

@@ -39,13 +39,11 @@ class StartingJobRunOperator(EndsWithTaskOperator):
         self,
         *,
         name: str | None = None,
-        tags: Mapping[str, str] | None = None,
         wait_for: WaitFor | None = None,
         wait_for_completion: bool | None = None,
         show_driver_logs: ShowDriverLogs = "on_failure",
         cancel_on_kill: bool = True,
         cancel_on_timeout: bool = True,
-        client_request_token: str | None = None,
         submit_from: SubmitFrom = "worker",
         artifacts: str | None = None,
         config: Mapping[str, Any] | None = None,
@@ -53,13 +51,11 @@ class StartingJobRunOperator(EndsWithTaskOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.name = name
-        self.tags = tags
         self.wait_for = wait_for
         self.wait_for_completion = wait_for_completion
         self.show_driver_logs = show_driver_logs
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
-        self.client_request_token = client_request_token
         self.submit_from = submit_from
         self.artifacts = artifacts
         self.config = config
@@ -123,7 +119,7 @@ class StartingJobRunOperator(EndsWithTaskOperator):
 
         self.own(context, self.kind.pick(started))
         if not targets:
-            return {**self._ids, "arn": started["arn"]}
+            return {**self._ids, **({"arn": started["arn"]} if started.get("arn") else {})}
         return self.follow(
             context,
             wait_for_job_run,
@@ -163,12 +159,17 @@ class StartingJobRunOperator(EndsWithTaskOperator):
             )
         return lineage.with_properties(lineage.named(limited), lineage.transport(context))
 
-    def attempts_parameter(self) -> tuple[str, str]:
-        """The member of the request that lets the service make several attempts, and the parameter that says it."""
+    def attempts_parameter(self) -> tuple[str, str] | None:
+        """The member of the request that lets the service make several attempts, and the parameter that says it.
+
+        ``None``: the service makes one.
+        """
         raise NotImplementedError
 
     def _warn_of_multiplied_retries(self, request: Mapping[str, Any]) -> None:
-        member, parameter = self.attempts_parameter()
+        if (found := self.attempts_parameter()) is None:
+            return
+        member, parameter = found
         attempts = request.get(member, {}).get("maxAttempts", 1)
         if attempts > 1 and self.retries:
             self.log.warning(

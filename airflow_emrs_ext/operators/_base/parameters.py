@@ -36,6 +36,7 @@ _ID = _Form(re.compile(r"[0-9a-z]{1,64}"), "those have lower-case letters and di
 
 # Of ids that look otherwise.
 _FORMS: Mapping[str, _Form] = {
+    "step_id": _Form(re.compile(r"s-[0-9A-Z]{1,254}"), "those look like s-2AXXXXXXGAPLF"),
     "cluster_id": _Form(re.compile(r"j-[0-9A-Z]{1,254}"), "those look like j-2AXXXXXXGAPLF"),
     # The API says of those of EMR on EC2 no more than how long they are.
     "cluster_session_id": _Form(re.compile(r"[^\s/:]{1,256}"), "those have no spaces, slashes and colons"),
@@ -46,6 +47,7 @@ _LISTINGS: Mapping[str, str] = {
     "application_id": "`aws emr-serverless list-applications`",
     "session_id": "`list-sessions` of `aws emr-serverless` or `aws emr`",
     "cluster_id": "`aws emr list-clusters`",
+    "step_id": "`aws emr list-steps`",
     "virtual_cluster_id": "`aws emr-containers list-virtual-clusters`",
     "endpoint_id": "`aws emr-containers list-managed-endpoints`",
     "job_template_id": "`aws emr-containers list-job-templates`",

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from airflow_emrs_ext.plugin.records import Record
 from airflow_emrs_ext.plugin.views.base import DrivenRunView, LinkUnavailable, RunView
 from airflow_emrs_ext.plugin.views.containers import EksJobRunView, ManagedEndpointView
-from airflow_emrs_ext.plugin.views.ec2 import ClusterSessionView
+from airflow_emrs_ext.plugin.views.ec2 import ClusterSessionView, StepView
 from airflow_emrs_ext.plugin.views.serverless import ServerlessJobRunView, SessionView
-from airflow_emrs_ext.resources import CLUSTER_SESSION, EKS_JOB_RUN, JOB_RUN, MANAGED_ENDPOINT, SESSION
+from airflow_emrs_ext.resources import CLUSTER_SESSION, EKS_JOB_RUN, JOB_RUN, MANAGED_ENDPOINT, SESSION, STEP
 
 VIEWS: Mapping[str, type[RunView]] = {
     JOB_RUN.key: ServerlessJobRunView,
@@ -17,6 +17,7 @@ VIEWS: Mapping[str, type[RunView]] = {
     EKS_JOB_RUN.key: EksJobRunView,
     MANAGED_ENDPOINT.key: ManagedEndpointView,
     CLUSTER_SESSION.key: ClusterSessionView,
+    STEP.key: StepView,
 }
 """The class of each kind of :data:`~airflow_emrs_ext.resources.BILLABLE`."""
 

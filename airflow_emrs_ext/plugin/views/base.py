@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -235,6 +235,9 @@ class RunView(ABC):
 class DrivenRunView(RunView):
     """What a Spark driver works for."""
 
+    logs_come_every: ClassVar[str] = "15 seconds"
+    """How often the service writes the driver's logs to S3."""
+
     @abstractmethod
     def ui(self) -> str:
         """A new URL of the Spark UI, good once.
@@ -260,6 +263,14 @@ class DrivenRunView(RunView):
         :raises LinkUnavailable: that is not known yet
         """
         return self.locations
+
+    def logs_folder(self, s3_uri: str) -> str:
+        """The folder of its logs on S3, beside those of the driver those of others.
+
+        :param s3_uri: of the driver's logs
+        """
+        folder, _, _ = s3_uri.rstrip("/").rpartition("/")
+        return f"{folder}/"
 
     def require_start(self, facts: Mapping[str, Any]) -> None:
         """Nothing but a page can be shown of what has not begun.
@@ -331,7 +342,7 @@ class DrivenRunView(RunView):
     def missing(self, place: str) -> LinkUnavailable:
         """A log is not there."""
         if self.is_active:
-            text = f"{place} is not there yet: the service writes it about every 15 seconds."
+            text = f"{place} is not there yet: the service writes it about every {self.logs_come_every}."
             earlier = self.facts.get("attempt", 1) - 1
             return LinkUnavailable(404, "Not there yet", text, again_after=AGAIN_SECONDS, earlier=earlier)
         return LinkUnavailable(

@@ -28,6 +28,7 @@ from airflow_emrs_ext.operators._base.airflow_args import (
 from airflow_emrs_ext.operators.application import EmrServerlessCreateApplicationOperator
 from airflow_emrs_ext.operators.containers_job_run import EmrContainersStartJobRunOperator
 from airflow_emrs_ext.operators.ec2_session import EmrOnEc2StartSessionOperator
+from airflow_emrs_ext.operators.ec2_step import EmrOnEc2AddStepOperator
 from airflow_emrs_ext.operators.in_session import InSessionOperator
 from airflow_emrs_ext.operators.job_run import EmrServerlessStartJobRunOperator
 from airflow_emrs_ext.operators.managed_endpoint import EmrContainersCreateManagedEndpointOperator
@@ -64,6 +65,8 @@ GIVEN: dict[str, Any] = {
     "submit_from": "triggerer",
     "target_states": ["RUNNING"],
     "mode": "STREAMING",
+    "action_on_failure": "CANCEL_AND_WAIT",
+    "step_cancellation_option": "TERMINATE_PROCESS",
     "architecture": "ARM64",
     "on_drift": "keep",
     "retry_policy": {"maxAttempts": 3},
@@ -195,6 +198,16 @@ def test_type_checkers_know_what_functions_hand_on(args: Any, bases: list[type])
             "`architecture` is 'arm64'; it takes one of X86_64, ARM64",
         ),
         (EmrServerlessCreateApplicationOperator, {}, "`release_label` is missing"),
+        (
+            EmrOnEc2AddStepOperator,
+            {"cluster_id": "j-1", "action_on_failure": "TERMINATE"},
+            "`action_on_failure` is 'TERMINATE'; it takes one of CONTINUE, CANCEL_AND_WAIT, TERMINATE_CLUSTER",
+        ),
+        (
+            EmrOnEc2AddStepOperator,
+            {"cluster_id": "j-1", "hadoop_jar_step": {"main_class": "a.B"}},
+            "`hadoop_jar_step.main_class`: the API's members are spelled like 'mainClass'",
+        ),
         (EmrServerlessCreateApplicationOperator, {"config": {"name": "a"}}, "`release_label` is missing"),
     ],
 )

@@ -85,6 +85,8 @@ def test_success_states() -> None:
         (ApplicationState.STOPPED, [ApplicationState.STARTED], True),
         (ApplicationState.STARTED, [ApplicationState.CREATED], False),
         (ApplicationState.TERMINATED, [ApplicationState.STARTED], False),
+        (StepState.CANCEL_PENDING, [StepState.RUNNING], True),
+        (StepState.INTERRUPTED, [StepState.COMPLETED], False),
         (VirtualClusterState.TERMINATING, [VirtualClusterState.RUNNING], False),
         (VirtualClusterState.ARRESTED, [VirtualClusterState.RUNNING], False),
         (VirtualClusterState.ARRESTED, [VirtualClusterState.TERMINATED], True),
