@@ -181,10 +181,6 @@ class Deployment:
         """Start a component that was killed."""
         self.airflow.start(component)
 
-    def active_sessions(self, dag_id: str) -> list[dict[str, Any]]:
-        """The sessions that a DAG has started and that have not ended."""
-        return [session for session in self.sessions(dag_id) if session["state"] not in ("TERMINATED", "FAILED")]
-
     def has(self, dag_id: str) -> bool:
         """Whether the API answers, and knows a DAG."""
         try:
@@ -192,14 +188,6 @@ class Deployment:
         except (OSError, AssertionError):
             return False
         return True
-
-    def sessions(self, dag_id: str) -> list[dict[str, Any]]:
-        """Every session that a DAG has started, oldest first, as the endpoint recorded it."""
-        return [one for one in self.emr.sessions() if (one.get("name") or "").startswith(f"{dag_id}.")]
-
-    def looks_at(self, session_id: str) -> list[dict[str, Any]]:
-        """The calls of GetSession for a session."""
-        return [call for call in self.emr.calls("GetSession") if call["parameters"].get("sessionId") == session_id]
 
     def _worker(self, process: psutil.Process) -> list[psutil.Process]:
         """The processes between a task's and the scheduler, the nearest first."""

@@ -1,7 +1,8 @@
 """However a task ends, it leaves no session running, and never starts two: real Airflow, real kills, real Spark.
 
-Each case is a DAG of its own: a session between a setup and a teardown, and a task that works in it. The sessions are
-Spark Connect servers, or with ``EMRS_TEST_RUNNER=simulated`` simulated.
+Each case is a DAG of its own: a session between a setup and a teardown, and a task that works in it. The sessions, of
+EMR Serverless and of a cluster of EMR on EC2, are Spark Connect servers, or with ``EMRS_TEST_RUNNER=simulated``
+simulated.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -33,13 +36,13 @@ ROLE = "arn:aws:iam::123456789012:role/session"
 DAG = """
 import datetime
 from airflow.sdk import dag, task
-from airflow_emrs_ext.operators.session import emr_serverless_session
+from {module} import {wraps}
 
 
 @dag(dag_id={dag_id!r}, schedule=None)
 def a_dag():
-    with emr_serverless_session(
-        application_id={application_id!r},
+    with {wraps}(
+        {place_name}={place!r},
         execution_role_arn={role!r},
         deferrable={deferrable!r},
         retry_delay=datetime.timedelta(seconds=1),
@@ -56,6 +59,114 @@ def a_dag():
 
 a_dag()
 """
+
+
+def _application(emr: LocalEmr) -> str:
+    return str(
+        emr.client("emr-serverless").create_application(
+            releaseLabel="emr-7.13.0", type="SPARK", interactiveConfiguration={"sessionEnabled": True}
+        )["applicationId"]
+    )
+
+
+def _cluster(emr: LocalEmr) -> str:
+    client = emr.client("emr")
+    keeps = {"KeepJobFlowAliveWhenNoSteps": True}
+    cluster_id = str(
+        client.run_job_flow(Name="sessions", ReleaseLabel="emr-spark-8.1.0", SessionEnabled=True, Instances=keeps)[
+            "JobFlowId"
+        ]
+    )
+    eventually(lambda: client.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"] == "WAITING")
+    return cluster_id
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of session, as the endpoint records it.
+
+    :param module: where ``wraps`` is
+    :param wraps: what wraps tasks into a session
+    :param place_name: its parameter for what the session runs on
+    :param make_place: makes that; its id
+    :param records: every session, oldest first
+    :param asked: the member of a request that is the id of one
+    :param id_name: the member of a record that is its id
+    :param state_name: its state
+    :param name_name: its name
+    """
+
+    module: str
+    wraps: str
+    place_name: str
+    make_place: Callable[[LocalEmr], str]
+    records: Callable[[LocalEmr], list[dict[str, Any]]]
+    asked: str
+    id_name: str
+    state_name: str
+    name_name: str
+
+    def started(self, emr: LocalEmr, dag_id: str) -> list[dict[str, Any]]:
+        """Every session that a DAG has started, oldest first."""
+        return [one for one in self.records(emr) if (one.get(self.name_name) or "").startswith(f"{dag_id}.")]
+
+    def active(self, emr: LocalEmr, dag_id: str) -> list[dict[str, Any]]:
+        """Those of them that have not ended."""
+        return [one for one in self.started(emr, dag_id) if one[self.state_name] not in _OVER]
+
+    def looks(self, emr: LocalEmr, session: dict[str, Any]) -> int:
+        """How often GetSession was called for a session."""
+        calls = emr.calls("GetSession")
+        return sum(call["parameters"].get(self.asked) == session[self.id_name] for call in calls)
+
+
+KINDS = {
+    "serverless": Kind(
+        module="airflow_emrs_ext.operators.session",
+        wraps="emr_serverless_session",
+        place_name="application_id",
+        make_place=_application,
+        records=lambda emr: emr.sessions(),
+        asked="sessionId",
+        id_name="sessionId",
+        state_name="state",
+        name_name="name",
+    ),
+    "ec2": Kind(
+        module="airflow_emrs_ext.operators.ec2_session",
+        wraps="emr_on_ec2_session",
+        place_name="cluster_id",
+        make_place=_cluster,
+        records=lambda emr: emr.cluster_sessions(),
+        asked="SessionId",
+        id_name="Id",
+        state_name="State",
+        name_name="Name",
+    ),
+}
+
+
+class Scene:
+    """A case as it is performed.
+
+    :param dag_id: its DAG
+    :param kind: of its session
+    :param deferrable: whether its task waits in the triggerer
+    """
+
+    def __init__(self, deployment: Deployment, dag_id: str, kind: Kind, deferrable: bool) -> None:
+        self.deployment = deployment
+        self.dag_id = dag_id
+        self.kind = kind
+        self.deferrable = deferrable
+
+    def started(self) -> list[dict[str, Any]]:
+        """Every session that the DAG has started, oldest first."""
+        return self.kind.started(self.deployment.emr, self.dag_id)
+
+    def active(self) -> list[dict[str, Any]]:
+        """Those of them that have not ended."""
+        return self.kind.active(self.deployment.emr, self.dag_id)
 
 
 class Case:
@@ -75,7 +186,7 @@ class Case:
         parameters: str = "{}",
         ready_after: float = 600.0,
         scheduling_seconds: float = 2.0,
-        act: Callable[[Deployment, str, bool], None] = lambda deployment, dag_id, deferrable: None,
+        act: Callable[[Scene], None] = lambda scene: None,
         fails: bool = False,
         ends: str = "failed",
     ) -> None:
@@ -87,12 +198,12 @@ class Case:
         self.ends = ends
 
 
-def when_waiting(deployment: Deployment, dag_id: str, deferrable: bool) -> None:
-    deployment.wait_for_task(dag_id, START, "deferred" if deferrable else "running")
-    (session,) = eventually(lambda: deployment.active_sessions(dag_id))
+def when_waiting(scene: Scene) -> None:
+    scene.deployment.wait_for_task(scene.dag_id, START, "deferred" if scene.deferrable else "running")
+    (session,) = eventually(scene.active)
     # One look is the operator's own, the next is the waiting one's; a trigger that no triggerer has picked up yet hears
     # of nothing.
-    eventually(lambda: len(deployment.looks_at(session["sessionId"])) > 1, within=60)
+    eventually(lambda: scene.kind.looks(scene.deployment.emr, session) > 1, within=60)
 
 
 def hanging(deployment: Deployment) -> None:
@@ -100,26 +211,26 @@ def hanging(deployment: Deployment) -> None:
     deployment.emr.inject("StartSession", "drop", seconds=60)
 
 
-def sigterm(deployment: Deployment, dag_id: str, deferrable: bool) -> None:
-    eventually(lambda: deployment.active_sessions(dag_id), within=60)
-    deployment.signal_task(dag_id, START, signal.SIGTERM)
+def sigterm(scene: Scene) -> None:
+    eventually(scene.active, within=60)
+    scene.deployment.signal_task(scene.dag_id, START, signal.SIGTERM)
 
 
-def sigkill(deployment: Deployment, dag_id: str, deferrable: bool) -> None:
-    eventually(lambda: deployment.active_sessions(dag_id), within=60)
-    deployment.signal_task(dag_id, START, signal.SIGKILL)
-    deployment.wait_for_task(dag_id, START, "up_for_retry", "scheduled", "queued", "deferred", "success")
+def sigkill(scene: Scene) -> None:
+    eventually(scene.active, within=60)
+    scene.deployment.signal_task(scene.dag_id, START, signal.SIGKILL)
+    scene.deployment.wait_for_task(scene.dag_id, START, "up_for_retry", "scheduled", "queued", "deferred", "success")
 
 
-def mark_failed(deployment: Deployment, dag_id: str, deferrable: bool) -> None:
-    when_waiting(deployment, dag_id, deferrable)
-    deployment.mark(dag_id, START, "failed")
+def mark_failed(scene: Scene) -> None:
+    when_waiting(scene)
+    scene.deployment.mark(scene.dag_id, START, "failed")
 
 
-def clear(deployment: Deployment, dag_id: str, deferrable: bool) -> None:
-    when_waiting(deployment, dag_id, deferrable)
-    deployment.clear(dag_id, START)
-    deployment.wait_for_task(dag_id, START, "success", within=120)
+def clear(scene: Scene) -> None:
+    when_waiting(scene)
+    scene.deployment.clear(scene.dag_id, START)
+    scene.deployment.wait_for_task(scene.dag_id, START, "success", within=120)
 
 
 CASES = {
@@ -147,19 +258,21 @@ def endpoint() -> Iterator[LocalEmr]:
 
 @pytest.fixture(scope="module")
 def deployment(endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    application_id = endpoint.client("emr-serverless").create_application(
-        releaseLabel="emr-7.13.0", type="SPARK", interactiveConfiguration={"sessionEnabled": True}
-    )["applicationId"]
+    places = {name: kind.make_place(endpoint) for name, kind in KINDS.items()}
     dags = {
-        f"{name}_{mode}.py": DAG.format(
-            dag_id=f"{name}_{mode}",
-            application_id=application_id,
+        f"{name}_{of}_{mode}.py": DAG.format(
+            dag_id=f"{name}_{of}_{mode}",
+            module=kind.module,
+            wraps=kind.wraps,
+            place_name=kind.place_name,
+            place=places[of],
             role=ROLE,
             deferrable=deferrable,
             parameters=case.parameters,
             fails=case.fails,
         )
         for name, case in CASES.items()
+        for of, kind in KINDS.items()
         for mode, deferrable in MODES.items()
     }
     with deployed(endpoint, tmp_path_factory.mktemp("deployment"), dags) as running:
@@ -167,29 +280,31 @@ def deployment(endpoint: LocalEmr, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("of", KINDS)
 @pytest.mark.parametrize("name", CASES)
-def test_no_session_is_left(name: str, mode: str, deployment: Deployment) -> None:
-    case, dag_id = CASES[name], f"{name}_{mode}"
+def test_no_session_is_left(name: str, of: str, mode: str, deployment: Deployment) -> None:
+    case, dag_id = CASES[name], f"{name}_{of}_{mode}"
+    scene = Scene(deployment, dag_id, KINDS[of], MODES[mode])
     if RUNNER == "simulated":
         deployment.emr.script(session=ScriptedSession(ready_after=case.ready_after), name=f"{dag_id}.*")
     else:
         deployment.emr.configure(scheduling_seconds=case.scheduling_seconds)
     BEFORE.get(name, lambda deployment: None)(deployment)
     deployment.trigger(dag_id)
-    case.act(deployment, dag_id, MODES[mode])
+    case.act(scene)
     ended = deployment.wait_for_end(dag_id)
     deployment.emr.clear_faults()
-    eventually(lambda: not deployment.active_sessions(dag_id), within=20)
-    sessions = deployment.sessions(dag_id)
+    eventually(lambda: not scene.active(), within=20)
+    sessions = scene.started()
     record(
         "session on Spark",
         dag_id,
-        operator="session",
+        operator="session" if of == "serverless" else f"session on {of.upper()}",
         what=name.replace("_", " "),
         mode=mode,
         started=len(sessions),
         most_active_at_once=most_at_once(sessions, _OVER),
-        left_active=len(deployment.active_sessions(dag_id)),
+        left_active=len(scene.active()),
         dag_run=ended,
     )
     assert ended == case.ends
