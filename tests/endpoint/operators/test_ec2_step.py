@@ -223,7 +223,7 @@ def test_while_it_is_not_known_only_the_deadline_ends_the_task(emr: LocalEmr, cl
     emr.inject("ListSteps", "error", times=None, after=1)
 
     def mend() -> None:
-        eventually(lambda: len(emr.calls("ListSteps")) > 5, 60)
+        eventually(lambda: len(emr.calls("ListSteps")) > 3, within=60)
         emr.clear_faults()
 
     helper = threading.Thread(target=mend)
