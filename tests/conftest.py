@@ -14,6 +14,8 @@ from airflow_emrs_ext.local.testing import LocalEmr, local_emr
 
 HERE = Path(__file__).parent
 REAL = ("answers", "faults", "system")
+_BESIDE_OTHERS = 1200
+"""Seconds after which one of these counts as hanging: beside each other they take several times as long as alone."""
 
 # What they hold in common says what it has found, as a test does.
 pytest.register_assert_rewrite(
@@ -60,7 +62,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.pluginmanager.has_plugin("xdist"):
         return
     for item in items:
-        if item.path.relative_to(HERE).parts[0] in REAL and not item.get_closest_marker("xdist_group"):
+        if item.path.relative_to(HERE).parts[0] not in REAL:
+            continue
+        limit = item.get_closest_marker("timeout")
+        if limit is None or limit.args[0] < _BESIDE_OTHERS:
+            item.add_marker(pytest.mark.timeout(_BESIDE_OTHERS), append=False)
+        if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("spark" if item.get_closest_marker("spark") else "airflow"))
 
 
