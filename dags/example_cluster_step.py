@@ -58,7 +58,6 @@ def example_cluster_step():
         return created["JobFlowId"]
 
     cluster_id = create_cluster()
-    terminate_cluster = EmrTerminateJobFlowOperator(task_id="terminate_cluster", job_flow_id=cluster_id)
 
     # [steps]
     pi = EmrOnEc2AddStepOperator(
@@ -81,9 +80,8 @@ def example_cluster_step():
         hadoop_jar_step={"Jar": "command-runner.jar", "Args": ["spark-sql", "-e", "SELECT current_date()"]},
     )
     # [/steps]
-    with terminate_cluster.as_teardown(setups=cluster_id):
-        pi >> report
-    upload_jobs() >> pi
+    terminate_cluster = EmrTerminateJobFlowOperator(task_id="terminate_cluster", job_flow_id=cluster_id)
+    upload_jobs() >> pi >> report >> terminate_cluster.as_teardown(setups=cluster_id)
 
 
 example_cluster_step()
