@@ -71,9 +71,9 @@ python_of = $(or $(if $($(1)),$(call find_python,$(firstword $($(1))))),$(if $(f
 find_python = $(shell for python in python$(1) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1) \
 	"$$($(UV) python find --no-python-downloads $(1) 2>/dev/null)"; do \
 	"$$python" -c 'import venv, ensurepip' 2>/dev/null && { echo "$$python"; break; }; done)
-# Two cores: a process for those with a real Spark, one for those with a real Airflow, and two for the others, which mostly
-# wait.
-WORKERS ?= 4
+# Two cores: two processes for those with a real Spark, one for those with a real Airflow, and two for the others, which
+# mostly wait.
+WORKERS ?= 5
 CORES ?= 2
 PYTEST_ARGS ?=
 

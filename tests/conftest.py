@@ -54,10 +54,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let one process run all with a real Spark, and another one all with a real Airflow, each one after the other.
+    """Let two processes run all with a real Spark, and another one all with a real Airflow, each one after the other.
 
-    More of a kind would wait for the same processors. A third process runs the demo, whose group its modules name. What
-    is in no group waits for clocks most of the time, and is taken by whichever process has time.
+    More of a kind would wait for the same processors. A further process runs the demo, whose group its modules name.
+    What is in no group waits for clocks most of the time, and is taken by whichever process has time.
     """
     if not config.pluginmanager.has_plugin("xdist"):
         return
@@ -68,7 +68,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if limit is None or limit.args[0] < _BESIDE_OTHERS:
             item.add_marker(pytest.mark.timeout(_BESIDE_OTHERS), append=False)
         if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("spark" if item.get_closest_marker("spark") else "airflow"))
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    if not item.get_closest_marker("spark"):
+        return "airflow"
+    # Half of the time is that of modules which are about Spark itself.
+    return "spark" if "spark" in item.path.stem else "on-spark"
 
 
 @pytest.fixture(scope="session")
