@@ -3,12 +3,11 @@
 #
 # Triggers run in a process of their own, and a second one watches it: it takes new triggers from the database, cancels
 # those whose task is no longer deferred, and writes the heartbeat. People expect that a trigger which asks for a
-# connection of the database, by `await BaseHook.aget_connection(...)`, holds up nobody else. At the first such question the watching
-# process imports the execution API and builds it in itself, in the loop that does all of the above. As long as that
-# takes, no heartbeat is written, no new trigger starts and none is cancelled. It takes seconds on a quiet machine and
-# took 39 s on one with both cores busy; the log then says that the event loop of the other process "appears
-# deadlocked", which it was not: the trigger below ticks on. Longer than `triggerer_health_check_threshold`
-# (30 s unless set), and other triggerers take the triggers over, which then run twice.
+# connection of the database, by `await BaseHook.aget_connection(...)`, holds up nobody else. At the first such question
+# the watching process imports the execution API and builds it in itself, in the loop that does all of the above. As
+# long as that takes, no heartbeat is written, no new trigger starts and none is cancelled. It takes seconds on a quiet
+# machine and took 39 s on one with both cores busy, past `triggerer_health_check_threshold` (30 s unless set); the log
+# then says that the event loop of the other process "appears deadlocked", which it was not: the trigger below ticks on.
 #
 # Seen with apache-airflow 3.3.2 (apache-airflow-core 3.3.2, apache-airflow-task-sdk 1.3.2), Python 3.11:
 #   longest pause between two heartbeats: before the question 2.0 s, at the question 7.4 s
